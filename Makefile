@@ -1,0 +1,67 @@
+# Everything runs in .venv, which the first target that needs it makes. On a fresh machine:
+# Python 3.11 or later, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PACKAGE := setup.cfg setup.py pyproject.toml
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-slow test-all bench bench-quick lint sample clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## show authmw at work; SERVE=1 leaves the demo service running
+	$(BIN)/authmw demo $(if $(SERVE),--serve)
+
+test: $(VENV)/.test ## the fast tests, against a real Keystone and memcached
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.test ## the tests that take many seconds each
+	$(BIN)/python -m pytest -m slow
+
+test-all: test test-slow bench-quick ## every test, and a short run of the benchmarks
+
+bench: $(VENV)/.test ## measure against keystonemiddleware
+	$(BIN)/python -m benchmarks
+
+# Nothing to run until there is a benchmark.
+bench-quick: $(VENV)/.test
+	$(if $(wildcard benchmarks/__main__.py),$(BIN)/python -m benchmarks --quick,@:)
+
+lint: $(VENV)/.lint ## style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+sample: $(VENV)/.test ## write etc/authmw.conf.sample anew from the options
+	$(BIN)/oslo-config-generator --config-file etc/authmw-config-generator.conf
+
+clean: ## remove all that was made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamp files: each says that one set of packages is installed in .venv.
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "authmw needs Python 3.11 or later; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@PYTHON=$(PYTHON) .ci/need venv
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.python $(PACKAGE)
+	$(PIP_INSTALL) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.python $(PACKAGE)
+	@.ci/need memcached
+	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	$(PIP_INSTALL) --editable '.[test,lint]'
+	@touch $@
