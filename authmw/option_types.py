@@ -1,0 +1,155 @@
+"""Option types that refuse what they don't understand.
+
+oslo.config's own types let `1_000`, `True` for a number or an empty number through, and
+say what bounds are but not what was given. These say both, and are used alike for files
+(by oslo.config) and for paste overrides (by `authmw.lookup`). Every message ends in the
+value refused, quoted, which is where `authmw.lookup` finds it again.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from oslo_config import cfg, types
+
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+
+
+class Boolean(types.Boolean):
+    """A bool, or one of oslo.config's spellings of one, in any case."""
+
+    def __call__(self, value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        text = str(value).strip().lower()
+        if text in self.TRUE_VALUES:
+            return True
+        if text in self.FALSE_VALUES:
+            return False
+        raise ValueError(f"neither true nor false: {str(value)!r}")
+
+
+class Integer(types.Integer):
+    """A whole number between bounds; None for an empty text, as with oslo.config.
+
+    Args:
+        unit: what is counted, plural, for messages ("seconds", "bytes", "entries").
+        min: smallest value allowed.
+        max: largest value allowed, None for no bound.
+    """
+
+    def __init__(self, unit: str, min: int, max: int | None = None) -> None:  # noqa: A002
+        super().__init__(min=min, max=max)
+        self.unit = unit
+
+    def __call__(self, value: Any) -> int | None:
+        text = str(value).strip()
+        if not text:
+            return None
+        if not _WHOLE_NUMBER.fullmatch(text):
+            raise ValueError(f"not a whole number: {text!r}")
+        number = int(text)
+        if (self.min is not None and number < self.min) or (
+            self.max is not None and number > self.max
+        ):
+            raise ValueError(f"out of range: {text!r}")
+        return number
+
+
+class SharedOpt(cfg.Opt):
+    """An option that another library may have under the same name.
+
+    Services import keystonemiddleware, before or after our filter is built, and that
+    registers its options, worded differently, in the same group. To oslo.config any
+    difference is a DuplicateOptError that stops the service. Ours therefore equals an
+    option of the same name, default and deprecated names, whatever its help and bounds;
+    being of a subclass, our comparison is the one Python asks, in either order.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, cfg.Opt):
+            return NotImplemented
+        return _contract(self) == _contract(other)
+
+    def __ne__(self, other: object) -> bool:
+        if not isinstance(other, cfg.Opt):
+            return NotImplemented
+        return _contract(self) != _contract(other)
+
+    __hash__ = cfg.Opt.__hash__
+
+
+def _contract(opt: cfg.Opt) -> tuple[object, ...]:
+    """What a reader of the option relies on."""
+    return (
+        opt.name,
+        opt.dest,
+        opt.default,
+        opt.multi,
+        opt.secret,
+        opt.required,
+        {(deprecated.group, deprecated.name) for deprecated in opt.deprecated_opts},
+    )
+
+
+class StrOpt(SharedOpt, cfg.StrOpt):
+    """A text, or one of some choices."""
+
+
+class BoolOpt(SharedOpt, cfg.BoolOpt):
+    """A strict boolean."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self.type = Boolean()
+
+
+class IntOpt(SharedOpt, cfg.IntOpt):
+    """A strict whole number with unit and bounds (see `Integer`)."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        unit: str,
+        min: int = 0,  # noqa: A002
+        max: int | None = None,  # noqa: A002
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name, **kwargs)
+        self.type = Integer(unit, min, max)
+
+
+class ListOpt(SharedOpt, cfg.ListOpt):
+    """A comma separated list of texts."""
+
+
+def describe_type(option_type: object) -> str:
+    """Say what may be written for an option of this type: `true or false`, ...
+
+    Args:
+        option_type: `opt.type` of any oslo.config option, or a plain callable.
+    """
+    if isinstance(option_type, types.Boolean):
+        return "true or false"
+    if isinstance(option_type, types.Integer):
+        what = "a whole number" + (
+            f" of {option_type.unit}" if isinstance(option_type, Integer) else ""
+        )
+        if option_type.min is not None and option_type.max is not None:
+            return f"{what} from {option_type.min} to {option_type.max}"
+        return what if option_type.min is None else f"{what}, at least {option_type.min}"
+    if isinstance(option_type, types.List):
+        choices = getattr(option_type.item_type, "choices", None)
+        return "a comma separated list" + (f" out of {', '.join(choices)}" if choices else "")
+    choices = getattr(option_type, "choices", None)
+    if choices:
+        return f"one of {', '.join(choices)}"
+    return (
+        "a whole number"
+        if option_type is int
+        else "a number"
+        if option_type is float
+        else ("a text")
+    )

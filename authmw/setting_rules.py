@@ -1,0 +1,201 @@
+"""What settings must and should not say together: rules over one or several options."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from authmw.checks.paths import PublicPaths
+from authmw.errors import ConfigurationError
+from authmw.settings import Settings, Validation
+
+_BIND_POLICIES = ("disabled", "permissive", "strict", "required")
+_VERSION_3 = re.compile(r"v?3(\.[0-9]+)?", re.ASCII)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_UNSAFE_IN_HEADER = re.compile(r"[^\x21-\x7e]|[\"\\]")
+
+
+def verify_settings(settings: Settings) -> list[str]:
+    """Check the rules no single option's type can express.
+
+    Returns warnings for the log: things that work, though hardly as meant.
+    Raises ConfigurationError naming option, value and what to write instead.
+    """
+    _verify_identity(settings)
+    _verify_requests(settings)
+    _verify_caches(settings)
+    _verify_offline(settings)
+    _verify_revocation(settings)
+    return list(_find_doubtful(settings))
+
+
+def _verify_identity(settings: Settings) -> None:
+    uri = settings.www_authenticate_uri
+    if uri is not None and _UNSAFE_IN_HEADER.search(uri):
+        raise ConfigurationError(
+            "www_authenticate_uri",
+            uri,
+            "write a plain URI: it is sent in a header, where blanks, quotes, backslashes and "
+            "letters beyond ASCII have no place",
+        )
+    version = settings.auth_version
+    if version is not None and not _VERSION_3.fullmatch(version):
+        raise ConfigurationError("auth_version", version, "remove it, or write v3")
+    if settings.keyfile is not None and settings.certfile is None:
+        raise ConfigurationError(
+            "keyfile", settings.keyfile, "set certfile to the certificate of this key, too"
+        )
+
+
+def _verify_requests(settings: Settings) -> None:
+    for entry in settings.public_paths:
+        try:
+            PublicPaths.parse([entry])
+        except ValueError as exc:
+            raise ConfigurationError("public_paths", entry, str(exc)) from None
+    project, domain = settings.admin_project_name, settings.admin_project_domain_name
+    if (project is None) != (domain is None):
+        raise ConfigurationError(
+            "admin_project_name" if project is None else "admin_project_domain_name",
+            None,
+            "set admin_project_name and admin_project_domain_name together",
+        )
+
+
+def _verify_caches(settings: Settings) -> None:
+    strategy = settings.memcache_security_strategy
+    if strategy is not None and settings.memcache_secret_key is None:
+        raise ConfigurationError(
+            "memcache_secret_key",
+            None,
+            f"memcache_security_strategy = {strategy} needs a secret, the same for all processes",
+        )
+    if settings.memcache_secret_key_previous is not None and settings.memcache_secret_key is None:
+        raise ConfigurationError(
+            "memcache_secret_key",
+            None,
+            "memcache_secret_key_previous goes with the new secret: set that as well",
+        )
+    if settings.memcache_sasl_enabled:
+        for option, value in (
+            ("memcache_username", settings.memcache_username),
+            ("memcache_password", settings.memcache_password),
+        ):
+            if value is None:
+                raise ConfigurationError(option, None, "memcache_sasl_enabled = true needs it")
+    if settings.memcache_tls_keyfile is not None and settings.memcache_tls_certfile is None:
+        raise ConfigurationError(
+            "memcache_tls_keyfile",
+            settings.memcache_tls_keyfile,
+            "set memcache_tls_certfile to the certificate of this key, too",
+        )
+
+
+def _verify_offline(settings: Settings) -> None:
+    for option, items in (
+        ("jws_accepted_algorithms", settings.jws_accepted_algorithms),
+        ("jws_authority", settings.jws_authority),
+    ):
+        if not items:
+            raise ConfigurationError(option, "", "name at least one, or remove the line")
+        if len(set(items)) < len(items):
+            raise ConfigurationError(option, ",".join(items), "name each only once")
+    uri = settings.jws_jwks_uri
+    if uri is not None and not _is_http(uri):
+        raise ConfigurationError("jws_jwks_uri", uri, "write an https URI")
+    if settings.shadow_validation and settings.token_validation is Validation.OFFLINE:
+        raise ConfigurationError(
+            "shadow_validation",
+            "true",
+            "with it the identity service decides: write token_validation = auto or remote",
+        )
+    if not settings.has_key_source:
+        needs = "set jws_public_key_repository or jws_jwks_uri: it needs public keys"
+        if settings.token_validation is Validation.OFFLINE:
+            raise ConfigurationError("token_validation", "offline", needs)
+        if settings.shadow_validation:
+            raise ConfigurationError("shadow_validation", "true", needs)
+
+
+def _verify_revocation(settings: Settings) -> None:
+    interval = settings.revocation_poll_interval
+    if not settings.validates_offline:
+        return
+    if interval == 0 and settings.token_validation is not Validation.OFFLINE:
+        raise ConfigurationError(
+            "revocation_poll_interval",
+            0,
+            "write a number of seconds, or token_validation = offline if signed tokens are to "
+            "stay good until they expire, revoked or not",
+        )
+    if interval > settings.revocation_max_staleness:
+        raise ConfigurationError(
+            "revocation_max_staleness",
+            settings.revocation_max_staleness,
+            f"write more than revocation_poll_interval, which is {interval} seconds",
+        )
+
+
+def _find_doubtful(settings: Settings) -> Iterator[str]:
+    bind = settings.enforce_token_bind
+    if bind not in _BIND_POLICIES:
+        near = difflib.get_close_matches(bind.lower(), _BIND_POLICIES, n=1, cutoff=0.75)
+        if near:
+            yield (
+                f"enforce_token_bind = {bind!r} names a binding that every token must have; "
+                f"did you mean {near[0]}?"
+            )
+    if settings.insecure:
+        yield (
+            "insecure = true: the identity service's certificate is not verified, whoever is on "
+            "the path can read tokens and make up identities"
+        )
+        if settings.cafile is not None:
+            yield "cafile has no effect with insecure = true"
+    if not settings.service_token_roles_required:
+        yield (
+            "service_token_roles_required = false: any valid token is accepted as a service "
+            "token; set it to true"
+        )
+    elif not settings.service_token_roles:
+        yield "service_token_roles is empty: no service token will ever be accepted"
+    strategy = settings.memcache_security_strategy
+    if strategy is None and settings.memcache_secret_key is not None:
+        yield "memcache_secret_key has no effect without memcache_security_strategy"
+    if strategy is None and settings.memcached_servers:
+        yield (
+            "memcached entries are not protected: whoever can write to memcached can be anyone; "
+            "set memcache_security_strategy to MAC or ENCRYPT"
+        )
+    uri = settings.jws_jwks_uri
+    if uri is not None and urlsplit(uri).scheme == "http" and not _is_loopback(uri):
+        yield "jws_jwks_uri is not https: whoever is on the path can make up keys"
+    if settings.token_validation is Validation.REMOTE and not settings.shadow_validation:
+        if settings.has_key_source:
+            yield "public keys have no effect with token_validation = remote"
+    elif not settings.has_key_source:
+        for option, value in (
+            ("jws_issuer", settings.jws_issuer),
+            ("jws_audience", settings.jws_audience),
+        ):
+            if value is not None:
+                yield (f"{option} has no effect without jws_public_key_repository or jws_jwks_uri")
+    if settings.validates_offline and settings.revocation_poll_interval == 0:
+        yield (
+            "revocation_poll_interval = 0: revoked tokens validated offline stay good until they "
+            "expire"
+        )
+
+
+def _is_http(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+        return parts.scheme in ("https", "http") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _is_loopback(uri: str) -> bool:
+    return urlsplit(uri).hostname in _LOOPBACK

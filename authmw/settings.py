@@ -1,0 +1,144 @@
+"""The configuration of one filter, parsed: a typed field for every option.
+
+Past this point nobody reads oslo.config or a paste mapping. What an option does and where
+its default comes from is said once, in `authmw.options`; here are its type and unit.
+A text that is None is unset.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Literal
+
+from authmw.auth_plugin import AuthOptions
+
+DEFAULT_CONNECT_TIMEOUT_SECONDS = 5.0
+DEFAULT_READ_TIMEOUT_SECONDS = 30.0
+
+Interface = Literal["internal", "public", "admin"]
+SecurityStrategy = Literal["MAC", "ENCRYPT"]
+AuthoritySource = Literal["claims", "identity", "bundle"]
+Algorithm = Literal["ES256", "ES384", "ES512", "EdDSA", "RS256"]
+
+
+class Validation(enum.Enum):
+    """Where tokens are validated."""
+
+    AUTO = "auto"
+    OFFLINE = "offline"
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every option of `[keystone_authtoken]`, and what follows from where it was found.
+
+    Made by `authmw.config.load_settings`; a changed copy is `dataclasses.replace(...)`.
+    """
+
+    # Our own credentials; None: none configured (auth_type, auth_section and the plugin's).
+    auth: AuthOptions | None
+    # Sent to the identity service: `service/version authmw/version`.
+    user_agent: str
+
+    # The identity service
+    www_authenticate_uri: str | None
+    auth_version: str | None
+    interface: Interface
+    region_name: str | None
+    http_connect_timeout: int | None  # seconds; see connect_timeout and read_timeout
+    http_request_max_retries: int
+    identity_deadline: int  # seconds
+    identity_outage_grace: int  # seconds; 0: none
+    certfile: str | None
+    keyfile: str | None
+    cafile: str | None
+    insecure: bool
+
+    # Requests
+    delay_auth_decision: bool
+    include_service_catalog: bool
+    enforce_token_bind: str
+    service_token_roles: tuple[str, ...]
+    service_token_roles_required: bool
+    service_type: str | None
+    max_token_size: int  # bytes
+    accept_bearer: bool
+    public_paths: tuple[str, ...]
+    allow_cors_preflight: bool
+    admin_project_name: str | None
+    admin_project_domain_name: str | None
+
+    # Caches
+    token_cache_time: int  # seconds; 0: nothing is remembered (written as 0 or -1)
+    negative_cache_time: int  # seconds; 0: refusals are not remembered
+    memory_cache_size: int  # entries
+    memory_cache_bytes: int  # bytes
+    cache: str | None  # an environ key
+    memcached_servers: tuple[str, ...]  # empty: none
+    memcache_security_strategy: SecurityStrategy | None  # None: entries are not sealed
+    memcache_secret_key: str | None = field(repr=False)
+    memcache_secret_key_previous: str | None = field(repr=False)
+    memcache_pool_dead_retry: int  # seconds
+    memcache_pool_maxsize: int  # connections a server
+    memcache_pool_socket_timeout: int  # seconds
+    memcache_pool_unused_timeout: int  # seconds
+    memcache_pool_conn_get_timeout: int  # seconds
+    memcache_use_advanced_pool: bool
+    memcache_sasl_enabled: bool
+    memcache_username: str | None
+    memcache_password: str | None = field(repr=False)
+    memcache_tls_enabled: bool
+    memcache_tls_cafile: str | None
+    memcache_tls_certfile: str | None
+    memcache_tls_keyfile: str | None
+    memcache_tls_allowed_ciphers: str | None
+
+    # Offline validation
+    token_validation: Validation
+    shadow_validation: bool
+    jws_public_key_repository: str | None
+    jws_jwks_uri: str | None
+    jws_accepted_algorithms: tuple[Algorithm, ...]
+    jws_max_keys: int
+    jws_keys_max_age: int  # seconds
+    jws_issuer: str | None
+    jws_audience: str | None
+    jws_authority: tuple[AuthoritySource, ...]
+    authority_cache_time: int  # seconds
+    clock_skew_tolerance: int  # seconds
+
+    # Revocation
+    revocation_poll_interval: int  # seconds; 0: events are not asked for
+    revocation_max_staleness: int  # seconds
+    revocation_retention: int  # seconds
+    revocation_max_events: int
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds to wait for a connection to the identity service."""
+        if self.http_connect_timeout is None:
+            return DEFAULT_CONNECT_TIMEOUT_SECONDS
+        return float(self.http_connect_timeout)
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds to wait for each piece of the identity service's answer."""
+        if self.http_connect_timeout is None:
+            return DEFAULT_READ_TIMEOUT_SECONDS
+        return float(self.http_connect_timeout)
+
+    @property
+    def has_key_source(self) -> bool:
+        """Whether public keys for signed tokens are configured."""
+        return self.jws_public_key_repository is not None or self.jws_jwks_uri is not None
+
+    @property
+    def validates_offline(self) -> bool:
+        """Whether signed tokens are decided here, without asking the identity service."""
+        return (
+            self.has_key_source
+            and self.token_validation is not Validation.REMOTE
+            and not self.shadow_validation
+        )
