@@ -1,0 +1,41 @@
+"""What the identity endpoint says about a token, and who can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from authmw.catalog import ServiceCatalog
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """One answer of "Validate and show information for token" (Identity API v3).
+
+    Attributes:
+        body: the object under "token", without its catalog.
+        catalog: the service catalog, where it was asked for and there is one.
+        answered_at: epoch seconds.
+    """
+
+    body: Mapping[str, object]
+    catalog: ServiceCatalog | None
+    answered_at: int
+
+
+class TokenSource(Protocol):
+    """The identity endpoint, or a cache in front of it."""
+
+    def fetch_token_answer(self, token: str, *, allow_expired: bool, now: float) -> TokenAnswer:
+        """Ask about one token.
+
+        Args:
+            token: the token string.
+            allow_expired: whether an expired token may still be answered for.
+            now: epoch seconds.
+
+        Raises:
+            InvalidToken: the endpoint does not know the token, or refuses it.
+            IdentityUnavailable: there is no answer to be had.
+        """

@@ -1,0 +1,164 @@
+"""Our side of the conversation in one process: credentials, catalog and connections.
+
+keystoneauth1 keeps the token of ours, finds the endpoint in its catalog and discovers the
+version. What it must not decide (redirects, time-outs, retries, when to authenticate
+again) it is not asked to.
+"""
+
+from __future__ import annotations
+
+import http.cookiejar
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import requests
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.plugin import AUTH_INTERFACE
+from keystoneauth1.session import Session
+
+from authmw.identity.deadline import DeadlineExceeded, remaining_seconds
+from authmw.identity.outcomes import Outage, Outcome
+from authmw.identity.transport import MAX_REDIRECTS, DeadlineAdapter
+
+if TYPE_CHECKING:
+    from keystoneauth1.plugin import BaseAuthPlugin
+
+    from authmw.settings import Settings
+
+_VERSION = "3"
+
+
+class IdentitySession:
+    """Credentials, catalog and connections of one process; made after the fork.
+
+    Args:
+        settings: interface, region, TLS, time-outs and retries.
+        plugin: our own credentials.
+        user_agent: sent with every request, before the names of the libraries.
+    """
+
+    def __init__(self, settings: Settings, plugin: BaseAuthPlugin, user_agent: str) -> None:
+        self.plugin = plugin
+        self.session = Session(
+            session=_open_requests_session(settings),
+            verify=False if settings.insecure else settings.cafile or True,
+            cert=_client_certificate(settings),
+            user_agent=user_agent,
+            redirect=MAX_REDIRECTS,
+        )
+        self._adapter = Adapter(
+            self.session,
+            auth=plugin,
+            service_type="identity",
+            interface=settings.interface,
+            region_name=settings.region_name,
+            version=_VERSION,
+        )
+        self._authenticating = threading.Lock()
+
+    def authenticate(self) -> dict[str, str]:
+        """Return the headers that carry our own credentials; asks for a token if needed."""
+        with self._one_at_a_time():
+            return self._read_headers()
+
+    def authenticate_again(self, refused: Mapping[str, str]) -> dict[str, str] | None:
+        """Replace credentials that were refused.
+
+        Args:
+            refused: what `authenticate` returned.
+
+        Returns new headers, also if another thread got them meanwhile; None if the plugin
+        has no way to get others.
+        """
+        with self._one_at_a_time():
+            current = self._read_headers()
+            if current != refused:
+                return current
+            return self._read_headers() if self.plugin.invalidate() else None
+
+    def find_endpoint(self) -> str:
+        """Return the version 3 identity endpoint, without a slash at the end.
+
+        Call `authenticate` first: the catalog comes with our token.
+        """
+        endpoint = self._adapter.get_endpoint()
+        # Where discovery fails keystoneauth1 falls back to whatever the catalog says, and
+        # a 404 from a wrong path must not be taken for a verdict on a token.
+        if endpoint is None or not is_version_3(endpoint):
+            raise Outage(Outcome.NO_ENDPOINT, note=f"found {endpoint}" if endpoint else "")
+        return endpoint.rstrip("/")
+
+    def forget_endpoint(self) -> None:
+        """Make the next request ask for a new token of ours, and with it a new catalog."""
+        self.plugin.invalidate()
+
+    def discover_authenticate_uri(self) -> str | None:
+        """Return where clients get tokens, by discovery at the plugin's `auth_url`."""
+        return self._adapter.get_endpoint(interface=AUTH_INTERFACE)
+
+    def known_authenticate_uri(self) -> str | None:
+        """Return the plugin's `auth_url` (or fixed endpoint) as it is; nothing is sent."""
+        return self._adapter.get_endpoint(interface=AUTH_INTERFACE, skip_discovery=True)
+
+    def get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        """Send one GET and return the answer, whatever its status."""
+        # Our credentials are among the headers: `authenticated` would make keystoneauth1
+        # fetch them again, outside of `_one_at_a_time`, and repeat a 401 on its own.
+        return self.session.get(
+            url, headers=dict(headers), auth=self.plugin, authenticated=False, raise_exc=False
+        )
+
+    def _read_headers(self) -> dict[str, str]:
+        headers = self.plugin.get_headers(self.session)
+        if headers is None:
+            raise Outage(Outcome.NOT_AUTHENTICATED, note="the auth plugin gave no token")
+        return dict(headers)
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Let one thread authenticate and the others use the result, inside their deadline.
+
+        The plugin has a lock of its own, but one that waits for as long as it takes.
+        """
+        # A lock refuses to wait for an infinite time; nothing waits outside of a deadline.
+        if not self._authenticating.acquire(timeout=max(0.0, min(remaining_seconds(), 3600.0))):
+            raise DeadlineExceeded
+        try:
+            yield
+        finally:
+            self._authenticating.release()
+
+
+def is_version_3(endpoint: str) -> bool:
+    """Tell whether an endpoint's path ends with the version: /v3, /identity/v3."""
+    return urlsplit(endpoint).path.rstrip("/").rpartition("/")[2] == "v3"
+
+
+def _open_requests_session(settings: Settings) -> requests.Session:
+    session = requests.Session()
+    adapter = DeadlineAdapter(
+        connect_seconds=settings.connect_timeout,
+        read_seconds=settings.read_timeout,
+        connect_retries=settings.http_request_max_retries,
+    )
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    # Nothing but what we say goes out: no cookie of an earlier answer, no password of a
+    # .netrc file. Proxies and CA bundles named in the environment count, as with the peer.
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    session.auth = _add_nothing
+    session.headers["Accept-Encoding"] = "identity"
+    return session
+
+
+def _add_nothing(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _client_certificate(settings: Settings) -> str | tuple[str, str] | None:
+    if settings.certfile and settings.keyfile:
+        return settings.certfile, settings.keyfile
+    return settings.certfile

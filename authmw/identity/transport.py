@@ -1,0 +1,209 @@
+"""The rules of every HTTP request of ours, the auth plugin's own and discovery included.
+
+- Each step has a time-out, and all of them together a deadline.
+- A connection that can't be made is tried again, inside the deadline.
+- A redirect to another scheme, host or port is an outage, so neither token nor password
+  ever goes there.
+- An answer is read at most up to `MAX_BODY_BYTES`.
+- What goes wrong leaves as `Outage`, which keystoneauth1 does not catch: it takes its own
+  connection errors in discovery for "no discovery here" and goes on to guess.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import io
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.poolmanager import PoolManager
+
+from authmw.identity.deadline import DeadlineExceeded, bounded, remaining_seconds
+from authmw.identity.outcomes import Outage, Outcome
+from authmw.identity.sockets import (
+    DeadlineHTTPConnectionPool,
+    DeadlineHTTPSConnectionPool,
+    make_tls_context,
+)
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_REDIRECTS = 3
+MAX_RETRY_AFTER_SECONDS = 60
+DEFAULT_RETRY_AFTER_SECONDS = 5
+
+_CHUNK_BYTES = 64 * 1024
+_FIRST_PAUSE_SECONDS = 0.2
+_POOL_SIZE = 32
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """Sends what requests and keystoneauth1 want sent, by the rules above.
+
+    Args:
+        connect_seconds: how long one connection may take.
+        read_seconds: how long the server may be silent.
+        connect_retries: how often a connection that could not be made is tried again.
+    """
+
+    def __init__(
+        self, *, connect_seconds: float, read_seconds: float, connect_retries: int
+    ) -> None:
+        self._connect_seconds = connect_seconds
+        self._read_seconds = read_seconds
+        self._connect_retries = connect_retries
+        super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Use connections that respect the deadline."""
+        super().init_poolmanager(*args, **kwargs)
+        _use_deadline_pools(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Use such connections to a proxy of the environment as well."""
+        if proxy not in self.proxy_manager and proxy.lower().startswith("https"):
+            kwargs["proxy_ssl_context"] = make_tls_context(verify=True)
+            kwargs["proxy_ssl_context"].load_default_certs()
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        _use_deadline_pools(manager)
+        return manager
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """Send one request and read the whole answer; see `HTTPAdapter.send`.
+
+        Raises Outage, and nothing else.
+        """
+        pause = _FIRST_PAUSE_SECONDS
+        for retries_left in range(self._connect_retries, -1, -1):
+            try:
+                return self._send_once(request, *args, **kwargs)
+            except Outage:
+                raise
+            except Exception as error:
+                if not (retries_left and _was_not_connected(error) and remaining_seconds() > pause):
+                    outcome = Outcome.of_error(error)
+                    raise Outage(outcome, describe(request), _explain(error)) from error
+            time.sleep(pause)
+            pause *= 2
+        raise AssertionError("the last try returns or raises")
+
+    def _send_once(self, request: PreparedRequest, *_args: Any, **kwargs: Any) -> Response:
+        kwargs["timeout"] = (bounded(self._connect_seconds), bounded(self._read_seconds))
+        kwargs["stream"] = True
+        response = super().send(request, **kwargs)
+        try:
+            _resolve_redirect(request, response)
+            body = _read_body(request, response)
+        except BaseException:
+            response.close()
+            raise
+        response.raw = io.BytesIO(body)
+        return response
+
+
+def describe(request: PreparedRequest) -> str:
+    """Return method and address of a request, without user, password and query."""
+    parts = urlsplit(request.url or "")
+    return f"{request.method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def parse_retry_after(headers: Mapping[str, str], now: float) -> int:
+    """Return the seconds that Retry-After asks for (RFC 9110 §10.2.3), within 1 to 60.
+
+    Anything else than a number or a date counts as absent: 5 seconds.
+    """
+    written = headers.get("Retry-After", "").strip()
+    if written.isascii() and written.isdigit():
+        seconds = int(written[:9])
+    else:
+        date = parse_http_date(written)
+        if date is None:
+            return DEFAULT_RETRY_AFTER_SECONDS
+        seconds = int(date - now)
+    return min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS)
+
+
+def parse_http_date(written: str) -> float | None:
+    """Return an HTTP date (RFC 9110 §5.6.7) as epoch seconds, None if it is none."""
+    try:
+        return email.utils.parsedate_to_datetime(written).timestamp()
+    except (ValueError, OverflowError, TypeError):
+        return None
+
+
+def _use_deadline_pools(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {
+        "http": DeadlineHTTPConnectionPool,
+        "https": DeadlineHTTPSConnectionPool,
+    }
+
+
+def _was_not_connected(error: Exception) -> bool:
+    """Tell whether trying again may help: no answer had begun.
+
+    That is also how a kept connection looks that the server closed just now. What we send
+    may safely arrive twice: questions, and an authentication of ours.
+    """
+    return isinstance(error, requests.ConnectionError) and not isinstance(
+        error, requests.exceptions.SSLError
+    )
+
+
+def _resolve_redirect(request: PreparedRequest, response: Response) -> None:
+    """Make the address of a redirect absolute, which keystoneauth1 does not.
+
+    Raises Outage if it leads away from scheme, host and port of the request.
+    """
+    location = response.headers.get("Location")
+    # 300 is how Keystone lists its versions: nobody follows that one.
+    if location is None or not 300 < response.status_code < 400:
+        return
+    address = request.url or ""
+    try:
+        resolved = urljoin(address, location)
+        is_same = _origin(urlsplit(resolved)) == _origin(urlsplit(address))
+    except ValueError:
+        is_same = False
+    if not is_same:
+        raise Outage(Outcome.REDIRECTED_ELSEWHERE, describe(request))
+    response.headers["Location"] = resolved
+
+
+def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
+    scheme = address.scheme.lower()
+    return scheme, address.hostname, address.port or _DEFAULT_PORTS.get(scheme)
+
+
+def _read_body(request: PreparedRequest, response: Response) -> bytes:
+    body = bytearray()
+    for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=True):
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise Outage(
+                Outcome.BODY_TOO_LARGE, describe(request), f"more than {MAX_BODY_BYTES} bytes"
+            )
+    return bytes(body)
+
+
+def _explain(error: Exception) -> str:
+    """Return the particular reason, as far as it can't hold what we sent."""
+    if isinstance(error, DeadlineExceeded):
+        return ""
+    reason: object = error
+    while isinstance(reason, Exception):
+        inner = getattr(reason, "reason", None)
+        if not isinstance(inner, Exception):
+            inner = next((part for part in reason.args if isinstance(part, Exception)), None)
+        if inner is None:
+            break
+        reason = inner
+    if isinstance(reason, OSError):
+        return f"{type(reason).__name__}: {reason}"
+    return type(reason).__name__
