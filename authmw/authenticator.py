@@ -1,0 +1,210 @@
+"""The five steps of a request: strip, read, resolve, check, inject or reject.
+
+An `Authenticator` is made from one configuration and knows nothing of the app behind it,
+so that one serves every app a filter wraps, and the decorator as well. With the token in
+memory a request does no I/O, takes no lock, parses nothing and formats no log line.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from authmw import headers, request
+from authmw.checks.access_rules import verify_access
+from authmw.checks.expiry import verify_not_expired
+from authmw.checks.paths import PublicPaths, access_path
+from authmw.checks.service_roles import has_service_role
+from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.fingerprint import fingerprint
+from authmw.resolver import Resolver
+from authmw.token import Token
+from authmw.validation import Strength
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration says about requests; the fields are named as the options.
+
+    Attributes:
+        public_paths: requests let through without a token.
+    """
+
+    delay_auth_decision: bool
+    accept_bearer: bool
+    allow_cors_preflight: bool
+    public_paths: PublicPaths
+    service_type: str | None
+    service_token_roles: frozenset[str]
+    service_token_roles_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a request does not reach the app.
+
+    Attributes:
+        status: 401, or 503 where nobody could say.
+        retry_after: seconds; None with a 401.
+    """
+
+    status: int
+    retry_after: int | None = None
+
+
+class Authenticator:
+    """Decides on requests and tells the app who is calling.
+
+    Args:
+        resolver: turns token strings into Tokens.
+        rules: what the configuration says.
+        clock: epoch seconds.
+    """
+
+    def __init__(
+        self, resolver: Resolver, rules: Rules, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._resolver = resolver
+        self._rules = rules
+        self._clock = clock
+        self._let_some_through = rules.allow_cors_preflight or bool(rules.public_paths)
+        self._warned_of_service_role = False
+
+    def authenticate(self, environ: dict[str, Any]) -> Rejection | None:
+        """Decide on one request; on None the environ says who is calling.
+
+        Never raises for what a client, a cache or the identity endpoint did.
+        """
+        headers.strip(environ)
+        try:
+            if self._let_some_through and self._is_open(environ):
+                environ[headers.USER_STATUS_KEY] = headers.INVALID
+                return None
+            return self._decide(environ)
+        except Exception as error:  # noqa: BLE001
+            # A fault of ours must not open the door, nor look like a verdict on the token.
+            # The exception's text is left out: it could quote what the client sent.
+            _log.error(
+                "internal error while authenticating (%s):\n%s",
+                type(error).__name__,
+                "".join(traceback.format_tb(error.__traceback__)),
+            )
+            headers.strip(environ)
+            return Rejection(503, retry_after=5)
+
+    def _decide(self, environ: dict[str, Any]) -> Rejection | None:
+        now = self._clock()
+        rejection: Rejection | None = None
+        service: Token | None = None
+        is_service_request = False
+
+        service_string = environ.get("HTTP_X_SERVICE_TOKEN")
+        if service_string and (service_string := service_string.strip()):
+            try:
+                service = self._resolve(service_string, Strength.CURRENT, now, environ)
+                is_service_request = self._verify_service(service)
+                environ.update(service.principal.service_environ)
+            except (InvalidToken, IdentityUnavailable) as error:
+                service = None
+                environ[headers.SERVICE_STATUS_KEY] = headers.INVALID
+                rejection = self._refuse("service token", service_string, error)
+                if rejection is not None:
+                    return rejection
+
+        user_string = self._read_user_token(environ)
+        if user_string and (user_string := user_string.strip()):
+            strength = Strength.ALLOW_EXPIRED if is_service_request else Strength.CURRENT
+            try:
+                user = self._resolve(user_string, strength, now, environ)
+                self._verify_user(user, environ, is_service_request=is_service_request)
+            except (InvalidToken, IdentityUnavailable) as error:
+                rejection = self._refuse("user token", user_string, error)
+            else:
+                environ.update(user.principal.user_environ)
+                environ[headers.TOKEN_INFO] = user.to_token_info()
+                environ[headers.TOKEN] = user
+                return None
+        elif not self._rules.delay_auth_decision:
+            _log.debug("rejected: no token")
+            return Rejection(401)
+
+        if rejection is None:
+            environ[headers.USER_STATUS_KEY] = headers.INVALID
+        return rejection
+
+    def _read_user_token(self, environ: dict[str, Any]) -> str | None:
+        token: str | None = environ.get("HTTP_X_AUTH_TOKEN")
+        if token is None:
+            token = environ.get("HTTP_X_STORAGE_TOKEN")
+        if token is None and self._rules.accept_bearer:
+            scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+            if scheme.lower() == "bearer" and credentials:
+                # Services send the caller's token on from here.
+                token = environ["HTTP_X_AUTH_TOKEN"] = credentials.strip()
+        return token
+
+    def _resolve(
+        self, string: str, strength: Strength, now: float, environ: dict[str, Any]
+    ) -> Token:
+        token = self._resolver.recall(string, now)
+        if token is None:
+            with request.serving(environ):
+                token = self._resolver.validate(string, strength, now)
+        if strength is Strength.CURRENT:
+            verify_not_expired(token, now)
+        return token
+
+    def _verify_service(self, service: Token) -> bool:
+        """Tell whether it is a service's own; refuse it where it has to be and is not."""
+        if has_service_role(service, self._rules.service_token_roles):
+            return True
+        if self._rules.service_token_roles_required:
+            raise InvalidToken(
+                Reason.SERVICE_ROLE, "no role of it is in [keystone_authtoken] service_token_roles"
+            )
+        if not self._warned_of_service_role:
+            self._warned_of_service_role = True
+            _log.warning(
+                "a service token without any role of service_token_roles was accepted: set"
+                " [keystone_authtoken] service_token_roles_required = true once every service"
+                " user has such a role"
+            )
+        return False
+
+    def _verify_user(
+        self, user: Token, environ: dict[str, Any], *, is_service_request: bool
+    ) -> None:
+        principal = user.principal
+        if principal.access_rules is not None:
+            verify_access(
+                principal.access_rules,
+                service_type=self._rules.service_type,
+                method=environ["REQUEST_METHOD"],
+                path=access_path(environ),
+                catalog_types=principal.catalog.service_types if principal.catalog else None,
+                is_service_request=is_service_request,
+            )
+
+    def _is_open(self, environ: dict[str, Any]) -> bool:
+        method = environ["REQUEST_METHOD"]
+        if self._rules.allow_cors_preflight and method == "OPTIONS":
+            return True
+        return self._rules.public_paths.is_match(method, environ.get("PATH_INFO", ""))
+
+    def _refuse(
+        self, what: str, string: str, error: InvalidToken | IdentityUnavailable
+    ) -> Rejection | None:
+        """Log a refusal; return the rejection, or None where the app is to decide."""
+        if isinstance(error, InvalidToken):
+            _log.info("%s %s is not acceptable: %s", what, fingerprint(string), error)
+            rejection = Rejection(401)
+        else:
+            _log.warning("%s %s could not be validated: %s", what, fingerprint(string), error)
+            rejection = Rejection(503, error.retry_after)
+        return None if self._rules.delay_auth_decision else rejection

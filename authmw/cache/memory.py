@@ -1,0 +1,123 @@
+"""Validated tokens in this process's memory, bounded by entries and by bytes.
+
+Eviction is CLOCK: a hit only marks its entry as used, without a lock; to make room, the
+oldest entry goes unless it was used since it was last looked at, in which case it gets a
+second chance at the young end.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Hashable
+
+from authmw.catalog import ServiceCatalog
+from authmw.process import PerProcess
+from authmw.token import Token
+
+# The entry object, its place in the table and the key's own header, in bytes.
+_ENTRY_OVERHEAD = 400
+
+
+class Entry:
+    """One remembered token.
+
+    Attributes:
+        token: the validated token.
+        used: set by every hit; read and cleared when room is made.
+    """
+
+    __slots__ = ("size", "token", "used")
+
+    def __init__(self, token: Token, size: int) -> None:
+        self.token = token
+        self.size = size
+        self.used = False
+
+
+class MemoryCache:
+    """Maps a key (the token string, with its strength) to an `Entry`.
+
+    Args:
+        max_entries: how many tokens are held; 0 holds none.
+        max_bytes: how much memory they may take together, by estimate; a catalog that
+            several tokens share counts once.
+    """
+
+    def __init__(self, *, max_entries: int, max_bytes: int) -> None:
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
+        self._catalogs: Counter[ServiceCatalog] = Counter()
+        self._bytes = 0
+        self._lock = PerProcess(threading.Lock)
+        # Bound once: the hot path is one call into C.
+        self.get = self._entries.get
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def size(self) -> int:
+        """The memory all entries take, in bytes, by estimate."""
+        return self._bytes
+
+    def put(self, key: Hashable, token: Token) -> None:
+        """Remember a token, and forget others until the bounds are kept."""
+        entry = Entry(token, _ENTRY_OVERHEAD + token.principal.size + 2 * _key_length(key))
+        with self._lock.get():
+            self._remove(key)
+            self._make_room(entry)
+            self._entries[key] = entry
+            self._account(entry, 1)
+            if self._is_over(0):  # larger than all the room there is
+                self._remove(key)
+
+    def discard(self, key: Hashable) -> None:
+        """Forget a token, if it is held."""
+        with self._lock.get():
+            self._remove(key)
+
+    def _make_room(self, newcomer: Entry) -> None:
+        catalog = newcomer.token.principal.catalog
+        needed = newcomer.size
+        if catalog is not None and catalog not in self._catalogs:
+            needed += catalog.size
+        while self._entries and self._is_over(needed, entries=1):
+            oldest, candidate = next(iter(self._entries.items()))
+            if candidate.used:
+                candidate.used = False
+                self._entries.move_to_end(oldest)
+            else:
+                self._remove(oldest)
+
+    def _is_over(self, more_bytes: int, *, entries: int = 0) -> bool:
+        return (
+            len(self._entries) + entries > self._max_entries
+            or self._bytes + more_bytes > self._max_bytes
+        )
+
+    def _remove(self, key: Hashable) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._account(entry, -1)
+
+    def _account(self, entry: Entry, sign: int) -> None:
+        self._bytes += sign * entry.size
+        catalog = entry.token.principal.catalog
+        if catalog is not None:
+            if sign > 0:
+                self._catalogs[catalog] += 1
+                if self._catalogs[catalog] == 1:
+                    self._bytes += catalog.size
+            else:
+                self._catalogs[catalog] -= 1
+                if not self._catalogs[catalog]:
+                    del self._catalogs[catalog]
+                    self._bytes -= catalog.size
+
+
+def _key_length(key: Hashable) -> int:
+    if isinstance(key, tuple):
+        return sum(_key_length(part) for part in key)
+    return len(key) if isinstance(key, str) else 0

@@ -1,0 +1,157 @@
+"""The header contract: what a service behind authmw is told, and what no client may say.
+
+One table, `IDENTITY_HEADERS`, is read by everything: rendering a token's headers, the
+names that are stripped from what a client sent, the tests and the documentation.
+Names follow keystonemiddleware's auth_token, which services rely on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from authmw.errors import InvalidToken, Reason
+
+if TYPE_CHECKING:
+    from authmw.token import Principal
+
+_log = logging.getLogger(__name__)
+
+CONFIRMED: Final = "Confirmed"
+INVALID: Final = "Invalid"
+
+TOKEN_INFO: Final = "keystone.token_info"
+TOKEN_AUTH: Final = "keystone.token_auth"
+TOKEN: Final = "authmw.token"
+ENVIRON_OBJECTS: Final = (TOKEN_INFO, TOKEN_AUTH, TOKEN)
+
+
+def to_environ_key(header: str) -> str:
+    """Return the environ key of an HTTP header (PEP 3333: CGI's HTTP_ variables)."""
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityHeader:
+    """One header of the contract.
+
+    Attributes:
+        name: of the user token's header.
+        value: what a principal says there; None where it says nothing.
+        for_service: whether a service token has it too, as X-Service-...
+        deprecated: kept for services that never moved on.
+    """
+
+    name: str
+    value: Callable[[Principal], str | None]
+    for_service: bool = False
+    deprecated: bool = False
+
+    @property
+    def service_name(self) -> str:
+        """The name of the service token's header."""
+        return "X-Service-" + self.name.removeprefix("X-")
+
+
+def _roles(principal: Principal) -> str:
+    names = []
+    for role in principal.roles:
+        if not role.name or "," in role.name or role.name != role.name.strip():
+            _warn_of_unlistable_role(role.name)
+        else:
+            names.append(role.name)
+    return ",".join(names)
+
+
+IDENTITY_HEADERS: Final = (
+    IdentityHeader("X-Identity-Status", lambda _: CONFIRMED, for_service=True),
+    IdentityHeader("X-User-Id", lambda p: p.user.id, for_service=True),
+    IdentityHeader("X-User-Name", lambda p: p.user.name, for_service=True),
+    IdentityHeader("X-User-Domain-Id", lambda p: p.user.domain_id, for_service=True),
+    IdentityHeader("X-User-Domain-Name", lambda p: p.user.domain_name, for_service=True),
+    IdentityHeader("X-Project-Id", lambda p: p.project_id, for_service=True),
+    IdentityHeader("X-Project-Name", lambda p: p.project_name, for_service=True),
+    IdentityHeader("X-Project-Domain-Id", lambda p: p.project_domain_id, for_service=True),
+    IdentityHeader("X-Project-Domain-Name", lambda p: p.project_domain_name, for_service=True),
+    IdentityHeader("X-Domain-Id", lambda p: p.domain_id, for_service=True),
+    IdentityHeader("X-Domain-Name", lambda p: p.domain_name, for_service=True),
+    IdentityHeader("OpenStack-System-Scope", lambda p: p.system_scope),
+    IdentityHeader("X-Roles", _roles, for_service=True),
+    IdentityHeader("X-Is-Admin-Project", lambda p: str(p.is_admin_project)),
+    IdentityHeader("X-Service-Catalog", lambda p: p.catalog.header if p.catalog else None),
+    IdentityHeader("X-Tenant-Id", lambda p: p.project_id, deprecated=True),
+    IdentityHeader("X-Tenant-Name", lambda p: p.project_name, deprecated=True),
+    IdentityHeader("X-Tenant", lambda p: p.project_name, deprecated=True),
+    IdentityHeader("X-User", lambda p: p.user.name, deprecated=True),
+    IdentityHeader("X-Role", _roles, deprecated=True),
+)
+
+USER_STATUS_KEY: Final = to_environ_key(IDENTITY_HEADERS[0].name)
+SERVICE_STATUS_KEY: Final = to_environ_key(IDENTITY_HEADERS[0].service_name)
+
+RESERVED_KEYS: Final = frozenset(
+    {to_environ_key(header.name) for header in IDENTITY_HEADERS}
+    | {to_environ_key(header.service_name) for header in IDENTITY_HEADERS if header.for_service}
+    | set(ENVIRON_OBJECTS)
+)
+
+
+def strip(environ: dict[str, Any]) -> None:
+    """Remove every name that is ours to set, so that no client can speak for us."""
+    # Nearly every request carries none of them, and isdisjoint() tells so at C speed.
+    if not RESERVED_KEYS.isdisjoint(environ):
+        for key in RESERVED_KEYS:
+            environ.pop(key, None)
+
+
+def render_user(principal: Principal) -> dict[str, str]:
+    """Return the environ entries of a user token.
+
+    Raises:
+        InvalidToken: (unsafe_value) a value holds a control character or a lone surrogate.
+    """
+    return _render(
+        (to_environ_key(header.name), header.value(principal)) for header in IDENTITY_HEADERS
+    )
+
+
+def render_service(principal: Principal) -> dict[str, str]:
+    """Return the environ entries of a service token; raises as `render_user` does."""
+    return _render(
+        (to_environ_key(header.service_name), header.value(principal))
+        for header in IDENTITY_HEADERS
+        if header.for_service
+    )
+
+
+def _render(entries: Any) -> dict[str, str]:
+    rendered = {key: value for key, value in entries if value is not None}
+    for key, value in rendered.items():
+        if not is_header_safe(value):
+            raise InvalidToken(Reason.UNSAFE_VALUE, f"the value of {key} holds a control character")
+    return rendered
+
+
+def is_header_safe(value: str) -> bool:
+    """Tell whether no C0, DEL, C1 control character and no lone surrogate is in value."""
+    if value.isascii() and value.isprintable():
+        return True
+    return not any(
+        char < " " or "\x7f" <= char <= "\x9f" or "\ud800" <= char <= "\udfff" for char in value
+    )
+
+
+_unlistable_roles: set[str] = set()
+
+
+def _warn_of_unlistable_role(name: str) -> None:
+    if name in _unlistable_roles or len(_unlistable_roles) >= 1000:
+        return
+    _unlistable_roles.add(name)
+    _log.warning(
+        "the role name %r is left out of X-Roles: a comma separates roles there, and white"
+        " space around a name is dropped by services; rename the role",
+        name,
+    )

@@ -1,0 +1,90 @@
+"""From a token string to a Token: memory first, then one validation for all who ask.
+
+No I/O happens here. `recall` is the hot path: what memory holds. `validate` is the other:
+it joins or starts a flight, and a validator does the work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+
+from authmw.cache.memory import MemoryCache
+from authmw.checks.token_string import verify_carriable
+from authmw.errors import IdentityUnavailable, InvalidToken
+from authmw.flights import Flights
+from authmw.token import Token
+from authmw.validation import Strength, Validator
+
+
+class Resolver:
+    """Resolves token strings.
+
+    Args:
+        memory: remembers validated tokens.
+        flights: joins concurrent validations of one token.
+        validator: asked about what memory does not hold.
+        max_token_size: bytes; a longer token is refused unseen.
+        clock: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory: MemoryCache,
+        flights: Flights[Token],
+        validator: Validator,
+        max_token_size: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._memory = memory
+        self._flights = flights
+        self._validator = validator
+        self._max_token_size = max_token_size
+        self._clock = clock
+
+    def recall(self, token: str, now: float) -> Token | None:
+        """Return what memory holds of a token, validated at full strength and still fresh."""
+        entry = self._memory.get(token)
+        if entry is None or now >= entry.token.fresh_until:
+            return None
+        entry.used = True
+        return entry.token
+
+    def validate(self, token: str, strength: Strength, now: float) -> Token:
+        """Return the Token of a string that `recall` did not know.
+
+        Raises:
+            InvalidToken: the token is not acceptable.
+            IdentityUnavailable: nobody could say, and no earlier answer may be used.
+        """
+        verify_carriable(token, self._max_token_size)
+        key = _memory_key(token, strength)
+        try:
+            return self._flights.run(key, lambda: self._lead(token, strength, key))
+        except IdentityUnavailable:
+            entry = self._memory.get(key)
+            if entry is not None and now < entry.token.usable_until:
+                return entry.token
+            raise
+
+    def _lead(self, token: str, strength: Strength, key: Hashable) -> Token:
+        # Read anew: since `recall` another flight may have landed, and time has passed
+        # for whoever waited.
+        now = self._clock()
+        entry = self._memory.get(key)
+        if entry is not None and now < entry.token.fresh_until:
+            entry.used = True
+            return entry.token
+        try:
+            validated = self._validator.validate(token, strength, now)
+        except InvalidToken:
+            self._memory.discard(key)
+            raise
+        self._memory.put(key, validated)
+        return validated
+
+
+def _memory_key(token: str, strength: Strength) -> Hashable:
+    # What was validated at less than full strength is kept where `recall` can't find it.
+    return token if strength is Strength.CURRENT else (token, strength.value)
