@@ -1,0 +1,60 @@
+"""Help for testing services that authmw protects: an identity service of one's own.
+
+    from authmw.testing import IdentityServer
+
+    with IdentityServer() as server:
+        token = server.issue("member", project="inventory")
+        options = server.service_credentials   # for a filter, as [keystone_authtoken]
+
+`IdentityServer` speaks the Identity API over real HTTP on the loopback interface, so what is
+exercised is the code that runs in production. It keeps everything in memory, knows no policy
+files and no federation, and is no substitute for an integration test against the identity
+service you deploy. Importing this package starts nothing; names are loaded when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authmw.testing.api_errors import IdentityApiError
+    from authmw.testing.directory import Directory
+    from authmw.testing.faults import Fault
+    from authmw.testing.identity import Identity
+    from authmw.testing.identity_server import IdentityServer
+    from authmw.testing.issuer import Issuer
+    from authmw.testing.records import AccessRule
+    from authmw.testing.revocations import RevocationEvent
+
+__all__ = [
+    "AccessRule",
+    "Directory",
+    "Fault",
+    "Identity",
+    "IdentityApiError",
+    "IdentityServer",
+    "Issuer",
+    "RevocationEvent",
+]
+
+_MODULES = {
+    "AccessRule": "records",
+    "Directory": "directory",
+    "Fault": "faults",
+    "Identity": "identity",
+    "IdentityServer": "identity_server",
+    "Issuer": "issuer",
+    "IdentityApiError": "api_errors",
+    "RevocationEvent": "revocations",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,129 @@
+"""The embedded identity server: `Identity` behind real HTTP on the loopback interface."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from authmw.testing.faults import Call, Fault
+from authmw.testing.identity import Identity
+from authmw.testing.identity_api import JWKS_PATH, IdentityApi
+from authmw.testing.loopback import Loopback, SeenRequest
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class IdentityServer(Identity):
+    """An identity service to test against; see `Identity` for its arguments.
+
+        with IdentityServer(endpoint_count=450) as server:
+            token = server.issue("member", project="inventory")
+            ...
+            assert server.calls["validate"] == 1
+            with server.failing(Fault.HANG, "validate"):
+                ...
+
+    It keeps its tokens while stopped, and its port: `restart()` is what a client sees of a
+    real service that went away and came back. `url` is set by the first start.
+    """
+
+    _loopback: Loopback = field(init=False)
+
+    def __post_init__(self) -> None:
+        # The clock may be replaced while the server runs, so it is looked up each time.
+        self._loopback = Loopback(IdentityApi(self), lambda: self.clock())
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Open the port: a free one the first time, the same one later."""
+        self._loopback.start()
+        self.url = f"http://127.0.0.1:{self._loopback.port}"
+
+    def stop(self) -> None:
+        """Close the port and every connection; clients are refused from now on."""
+        self._loopback.stop()
+
+    def restart(self) -> None:
+        """Stop, then start on the same port with the same tokens and events."""
+        self.stop()
+        self.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the port is open."""
+        return self._loopback.is_running
+
+    @property
+    def jwks_url(self) -> str:
+        """Where the public key can be fetched as a JWK Set, for `jws_jwks_uri`."""
+        return f"{self.url}{JWKS_PATH}"
+
+    @property
+    def calls(self) -> collections.Counter[Call]:
+        """How many requests of each kind have come so far: a copy."""
+        return self._loopback.calls
+
+    @property
+    def requests(self) -> tuple[SeenRequest, ...]:
+        """The latest requests, oldest first, without their tokens."""
+        return self._loopback.requests
+
+    def forget_requests(self) -> None:
+        """Set all counts to zero."""
+        self._loopback.forget_requests()
+
+    @property
+    def fault(self) -> Fault | None:
+        """What every request meets instead of its answer; None while all is well."""
+        return self._loopback.fault_of(None)
+
+    @fault.setter
+    def fault(self, fault: Fault | None) -> None:
+        self._loopback.set_fault(fault)
+
+    @contextlib.contextmanager
+    def failing(self, fault: Fault, *calls: Call) -> Iterator[None]:
+        """Let these kinds of request fail for the time of a `with` block; all if none is named."""
+        kinds: tuple[Call | None, ...] = calls or (None,)
+        for call in kinds:
+            self._loopback.set_fault(fault, call)
+        try:
+            yield
+        finally:
+            for call in kinds:
+                self._loopback.set_fault(None, call)
+
+    @property
+    def service_credentials(self) -> dict[str, str]:
+        """[keystone_authtoken] options that make a filter use this server as user `service`."""
+        return self.credentials("service", project="service")
+
+    def credentials(self, user: str, *, project: str) -> dict[str, str]:
+        """Return keystoneauth1 password options for any user of the directory."""
+        with self.lock:
+            row = self.directory.user(user)
+            scope = self.directory.project(project)
+            return {
+                "www_authenticate_uri": self.url,
+                "auth_type": "password",
+                "auth_url": self.url,
+                "username": row.name,
+                "password": row.password,
+                "user_domain_id": row.domain_id,
+                "project_name": scope.name,
+                "project_domain_id": scope.domain_id,
+            }
