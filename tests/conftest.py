@@ -1,0 +1,40 @@
+"""The real services, each started once a session and only when a test asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services.keystone import Keystone
+from tests.services.memcached import Memcached
+
+
+@pytest.fixture(scope="session")
+def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
+    """A real Keystone site; `keystone.fernet`, `.jws` and `.short_lived` serve it.
+
+    A test that suspends or stops a process resumes or starts it again.
+    """
+    site = Keystone(tmp_path_factory.mktemp("keystone"))
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="session")
+def memcached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memcached]:
+    """A real memcached for the whole session: what tests put there stays there."""
+    server = Memcached(tmp_path_factory.mktemp("memcached"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def empty_memcached(memcached: Memcached) -> Iterator[Memcached]:
+    """The session's memcached, running and empty; a test may suspend or stop it."""
+    memcached.start()
+    memcached.flush()
+    yield memcached
+    if memcached.is_running():
+        memcached.resume()
