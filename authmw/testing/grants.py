@@ -1,4 +1,4 @@
-"""Turns a wish ("member, on project inventory") into a grant."""
+"""Grants: made from a wish ("member, on project inventory"), and whether they can be had."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import secrets
 from collections.abc import Sequence
 from typing import TypedDict
 
+from authmw.testing.api_errors import forbidden, not_found
 from authmw.testing.directory import Directory
-from authmw.testing.records import Grant, OnProject
+from authmw.testing.records import Grant, OnDomain, OnProject
+from authmw.testing.token_bodies import roles_of
 
 
 class Wanted(TypedDict, total=False):
@@ -87,6 +89,34 @@ def make_grant(
         oauth1_access_id=access_id,
         certificate_thumbprint=wanted.get("certificate_thumbprint"),
     )
+
+
+def assert_grantable(grant: Grant, directory: Directory) -> None:
+    """Check that everyone is enabled and that a role is held on the scope, as things are now.
+
+    Raises:
+        IdentityApiError: 404 as Keystone answers; 403 if a trustor no longer holds every role
+            of the trust.
+    """
+    try:
+        user = directory.users[grant.user_id]
+        domain_ids = {user.domain_id}
+        is_enabled = user.enabled
+        if isinstance(grant.target, OnProject):
+            project = directory.projects[grant.target.project_id]
+            domain_ids.add(project.domain_id)
+            is_enabled = is_enabled and project.enabled
+        elif isinstance(grant.target, OnDomain):
+            domain_ids.add(grant.target.domain_id)
+        if not (is_enabled and all(directory.domains[key].enabled for key in domain_ids)):
+            raise not_found("The user or the scope of this token is disabled.")
+        has_role = grant.target is None or bool(roles_of(grant, directory))
+    except LookupError:
+        raise not_found("The user or the scope of this token is gone.") from None
+    if not has_role and grant.trust_id is not None:
+        raise forbidden("The trustor no longer holds every role of this trust.")
+    if not has_role:
+        raise not_found(f"User {user.name} holds no role on the scope of this token.")
 
 
 def make_audit_id() -> str:

@@ -28,8 +28,6 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def json_answer(
-    status: int, document: object, headers: Mapping[str, str] | None = None
-) -> Answer:
+def json_answer(status: int, document: object, headers: Mapping[str, str] | None = None) -> Answer:
     """Return an answer with a JSON body."""
     return Answer(status, json.dumps(document).encode("utf-8"), headers=headers or {})

@@ -6,6 +6,7 @@ follow Keystone 30, including that a role taken away emits no event.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import threading
 import time
@@ -13,15 +14,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Unpack
 
-from authmw.testing.api_errors import forbidden, not_found
+from authmw.testing.api_errors import not_found
 from authmw.testing.catalog import make_catalog
 from authmw.testing.directory import Directory
-from authmw.testing.grants import Wanted, make_grant
+from authmw.testing.grants import Wanted, assert_grantable, make_grant
 from authmw.testing.issuer import Issuer, make_authority_claims, make_claims
 from authmw.testing.population import make_directory
-from authmw.testing.records import Grant, OnDomain, OnProject
+from authmw.testing.records import Grant, OnProject
 from authmw.testing.revocations import RevocationEvent, RevokedAttributes, revocable_values
-from authmw.testing.token_bodies import render_token_body, roles_of
+from authmw.testing.token_bodies import render_token_body
 
 Provider = Literal["fernet", "jws"]
 
@@ -61,7 +62,9 @@ class Identity:
     # Held by authentication over HTTP too, which reads the directory in several steps.
     lock: threading.RLock = field(default_factory=threading.RLock, init=False)
     _grants: dict[str, Grant] = field(default_factory=dict, init=False)
-    _events: list[RevocationEvent] = field(default_factory=list, init=False)
+    _events: collections.deque[RevocationEvent] = field(
+        default_factory=collections.deque, init=False
+    )
     _catalogs: dict[tuple[str, str | None], list[dict[str, object]]] = field(
         default_factory=dict, init=False
     )
@@ -110,7 +113,7 @@ class Identity:
     def issue_granted(self, grant: Grant) -> str:
         """Issue a token for a grant, of the kind `provider` names."""
         with self.lock:
-            self._assert_grantable(grant)
+            assert_grantable(grant, self.directory)
             if self.provider == "jws":
                 token = self.issuer.sign(make_claims(grant))
             else:
@@ -138,15 +141,13 @@ class Identity:
                 raise not_found("What this token was made from is gone.") from None
             if any(event.is_covering(grant.issued_at, values) for event in self._events):
                 raise not_found("This token has been revoked.")
-            self._assert_grantable(grant)
+            assert_grantable(grant, self.directory)
             return grant
 
     def render(self, grant: Grant, *, include_catalog: bool = True) -> dict[str, object]:
         """Return the v3 token body of a grant, with names and roles as they are now."""
         with self.lock:
-            project_id = (
-                grant.target.project_id if isinstance(grant.target, OnProject) else None
-            )
+            project_id = grant.target.project_id if isinstance(grant.target, OnProject) else None
             return render_token_body(
                 grant,
                 self.directory,
@@ -198,9 +199,8 @@ class Identity:
                 attributes, int(now if issued_before is None else issued_before), int(now)
             )
             kept_for = self.token_lifetime_seconds + _EVENT_BUFFER_SECONDS
-            self._events = [
-                known for known in self._events if known.revoked_at >= self.clock() - kept_for
-            ]
+            while self._events and self._events[0].revoked_at < self.clock() - kept_for:
+                self._events.popleft()
             self._events.append(event)
             return event
 
@@ -298,32 +298,8 @@ class Identity:
             lifetime_seconds=self.token_lifetime_seconds,
         )
 
-    def _assert_grantable(self, grant: Grant) -> None:
-        directory = self.directory
-        try:
-            user = directory.users[grant.user_id]
-            domain_ids = {user.domain_id}
-            enabled = user.enabled
-            if isinstance(grant.target, OnProject):
-                project = directory.projects[grant.target.project_id]
-                domain_ids.add(project.domain_id)
-                enabled = enabled and project.enabled
-            elif isinstance(grant.target, OnDomain):
-                domain_ids.add(grant.target.domain_id)
-            if not (enabled and all(directory.domains[key].enabled for key in domain_ids)):
-                raise not_found("The user or the scope of this token is disabled.")
-            held = grant.target is None or bool(roles_of(grant, directory))
-        except LookupError:
-            raise not_found("The user or the scope of this token is gone.") from None
-        if not held and grant.trust_id is not None:
-            raise forbidden("The trustor no longer holds every role of this trust.")
-        if not held:
-            raise not_found(f"User {user.name} holds no role on the scope of this token.")
-
     def _catalog(self, project_id: str | None) -> list[dict[str, object]]:
         key = (self.url, project_id)
         if key not in self._catalogs:
-            self._catalogs[key] = make_catalog(
-                f"{self.url}/v3", self.endpoint_count, project_id
-            )
+            self._catalogs[key] = make_catalog(f"{self.url}/v3", self.endpoint_count, project_id)
         return self._catalogs[key]

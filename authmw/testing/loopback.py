@@ -189,9 +189,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue  # The client was quicker.
-            if not self._connections_changed.wait_for(
-                lambda: not self._connections, _STOP_SECONDS
-            ):
+            if not self._connections_changed.wait_for(lambda: not self._connections, _STOP_SECONDS):
                 raise RuntimeError(f"{len(self._connections)} connections did not end")
 
     # Requests are sockets here; the base class has datagrams in mind too.

@@ -405,8 +405,6 @@ def test_events_are_for_admins_and_services_alone(
     assert statuses == {"member": 403, "admin": 200, "service": 200}
 
 
-
-
 CHANGES: dict[str, tuple[Callable[[IdentityServer], None], list[str]]] = {
     "user disabled": (lambda server: server.disable_user("member"), ["user_id"]),
     "user deleted": (lambda server: server.delete_user("member"), ["user_id"]),

@@ -67,7 +67,10 @@ def test_a_trust_an_application_credential_and_oauth1_have_their_claims(
 ) -> None:
     directory = server.directory
     trust = directory.add_trust(
-        trustor="member", trustee="reader", project="inventory", roles=["member"],
+        trustor="member",
+        trustee="reader",
+        project="inventory",
+        roles=["member"],
         impersonation=True,
     )
     credential = directory.add_application_credential(

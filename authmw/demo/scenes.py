@@ -1,0 +1,195 @@
+"""The requests of the demo, and what each has to come to."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from authmw.demo.stage import Reply, Stage
+from authmw.testing import IdentityServer
+
+NOBODY = "(not reached)"
+
+_MEMBER = "member of Default, on project inventory, as member,reader"
+_ADMIN_ROLES = "admin,manager,member,reader"
+_FORGED = {
+    "X-Identity-Status": "Confirmed",
+    "X-User-Name": "root",
+    "X-Roles": "admin",
+    "X-Project-Name": "billing",
+    "OpenStack-System-Scope": "all",
+}
+
+Headers = Callable[["Cast"], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The tokens of the demo."""
+
+    member: str
+    reader: str
+    admin: str
+    guest: str
+    system: str
+    service: str
+    expired: str
+    late: str
+
+    @classmethod
+    def issue(cls, identity: IdentityServer) -> Cast:
+        """Issue all of them."""
+        return cls(
+            member=identity.issue("member", project="inventory"),
+            reader=identity.issue("reader", project="inventory"),
+            admin=identity.issue("admin", project="inventory"),
+            guest=identity.issue("guest", project="research"),
+            system=identity.issue("admin", system=True),
+            service=identity.issue("service", project="service"),
+            expired=identity.issue("member", project="inventory", expires_in=-1),
+            late=identity.issue("member", project="billing"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One request, and what it has to come to.
+
+    `caller` is what the service has to have seen, and `before` what happens to the identity
+    service first.
+    """
+
+    title: str
+    headers: Headers
+    status: int
+    caller: str = NOBODY
+    method: str = "GET"
+    path: str = "/v1/items"
+    before: Callable[[IdentityServer], None] = field(default=lambda _identity: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a scene came to; status 0 is no answer at all."""
+
+    scene: Scene
+    status: int
+    caller: str
+
+    @property
+    def is_as_expected(self) -> bool:
+        """Whether both the status and what the service saw are as they should be."""
+        return (self.status, self.caller) == (self.scene.status, self.scene.caller)
+
+
+def _token(name: str, **more: str) -> Headers:
+    return lambda cast: {"X-Auth-Token": getattr(cast, name), **more}
+
+
+SCENES = (
+    Scene("health check, no token", lambda _: {}, 200, "anyone", path="/health"),
+    Scene("no token", lambda _: {}, 401),
+    Scene("garbage for a token", lambda _: {"X-Auth-Token": "garbage"}, 401),
+    Scene("an expired token", _token("expired"), 401),
+    Scene("member lists items", _token("member"), 200, _MEMBER),
+    Scene("member adds an item", _token("member"), 201, _MEMBER, method="POST"),
+    Scene(
+        "reader adds an item",
+        _token("reader"),
+        403,
+        "reader of Default, on project inventory, as reader",
+        method="POST",
+    ),
+    Scene(
+        "admin",
+        _token("admin"),
+        200,
+        f"admin of Default, on project inventory, as {_ADMIN_ROLES}",
+    ),
+    Scene(
+        "another project",
+        _token("guest"),
+        200,
+        "guest of partners, on project research, as member,reader",
+    ),
+    Scene(
+        "system scope",
+        _token("system"),
+        200,
+        f"admin of Default, on the whole system, as {_ADMIN_ROLES}",
+    ),
+    Scene(
+        "member through a service",
+        lambda cast: {"X-Auth-Token": cast.member, "X-Service-Token": cast.service},
+        200,
+        f"{_MEMBER}; sent by service",
+    ),
+    Scene(
+        "member with a user's token for a service's",
+        lambda cast: {"X-Auth-Token": cast.member, "X-Service-Token": cast.reader},
+        401,
+    ),
+    Scene("forged headers, no token", lambda _: _FORGED, 401),
+    Scene("forged headers, member's token", _token("member", **_FORGED), 200, _MEMBER),
+    Scene(
+        "identity stopped: a token seen before",
+        _token("member"),
+        200,
+        _MEMBER,
+        before=lambda identity: identity.stop(),
+    ),
+    Scene("identity stopped: a new token", _token("late"), 503),
+    Scene(
+        "identity back: the new token",
+        _token("late"),
+        200,
+        "member of Default, on project billing, as member,reader",
+        before=lambda identity: identity.start(),
+    ),
+)
+
+
+def play_scenes(stage: Stage) -> list[Outcome]:
+    """Send every request in order; never raises for what a scene comes to."""
+    cast = Cast.issue(stage.identity)
+    outcomes = []
+    for scene in SCENES:
+        scene.before(stage.identity)
+        try:
+            reply = stage.send(scene.method, scene.path, scene.headers(cast))
+        except (OSError, http.client.HTTPException) as error:
+            outcomes.append(Outcome(scene, 0, f"no answer: {error}"))
+        else:
+            outcomes.append(Outcome(scene, reply.status, _read_caller(reply)))
+    return outcomes
+
+
+def render_invitation(stage: Stage) -> str:
+    """Return curl lines to try while the demo keeps running."""
+    items = f"{stage.url}/v1/items"
+    lines = [f"The service is at {stage.url}, its identity service at {stage.identity.url}.", ""]
+    for user in ("member", "reader"):
+        token = stage.identity.issue(user, project="inventory")
+        lines.append(f"{user.upper()}={token}")
+    lines += [
+        "",
+        f"curl -i {items}",
+        f'curl -i -H "X-Auth-Token: $MEMBER" {items}',
+        f'curl -i -H "X-Auth-Token: $MEMBER" -X POST {items}',
+        f'curl -i -H "X-Auth-Token: $READER" -X POST {items}',
+        f'curl -i -H "X-Auth-Token: $READER" -H "X-Roles: admin" -X POST {items}',
+        "",
+        f"The paste file: {stage.pipeline}",
+    ]
+    return "\n".join(lines)
+
+
+def _read_caller(reply: Reply) -> str:
+    try:
+        document = json.loads(reply.body)
+    except ValueError:
+        return "an answer that is not JSON"
+    # Only the service itself names its caller; the filter's own answers don't.
+    return str(document.get("caller", NOBODY))
