@@ -1,0 +1,79 @@
+"""The registered claims of a JWT (RFC 7519 §4.1) that say when and where it is good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from authmw.errors import InvalidToken, Reason
+
+MAX_NUMERIC_DATE = 253402300799
+"""9999-12-31T23:59:59Z: the last second that a `datetime` can hold."""
+
+
+class Lifetime(NamedTuple):  # made once for each token, and a frozen dataclass is slower
+    """When a token was issued and when it ends, in whole epoch seconds."""
+
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRules:
+    """What the registered claims must say.
+
+    Args:
+        issuer: what `iss` must be; None where it does not matter.
+        audience: what `aud` must be or contain; None refuses every token that has an `aud`,
+            as RFC 7519 §4.1.3 demands of those who are not named in it.
+        tolerance_seconds: how far the issuer's clock may be ahead of ours. It applies to
+            `iat` and `nbf`, never to `exp`.
+    """
+
+    issuer: str | None = None
+    audience: str | None = None
+    tolerance_seconds: int = 5
+
+    def verify(self, claims: Mapping[str, object], now: float) -> Lifetime:
+        """Verify iat, exp, nbf, iss and aud.
+
+        Args:
+            claims: of a token whose signature was verified.
+            now: epoch seconds.
+
+        Raises:
+            InvalidToken: one is missing, mistyped or says no.
+        """
+        issued_at = _parse_numeric_date(claims, "iat")
+        expires_at = _parse_numeric_date(claims, "exp")
+        if expires_at <= now:  # "on or after which", RFC 7519 §4.1.4
+            raise InvalidToken(Reason.EXPIRED, f"at {expires_at}")
+        latest = now + self.tolerance_seconds
+        # A token from the future would be issued after any revocation event of today.
+        if issued_at > latest:
+            raise InvalidToken(Reason.NOT_YET_VALID, f"issued at {issued_at}, in the future")
+        if "nbf" in claims and _parse_numeric_date(claims, "nbf") > latest:
+            raise InvalidToken(Reason.NOT_YET_VALID, "'nbf' is in the future")
+        if self.issuer is not None and claims.get("iss") != self.issuer:
+            raise InvalidToken(Reason.WRONG_ISSUER, "'iss' is not jws_issuer")
+        if self.audience is not None or "aud" in claims:
+            self._verify_audience(claims.get("aud"))
+        return Lifetime(issued_at, expires_at)
+
+    def _verify_audience(self, aud: object) -> None:
+        """RFC 7519 §4.1.3: one string, or an array of strings."""
+        audiences = aud if isinstance(aud, list) else [aud]
+        if self.audience is None:
+            raise InvalidToken(Reason.WRONG_AUDIENCE, "has an 'aud', and jws_audience is not set")
+        if not all(isinstance(one, str) for one in audiences) or self.audience not in audiences:
+            raise InvalidToken(Reason.WRONG_AUDIENCE, "'aud' does not name jws_audience")
+
+
+def _parse_numeric_date(claims: Mapping[str, object], name: str) -> int:
+    """A NumericDate (RFC 7519 §2), as Keystone writes it: a whole number of seconds."""
+    value = claims.get(name)
+    # Not isinstance(): a bool is an int to Python, and no number to JSON.
+    if type(value) is not int or not 0 <= value <= MAX_NUMERIC_DATE:
+        raise InvalidToken(Reason.MALFORMED, f"{name!r} is missing or no time in whole seconds")
+    return value

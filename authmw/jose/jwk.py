@@ -1,0 +1,125 @@
+"""JSON Web Keys and sets of them (RFC 7517, RFC 7518 §6, RFC 8037 §2)."""
+
+from __future__ import annotations
+
+from authmw.jose.algorithms import KeyRefused
+from authmw.jose.base64url import decode_base64url
+from authmw.jose.keys import (
+    ParsedKeys,
+    PrivateKeyFound,
+    PublicKey,
+    SkippedKey,
+    make_public_key,
+    parse_pem,
+)
+from authmw.jose.strict_json import parse_json_object
+
+
+def parse_key_document(document: bytes, source: str) -> ParsedKeys:
+    """Parse what a key file may hold: PEM, a JWK or a JWK set, told apart by how it begins.
+
+    Raises:
+        PrivateKeyFound: there is a private or symmetric key in it; none of it is used.
+        KeyRefused: it is none of the three.
+    """
+    if b"-----BEGIN " in document and not document.lstrip().startswith(b"{"):
+        return parse_pem(document, source)
+    return parse_jwk_document(document, source)
+
+
+def parse_jwk_document(document: bytes, source: str) -> ParsedKeys:
+    """Parse a JWK set (RFC 7517 §5) or a single JWK.
+
+    Keys of a set that can't be used are skipped one by one, as §5 asks.
+
+    Raises:
+        PrivateKeyFound: there is a private or symmetric key in it; none of it is used.
+        KeyRefused: it is no JSON object, or neither a JWK nor a JWK set.
+    """
+    try:
+        members = parse_json_object(document)
+    except ValueError as error:
+        raise KeyRefused(f"neither PEM nor a JWK nor a JWK set: {error}") from error
+    jwks: object = members.get("keys", [members] if "kty" in members else None)
+    if not isinstance(jwks, list):
+        raise KeyRefused("neither a JWK nor a JWK set")
+    keys: list[PublicKey] = []
+    skipped: list[SkippedKey] = []
+    for jwk in jwks:
+        try:
+            keys.append(parse_jwk(jwk, source))
+        except PrivateKeyFound:
+            raise
+        except KeyRefused as error:
+            skipped.append(SkippedKey(source, str(error)))
+    return ParsedKeys(tuple(keys), tuple(skipped))
+
+
+def parse_jwk(jwk: object, source: str) -> PublicKey:
+    """Parse one public JWK.
+
+    Raises:
+        PrivateKeyFound: it holds a private or symmetric key.
+        KeyRefused: it is not a key for verifying signatures by an algorithm we have.
+    """
+    if not isinstance(jwk, dict):
+        raise KeyRefused("a JWK that is no JSON object")
+    # "d" is the private part of EC, OKP and RSA keys alike (RFC 7518 §6.2.2, §6.3.2).
+    if "d" in jwk or jwk.get("kty") == "oct":
+        raise PrivateKeyFound("a private or symmetric JWK; only public keys belong here")
+    kid = jwk.get("kid")
+    if kid is not None and not isinstance(kid, str):
+        raise KeyRefused("a JWK whose kid is no string")
+    if jwk.get("use", "sig") != "sig":
+        raise KeyRefused("a JWK that is not for signatures ('use')")
+    operations = jwk.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or "verify" not in operations:
+        raise KeyRefused("a JWK that is not for verifying ('key_ops')")
+    key = make_public_key(_parse_key_material(jwk), kid=kid, source=source)
+    if jwk.get("alg", key.algorithm.name) != key.algorithm.name:
+        raise KeyRefused(f"a JWK whose 'alg' is not {key.algorithm.name}, the one for its type")
+    return key
+
+
+def _parse_key_material(jwk: dict[str, object]) -> object:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    curves: dict[object, ec.EllipticCurve] = {
+        "P-256": ec.SECP256R1(),
+        "P-384": ec.SECP384R1(),
+        "P-521": ec.SECP521R1(),
+    }
+    try:
+        match jwk.get("kty"), jwk.get("crv"):
+            case "EC", crv if isinstance(crv, str) and crv in curves:
+                curve = curves[crv]
+                size = (curve.key_size + 7) // 8
+                x, y = _parse_octets(jwk, "x", size), _parse_octets(jwk, "y", size)
+                # Checks that the point is on the curve (RFC 8725 §3.4).
+                return ec.EllipticCurvePublicNumbers(
+                    int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve
+                ).public_key()
+            case "OKP", "Ed25519":
+                return ed25519.Ed25519PublicKey.from_public_bytes(_parse_octets(jwk, "x", 32))
+            case "RSA", _:
+                n, e = _parse_octets(jwk, "n"), _parse_octets(jwk, "e")
+                return rsa.RSAPublicNumbers(
+                    int.from_bytes(e, "big"), int.from_bytes(n, "big")
+                ).public_key()
+            case _:
+                raise KeyRefused("a JWK of a type or curve that no algorithm here uses")
+    except KeyRefused:
+        raise
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyRefused("a damaged or unsupported JWK") from error
+
+
+def _parse_octets(jwk: dict[str, object], name: str, size: int | None = None) -> bytes:
+    text = jwk.get(name)
+    if not isinstance(text, str):
+        raise KeyRefused(f"a JWK without {name!r}")
+    octets = decode_base64url(text)
+    if size is not None and len(octets) != size:  # RFC 7518 §6.2.1.2: leading zeros stay
+        raise KeyRefused(f"a JWK whose {name!r} is not {size} octets long")
+    return octets

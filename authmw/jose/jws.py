@@ -1,0 +1,137 @@
+"""The compact serialization of JWS (RFC 7515 §7.1), taken apart and verified.
+
+Nothing in a token is believed before a key has verified it: of the protected header only
+`alg` and `kid` are looked at, to select among our keys, and the payload is not parsed.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from authmw.errors import InvalidToken, Reason
+from authmw.jose.algorithms import ALGORITHMS, Algorithm
+from authmw.jose.base64url import decode_base64url
+from authmw.jose.keys import PublicKey
+from authmw.jose.strict_json import parse_json_object
+
+# Header parameters that change what the other two parts mean. RFC 7515 §4.1.11 lets a
+# recipient refuse every extension in `crit`; we understand none. `b64` (RFC 7797) without
+# `crit` is a mistake of the signer's; `zip` and `enc` belong to JWE, `cty` to nested tokens.
+_REFUSED_PARAMETERS = ("crit", "b64", "zip", "enc", "cty")
+
+# RFC 7519 §5.1; the prefix may be left out and case does not matter (RFC 7515 §4.1.9).
+_TYPES = ("jwt", "application/jwt")
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedHeader:
+    """What is used of a JWS protected header (RFC 7515 §4.1).
+
+    `jku`, `jwk`, `x5u` and `x5c` are not even read: a token does not bring its own key
+    (RFC 8725 §3.10).
+    """
+
+    algorithm: Algorithm
+    kid: str | None
+
+
+class CompactJws(NamedTuple):  # a frozen dataclass takes three times as long to make
+    """The parts of a compact JWS, decoded and not verified."""
+
+    header: ProtectedHeader
+    payload: bytes
+    """Not to be parsed before a key has verified the signature."""
+    signature: bytes
+    """In the form `PublicKey.verify` takes."""
+    signing_input: bytes
+    """What was signed (RFC 7515 §5.2, step 8)."""
+
+
+@functools.lru_cache(maxsize=64)
+def parse_protected_header(segment: str) -> ProtectedHeader:
+    """Parse the first segment of a compact JWS.
+
+    Cached by the exact segment, which an issuer repeats in every token; refusals are not
+    cached. What a stranger sends can push entries out, never change one.
+
+    Raises:
+        InvalidToken: malformed, or an algorithm that does not exist here.
+    """
+    try:
+        members = parse_json_object(decode_base64url(segment))
+    except ValueError as error:
+        raise InvalidToken(Reason.MALFORMED, f"protected header: {error}") from None
+    for name in _REFUSED_PARAMETERS:
+        if name in members:
+            raise InvalidToken(Reason.MALFORMED, f"header parameter {name!r} is not accepted")
+    typ = members.get("typ", "JWT")
+    if not isinstance(typ, str) or typ.lower() not in _TYPES:
+        raise InvalidToken(Reason.MALFORMED, "header parameter 'typ' is not JWT")
+    kid = members.get("kid")
+    if kid is not None and not isinstance(kid, str):
+        raise InvalidToken(Reason.MALFORMED, "header parameter 'kid' is no string")
+    alg = members.get("alg")
+    if not isinstance(alg, str):
+        raise InvalidToken(Reason.MALFORMED, "header parameter 'alg' is missing or no string")
+    algorithm = ALGORITHMS.get(alg)
+    if algorithm is None:
+        raise InvalidToken(Reason.BAD_SIGNATURE, "signed with an unknown algorithm, or not at all")
+    return ProtectedHeader(algorithm, kid)
+
+
+def parse_compact(token: str, *, max_size: int) -> CompactJws:
+    """Split and decode a compact JWS; the signature is not checked here.
+
+    Args:
+        token: the whole token.
+        max_size: longest token to look at, in characters.
+
+    Raises:
+        InvalidToken: too long, not three base64url segments, a header that is not accepted,
+            no payload (a detached one, RFC 7515 Appendix F, included), or a signature that
+            no key of the header's algorithm can have made.
+    """
+    if len(token) > max_size:
+        raise InvalidToken(Reason.MALFORMED, f"longer than {max_size} characters")
+    signing_input, _, signature = token.rpartition(".")
+    header_segment, _, payload = signing_input.partition(".")
+    if not payload:
+        raise InvalidToken(Reason.MALFORMED, "not three segments, or no payload")
+    header = parse_protected_header(header_segment)
+    try:
+        return CompactJws(
+            header,
+            decode_base64url(payload),
+            header.algorithm.parse_signature(decode_base64url(signature)),
+            signing_input.encode("ascii"),
+        )
+    except ValueError as error:
+        raise InvalidToken(Reason.MALFORMED, str(error)) from None
+
+
+def find_verifying_key(jws: CompactJws, candidates: Iterable[PublicKey]) -> PublicKey | None:
+    """Return the first of the keys that verifies the signature (RFC 7515 §5.2), or None.
+
+    Each key costs one verification: pass no more than you want to pay for, and only keys of
+    the header's algorithm.
+    """
+    _, _, signature, signing_input = jws
+    for key in candidates:
+        if key.verify(signature, signing_input):
+            return key
+    return None
+
+
+def parse_claims(jws: CompactJws) -> dict[str, object]:
+    """Parse the payload as a JWT claims set (RFC 7519 §4), after its signature was verified.
+
+    Raises:
+        InvalidToken: it is not one JSON object, or repeats a name.
+    """
+    try:
+        return parse_json_object(jws.payload)
+    except ValueError as error:
+        raise InvalidToken(Reason.MALFORMED, f"payload: {error}") from None

@@ -1,0 +1,90 @@
+"""The set of public keys in use, and the protocol of whatever keeps it fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from authmw.jose.keys import PublicKey
+
+
+class KeySet:
+    """The public keys in use, immutable but for the order in which they are tried.
+
+    Args:
+        keys: in the order to try them at first: the newest first is best, since the key
+            that signs today is more likely among them. Repeated ones are dropped.
+        missing: why some keys are not here, if a part of the sources can't be read; a token
+            that no key verifies then gets 503, not 401.
+    """
+
+    __slots__ = ("_by_algorithm", "keys", "missing")
+
+    def __init__(self, keys: Iterable[PublicKey], missing: str | None = None) -> None:
+        distinct: dict[tuple[str, str | None], PublicKey] = {}
+        for key in keys:
+            distinct.setdefault((key.thumbprint, key.kid), key)
+        self.keys = tuple(distinct.values())
+        self.missing = missing
+        by_algorithm: dict[str, tuple[PublicKey, ...]] = {}
+        for key in self.keys:
+            name = key.algorithm.name
+            by_algorithm[name] = (*by_algorithm.get(name, ()), key)
+        self._by_algorithm = by_algorithm
+
+    def __bool__(self) -> bool:
+        return bool(self.keys)
+
+    def find_candidates(self, algorithm: str, kid: str | None) -> Sequence[PublicKey]:
+        """Return the keys that may have made a signature, the last successful one first.
+
+        A kid narrows the choice only where both sides have one: it is a hint of the signer's
+        (RFC 7515 §4.1.4), not a proof, and keys from PEM files have none.
+        """
+        candidates = self._by_algorithm.get(algorithm, ())
+        if kid is None:
+            return candidates
+        return [key for key in candidates if key.kid is None or key.kid == kid]
+
+    def try_first(self, key: PublicKey) -> None:
+        """Have `key` tried first from now on.
+
+        No lock: the order is replaced whole, and of two threads that do so at once one wins,
+        which costs a verification and nothing else.
+        """
+        name = key.algorithm.name
+        order = self._by_algorithm[name]
+        if order[0] is not key:
+            self._by_algorithm[name] = (key, *(other for other in order if other is not key))
+
+
+class KeySource(Protocol):
+    """Keeps a set of public keys fresh.
+
+    `current` is for the request, `reload` for whatever keeps things fresh in the background;
+    both may be called from any thread, and neither waits for the other.
+    """
+
+    @property
+    def reload_at(self) -> float:
+        """Epoch seconds of the next planned reload."""
+
+    def current(self, now: float) -> KeySet:
+        """Return the keys in use, without I/O.
+
+        Raises:
+            IdentityUnavailable: there are none, or they are too old to be trusted.
+        """
+
+    def reload(self, now: float) -> None:
+        """Read the keys anew. A source that can't be read is logged, not raised."""
+
+    def reload_early(self, now: float) -> KeySet | None:
+        """Reload because a token was signed with a key we don't have.
+
+        Returns:
+            the set after the reload, or None when reloading again so soon is refused.
+
+        Raises:
+            IdentityUnavailable: as `current` does.
+        """

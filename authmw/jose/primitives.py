@@ -1,0 +1,32 @@
+"""Whether `cryptography` can be imported here, said in words an operator can act on."""
+
+from __future__ import annotations
+
+import importlib
+
+from authmw.errors import ConfigurationError
+
+
+def require_cryptography(option: str, value: object) -> None:
+    """Make sure that `cryptography` can be imported in this interpreter.
+
+    Its compiled part can live in one interpreter of a process only, and mod_wsgi puts an
+    application into a sub-interpreter unless it is told otherwise.
+
+    Args:
+        option: the option that needs it, as written in the configuration file.
+        value: what the option was set to; None for a secret.
+
+    Raises:
+        ConfigurationError: it can't be imported; the message says how to change that.
+    """
+    try:
+        importlib.import_module("cryptography.hazmat.primitives.serialization")
+    except ImportError as error:
+        raise ConfigurationError(
+            option,
+            value,
+            f"this needs the cryptography library, which can't be imported here ({error}). "
+            "Install it; under mod_wsgi, run the application in the main interpreter with "
+            "'WSGIApplicationGroup %{GLOBAL}'.",
+        ) from error

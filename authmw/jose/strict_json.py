@@ -1,0 +1,91 @@
+"""JSON objects, read so that no two readers can understand them differently.
+
+RFC 8259 leaves to each parser what repeated names, NaN, lone surrogates and deep nesting
+mean; RFC 7515 §4 and RFC 7519 §4 ask for repeated names to be refused. All of it is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+MAX_DEPTH = 16
+"""Levels of nesting that are accepted; Keystone's claims use three."""
+
+
+def _refuse_repeated_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member name is repeated")
+    return members
+
+
+def _parse_finite_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):  # 1e999
+        raise ValueError("a number is out of range")
+    return value
+
+
+def _refuse_constant(_: str) -> object:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=_parse_finite_float, parse_constant=_refuse_constant)
+_DECODER_OF_UNIQUE_NAMES = json.JSONDecoder(
+    object_pairs_hook=_refuse_repeated_names,
+    parse_float=_parse_finite_float,
+    parse_constant=_refuse_constant,
+)
+
+
+def parse_json_object(octets: bytes) -> dict[str, object]:
+    """Parse one JSON object from UTF-8.
+
+    Returns:
+        its members; every string in them can be encoded as UTF-8 again, every number is an
+        int or a finite float, and nothing is nested deeper than MAX_DEPTH.
+
+    Raises:
+        ValueError: anything else; the message quotes nothing of the input.
+    """
+    try:
+        text = octets.decode("utf-8").strip(" \t\r\n")
+        parsed, end = _DECODER.raw_decode(text)
+        if end != len(text) or type(parsed) is not dict:
+            raise ValueError("not one JSON object")
+        # Two counts spare the usual object a closer look. There is a colon for each member
+        # that was written, repeated and nested ones too: if there are as many as names that
+        # were read, none was repeated. And the brackets bound the depth.
+        if text.count(":") != len(parsed):
+            _DECODER_OF_UNIQUE_NAMES.raw_decode(text)
+        if text.count("{") + text.count("[") > MAX_DEPTH and _is_deeper_than(MAX_DEPTH, parsed):
+            raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+        # UTF-8 can't hold a surrogate, so one can only have come from an escape.
+        if "\\u" in text:
+            json.dumps(parsed, ensure_ascii=False).encode("utf-8")
+    except RecursionError:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels") from None
+    except UnicodeError:
+        raise ValueError("a string is not Unicode text") from None
+    except json.JSONDecodeError:
+        raise ValueError("not one JSON object") from None
+    return parsed
+
+
+def _is_deeper_than(levels: int, value: object) -> bool:
+    """Whether objects and arrays are nested more than `levels` deep; does not recurse."""
+    generation = [value]
+    for _ in range(levels):
+        generation = [
+            child
+            for parent in generation
+            for child in (
+                parent.values()
+                if isinstance(parent, dict)
+                else parent
+                if isinstance(parent, list)
+                else ()
+            )
+        ]
+    return any(isinstance(value, (dict, list)) for value in generation)

@@ -1,0 +1,100 @@
+"""From a token to its verified claims: keys, signature, claims, in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.jose.claims import ClaimRules
+from authmw.jose.jws import CompactJws, find_verifying_key, parse_claims, parse_compact
+from authmw.jose.key_set import KeySet, KeySource
+from authmw.jose.keys import PublicKey
+
+
+class VerifiedJws(NamedTuple):  # made once for each token, and a frozen dataclass is slower
+    """A token whose signature and registered claims are good."""
+
+    claims: Mapping[str, object]
+    """All of them; beyond the registered ones nothing was checked but that it is JSON."""
+    issued_at: int
+    """`iat`, epoch seconds."""
+    expires_at: int
+    """`exp`, epoch seconds."""
+    key: PublicKey
+    """The key that verified it."""
+
+
+class JwsVerifier:
+    """Verifies compact JWS tokens with the keys of one source.
+
+    Args:
+        source: of public keys.
+        accepted_algorithms: names out of `ALGORITHMS` (`jws_accepted_algorithms`).
+        max_keys: most verifications to spend on one token (`jws_max_keys`).
+        max_size: longest token to look at, in characters (`max_token_size`).
+        rules: for the registered claims.
+    """
+
+    def __init__(
+        self,
+        source: KeySource,
+        *,
+        accepted_algorithms: frozenset[str],
+        max_keys: int,
+        max_size: int,
+        rules: ClaimRules,
+    ) -> None:
+        self._source = source
+        self._accepted_algorithms = accepted_algorithms
+        self._max_keys = max_keys
+        self._max_size = max_size
+        self._rules = rules
+
+    def verify(self, token: str, now: float) -> VerifiedJws:
+        """Verify signature and registered claims of one token.
+
+        Args:
+            token: a compact JWS, not trusted in any way.
+            now: epoch seconds.
+
+        Raises:
+            InvalidToken: not acceptable; the payload was not looked at unless a key of ours
+                signed it.
+            IdentityUnavailable: there are no keys to say so.
+        """
+        jws = parse_compact(token, max_size=self._max_size)
+        if jws.header.algorithm.name not in self._accepted_algorithms:
+            raise InvalidToken(
+                Reason.BAD_SIGNATURE,
+                f"{jws.header.algorithm.name} is not in jws_accepted_algorithms",
+            )
+        key = self._find_key(jws, now)
+        claims = parse_claims(jws)
+        issued_at, expires_at = self._rules.verify(claims, now)
+        return VerifiedJws(claims, issued_at, expires_at, key)
+
+    def _find_key(self, jws: CompactJws, now: float) -> PublicKey:
+        header = jws.header
+        keys = self._source.current(now)
+        tried = keys.find_candidates(header.algorithm.name, header.kid)[: self._max_keys]
+        key = find_verifying_key(jws, tried)
+        if key is None:
+            keys = self._find_newer_keys(now)
+            # What is left of this token's share goes to keys that had no try yet.
+            thumbprints = {key.thumbprint for key in tried}
+            candidates = keys.find_candidates(header.algorithm.name, header.kid)
+            untried = [key for key in candidates if key.thumbprint not in thumbprints]
+            key = find_verifying_key(jws, untried[: self._max_keys - len(tried)])
+        if key is None:
+            if keys.missing is not None:
+                raise IdentityUnavailable(f"no key verifies a token, but {keys.missing}")
+            raise InvalidToken(Reason.BAD_SIGNATURE, "no public key verifies the signature")
+        keys.try_first(key)
+        return key
+
+    def _find_newer_keys(self, now: float) -> KeySet:
+        """The keys after a reload, since the signer's key may be newer than ours."""
+        newer = self._source.reload_early(now)
+        # A refusal may mean that another thread has just reloaded: take what it found.
+        return self._source.current(now) if newer is None else newer

@@ -1,0 +1,72 @@
+"""Several key sources used as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from authmw.errors import IdentityUnavailable
+from authmw.jose.key_set import KeySet, KeySource
+
+
+class CombinedKeys:
+    """The keys of several sources (a directory and a JWK set behind a URI).
+
+    While some can't give their keys, the others' are used, and the set says what is missing:
+    a token that no key verifies is then no invalid token.
+
+    Args:
+        sources: one or more.
+    """
+
+    def __init__(self, sources: Sequence[KeySource]) -> None:
+        self._sources = tuple(sources)
+        # Parts and what was made of them, replaced as one.
+        self._combined: tuple[list[KeySet | str], KeySet] | None = None
+
+    @property
+    def reload_at(self) -> float:
+        """Epoch seconds of the next planned reload of any source."""
+        return min(source.reload_at for source in self._sources)
+
+    def current(self, now: float) -> KeySet:
+        """Return the keys of all sources, without I/O.
+
+        Raises:
+            IdentityUnavailable: no source has any.
+        """
+        parts: list[KeySet | str] = []
+        for source in self._sources:
+            try:
+                parts.append(source.current(now))
+            except IdentityUnavailable as error:
+                parts.append(error.detail)
+        combined = self._combined
+        # Kept while the parts are the same, as it knows which key was successful last.
+        if combined is None or combined[0] != parts:
+            sets = [part for part in parts if isinstance(part, KeySet)]
+            troubles = "; ".join(part for part in parts if isinstance(part, str))
+            if not sets:
+                raise IdentityUnavailable(troubles)
+            keys = [key for part in sets for key in part.keys]
+            self._combined = combined = (parts, KeySet(keys, troubles or None))
+        return combined[1]
+
+    def reload(self, now: float) -> None:
+        """Reload those sources whose time has come."""
+        for source in self._sources:
+            if source.reload_at <= now:
+                source.reload(now)
+
+    def reload_early(self, now: float) -> KeySet | None:
+        """Reload every source that allows it; None if all refuse.
+
+        Raises:
+            IdentityUnavailable: no source has any key.
+        """
+        granted = False
+        for source in self._sources:
+            try:
+                granted |= source.reload_early(now) is not None
+            except IdentityUnavailable:
+                granted = True
+        return self.current(now) if granted else None

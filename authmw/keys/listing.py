@@ -1,0 +1,85 @@
+"""What the content of a key directory means: the rules, without files."""
+
+from __future__ import annotations
+
+import enum
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from authmw.jose.algorithms import KeyRefused
+from authmw.jose.jwk import parse_key_document
+from authmw.jose.keys import PrivateKeyFound, PublicKey, SkippedKey
+
+
+class Access(enum.Enum):
+    """Who besides the owner can change a file or directory."""
+
+    PROTECTED = "protected"
+    GROUP_WRITABLE = "writable by its group"
+    WORLD_WRITABLE = "writable by everyone"
+
+
+def judge_access(mode: int, *, is_read_only_mount: bool) -> Access:
+    """Say who can write, by the mode of a file or directory (`st_mode`).
+
+    The mode does not matter on a mount that nobody can write through: Kubernetes mounts
+    secrets read-only, with directories of mode 1777. The sticky bit does not help: it keeps
+    others from removing a key, not from adding one.
+    """
+    if is_read_only_mount:
+        return Access.PROTECTED
+    if mode & stat.S_IWOTH:
+        return Access.WORLD_WRITABLE
+    return Access.GROUP_WRITABLE if mode & stat.S_IWGRP else Access.PROTECTED
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """One file of the directory, as it was found."""
+
+    name: str
+    document: bytes = b""
+    modified_ns: int = 0
+    """Epoch nanoseconds."""
+    access: Access = Access.PROTECTED
+    """Of the file, or of the target where it is a symbolic link."""
+    trouble: str | None = None
+    """Why it could not be read, if so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a directory's files amount to."""
+
+    keys: tuple[PublicKey, ...]
+    """The newest file's first: the key that signs today is likely there."""
+    skipped: tuple[SkippedKey, ...]
+    """What is not used, and why."""
+    warnings: tuple[str, ...]
+    """What is used and should not stay as it is."""
+
+
+def judge_files(files: Iterable[KeyFile]) -> Listing:
+    """Turn the files of a directory into keys. Nothing is raised: a bad file is skipped."""
+    keys: list[PublicKey] = []
+    skipped: list[SkippedKey] = []
+    warnings: list[str] = []
+    for file in sorted(files, key=lambda file: (-file.modified_ns, file.name)):
+        if file.trouble is not None:
+            skipped.append(SkippedKey(file.name, file.trouble))
+            continue
+        if file.access is Access.WORLD_WRITABLE:
+            skipped.append(SkippedKey(file.name, file.access.value))
+            continue
+        try:
+            parsed = parse_key_document(file.document, file.name)
+        except KeyRefused as error:
+            is_private = isinstance(error, PrivateKeyFound)
+            skipped.append(SkippedKey(file.name, str(error), is_private))
+            continue
+        if file.access is Access.GROUP_WRITABLE:
+            warnings.append(f"{file.name} is {file.access.value}")
+        keys.extend(parsed.keys)
+        skipped.extend(parsed.skipped)
+    return Listing(tuple(keys), tuple(skipped), tuple(warnings))

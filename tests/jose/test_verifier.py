@@ -1,0 +1,156 @@
+"""Which keys are tried, in which order, and how many of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from authmw.errors import ConfigurationError, IdentityUnavailable, InvalidToken
+from authmw.jose.algorithms import ALGORITHMS, parse_accepted_algorithms
+from authmw.jose.key_set import KeySet
+from tests.jose.signing import NOW, Counter, HeldKeys, public_key, sign, verifier
+
+BAD_SIGNATURE = "bad_signature: no public key verifies the signature"
+
+
+def keys(count: int, counter: Counter, *, start: int = 0) -> KeySet:
+    return KeySet(counter.watch(public_key("ES256", n)) for n in range(start, start + count))
+
+
+def test_only_keys_of_the_tokens_algorithm_are_tried() -> None:
+    counter = Counter()
+    every = [counter.watch(public_key(algorithm)) for algorithm in ALGORITHMS]
+    verifier(*every).verify(sign(algorithm="ES512"), NOW)
+    assert counter.tried == ["ES512-0"]
+
+
+def test_no_more_than_max_keys_are_tried() -> None:
+    counter = Counter()
+    source = HeldKeys(keys(5, counter))
+    by = verifier(source=source, max_keys=3)
+    with pytest.raises(InvalidToken, match=BAD_SIGNATURE):
+        by.verify(sign(number=9), NOW)
+    assert counter.tried == ["ES256-0", "ES256-1", "ES256-2"]
+
+
+def test_key_that_was_last_successful_is_tried_first() -> None:
+    counter = Counter()
+    by = verifier(source=HeldKeys(keys(3, counter)))
+    for number in (2, 2, 1, 2):
+        counter.tried.clear()
+        by.verify(sign(number=number), NOW)
+        first, *others = counter.tried
+    assert (first, others) == ("ES256-1", ["ES256-2"])
+
+
+@pytest.mark.parametrize(
+    ("kid", "tried"),
+    [
+        (None, ["ES256-0", "ES256-1", "ES256-2"]),
+        ("one", ["ES256-1", "ES256-2"]),
+        ("zero", ["ES256-0", "ES256-2"]),
+        ("unknown", ["ES256-2"]),
+        ("", ["ES256-2"]),
+    ],
+)
+def test_kid_narrows_the_choice_where_both_sides_have_one(
+    kid: str | None, tried: list[str]
+) -> None:
+    counter = Counter()
+    some = [
+        counter.watch(public_key("ES256", number, name))
+        for number, name in ((0, "zero"), (1, "one"), (2, None))
+    ]
+    header: dict[str, object] = {"alg": "ES256"}
+    if kid is not None:
+        header["kid"] = kid
+    with pytest.raises(InvalidToken):
+        verifier(*some).verify(sign(header=header, number=3), NOW)
+    assert counter.tried == tried
+
+
+def test_key_that_appeared_since_the_last_reload_is_found() -> None:
+    counter = Counter()
+    source = HeldKeys(keys(2, counter), next_keys=keys(3, counter))
+    verified = verifier(source=source).verify(sign(number=2), NOW)
+    assert verified.key.source == "ES256-2"
+    # Those that were tried before the reload have had their chance.
+    assert counter.tried == ["ES256-0", "ES256-1", "ES256-2"]
+
+
+def test_keys_tried_before_and_after_a_reload_are_counted_together() -> None:
+    counter = Counter()
+    source = HeldKeys(keys(3, counter), next_keys=keys(9, counter, start=3))
+    with pytest.raises(InvalidToken, match=BAD_SIGNATURE):
+        verifier(source=source, max_keys=4).verify(sign(number=20), NOW)
+    assert counter.tried == ["ES256-0", "ES256-1", "ES256-2", "ES256-3"]
+
+
+def test_refused_reload_still_finds_what_another_thread_has_loaded() -> None:
+    class JustReloaded(HeldKeys):
+        def reload_early(self, now: float) -> KeySet | None:
+            self.reload(now)  # the other thread
+            return None
+
+    counter = Counter()
+    source = JustReloaded(keys(1, counter), next_keys=keys(2, counter))
+    assert verifier(source=source).verify(sign(number=1), NOW).key.source == "ES256-1"
+
+
+def test_garbage_causes_no_reload() -> None:
+    class Counting(HeldKeys):
+        reloads = 0
+
+        def reload_early(self, now: float) -> KeySet | None:
+            self.reloads += 1
+            return None
+
+    source = Counting(KeySet([public_key("ES256")]))
+    by = verifier(source=source, accepted=frozenset({"ES256"}))
+    unsigned = sign().rpartition(".")[0]
+    for token in ("x.y.z", f"{unsigned}.AAAA", f"{unsigned}.", sign(header={"alg": "none"})):
+        with pytest.raises(InvalidToken):
+            by.verify(token, NOW)
+    with pytest.raises(InvalidToken, match="EdDSA is not in jws_accepted_algorithms"):
+        by.verify(sign(algorithm="EdDSA"), NOW)
+    assert source.reloads == 0
+    with pytest.raises(InvalidToken, match=BAD_SIGNATURE):
+        by.verify(sign(number=1), NOW)
+    assert source.reloads == 1
+
+
+def test_token_is_not_judged_while_some_keys_are_missing() -> None:
+    source = HeldKeys(KeySet([public_key("ES256")], missing="the other half can't be read"))
+    by = verifier(source=source)
+    assert by.verify(sign(), NOW).key.source == "ES256-0"
+    with pytest.raises(IdentityUnavailable, match="but the other half can't be read"):
+        by.verify(sign(number=1), NOW)
+
+
+def test_repeated_key_is_tried_once() -> None:
+    counter = Counter()
+    same = counter.watch(public_key("ES256"))
+    with pytest.raises(InvalidToken):
+        verifier(same, same, same).verify(sign(number=1), NOW)
+    assert counter.tried == ["ES256-0"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["none"], "jws_accepted_algorithms = 'none': Name at least one of ES256"),
+        (["ES256", "HS256"], "jws_accepted_algorithms = 'HS256': Name at least one of ES256"),
+        (["es256"], "jws_accepted_algorithms = 'es256'"),
+        ([], "jws_accepted_algorithms is not set: Name at least one"),
+    ],
+)
+def test_algorithm_that_does_not_exist_here_can_not_be_configured(
+    names: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        parse_accepted_algorithms(names)
+    assert message in str(refusal.value)
+
+
+def test_every_algorithm_can_be_configured() -> None:
+    assert parse_accepted_algorithms(["ES256", "EdDSA"]) == {"ES256", "EdDSA"}
+    assert parse_accepted_algorithms(ALGORITHMS) == set(ALGORITHMS)

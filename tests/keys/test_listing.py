@@ -1,0 +1,51 @@
+"""Who may write where: a table, since not every mount can be made in a test."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from authmw.keys.listing import Access, KeyFile, judge_access, judge_files
+from tests.jose.signing import private_pem, public_pem
+
+
+@pytest.mark.parametrize(
+    ("mode", "mount", "access"),
+    [
+        (0o644, "rw", Access.PROTECTED),
+        (0o600, "rw", Access.PROTECTED),
+        (0o664, "rw", Access.GROUP_WRITABLE),
+        (0o620, "rw", Access.GROUP_WRITABLE),
+        (0o646, "rw", Access.WORLD_WRITABLE),
+        (0o666, "rw", Access.WORLD_WRITABLE),
+        (stat.S_IFDIR | 0o1777, "rw", Access.WORLD_WRITABLE),
+        (stat.S_IFDIR | 0o1777, "ro", Access.PROTECTED),
+        (0o666, "ro", Access.PROTECTED),
+    ],
+)
+def test_access_is_judged_by_mode_and_mount(mode: int, mount: str, access: Access) -> None:
+    assert judge_access(mode, is_read_only_mount=mount == "ro") is access
+
+
+def test_files_that_are_of_no_use_are_skipped_each_for_its_reason() -> None:
+    listing = judge_files(
+        [
+            KeyFile("a", public_pem("ES256"), modified_ns=1),
+            KeyFile("b", public_pem("ES256", 1), modified_ns=2, access=Access.GROUP_WRITABLE),
+            KeyFile("c", public_pem("ES256", 2), access=Access.WORLD_WRITABLE),
+            KeyFile("d", private_pem("ES256")),
+            KeyFile("e", trouble="can't be read (Permission denied)"),
+            KeyFile("f", b'{"keys": [{"kty": "XY"}]}'),
+        ]
+    )
+    assert [key.source for key in listing.keys] == ["b", "a"]
+    assert [
+        (skipped.source, skipped.reason, skipped.is_private) for skipped in listing.skipped
+    ] == [
+        ("c", "writable by everyone", False),
+        ("d", "a private key; only public keys belong here", True),
+        ("e", "can't be read (Permission denied)", False),
+        ("f", "a JWK of a type or curve that no algorithm here uses", False),
+    ]
+    assert listing.warnings == ("b is writable by its group",)
