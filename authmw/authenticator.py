@@ -15,17 +15,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from authmw import headers, request
-from authmw.checks.access_rules import verify_access
+from authmw.checks.access_rules import AccessRule, verify_access
 from authmw.checks.expiry import verify_not_expired
 from authmw.checks.paths import PublicPaths, access_path
 from authmw.checks.service_roles import has_service_role
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.fingerprint import fingerprint
+from authmw.refresh import Refresher
 from authmw.resolver import Resolver
 from authmw.token import Token
 from authmw.validation import Strength
 
 _log = logging.getLogger(__name__)
+
+# Read by every request: a class looks its members up more slowly.
+_CURRENT = Strength.CURRENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,21 @@ class Authenticator:
     Args:
         resolver: turns token strings into Tokens.
         rules: what the configuration says.
+        refresher: keeps fresh what tokens are judged by.
         clock: epoch seconds.
     """
 
     def __init__(
-        self, resolver: Resolver, rules: Rules, *, clock: Callable[[], float] = time.time
+        self,
+        resolver: Resolver,
+        rules: Rules,
+        refresher: Refresher,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._resolver = resolver
+        self._recall = resolver.recall
+        self._refresher = refresher
         self._rules = rules
         self._clock = clock
         self._let_some_through = rules.allow_cors_preflight or bool(rules.public_paths)
@@ -100,6 +112,8 @@ class Authenticator:
 
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
         now = self._clock()
+        if now >= self._refresher.overdue_at:
+            self._refresher.catch_up()
         rejection: Rejection | None = None
         service: Token | None = None
         is_service_request = False
@@ -107,7 +121,7 @@ class Authenticator:
         service_string = environ.get("HTTP_X_SERVICE_TOKEN")
         if service_string and (service_string := service_string.strip()):
             try:
-                service = self._resolve(service_string, Strength.CURRENT, now, environ)
+                service = self._resolve(service_string, _CURRENT, now, environ)
                 is_service_request = self._verify_service(service)
                 environ.update(service.principal.service_environ)
             except (InvalidToken, IdentityUnavailable) as error:
@@ -117,12 +131,16 @@ class Authenticator:
                 if rejection is not None:
                     return rejection
 
-        user_string = self._read_user_token(environ)
+        user_string = environ.get("HTTP_X_AUTH_TOKEN")
+        if user_string is None:
+            user_string = self._read_user_token_elsewhere(environ)
         if user_string and (user_string := user_string.strip()):
-            strength = Strength.ALLOW_EXPIRED if is_service_request else Strength.CURRENT
+            strength = Strength.ALLOW_EXPIRED if is_service_request else _CURRENT
             try:
                 user = self._resolve(user_string, strength, now, environ)
-                self._verify_user(user, environ, is_service_request=is_service_request)
+                rules = user.principal.access_rules
+                if rules is not None:
+                    self._verify_access(rules, user, environ, is_service_request=is_service_request)
             except (InvalidToken, IdentityUnavailable) as error:
                 rejection = self._refuse("user token", user_string, error)
             else:
@@ -138,10 +156,8 @@ class Authenticator:
             environ[headers.USER_STATUS_KEY] = headers.INVALID
         return rejection
 
-    def _read_user_token(self, environ: dict[str, Any]) -> str | None:
-        token: str | None = environ.get("HTTP_X_AUTH_TOKEN")
-        if token is None:
-            token = environ.get("HTTP_X_STORAGE_TOKEN")
+    def _read_user_token_elsewhere(self, environ: dict[str, Any]) -> str | None:
+        token: str | None = environ.get("HTTP_X_STORAGE_TOKEN")
         if token is None and self._rules.accept_bearer:
             scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
             if scheme.lower() == "bearer" and credentials:
@@ -152,11 +168,11 @@ class Authenticator:
     def _resolve(
         self, string: str, strength: Strength, now: float, environ: dict[str, Any]
     ) -> Token:
-        token = self._resolver.recall(string, now)
+        token = self._recall(string, now)
         if token is None:
             with request.serving(environ):
                 token = self._resolver.validate(string, strength, now)
-        if strength is Strength.CURRENT:
+        if strength is _CURRENT:
             verify_not_expired(token, now)
         return token
 
@@ -177,19 +193,23 @@ class Authenticator:
             )
         return False
 
-    def _verify_user(
-        self, user: Token, environ: dict[str, Any], *, is_service_request: bool
+    def _verify_access(
+        self,
+        rules: tuple[AccessRule, ...],
+        user: Token,
+        environ: dict[str, Any],
+        *,
+        is_service_request: bool,
     ) -> None:
-        principal = user.principal
-        if principal.access_rules is not None:
-            verify_access(
-                principal.access_rules,
-                service_type=self._rules.service_type,
-                method=environ["REQUEST_METHOD"],
-                path=access_path(environ),
-                catalog_types=principal.catalog.service_types if principal.catalog else None,
-                is_service_request=is_service_request,
-            )
+        catalog = user.principal.catalog
+        verify_access(
+            rules,
+            service_type=self._rules.service_type,
+            method=environ["REQUEST_METHOD"],
+            path=access_path(environ),
+            catalog_types=catalog.service_types if catalog else None,
+            is_service_request=is_service_request,
+        )
 
     def _is_open(self, environ: dict[str, Any]) -> bool:
         method = environ["REQUEST_METHOD"]

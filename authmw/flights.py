@@ -21,12 +21,13 @@ T = TypeVar("T")
 class _Flight(Generic[T]):
     """One piece of work under way; `landed` is held until its leader is done."""
 
-    __slots__ = ("landed", "outcome")
+    __slots__ = ("landed", "outcome", "refused")
 
     def __init__(self) -> None:
         self.landed = threading.Lock()
         self.landed.acquire()
         self.outcome: Callable[[], T] | None = None
+        self.refused = False  # and the refusal is the leader's alone
 
 
 class Flights(Generic[T]):
@@ -34,16 +35,19 @@ class Flights(Generic[T]):
 
     Args:
         deadline_seconds: how long a follower waits for its leader at most.
+        share_refusals: whether an `InvalidToken` holds for the followers too. If not, each of
+            them works for itself then: they came with tokens of their own.
     """
 
-    def __init__(self, deadline_seconds: float) -> None:
+    def __init__(self, deadline_seconds: float, *, share_refusals: bool = True) -> None:
         self._deadline_seconds = deadline_seconds
+        self._share_refusals = share_refusals
         self._under_way: PerProcess[dict[Hashable, _Flight[T]]] = PerProcess(dict)
 
     def run(self, key: Hashable, work: Callable[[], T]) -> T:
         """Return what `work()` returns, or raise what it raises, run by whoever came first.
 
-        An `InvalidToken` or `IdentityUnavailable` is shared like a result.
+        An `IdentityUnavailable` is shared like a result.
 
         Raises:
             IdentityUnavailable: the leader did not come back in time.
@@ -65,6 +69,8 @@ class Flights(Generic[T]):
                     f" {self._deadline_seconds:g} s"
                 )
             flight.landed.release()
+            if flight.refused:
+                return work()
             if flight.outcome is not None:
                 return flight.outcome()
 
@@ -80,8 +86,11 @@ class Flights(Generic[T]):
             flight.outcome = lambda: result
             return result
         except (InvalidToken, IdentityUnavailable) as error:
-            refusal = error  # `error` itself is gone once this block ends
-            flight.outcome = lambda: _raise_again(refusal)
+            if isinstance(error, InvalidToken) and not self._share_refusals:
+                flight.refused = True
+            else:
+                shared = error  # `error` itself is gone once this block ends
+                flight.outcome = lambda: _raise_again(shared)
             raise
         finally:
             under_way.pop(key, None)

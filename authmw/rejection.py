@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from webob import Response
-
 from authmw.authenticator import Rejection
 
 _BODIES = {
@@ -29,6 +27,9 @@ def respond(
         authenticate: the value of WWW-Authenticate (RFC 9110 §11.6.1), sent with a 401.
         environ, start_response: of the request (PEP 3333).
     """
+    # Loaded at the first rejection: it is a good part of the time a start takes.
+    from webob import Response
+
     title, message = _BODIES[rejection.status]
     error = {"code": rejection.status, "title": title, "message": message}
     response = Response(

@@ -31,7 +31,7 @@ class Resolver:
     def __init__(
         self,
         *,
-        memory: MemoryCache,
+        memory: MemoryCache[Token],
         flights: Flights[Token],
         validator: Validator,
         max_token_size: int,
@@ -46,10 +46,10 @@ class Resolver:
     def recall(self, token: str, now: float) -> Token | None:
         """Return what memory holds of a token, validated at full strength and still fresh."""
         entry = self._memory.get(token)
-        if entry is None or now >= entry.token.fresh_until:
+        if entry is None or now >= entry.value.fresh_until:
             return None
         entry.used = True
-        return entry.token
+        return entry.value
 
     def validate(self, token: str, strength: Strength, now: float) -> Token:
         """Return the Token of a string that `recall` did not know.
@@ -64,8 +64,10 @@ class Resolver:
             return self._flights.run(key, lambda: self._lead(token, strength, key))
         except IdentityUnavailable:
             entry = self._memory.get(key)
-            if entry is not None and now < entry.token.usable_until:
-                return entry.token
+            # Whoever waited for an answer may have waited past either.
+            now = max(now, self._clock())
+            if entry is not None and now < min(entry.value.usable_until, entry.value.expires_at):
+                return entry.value
             raise
 
     def _lead(self, token: str, strength: Strength, key: Hashable) -> Token:
@@ -73,9 +75,9 @@ class Resolver:
         # for whoever waited.
         now = self._clock()
         entry = self._memory.get(key)
-        if entry is not None and now < entry.token.fresh_until:
+        if entry is not None and now < entry.value.fresh_until:
             entry.used = True
-            return entry.token
+            return entry.value
         try:
             validated = self._validator.validate(token, strength, now)
         except InvalidToken:

@@ -8,7 +8,7 @@ Nothing here does I/O or reads a clock.
 
 from __future__ import annotations
 
-import marshal
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from typing import Any
 from authmw import headers
 from authmw.catalog import ServiceCatalog
 from authmw.checks.access_rules import AccessRule, parse_access_rules
+from authmw.template import Template
 
 
 class MalformedBody(ValueError):
@@ -103,6 +104,7 @@ class Principal:
         access_rules: of an application credential; None where nothing is restricted.
         bind: the token's binding (mechanism to identifier), empty where there is none.
         user_environ, service_environ: the rendered headers, as environ entries.
+        size: the memory its own parts take, in bytes, roughly; the catalog is not in it.
     """
 
     user: User
@@ -117,11 +119,17 @@ class Principal:
     bind: Mapping[str, object]
     user_environ: dict[str, str] = field(init=False, repr=False, compare=False)
     service_environ: dict[str, str] = field(init=False, repr=False, compare=False)
-    _shared_body: bytes = field(repr=False, compare=False)
+    size: int = field(init=False, repr=False, compare=False)
+    _shared_body: Template = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "user_environ", headers.render_user(self))
+        user_environ = headers.render_user(self)
+        text = sum(map(len, user_environ.values()))
+        if self.catalog is not None:
+            text -= len(self.catalog.header)
+        object.__setattr__(self, "user_environ", user_environ)
         object.__setattr__(self, "service_environ", headers.render_service(self))
+        object.__setattr__(self, "size", 4000 + 2 * text + self._shared_body.size)
 
     @classmethod
     def from_body(cls, body: Mapping[str, object], catalog: ServiceCatalog | None) -> Principal:
@@ -161,7 +169,7 @@ class Principal:
                 else _parse_access_rules(application_credential.get("access_rules"))
             ),
             bind=bind,
-            _shared_body=_pack(shared),
+            _shared_body=_lay_out(shared),
         )
 
     @property
@@ -196,14 +204,6 @@ class Principal:
     def role_names(self) -> frozenset[str]:
         return frozenset(role.name for role in self.roles)
 
-    @property
-    def size(self) -> int:
-        """The memory its own parts take, in bytes, roughly; the catalog is not in it."""
-        text = sum(len(value) for value in self.user_environ.values())
-        if self.catalog is not None:
-            text -= len(self.catalog.header)
-        return 4000 + 2 * text + len(self._shared_body)
-
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -226,7 +226,7 @@ class Token:
     expires_at: int
     fresh_until: int
     usable_until: int
-    _own_body: bytes = field(repr=False, compare=False)
+    _own_body: Template = field(repr=False, compare=False)
 
     @classmethod
     def from_body(
@@ -238,38 +238,55 @@ class Token:
         usable_until: int,
     ) -> Token:
         """Read a whole v3 token body; arguments and errors as of `Principal.from_body`."""
-        principal = Principal.from_body(body, catalog)
-        return cls.of_principal(principal, body, fresh_until=fresh_until, usable_until=usable_until)
+        return cls(
+            principal=Principal.from_body(body, catalog),
+            methods=_parse_strings(body, "methods"),
+            audit_ids=_parse_strings(body, "audit_ids"),
+            issued_at=_parse_time(body, "issued_at"),
+            expires_at=_parse_time(body, "expires_at"),
+            fresh_until=fresh_until,
+            usable_until=usable_until,
+            _own_body=_lay_out({name: body[name] for name in _OWN_MEMBERS if name in body}),
+        )
 
     @classmethod
     def of_principal(
         cls,
         principal: Principal,
-        own: Mapping[str, object],
         *,
+        methods: tuple[str, ...],
+        audit_ids: tuple[str, ...],
+        issued_at: int,
+        expires_at: int,
+        thumbprint: str | None,
         fresh_until: int,
         usable_until: int,
     ) -> Token:
-        """Join a known principal with what is the token's own.
+        """Join a known principal with what a signed token says of itself.
 
         Args:
             principal: who is calling.
-            own: has the members `methods`, `audit_ids`, `issued_at`, `expires_at` and, for a
-                certificate-bound token, `oauth2_credential` of a v3 token body.
-            fresh_until, usable_until: as the attributes.
-
-        Raises:
-            MalformedBody: a member is missing or of the wrong type.
+            thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1).
+            methods, audit_ids, issued_at, expires_at, fresh_until, usable_until: as the
+                attributes.
         """
+        own: dict[str, object] = {
+            "methods": list(methods),
+            "audit_ids": list(audit_ids),
+            "issued_at": render_time(issued_at),
+            "expires_at": render_time(expires_at),
+        }
+        if thumbprint is not None:
+            own["oauth2_credential"] = {"x5t#S256": thumbprint}
         return cls(
-            principal=principal,
-            methods=_parse_strings(own, "methods"),
-            audit_ids=_parse_strings(own, "audit_ids"),
-            issued_at=_parse_time(own, "issued_at"),
-            expires_at=_parse_time(own, "expires_at"),
-            fresh_until=fresh_until,
-            usable_until=usable_until,
-            _own_body=_pack({name: own[name] for name in _OWN_MEMBERS if name in own}),
+            principal,
+            methods,
+            audit_ids,
+            issued_at,
+            expires_at,
+            fresh_until,
+            usable_until,
+            _lay_out(own),
         )
 
     @property
@@ -285,6 +302,15 @@ class Token:
         return self.principal.roles
 
     @property
+    def catalog(self) -> ServiceCatalog | None:
+        return self.principal.catalog
+
+    @property
+    def size(self) -> int:
+        """The memory it takes, in bytes, roughly, its principal included."""
+        return self.principal.size + self._own_body.size
+
+    @property
     def audit_id(self) -> str | None:
         """The id that logs know this token by."""
         return self.audit_ids[0] if self.audit_ids else None
@@ -294,18 +320,31 @@ class Token:
 
         Only the catalog in it is shared, and read-only.
         """
-        body = marshal.loads(self.principal._shared_body)  # noqa: S302 - see _pack
-        body.update(marshal.loads(self._own_body))  # noqa: S302
-        if self.principal.catalog is not None:
-            body["catalog"] = self.principal.catalog.services
+        principal = self.principal
+        body: dict[str, Any] = {}
+        principal._shared_body.copy_into(body)
+        self._own_body.copy_into(body)
+        if principal.catalog is not None:
+            body["catalog"] = principal.catalog.services
         return {"token": body}
 
 
-def _pack(members: Mapping[str, object]) -> bytes:
-    # marshal makes a private copy three times as fast as anything else, and is safe here:
-    # these bytes are made and read in one process and never leave it.
+def render_time(seconds: int) -> str:
+    """Write epoch seconds as the Identity API does."""
+    days, second = divmod(seconds, 86_400)
+    minutes, second = divmod(second, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{_render_day(days)}T{hour:02}:{minute:02}:{second:02}.000000Z"
+
+
+@functools.lru_cache(maxsize=64)
+def _render_day(days: int) -> str:
+    return datetime.fromtimestamp(days * 86_400, UTC).strftime("%Y-%m-%d")
+
+
+def _lay_out(members: Mapping[str, object]) -> Template:
     try:
-        return marshal.dumps(dict(members))
+        return Template(members)
     except ValueError as error:
         raise MalformedBody("the token body is nested too deep") from error
 

@@ -21,7 +21,9 @@ from authmw.auth_plugin import load_auth_plugin
 from authmw.config import Settings, load_settings
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.client import IdentityClient
-from authmw.identity.outcomes import Outage, Outcome, Verdict
+from authmw.identity.outage import Outage
+from authmw.identity.outcome_row import Health, Verdict
+from authmw.identity.outcomes import Outcome
 from tests.certificates import Authority
 from tests.misbehaving import (
     TOKEN_BODY,
@@ -51,6 +53,12 @@ PATIENCE_SECONDS = 8
 # (discovery, authentication, validation). keystoneauth1 keeps the reason why discovery
 # failed to itself unless the connection failed.
 HTML = answer(200, b"<html><h1>It works!</h1></html>", content_type="text/html")
+
+
+def forbidden(message: str) -> Behaviour:
+    return answer(403, {"error": {"code": 403, "message": message, "title": "Forbidden"}})
+
+
 NOT_FOUND = answer(404, {"error": {"code": 404, "message": "x", "title": "Not Found"}})
 O = Outcome  # noqa: E741 - the table below is wide enough
 FAILURES: dict[str, tuple[Behaviour, Outcome, Outcome, Outcome | Reason]] = {
@@ -113,6 +121,18 @@ FAILURES: dict[str, tuple[Behaviour, Outcome, Outcome, Outcome | Reason]] = {
     "400": (answer(400), O.NOT_DISCOVERED, O.UNEXPECTED_STATUS, Reason.NOT_FOUND),
     "401": (answer(401), O.NOT_DISCOVERED, O.CREDENTIALS_REFUSED, O.CREDENTIALS_REFUSED),
     "403": (answer(403), O.NOT_DISCOVERED, O.CREDENTIALS_FORBIDDEN, O.CREDENTIALS_FORBIDDEN),
+    "403 that names an action": (
+        forbidden("not authorized to perform the requested action: identity:validate_token."),
+        O.NOT_DISCOVERED,
+        O.CREDENTIALS_FORBIDDEN,
+        O.CREDENTIALS_FORBIDDEN,
+    ),
+    "403 on whatever is asked": (
+        forbidden("not authorized to perform the requested action."),
+        O.NOT_DISCOVERED,
+        O.CREDENTIALS_FORBIDDEN,
+        O.CREDENTIALS_FORBIDDEN,
+    ),
     "404 of Keystone": (NOT_FOUND, O.NOT_DISCOVERED, O.NOT_FOUND, Reason.NOT_FOUND),
     "404 of a proxy": (answer(404, b"no"), O.NOT_DISCOVERED, O.NOT_FOUND, O.NOT_IDENTITY),
     "404 of another API": (
@@ -190,6 +210,7 @@ def test_failure_is_judged(
     expected: Outcome | Reason,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     with MisbehavingIdentity({stage: behaviour}).served() as identity:
         client = client_for(identity.url)
         if isinstance(expected, Reason):
@@ -208,10 +229,38 @@ def test_failure_is_judged(
 
 def test_nothing_but_the_word_on_a_token_refuses_it() -> None:
     refusing = [row for row in Outcome if row.value.verdict is Verdict.TOKEN_REFUSED]
-    assert refusing == [Outcome.TOKEN_UNACCEPTABLE, Outcome.TOKEN_NOT_FOUND]
+    assert refusing == [
+        Outcome.TOKEN_UNACCEPTABLE,
+        Outcome.TOKEN_NOT_FOUND,
+        Outcome.TOKEN_FORBIDDEN,
+    ]
     for status in range(100, 600):
-        judged = Outcome.of_status(status, about_token=False, is_keystone_error=True)
+        judged = Outcome.of_status(status, about_token=False, keystone_says="no")
         assert judged not in refusing, status
+
+
+def test_what_the_endpoint_itself_says_is_a_sign_of_life() -> None:
+    assert {row for row in Outcome if row.value.health is Health.ANSWERS} == {
+        Outcome.ANSWERED,
+        Outcome.TOKEN_UNACCEPTABLE,
+        Outcome.TOKEN_NOT_FOUND,
+        Outcome.TOKEN_FORBIDDEN,
+        Outcome.CREDENTIALS_FORBIDDEN,
+    }
+    for row in Outcome:
+        if row.value.verdict in (Verdict.ANSWERED, Verdict.TOKEN_REFUSED):
+            assert row.value.health is Health.ANSWERS, row
+
+
+def test_what_keeps_us_from_asking_says_nothing_of_the_endpoint() -> None:
+    assert {row for row in Outcome if row.value.health is Health.UNKNOWN} == {
+        Outcome.BREAKER_OPEN,
+        Outcome.NO_AUTH_PLUGIN,
+        Outcome.OVERLOADED,
+        Outcome.NOT_SENT,
+        Outcome.FILE_UNREADABLE,
+        Outcome.FAILED,
+    }
 
 
 def test_good_answer_is_the_object_under_token() -> None:
@@ -267,6 +316,18 @@ def test_only_a_request_id_is_passed_on(request_id: str | None, sent: str | None
     assert identity.last(VALIDATION).headers.get("x-openstack-request-id") == sent
 
 
+ADMIN_TOKEN = {"auth_type": "admin_token", "token": "fixed"}
+
+
+def test_fixed_token_of_ours_that_is_refused_is_not_tried_again() -> None:
+    with MisbehavingIdentity({VALIDATION: answer(401)}).served() as identity:
+        settings = load_settings({**ADMIN_TOKEN, "endpoint": f"{identity.url}/v3"})
+        client = IdentityClient(settings, load_auth_plugin(settings.auth))
+        with outage(Outcome.CREDENTIALS_REFUSED):
+            client.fetch_token(TOKEN)
+    assert [seen.headers["x-auth-token"] for seen in identity.seen] == ["fixed"]
+
+
 @pytest.mark.parametrize("token", ["", " x", "x ", "x\r\nX-Forged: 1", "x\0", "x\u20ac"])
 def test_token_that_no_header_can_carry_is_never_sent(token: str) -> None:
     with MisbehavingIdentity().served() as identity:
@@ -274,6 +335,44 @@ def test_token_that_no_header_can_carry_is_never_sent(token: str) -> None:
             client_for(identity.url).fetch_token(token)
         assert refused.value.reason is Reason.MALFORMED
     assert identity.seen == []
+
+
+# A 403 that may be the token's.
+
+BARE_403 = forbidden("You are not authorized to perform the requested action.")
+OWN_TOKEN_VALID = answer(200, {"token": TOKEN_BODY})
+
+
+def test_forbidden_token_is_refused_once_our_own_was_not() -> None:
+    with MisbehavingIdentity({VALIDATION: [BARE_403, OWN_TOKEN_VALID]}).served() as identity:
+        with pytest.raises(InvalidToken) as refused:
+            client_for(identity.url).fetch_token(TOKEN)
+        assert refused.value.reason is Reason.REVOKED
+        assert "delegated no longer (HTTP 403)" in str(refused.value)
+    about_token, about_us = [seen for seen in identity.seen if seen.stage is VALIDATION]
+    assert about_token.headers["x-subject-token"] == TOKEN
+    assert about_us.headers["x-subject-token"] == about_us.headers["x-auth-token"] == "own-1"
+    assert about_us.query == "nocatalog"
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (BARE_403, Outcome.CREDENTIALS_FORBIDDEN),
+        (answer(401), Outcome.CREDENTIALS_REFUSED),
+        (answer(404), Outcome.NOT_IDENTITY),
+        (answer(500), Outcome.SERVER_ERROR),
+        (HTML, Outcome.NOT_JSON),
+        (stay_silent, Outcome.DEADLINE),
+    ],
+    ids=["403", "401", "404", "500", "HTML", "silent"],
+)
+def test_forbidden_token_is_an_outage_unless_our_own_is_good(
+    second: Behaviour, expected: Outcome
+) -> None:
+    identity = MisbehavingIdentity({VALIDATION: [BARE_403, second]})
+    with identity.served(), outage(expected):
+        client_for(identity.url).fetch_token(TOKEN)
 
 
 # Our own credentials.
@@ -484,11 +583,10 @@ def test_deadline_holds_inside_a_tls_record(authority: Authority) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 305, 307, 308])
 @pytest.mark.parametrize("stage", [DISCOVERY, AUTHENTICATION, VALIDATION])
 def test_redirect_to_another_port_is_never_followed(stage: Stage, status: int) -> None:
-    with MisbehavingIdentity().served() as stranger:
-        location = f"{stranger.url}/v3/auth/tokens"
-        with MisbehavingIdentity({stage: redirect(location, status)}).served() as identity:
-            with outage(Outcome.REDIRECTED_ELSEWHERE):
-                client_for(identity.url).fetch_token(TOKEN)
+    with MisbehavingIdentity().served() as stranger, MisbehavingIdentity().served() as identity:
+        identity.behaviours = {stage: redirect(f"{stranger.url}/v3/auth/tokens", status)}
+        with outage(Outcome.REDIRECTED_ELSEWHERE):
+            client_for(identity.url).fetch_token(TOKEN)
     assert identity.count(stage) == 1
     assert stranger.connections == 0
 
@@ -589,8 +687,8 @@ def test_wrong_path_in_the_catalog_is_forgotten() -> None:
 )
 def test_retry_after_is_passed_on_within_bounds(written: str | None, seconds: int) -> None:
     headers = {} if written is None else {"Retry-After": written}
-    busy = answer(503, headers=headers)
-    with MisbehavingIdentity({VALIDATION: busy}).served() as identity:
+    with MisbehavingIdentity().served() as identity:
+        identity.behaviours = {VALIDATION: answer(503, headers=headers)}
         with outage(Outcome.SERVER_ERROR) as raised:
             client_for(identity.url).fetch_token(TOKEN)
     assert raised.value.retry_after == seconds
@@ -677,7 +775,7 @@ def test_green_threads_keep_the_deadline(
     with identity.served():
         program = f"""
 {patch}
-from tests.test_identity_outcomes import client_for, Outage
+from tests.test_identity_outcomes import Outage, client_for
 client = client_for({identity.url!r}, cafile={str(authority.cafile)!r}, identity_deadline=2)
 try:
     print(client.fetch_token("x")["audit_ids"])
@@ -706,7 +804,7 @@ def test_green_threads_keep_the_deadline_inside_a_tls_record(
     with identity.served(), dripping_relay(identity.port) as identity.told_port:
         program = f"""
 {patch}
-from tests.test_identity_outcomes import client_for, Outage
+from tests.test_identity_outcomes import Outage, client_for
 client = client_for({identity.url!r}, cafile={str(authority.cafile)!r})
 try:
     print(client.fetch_token("x"))

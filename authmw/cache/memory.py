@@ -1,4 +1,4 @@
-"""Validated tokens in this process's memory, bounded by entries and by bytes.
+"""What this process has validated, in its memory, bounded by entries and by bytes.
 
 Eviction is CLOCK: a hit only marks its entry as used, without a lock; to make room, the
 oldest entry goes unless it was used since it was last looked at, in which case it gets a
@@ -10,44 +10,59 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Hashable
+from typing import Generic, Protocol, TypeVar
 
 from authmw.catalog import ServiceCatalog
 from authmw.process import PerProcess
-from authmw.token import Token
 
 # The entry object, its place in the table and the key's own header, in bytes.
 _ENTRY_OVERHEAD = 400
 
 
-class Entry:
-    """One remembered token.
+class Remembered(Protocol):
+    """What can be held: a Token, or an answer about a principal."""
+
+    @property
+    def size(self) -> int:
+        """The memory it takes by itself, in bytes, roughly."""
+
+    @property
+    def catalog(self) -> ServiceCatalog | None:
+        """Its catalog, which it may share with others."""
+
+
+V = TypeVar("V", bound=Remembered)
+
+
+class Entry(Generic[V]):
+    """One remembered value.
 
     Attributes:
-        token: the validated token.
+        value: the token or answer.
         used: set by every hit; read and cleared when room is made.
     """
 
-    __slots__ = ("size", "token", "used")
+    __slots__ = ("size", "used", "value")
 
-    def __init__(self, token: Token, size: int) -> None:
-        self.token = token
+    def __init__(self, value: V, size: int) -> None:
+        self.value = value
         self.size = size
         self.used = False
 
 
-class MemoryCache:
-    """Maps a key (the token string, with its strength) to an `Entry`.
+class MemoryCache(Generic[V]):
+    """Maps a key, such as a token string, to an `Entry`.
 
     Args:
-        max_entries: how many tokens are held; 0 holds none.
+        max_entries: how many entries are held; 0 holds none.
         max_bytes: how much memory they may take together, by estimate; a catalog that
-            several tokens share counts once.
+            several of them share counts once.
     """
 
     def __init__(self, *, max_entries: int, max_bytes: int) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
+        self._entries: OrderedDict[Hashable, Entry[V]] = OrderedDict()
         self._catalogs: Counter[ServiceCatalog] = Counter()
         self._bytes = 0
         self._lock = PerProcess(threading.Lock)
@@ -62,9 +77,9 @@ class MemoryCache:
         """The memory all entries take, in bytes, by estimate."""
         return self._bytes
 
-    def put(self, key: Hashable, token: Token) -> None:
-        """Remember a token, and forget others until the bounds are kept."""
-        entry = Entry(token, _ENTRY_OVERHEAD + token.principal.size + 2 * _key_length(key))
+    def put(self, key: Hashable, value: V) -> None:
+        """Remember a value, and forget others until the bounds are kept."""
+        entry = Entry(value, _ENTRY_OVERHEAD + value.size + 2 * _key_length(key))
         with self._lock.get():
             self._remove(key)
             self._make_room(entry)
@@ -74,12 +89,12 @@ class MemoryCache:
                 self._remove(key)
 
     def discard(self, key: Hashable) -> None:
-        """Forget a token, if it is held."""
+        """Forget a value, if it is held."""
         with self._lock.get():
             self._remove(key)
 
-    def _make_room(self, newcomer: Entry) -> None:
-        catalog = newcomer.token.principal.catalog
+    def _make_room(self, newcomer: Entry[V]) -> None:
+        catalog = newcomer.value.catalog
         needed = newcomer.size
         if catalog is not None and catalog not in self._catalogs:
             needed += catalog.size
@@ -102,9 +117,9 @@ class MemoryCache:
         if entry is not None:
             self._account(entry, -1)
 
-    def _account(self, entry: Entry, sign: int) -> None:
+    def _account(self, entry: Entry[V], sign: int) -> None:
         self._bytes += sign * entry.size
-        catalog = entry.token.principal.catalog
+        catalog = entry.value.catalog
         if catalog is not None:
             if sign > 0:
                 self._catalogs[catalog] += 1

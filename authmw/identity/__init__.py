@@ -1,8 +1,12 @@
 """The identity endpoint, asked over HTTP: the only room that opens connections to it.
 
-`client` is the door, `outcomes` the table of everything that can happen, `session` the
-keystoneauth1 side (our own credentials, the catalog, discovery), `transport` the rules
-every request obeys, `sockets` and `deadline` what makes the total deadline hold.
+`client` is the door. `outcomes` is the table of everything that can happen (`outcome_row` its
+columns), `judgement` finds the row, `outage` is the error it leaves as, and `breaker` keeps
+requests from waiting for an endpoint that does not answer. `session` is the keystoneauth1
+side (our own credentials, the catalog, discovery), `transport` the rules every request obeys,
+`sockets` and `deadline` what makes the total deadline hold, `json_answer` what is read from a
+good answer. `answer` is what validators see of all this, `endpoint_source` the client as they
+see it. `documents` fetches what needs no credentials.
 """
 
 from __future__ import annotations

@@ -6,23 +6,27 @@ import contextlib
 import functools
 import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
 
 from authmw.checks.token_string import verify_carriable
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.identity.answer import ACCESS_RULES
+from authmw.identity.authenticate_uri import AuthenticateUri
+from authmw.identity.breaker import Breaker, Change
 from authmw.identity.deadline import deadline
 from authmw.identity.json_answer import (
     IdentityAnswer,
-    is_keystone_error,
+    parse_answer,
     parse_object,
     parse_token,
 )
-from authmw.identity.outcomes import Outage, Outcome, Verdict
+from authmw.identity.judgement import judge, outage_of
+from authmw.identity.outage import Outage
+from authmw.identity.outcome_row import Health, Verdict
+from authmw.identity.outcomes import Outcome
 from authmw.process import PerProcess
 
 if TYPE_CHECKING:
@@ -35,21 +39,11 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-# How long a failed discovery of WWW-Authenticate's address is not tried again.
-_AUTHENTICATE_URI_PAUSE_SECONDS = 30.0
+T = TypeVar("T")
 
 # What oslo.middleware makes and Keystone takes over into its log; anything else is not ours
 # to pass on.
 _REQUEST_ID = re.compile(r"req-[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
-
-
-@dataclass(slots=True)
-class _AuthenticateUri:
-    """What is known of the address in WWW-Authenticate; of one process."""
-
-    discovered: str | None = None
-    not_before: float = 0.0  # monotonic seconds
-    discovering: threading.Lock = field(default_factory=threading.Lock)
 
 
 class IdentityClient:
@@ -63,9 +57,7 @@ class IdentityClient:
             token, so a server that forks should pass what makes one: each process then has
             its own. None: every question ends as an outage that names `auth_type`.
         user_agent: sent with every request; by default that of the settings.
-
-    `fetch_token` is where a shared cache goes in front, `_ask` what a circuit breaker goes
-    around: each is the one way to what lies behind it.
+        clock: seconds, for the pauses of the circuit breaker.
     """
 
     def __init__(
@@ -74,14 +66,17 @@ class IdentityClient:
         auth_plugin: BaseAuthPlugin | Callable[[], BaseAuthPlugin | None] | None,
         *,
         user_agent: str | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._user_agent = user_agent or settings.user_agent
+        self._clock = clock
         self._plugin = PerProcess(
             auth_plugin if callable(auth_plugin) else functools.partial(_same, auth_plugin)
         )
         self._opened = PerProcess(self._open)
-        self._authenticate_uri = PerProcess(_AuthenticateUri)
+        self._breaker = PerProcess(Breaker)
+        self._authenticate_uri = PerProcess(AuthenticateUri)
 
     def fetch_token(
         self, token: str, *, allow_expired: bool = False, request_id: str | None = None
@@ -108,12 +103,14 @@ class IdentityClient:
         query = [] if self._settings.include_service_catalog else ["nocatalog"]
         if allow_expired:
             query.append("allow_expired=1")
-        headers = {"X-Subject-Token": token, "OpenStack-Identity-Access-Rules": "1"}
-        response, where = self._ask(
-            "/auth/tokens", "&".join(query), headers, request_id, about_token=True
+        return self._ask(
+            "/auth/tokens",
+            "&".join(query),
+            {"X-Subject-Token": token, **ACCESS_RULES},
+            request_id,
+            about_token=True,
+            read=lambda response, where: parse_token(parse_object(response, where), where),
         )
-        with self._logged_outages():
-            return parse_token(parse_object(response, where), where)
 
     def fetch_json(
         self, path: str, query: Mapping[str, str], *, request_id: str | None = None
@@ -127,12 +124,9 @@ class IdentityClient:
 
         Raises IdentityUnavailable for everything but status 200 and a JSON object.
         """
-        from authmw.identity.transport import parse_http_date
-
-        response, where = self._ask(path, urlencode(query), {}, request_id, about_token=False)
-        with self._logged_outages():
-            body = parse_object(response, where)
-        return IdentityAnswer(body, parse_http_date(response.headers.get("Date", "")))
+        return self._ask(
+            path, urlencode(query), {}, request_id, about_token=False, read=parse_answer
+        )
 
     def authenticate_uri(self) -> str | None:
         """Return where a client gets a token: what WWW-Authenticate says.
@@ -143,21 +137,10 @@ class IdentityClient:
         """
         if self._settings.www_authenticate_uri:
             return self._settings.www_authenticate_uri
-        known = self._authenticate_uri.get()
-        if known.discovered is not None:
-            return known.discovered
-        if time.monotonic() >= known.not_before and known.discovering.acquire(blocking=False):
-            try:
-                known.discovered = self._discover_authenticate_uri()
-                known.not_before = time.monotonic() + _AUTHENTICATE_URI_PAUSE_SECONDS
-            finally:
-                known.discovering.release()
-        if known.discovered is not None:
-            return known.discovered
-        try:
-            return self._opened.get().known_authenticate_uri()
-        except Exception:  # noqa: BLE001 - whatever a plugin raises: no address is known
-            return None
+        return self._authenticate_uri.get().find(
+            None if self._breaker.get().is_open else self._discover_authenticate_uri,
+            lambda: self._opened.get().known_authenticate_uri(),
+        )
 
     @property
     def session(self) -> Session:
@@ -185,25 +168,62 @@ class IdentityClient:
         request_id: str | None,
         *,
         about_token: bool,
-    ) -> tuple[Response, str]:
-        """Send one question, and once more with new credentials if ours were refused.
+        read: Callable[[Response, str], T],
+    ) -> T:
+        """Send one question, unless the circuit breaker says not to.
 
-        Returns an answer with status 200, and what was asked for the log.
+        Returns what `read` makes of an answer with status 200 and what was asked.
         Raises InvalidToken (only if `about_token`) or IdentityUnavailable.
         """
         asked = dict(headers)
         if request_id is not None and _REQUEST_ID.fullmatch(request_id):
             asked["X-OpenStack-Request-ID"] = request_id
-        with self._logged_outages(), deadline(self._settings.identity_deadline):
-            session = self._opened.get()
-            credentials = session.authenticate()
-            url = session.find_endpoint() + path + (f"?{query}" if query else "")
-            response = session.get(url, {**asked, **credentials})
-            if response.status_code == 401:
-                others = session.authenticate_again(credentials)
-                if others is not None:
-                    response = session.get(url, {**asked, **others})
-            return response, _judge(response, about_token=about_token)
+        breaker = self._breaker.get()
+        with deadline(self._settings.identity_deadline):
+            while breaker.admit(self._clock()):
+                self._probe(breaker)
+            try:
+                with self._logged_outages():
+                    session = self._opened.get()
+                    response = session.ask(path + (f"?{query}" if query else ""), asked)
+                    answer = read(response, self._judge(response, about_token=about_token))
+            except InvalidToken:
+                breaker.record(Health.ANSWERS)
+                raise
+            except Outage as outage:
+                breaker.record(outage.outcome.value.health)
+                raise
+        breaker.record(Health.ANSWERS)
+        return answer
+
+    def _judge(self, response: Response, *, about_token: bool) -> str:
+        """Judge an answer, and where it may be about us as well, find that out."""
+        try:
+            return judge(response, about_token=about_token)
+        except InvalidToken:
+            if response.status_code == 403:
+                self._ask_about_ourselves()
+            raise
+
+    def _ask_about_ourselves(self) -> None:
+        """Raise Outage unless the endpoint answers, and takes our own credentials."""
+        response = self._opened.get().ask_about_ourselves()
+        parse_object(response, judge(response, about_token=False))
+
+    def _probe(self, breaker: Breaker) -> None:
+        """Find out for everybody whether the endpoint answers; raises Outage if it does not."""
+        health = None  # stays so if this thread is told to end
+        detail = ""
+        try:
+            with self._logged_outages():
+                self._ask_about_ourselves()
+            health = Health.ANSWERS
+        except Outage as outage:
+            health, detail = outage.outcome.value.health, outage.detail
+            if health is not Health.ANSWERS:
+                raise
+        finally:
+            _log_change(breaker.conclude(health, self._clock()), detail)
 
     def _discover_authenticate_uri(self) -> str | None:
         from authmw.identity.session import is_version_3
@@ -227,7 +247,7 @@ class IdentityClient:
             self._log(outage)
             raise
         except Exception as error:  # noqa: BLE001 - an auth plugin may raise anything
-            found = _outage_of(error)
+            found = outage_of(error)
             self._log(found)
             # Only the unforeseen needs a traceback; others may quote what we sent.
             raise found from (error if found.outcome is Outcome.FAILED else None)
@@ -241,44 +261,16 @@ class IdentityClient:
                 self._opened.get().forget_endpoint()
 
 
+def _log_change(change: Change | None, detail: str) -> None:
+    if change is Change.OPENED:
+        LOG.warning(
+            "The identity endpoint does not answer: what needs it fails at once, but for a "
+            "question now and then that finds out whether it does. The latest failure: %s",
+            detail,
+        )
+    elif change is Change.CLOSED:
+        LOG.warning("The identity endpoint answers again")
+
+
 def _same(plugin: BaseAuthPlugin | None) -> BaseAuthPlugin | None:
     return plugin
-
-
-def _judge(response: Response, *, about_token: bool) -> str:
-    """Return what was asked if the answer has status 200; raises what it means otherwise."""
-    from authmw.identity.transport import describe, parse_retry_after
-
-    where = describe(response.request)
-    status = response.status_code
-    outcome = Outcome.of_status(
-        status,
-        about_token=about_token,
-        is_keystone_error=status == 404 and is_keystone_error(response),
-    )
-    row = outcome.value
-    if row.verdict is Verdict.ANSWERED:
-        return where
-    if row.verdict is Verdict.TOKEN_REFUSED:
-        raise InvalidToken(Reason.NOT_FOUND, f"{row.detail} (HTTP {status})")
-    retry_after = parse_retry_after(response.headers, time.time())
-    raise Outage(outcome, where, f"HTTP {status}", retry_after)
-
-
-def _outage_of(error: Exception) -> Outage:
-    """Turn an exception that is none of ours into an outage."""
-    from keystoneauth1 import exceptions
-
-    from authmw.identity.transport import parse_retry_after
-
-    outcome = Outcome.of_error(error)
-    if isinstance(error, exceptions.HttpError):
-        # Its text is the server's; the address may hold a query.
-        where = f"{error.method} {(error.url or '').partition('?')[0]}"
-        headers = error.response.headers if error.response is not None else {}
-        note = f"HTTP {error.http_status}"
-        return Outage(outcome, where, note, parse_retry_after(headers, time.time()))
-    quotable = isinstance(error, exceptions.ClientException) and not isinstance(
-        error, exceptions.ConnectionError
-    )
-    return Outage(outcome, note=str(error) if quotable else type(error).__name__)

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authmw.identity.outcomes import Outage, Outcome
+from authmw.identity.outage import Outage
+from authmw.identity.outcomes import Outcome
 
 if TYPE_CHECKING:
     from requests import Response
@@ -39,6 +40,15 @@ def parse_object(response: Response, where: str) -> dict[str, object]:
     return parsed
 
 
+def parse_answer(response: Response, where: str) -> IdentityAnswer:
+    """Return the JSON object of an answer and when it was made; raises Outage for anything else."""
+    from authmw.identity.transport import parse_http_date
+
+    return IdentityAnswer(
+        parse_object(response, where), parse_http_date(response.headers.get("Date", ""))
+    )
+
+
 def parse_token(answer: dict[str, object], where: str) -> dict[str, object]:
     """Return the token body; raises Outage unless there is an object under "token"."""
     body = answer.get("token")
@@ -47,13 +57,16 @@ def parse_token(answer: dict[str, object], where: str) -> dict[str, object]:
     return body
 
 
-def is_keystone_error(response: Response) -> bool:
-    """Tell whether the body is Keystone's own error, for this very status.
+def read_keystone_error(response: Response) -> str | None:
+    """Return the message of Keystone's own error for this very status; None for any other body.
 
     Identity API v3, "Response status codes": {"error": {"code": 404, "message": ...}}.
     """
     try:
         error = parse_object(response, "").get("error")
     except Outage:
-        return False
-    return isinstance(error, dict) and error.get("code") == response.status_code
+        return None
+    if not isinstance(error, dict) or error.get("code") != response.status_code:
+        return None
+    message = error.get("message")
+    return message if isinstance(message, str) else ""

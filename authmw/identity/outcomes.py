@@ -10,69 +10,57 @@ of the error or of one it wraps, so what is particular stands above what is gene
 from __future__ import annotations
 
 import enum
-import functools
-import importlib
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
-from authmw.errors import IdentityUnavailable
+from authmw.errors import Reason
+from authmw.identity.outcome_row import Health, Row, Verdict, unwrap
 
-
-class Verdict(enum.Enum):
-    """What an outcome means for the request."""
-
-    ANSWERED = enum.auto()
-    TOKEN_REFUSED = enum.auto()  # 401 to the client
-    CREDENTIALS_REFUSED = enum.auto()  # ours, not the client's: 503 and an error in the log
-    OUTAGE = enum.auto()  # 503
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One outcome.
-
-    Attributes:
-        verdict: what it means.
-        detail: for the log: what happened, and what to do where that is known.
-        statuses: of HTTP answers that mean this.
-        errors: dotted names of exception classes that mean this; names, because the
-            libraries are loaded at first use.
-        is_endpoint_lost: our catalog may be stale: get a new one before the next request.
-    """
-
-    verdict: Verdict
-    detail: str
-    statuses: Collection[int] = ()
-    errors: tuple[str, ...] = ()
-    is_endpoint_lost: bool = False
+# How the names of all actions of Keystone's policy begin.
+_POLICY_ACTION = "identity:"
 
 
 class Outcome(enum.Enum):
     """The table. The name of a row is the kind of outage in the log."""
 
-    ANSWERED = Row(Verdict.ANSWERED, "answered", statuses=(200,))
+    ANSWERED = Row(Verdict.ANSWERED, Health.ANSWERS, "answered", statuses=(200,))
 
     # About the token. A request line or header too long is the token's size, not ours.
     TOKEN_UNACCEPTABLE = Row(
         Verdict.TOKEN_REFUSED,
+        Health.ANSWERS,
         "the identity endpoint can't accept this token",
         statuses=(400, 413, 414, 431),
     )
     # Keystone's JSON error body makes the difference; see `Outcome.of_status`.
     TOKEN_NOT_FOUND = Row(
-        Verdict.TOKEN_REFUSED, "the identity endpoint does not know this token", statuses=(404,)
+        Verdict.TOKEN_REFUSED,
+        Health.ANSWERS,
+        "the identity endpoint does not know this token",
+        statuses=(404,),
+    )
+    # A trust's trustor lost a role that it delegates, or was disabled; a 403 for lack of a
+    # role of ours looks different, see `Outcome.of_status`.
+    TOKEN_FORBIDDEN = Row(
+        Verdict.TOKEN_REFUSED,
+        Health.ANSWERS,
+        "what was delegated with this token is delegated no longer",
+        statuses=(403,),
+        reason=Reason.REVOKED,
     )
 
     # About us.
     CREDENTIALS_REFUSED = Row(
         Verdict.CREDENTIALS_REFUSED,
+        Health.FAILS,
         "the identity service refused our own credentials: correct auth_type and its options "
         "(username, password, project and domains)",
         statuses=(401,),
         errors=("keystoneauth1.exceptions.Unauthorized",),
     )
+    # Refusing us is quick, and our own token may be validated by anyone: a breaker that this
+    # opened would be closed by the probe at once.
     CREDENTIALS_FORBIDDEN = Row(
         Verdict.CREDENTIALS_REFUSED,
+        Health.ANSWERS,
         "our own credentials may not do this: give the user of auth_type the role that "
         "Keystone's policy asks for (service or admin)",
         statuses=(403,),
@@ -80,22 +68,33 @@ class Outcome(enum.Enum):
     )
     NO_AUTH_PLUGIN = Row(
         Verdict.OUTAGE,
+        Health.UNKNOWN,
         "auth_type is not set: without credentials of our own no token can be validated remotely",
+    )
+
+    # See `authmw.identity.breaker`.
+    BREAKER_OPEN = Row(
+        Verdict.OUTAGE,
+        Health.UNKNOWN,
+        "not asked, as the identity endpoint did not answer a moment ago",
     )
 
     # The way there.
     NAME_UNKNOWN = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "the host name can't be resolved",
         errors=("urllib3.exceptions.NameResolutionError",),
     )
     CONNECT_FAILED = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "the connection was refused, or there is no way to the host",
         errors=("urllib3.exceptions.NewConnectionError",),
     )
     TLS = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "TLS failed: compare cafile, certfile and keyfile with the server's certificate",
         errors=(
             "requests.exceptions.SSLError",
@@ -106,6 +105,7 @@ class Outcome(enum.Enum):
     )
     PROXY = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "the proxy named in the environment failed",
         errors=("requests.exceptions.ProxyError",),
     )
@@ -113,16 +113,19 @@ class Outcome(enum.Enum):
     # Time.
     DEADLINE = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "no complete answer within identity_deadline",
         errors=("authmw.identity.deadline.DeadlineExceeded",),
     )
     CONNECT_TIMEOUT = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "the connection was not accepted in time",
         errors=("requests.exceptions.ConnectTimeout", "urllib3.exceptions.ConnectTimeoutError"),
     )
     READ_TIMEOUT = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "the server fell silent",
         errors=("requests.exceptions.ReadTimeout", "urllib3.exceptions.ReadTimeoutError"),
     )
@@ -130,22 +133,28 @@ class Outcome(enum.Enum):
     # Redirects.
     REDIRECTED_ELSEWHERE = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "redirected to another scheme, host or port, which is not followed: it would carry "
         "tokens and passwords away; write the final address in auth_url and the catalog",
     )
     REDIRECTED = Row(
-        Verdict.OUTAGE, "too many redirects, or one that leads nowhere", statuses=range(300, 400)
+        Verdict.OUTAGE,
+        Health.FAILS,
+        "too many redirects, or one that leads nowhere",
+        statuses=range(300, 400),
     )
 
     # Answers that are none.
-    BODY_TOO_LARGE = Row(Verdict.OUTAGE, "the answer is too large")
+    BODY_TOO_LARGE = Row(Verdict.OUTAGE, Health.FAILS, "the answer is too large")
     BODY_CUT = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "the answer ended too early",
         errors=("urllib3.exceptions.IncompleteRead", "http.client.IncompleteRead"),
     )
     CONNECTION_BROKEN = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "the connection broke, or the server does not speak HTTP",
         errors=(
             "urllib3.exceptions.ProtocolError",
@@ -155,30 +164,35 @@ class Outcome(enum.Enum):
     )
     NOT_JSON = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "the answer is no JSON object: this may be a proxy, or not the identity service",
         errors=("urllib3.exceptions.DecodeError",),
     )
-    NOT_A_TOKEN = Row(Verdict.OUTAGE, 'the answer has no object under "token"')
+    NOT_A_TOKEN = Row(Verdict.OUTAGE, Health.FAILS, 'the answer has no object under "token"')
 
     # Answers of somebody who is not, or not now, the identity service.
     NOT_IDENTITY = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "404 that is not the identity service's own: a proxy, or a wrong path in the catalog",
         is_endpoint_lost=True,
     )
     NOT_FOUND = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "there is nothing at this path: correct auth_url or the catalog",
         errors=("keystoneauth1.exceptions.NotFound",),
     )
     OVERLOADED = Row(
         Verdict.OUTAGE,
+        Health.UNKNOWN,
         "too many requests",
         statuses=(429,),
         errors=("keystoneauth1.exceptions.TooManyRequests",),
     )
     SERVER_ERROR = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "the server failed",
         statuses=range(500, 600),
         errors=("keystoneauth1.exceptions.HttpServerError",),
@@ -187,12 +201,14 @@ class Outcome(enum.Enum):
     # What keystoneauth1 and its plugins say.
     NO_ENDPOINT = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "no version 3 identity endpoint: compare interface and region_name with the catalog",
         errors=("keystoneauth1.exceptions.CatalogException",),
         is_endpoint_lost=True,
     )
     NOT_DISCOVERED = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "discovery found no usable version of the identity API: correct auth_url",
         errors=(
             "keystoneauth1.exceptions.DiscoveryFailure",
@@ -203,6 +219,7 @@ class Outcome(enum.Enum):
     )
     NOT_AUTHENTICATED = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "our own authentication got no token",
         errors=(
             "keystoneauth1.exceptions.InvalidResponse",
@@ -212,38 +229,55 @@ class Outcome(enum.Enum):
     )
     UNEXPECTED_STATUS = Row(
         Verdict.OUTAGE,
+        Health.FAILS,
         "an answer that the identity API does not give here",
         statuses=range(100, 1000),
         errors=("keystoneauth1.exceptions.HttpError",),
     )
     NOT_SENT = Row(
         Verdict.OUTAGE,
+        Health.UNKNOWN,
         "the request could not be sent: auth_url or the catalog has no usable address",
         errors=("requests.exceptions.RequestException", "keystoneauth1.exceptions.ConnectionError"),
     )
     FILE_UNREADABLE = Row(
         Verdict.OUTAGE,
+        Health.UNKNOWN,
         "the system failed, or cafile, certfile or keyfile can't be read",
         errors=("builtins.OSError",),
     )
     FAILED = Row(
         Verdict.OUTAGE,
+        Health.UNKNOWN,
         "an unforeseen failure, maybe of the auth plugin",
         errors=("builtins.Exception",),
     )
 
     @classmethod
-    def of_status(cls, status: int, *, about_token: bool, is_keystone_error: bool) -> Outcome:
+    def of_status(cls, status: int, *, about_token: bool, keystone_says: str | None) -> Outcome:
         """Judge the status of an answer.
+
+        Keystone answers 403 about a token for two reasons, and only one of them is the
+        token's. Where its policy forbids us to ask, the message names the policy's action
+        ("...: identity:validate_token."), in every language. Where a trust's trustor lost a
+        delegated role it names none. So a 403 that names an action, that is not in
+        Keystone's form or that we can't read is never held against the token. Neither is
+        one that our own credentials cause by being such a trust's: that one looks the same,
+        and whoever asks has to find out first (`IdentityClient`). Both ways nobody gets in
+        on a 403; but what is called an outage keeps its grace, and a verdict ends it.
 
         Args:
             status: of HTTP.
             about_token: the question was about a client's token; only then is it refused.
-            is_keystone_error: the body is Keystone's own error for this status.
+            keystone_says: the message, if the body is Keystone's own error for this status.
         """
         outcome = next((row for row in cls if status in row.value.statuses), cls.FAILED)
-        if outcome is cls.TOKEN_NOT_FOUND and not is_keystone_error:
+        if outcome is cls.TOKEN_NOT_FOUND and keystone_says is None:
             return cls.NOT_IDENTITY
+        if outcome is cls.TOKEN_FORBIDDEN and (
+            not about_token or keystone_says is None or _POLICY_ACTION in keystone_says
+        ):
+            return cls.CREDENTIALS_FORBIDDEN
         if outcome.value.verdict is Verdict.TOKEN_REFUSED and not about_token:
             return cls.NOT_FOUND if status == 404 else cls.UNEXPECTED_STATUS
         return outcome
@@ -251,59 +285,8 @@ class Outcome(enum.Enum):
     @classmethod
     def of_error(cls, error: BaseException) -> Outcome:
         """Judge an exception of whatever library; never a verdict on the token."""
-        chain = tuple(_unwrap(error))
+        chain = tuple(unwrap(error))
         for outcome in cls:
-            classes = _load_classes(outcome.value.errors)
-            if any(isinstance(wrapped, classes) for wrapped in chain):
+            if outcome.value.is_caused_by(chain):
                 return outcome
         return cls.FAILED
-
-
-class Outage(IdentityUnavailable):
-    """The endpoint was asked and could not answer.
-
-    Args:
-        outcome: the row of the table.
-        where: method and address, without query and user, or "" where nothing was sent yet.
-        note: what else is known; no token, no secret.
-        retry_after: seconds.
-    """
-
-    def __init__(
-        self, outcome: Outcome, where: str = "", note: str = "", retry_after: int = 5
-    ) -> None:
-        asked = f"{where}: " if where else ""
-        known = f" ({_printable(note)})" if note else ""
-        super().__init__(f"{asked}{outcome.value.detail}{known}", retry_after)
-        self.outcome = outcome
-
-
-_LONGEST_NOTE = 200
-
-
-def _printable(text: str) -> str:
-    """Return at most 200 printable characters: a server's words can't forge a log line."""
-    return "".join(char if char.isprintable() else " " for char in text[:_LONGEST_NOTE])
-
-
-def _unwrap(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and those it wraps; requests and urllib3 keep them as arguments."""
-    seen: set[int] = set()
-    waiting = [error]
-    while waiting:
-        wrapped = waiting.pop(0)
-        if id(wrapped) in seen:
-            continue
-        seen.add(id(wrapped))
-        yield wrapped
-        parts = (getattr(wrapped, "reason", None), wrapped.__cause__, *wrapped.args)
-        waiting.extend(part for part in parts if isinstance(part, BaseException))
-
-
-@functools.cache
-def _load_classes(names: tuple[str, ...]) -> tuple[type[BaseException], ...]:
-    classes = []
-    for name in names:
-        module, _, attribute = name.rpartition(".")
-        classes.append(getattr(importlib.import_module(module), attribute))
-    return tuple(classes)

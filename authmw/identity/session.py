@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import http.cookiejar
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,8 +19,10 @@ from keystoneauth1.adapter import Adapter
 from keystoneauth1.plugin import AUTH_INTERFACE
 from keystoneauth1.session import Session
 
+from authmw.identity.answer import ACCESS_RULES
 from authmw.identity.deadline import DeadlineExceeded, remaining_seconds
-from authmw.identity.outcomes import Outage, Outcome
+from authmw.identity.outage import Outage
+from authmw.identity.outcomes import Outcome
 from authmw.identity.transport import MAX_REDIRECTS, DeadlineAdapter
 
 if TYPE_CHECKING:
@@ -43,9 +45,9 @@ class IdentitySession:
     def __init__(self, settings: Settings, plugin: BaseAuthPlugin, user_agent: str) -> None:
         self.plugin = plugin
         self.session = Session(
-            session=_open_requests_session(settings),
+            session=open_requests_session(settings),
             verify=False if settings.insecure else settings.cafile or True,
-            cert=_client_certificate(settings),
+            cert=client_certificate(settings),
             user_agent=user_agent,
             redirect=MAX_REDIRECTS,
         )
@@ -103,12 +105,52 @@ class IdentitySession:
         """Return the plugin's `auth_url` (or fixed endpoint) as it is; nothing is sent."""
         return self._adapter.get_endpoint(interface=AUTH_INTERFACE, skip_discovery=True)
 
-    def get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        """Send one GET and return the answer, whatever its status."""
+    def ask(self, path: str, headers: Mapping[str, str]) -> requests.Response:
+        """GET a path below the version, and once more with new credentials if ours were refused.
+
+        Returns the answer, whatever its status.
+        """
+        return self._ask(lambda _own: (path, headers))
+
+    def ask_about_ourselves(self) -> requests.Response:
+        """Have our own token validated, which Keystone's policy lets whoever holds it.
+
+        It takes all that a client's token takes, from our own authentication to what is
+        behind the endpoint, and no client's token. Credentials without a token (those of
+        HTTP basic authentication) ask for the version instead.
+        """
+
+        def ask_for_own(own: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+            token = own.get("X-Auth-Token")
+            if token is None:
+                return "", {}
+            return "/auth/tokens?nocatalog", {"X-Subject-Token": token, **ACCESS_RULES}
+
+        return self._ask(ask_for_own)
+
+    def _ask(
+        self, make_question: Callable[[Mapping[str, str]], tuple[str, Mapping[str, str]]]
+    ) -> requests.Response:
+        credentials = self.authenticate()
+        endpoint = self.find_endpoint()
+        response = self._get(endpoint, *make_question(credentials), credentials)
+        if response.status_code == 401:
+            others = self.authenticate_again(credentials)
+            if others is not None:
+                response = self._get(endpoint, *make_question(others), others)
+        return response
+
+    def _get(
+        self, endpoint: str, path: str, headers: Mapping[str, str], credentials: Mapping[str, str]
+    ) -> requests.Response:
         # Our credentials are among the headers: `authenticated` would make keystoneauth1
         # fetch them again, outside of `_one_at_a_time`, and repeat a 401 on its own.
         return self.session.get(
-            url, headers=dict(headers), auth=self.plugin, authenticated=False, raise_exc=False
+            endpoint + path,
+            headers={**headers, **credentials},
+            auth=self.plugin,
+            authenticated=False,
+            raise_exc=False,
         )
 
     def _read_headers(self) -> dict[str, str]:
@@ -137,7 +179,7 @@ def is_version_3(endpoint: str) -> bool:
     return urlsplit(endpoint).path.rstrip("/").rpartition("/")[2] == "v3"
 
 
-def _open_requests_session(settings: Settings) -> requests.Session:
+def open_requests_session(settings: Settings) -> requests.Session:
     session = requests.Session()
     adapter = DeadlineAdapter(
         connect_seconds=settings.connect_timeout,
@@ -158,7 +200,7 @@ def _add_nothing(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _client_certificate(settings: Settings) -> str | tuple[str, str] | None:
+def client_certificate(settings: Settings) -> str | tuple[str, str] | None:
     if settings.certfile and settings.keyfile:
         return settings.certfile, settings.keyfile
     return settings.certfile

@@ -23,7 +23,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.poolmanager import PoolManager
 
 from authmw.identity.deadline import DeadlineExceeded, bounded, remaining_seconds
-from authmw.identity.outcomes import Outage, Outcome
+from authmw.identity.outage import Outage
+from authmw.identity.outcomes import Outcome
 from authmw.identity.sockets import (
     DeadlineHTTPConnectionPool,
     DeadlineHTTPSConnectionPool,

@@ -94,7 +94,9 @@ class IdentityApi:
                 subject, allow_expired=request.query.get("allow_expired", "").lower() in _TRUE
             )
             if grant.user_id != caller.user_id:
-                self._assert_role(caller, "admin", "service", system_reader=True)
+                self._assert_role(
+                    caller, "admin", "service", action="validate_token", system_reader=True
+                )
             self._assert_understands_access_rules(grant, request)
             body = self._identity.render(grant, include_catalog="nocatalog" not in request.query)
         return json_answer(200, {"token": body}, {"X-Subject-Token": subject})
@@ -104,14 +106,14 @@ class IdentityApi:
         subject = request.headers.get("x-subject-token", "")
         with self._identity.lock:
             if self._identity.grant_of(subject).user_id != caller.user_id:
-                self._assert_role(caller, "admin")
+                self._assert_role(caller, "admin", action="revoke_token")
             self._identity.revoke(
                 subject, cascade=request.query.get("cascade", "true").lower() in _TRUE
             )
         return Answer(204)
 
     def _list_events(self, request: Request) -> Answer:
-        self._assert_role(self._caller(request), "admin", "service")
+        self._assert_role(self._caller(request), "admin", "service", action="list_revoke_events")
         since = request.query.get("since")
         events = self._identity.events_since(None if since is None else _parse_time(since))
         links = {"next": None, "self": f"{self._identity.url}/v3/OS-REVOKE/events"}
@@ -129,14 +131,18 @@ class IdentityApi:
         except IdentityApiError:
             raise unauthorized() from None
 
-    def _assert_role(self, caller: Grant, *names: str, system_reader: bool = False) -> None:
+    def _assert_role(
+        self, caller: Grant, *names: str, action: str, system_reader: bool = False
+    ) -> None:
         with self._identity.lock:
             held = {role.name for role in roles_of(caller, self._identity.directory)}
         if held.intersection(names):
             return
         if system_reader and caller.target == OnSystem() and "reader" in held:
             return
-        raise forbidden("You are not authorized to perform the requested action.")
+        raise forbidden(
+            f"You are not authorized to perform the requested action: identity:{action}."
+        )
 
     def _assert_understands_access_rules(self, grant: Grant, request: Request) -> None:
         credential = self._identity.directory.application_credentials.get(

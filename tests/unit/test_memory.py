@@ -24,19 +24,19 @@ def make_token(number: int = 0, catalog: ServiceCatalog | None = None) -> Token:
 
 
 def test_what_was_put_is_found_and_what_was_discarded_is_not() -> None:
-    memory = MemoryCache(max_entries=10, max_bytes=MIB)
+    memory = MemoryCache[Token](max_entries=10, max_bytes=MIB)
     token = make_token()
     memory.put("a", token)
     entry = memory.get("a")
     assert entry is not None
-    assert entry.token is token
+    assert entry.value is token
     memory.discard("a")
     memory.discard("a")
     assert (memory.get("a"), len(memory), memory.size) == (None, 0, 0)
 
 
 def test_entries_are_bounded_and_a_used_one_gets_a_second_chance() -> None:
-    memory = MemoryCache(max_entries=3, max_bytes=MIB)
+    memory = MemoryCache[Token](max_entries=3, max_bytes=MIB)
     for key in ("a", "b", "c"):
         memory.put(key, make_token())
     used = memory.get("a")
@@ -47,7 +47,7 @@ def test_entries_are_bounded_and_a_used_one_gets_a_second_chance() -> None:
 
 
 def test_when_all_are_in_use_the_newcomer_still_comes_in_and_the_bound_holds() -> None:
-    memory = MemoryCache(max_entries=3, max_bytes=MIB)
+    memory = MemoryCache[Token](max_entries=3, max_bytes=MIB)
     for key in ("a", "b", "c"):
         memory.put(key, make_token())
         entry = memory.get(key)
@@ -60,15 +60,15 @@ def test_when_all_are_in_use_the_newcomer_still_comes_in_and_the_bound_holds() -
 
 def test_no_entries_and_no_bytes_mean_nothing_is_held() -> None:
     for memory in (
-        MemoryCache(max_entries=0, max_bytes=MIB),
-        MemoryCache(max_entries=10, max_bytes=10),
+        MemoryCache[Token](max_entries=0, max_bytes=MIB),
+        MemoryCache[Token](max_entries=10, max_bytes=10),
     ):
         memory.put("a", make_token())
         assert (len(memory), memory.size) == (0, 0)
 
 
 def test_putting_again_replaces_and_does_not_count_twice() -> None:
-    memory = MemoryCache(max_entries=3, max_bytes=MIB)
+    memory = MemoryCache[Token](max_entries=3, max_bytes=MIB)
     memory.put("a", make_token())
     once = memory.size
     memory.put("a", make_token())
@@ -76,7 +76,7 @@ def test_putting_again_replaces_and_does_not_count_twice() -> None:
 
 
 def test_a_shared_catalog_counts_once_and_until_its_last_token_goes() -> None:
-    memory = MemoryCache(max_entries=10, max_bytes=MIB)
+    memory = MemoryCache[Token](max_entries=10, max_bytes=MIB)
     catalog = ServiceCatalog.from_services(CATALOG)
     memory.put("a", make_token(1, catalog))
     one = memory.size
@@ -90,7 +90,7 @@ def test_a_shared_catalog_counts_once_and_until_its_last_token_goes() -> None:
 
 def test_100_000_distinct_tokens_leave_memory_in_its_bound() -> None:
     bound = 16 * MIB
-    memory = MemoryCache(max_entries=10_000, max_bytes=bound)
+    memory = MemoryCache[Token](max_entries=10_000, max_bytes=bound)
     for number in range(100_000):
         memory.put(f"gAAAAA{number:0>200}", make_token(number))
     assert 0 < len(memory) <= 10_000
@@ -99,7 +99,7 @@ def test_100_000_distinct_tokens_leave_memory_in_its_bound() -> None:
 
 def test_the_estimate_does_not_promise_more_room_than_there_is() -> None:
     bound = 4 * MIB
-    memory = MemoryCache(max_entries=10_000, max_bytes=bound)
+    memory = MemoryCache[Token](max_entries=10_000, max_bytes=bound)
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -114,7 +114,7 @@ def test_the_estimate_does_not_promise_more_room_than_there_is() -> None:
 
 def test_tokens_with_catalogs_of_their_own_stay_within_the_bytes() -> None:
     bound = 8 * MIB
-    memory = MemoryCache(max_entries=10_000, max_bytes=bound)
+    memory = MemoryCache[Token](max_entries=10_000, max_bytes=bound)
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -131,7 +131,7 @@ def test_tokens_with_catalogs_of_their_own_stay_within_the_bytes() -> None:
 
 
 def test_threads_that_put_and_discard_keep_the_books_straight() -> None:
-    memory = MemoryCache(max_entries=50, max_bytes=MIB)
+    memory = MemoryCache[Token](max_entries=50, max_bytes=MIB)
     catalog = ServiceCatalog.from_services(CATALOG)
     tokens = [make_token(number, catalog if number % 2 else None) for number in range(20)]
 
@@ -155,7 +155,7 @@ def test_threads_that_put_and_discard_keep_the_books_straight() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_forked_while_a_thread_held_the_lock_can_still_put() -> None:
-    memory = MemoryCache(max_entries=10, max_bytes=MIB)
+    memory = MemoryCache[Token](max_entries=10, max_bytes=MIB)
     lock = memory._lock.get()
     with lock:
         child = os.fork()

@@ -301,3 +301,20 @@ def test_a_body_nested_too_deep_is_refused() -> None:
 )
 def test_times_are_truncated_to_seconds_and_mean_utc(text: str, seconds: int) -> None:
     assert read(make_body(expires_at=text)).expires_at == seconds
+
+
+def test_a_principal_joined_with_claims_gives_the_body_that_was_read() -> None:
+    body = make_body(oauth2_credential={"x5t#S256": "thumb"})
+    read_whole = read(body)
+    joined = Token.of_principal(
+        read_whole.principal,
+        methods=("password",),
+        audit_ids=("audit-1", "chain-1"),
+        issued_at=ISSUED_AT,
+        expires_at=EXPIRES_AT,
+        thumbprint="thumb",
+        fresh_until=EXPIRES_AT,
+        usable_until=EXPIRES_AT,
+    )
+    assert joined == read_whole
+    assert joined.to_token_info() == read_whole.to_token_info() == {"token": body}

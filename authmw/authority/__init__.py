@@ -1,0 +1,74 @@
+"""Authority: where names and roles of a signed token come from.
+
+A signature proves who issued a token. Keystone's JWS names neither roles nor names, since
+assignments are unbounded, so somebody else has to: the token's own claims, the identity
+endpoint, or a bundle on local disk. Whatever the source, an answer is a `Principal` that
+holds for every token with the same *authority key*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from authmw.authority.claims_set import KeystoneClaims
+from authmw.catalog import ServiceCatalog
+from authmw.token import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about: a verified token.
+
+    Attributes:
+        key: the authority key (`authmw.authority.key`).
+        claims: of the token, as they stand in it.
+        keystone: those that Keystone defines, parsed.
+        token: the token string, for a source that has to show it.
+    """
+
+    key: str
+    claims: Mapping[str, object]
+    keystone: KeystoneClaims
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who the bearer is and what he may do.
+
+    Attributes:
+        principal: for every token with the question's key.
+        renew_from: epoch seconds from which its source wants to be asked again by whoever
+            uses it, so that it can renew it ahead of time, without anybody waiting.
+        fresh_until: epoch seconds up to which it holds without being asked for again.
+        usable_until: epoch seconds up to which it may be used while nobody can be asked.
+    """
+
+    principal: Principal
+    renew_from: int
+    fresh_until: int
+    usable_until: int
+
+    @property
+    def size(self) -> int:
+        return self.principal.size
+
+    @property
+    def catalog(self) -> ServiceCatalog | None:
+        return self.principal.catalog
+
+
+class Authority(Protocol):
+    """One source of answers."""
+
+    def look_up(self, question: Question, now: float) -> Answer | None:
+        """Answer a question.
+
+        Returns None where this source knows nothing of the bearer.
+
+        Raises:
+            InvalidToken: the bearer is refused; no other source is asked then.
+            IdentityUnavailable: the source is out of reach.
+        """

@@ -1,0 +1,168 @@
+"""Authority from the token itself: an issuer that puts names and roles into its claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from authmw.authority import Answer, Question
+from authmw.authority.agreement import verify_agreement
+from authmw.cache.memory import MemoryCache
+from authmw.errors import InvalidToken, Reason
+from authmw.token import MalformedBody, Principal
+
+# What each claim says; `jws_claim_names` may give any of them another name.
+DEFAULT_CLAIM_NAMES: Mapping[str, str] = {
+    name: f"openstack_{name}"
+    for name in (
+        "user_name",
+        "user_domain_id",
+        "user_domain_name",
+        "project_name",
+        "project_domain_id",
+        "project_domain_name",
+        "domain_name",
+        "roles",
+        "is_admin_project",
+        "trustor_id",
+        "trustee_id",
+        "trust_impersonation",
+        "consumer_id",
+    )
+}
+
+
+class ClaimsAuthority:
+    """Reads names and roles from the claims; knows nothing of a token without roles in it.
+
+    An unscoped token has no roles and is answered where it names its user.
+
+    Args:
+        answers: remembers what was read, by authority key: names and headers are the same
+            for all tokens of one bearer.
+        names: the claim of each meaning; see `DEFAULT_CLAIM_NAMES`.
+        admin_project: (project name, domain name) of the admin project, for tokens that do
+            not say whether theirs is the one.
+        fresh_seconds: how long a read answer is kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        answers: MemoryCache[Answer],
+        names: Mapping[str, str],
+        admin_project: tuple[str, str] | None,
+        fresh_seconds: int,
+    ) -> None:
+        self._answers = answers
+        self._names = {**DEFAULT_CLAIM_NAMES, **names}
+        self._admin_project = admin_project
+        self._fresh_seconds = fresh_seconds
+
+    def look_up(self, question: Question, now: float) -> Answer | None:
+        """Answer from the claims; see `Authority`."""
+        entry = self._answers.get(question.key)
+        if entry is not None and now < entry.value.fresh_until:
+            entry.used = True
+            return entry.value
+        body = self._make_body(question)
+        if body is None:
+            return None
+        try:
+            principal = Principal.from_body(body, None)
+        except MalformedBody as error:
+            raise InvalidToken(Reason.MALFORMED, f"its claims: {error}") from error
+        verify_agreement(principal, question.keystone)
+        # The claims are signed, so what they say holds as long as the token does.
+        fresh_until = int(now) + self._fresh_seconds
+        answer = Answer(principal, fresh_until, fresh_until, fresh_until)
+        self._answers.put(question.key, answer)
+        return answer
+
+    def _make_body(self, question: Question) -> dict[str, object] | None:
+        claimed = {meaning: question.claims.get(name) for meaning, name in self._names.items()}
+        keystone = question.keystone
+        is_scoped = keystone.project_id or keystone.domain_id or keystone.system
+        if claimed["roles" if is_scoped else "user_name"] is None:
+            return None
+        if keystone.application_credential_id is not None:
+            # Its access rules are not in the claims, and without them it would be unrestricted.
+            return None
+        body: dict[str, object] = {
+            "user": {
+                "id": keystone.user_id,
+                "name": claimed["user_name"],
+                "domain": _domain(claimed, "user_domain"),
+            },
+            "roles": claimed["roles"] if is_scoped else [],
+        }
+        self._add_scope(body, claimed, question)
+        self._add_trust(body, claimed, question)
+        self._add_oauth1(body, claimed, question)
+        return body
+
+    def _add_scope(
+        self, body: dict[str, object], claimed: Mapping[str, Any], question: Question
+    ) -> None:
+        keystone = question.keystone
+        if keystone.project_id is not None:
+            body["project"] = {
+                "id": keystone.project_id,
+                "name": claimed["project_name"],
+                "domain": _domain(claimed, "project_domain"),
+            }
+            if claimed["is_admin_project"] is not None:
+                body["is_admin_project"] = claimed["is_admin_project"]
+            elif self._admin_project is not None:
+                named = (claimed["project_name"], claimed["project_domain_name"])
+                body["is_admin_project"] = named == self._admin_project
+        elif keystone.domain_id is not None:
+            body["domain"] = {"id": keystone.domain_id, "name": claimed["domain_name"]}
+        elif keystone.system:
+            body["system"] = {"all": True}
+
+    @staticmethod
+    def _add_trust(body: dict[str, object], claimed: Mapping[str, Any], question: Question) -> None:
+        keystone = question.keystone
+        if keystone.trust_id is None:
+            return
+        # Revocation events name the trustor and role ids: without them some would be missed.
+        _require_role_ids(claimed["roles"])
+        for meaning in ("trustor_id", "trustee_id", "trust_impersonation"):
+            if claimed[meaning] is None:
+                raise InvalidToken(Reason.MALFORMED, f"a trust's claims lack its {meaning}")
+        if claimed["trust_impersonation"] is True:
+            body["user"] = {**body["user"], "id": claimed["trustor_id"]}  # type: ignore[dict-item]
+        body["OS-TRUST:trust"] = {
+            "id": keystone.trust_id,
+            "impersonation": claimed["trust_impersonation"],
+            "trustor_user": {"id": claimed["trustor_id"]},
+            "trustee_user": {"id": claimed["trustee_id"]},
+        }
+
+    @staticmethod
+    def _add_oauth1(
+        body: dict[str, object], claimed: Mapping[str, Any], question: Question
+    ) -> None:
+        keystone = question.keystone
+        if keystone.access_token_id is None:
+            return
+        _require_role_ids(claimed["roles"])
+        if claimed["consumer_id"] is None:
+            raise InvalidToken(Reason.MALFORMED, "an OAuth1 token's claims lack its consumer_id")
+        body["OS-OAUTH1"] = {
+            "consumer_id": claimed["consumer_id"],
+            "access_token_id": keystone.access_token_id,
+        }
+
+
+def _domain(claimed: Mapping[str, Any], prefix: str) -> dict[str, object] | None:
+    domain_id, name = claimed[f"{prefix}_id"], claimed[f"{prefix}_name"]
+    return None if domain_id is None and name is None else {"id": domain_id, "name": name}
+
+
+def _require_role_ids(roles: object) -> None:
+    if not isinstance(roles, list) or not all(
+        isinstance(role, dict) and isinstance(role.get("id"), str) and role["id"] for role in roles
+    ):
+        raise InvalidToken(Reason.MALFORMED, "a delegated token's roles lack their ids")

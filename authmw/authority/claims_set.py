@@ -1,0 +1,84 @@
+"""The claims of Keystone's JWS tokens, parsed.
+
+They are Keystone's own affair (`keystone.token.providers.jws`), not an interface it
+promises: what is unknown is tolerated, what is needed and missing or mistyped refuses the
+token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from authmw.errors import InvalidToken, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class KeystoneClaims:
+    """What a Keystone token says of itself; absent is None.
+
+    Attributes:
+        user_id: `sub`: who authenticated. In an impersonating trust this is the trustee,
+            while the bearer counts as the trustor.
+        system: whether the scope is the system.
+    """
+
+    user_id: str
+    methods: tuple[str, ...]
+    audit_ids: tuple[str, ...]
+    project_id: str | None
+    domain_id: str | None
+    system: bool
+    trust_id: str | None
+    application_credential_id: str | None
+    access_token_id: str | None
+    thumbprint: str | None
+
+
+def parse_keystone_claims(claims: Mapping[str, object]) -> KeystoneClaims:
+    """Parse the claims of a token whose signature was verified.
+
+    Raises:
+        InvalidToken: (malformed) with the name of the claim at fault.
+    """
+    user_id = _text(claims, "sub")
+    if user_id is None:
+        raise InvalidToken(Reason.MALFORMED, "claim 'sub' is missing")
+    project_id = _text(claims, "openstack_project_id")
+    domain_id = _text(claims, "openstack_domain_id")
+    system = _text(claims, "openstack_system")
+    if (project_id is not None) + (domain_id is not None) + (system is not None) > 1:
+        raise InvalidToken(Reason.MALFORMED, "the claims name more than one scope")
+    if system is not None and system != "all":
+        raise InvalidToken(Reason.MALFORMED, "claim 'openstack_system' is not 'all'")
+    return KeystoneClaims(
+        user_id,
+        _texts(claims, "openstack_methods"),
+        _texts(claims, "openstack_audit_ids"),
+        project_id,
+        domain_id,
+        system is not None,
+        _text(claims, "openstack_trust_id"),
+        _text(claims, "openstack_app_cred_id"),
+        _text(claims, "openstack_access_token_id"),
+        _text(claims, "openstack_thumbprint"),
+    )
+
+
+def _text(claims: Mapping[str, object], name: str) -> str | None:
+    if name not in claims:
+        return None
+    value = claims[name]
+    if type(value) is not str or not value:
+        raise InvalidToken(Reason.MALFORMED, f"claim {name!r} is no string, or empty")
+    return value
+
+
+def _texts(claims: Mapping[str, object], name: str) -> tuple[str, ...]:
+    values = claims.get(name)
+    if type(values) is not list or not values:
+        raise InvalidToken(Reason.MALFORMED, f"claim {name!r} is missing or no list")
+    for value in values:
+        if type(value) is not str or not value:
+            raise InvalidToken(Reason.MALFORMED, f"claim {name!r} is no list of strings")
+    return tuple(values)

@@ -1,0 +1,134 @@
+"""What is remembered of one answer about a token, as bytes.
+
+One line of JSON, then the catalog's JSON apart, compressed where that pays:
+
+    {"version":1,"answered_at":…,"expires_at":…,"catalog":"zlib","body":{…}}
+    …
+
+A catalog is by far the largest part and the same for thousands of tokens. Kept apart, one
+that this process has in use already is neither decompressed nor parsed again, and what is
+compressed never mixes with what belongs to one user.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import weakref
+import zlib
+from dataclasses import dataclass
+
+from authmw.catalog import ServiceCatalog
+from authmw.errors import CacheError
+from authmw.identity.answer import TokenAnswer
+
+ENTRY_VERSION = 1
+
+# What a catalog may grow to. 8 MiB is some 40,000 endpoints.
+MAX_CATALOG_BYTES = 8 * 1024 * 1024
+
+_COMPRESS_FROM_BYTES = 1024
+_COMPRESSION_LEVEL = 1  # level 6 takes four times as long to save another seventh
+
+
+class CatalogForm(enum.Enum):
+    """What an entry says of the catalog."""
+
+    NONE = "none"  # the token has none
+    NOT_ASKED = "not asked"  # it may have one
+    JSON = "json"
+    ZLIB = "zlib"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEntry:
+    """One remembered answer.
+
+    Attributes:
+        answer: what the identity endpoint said.
+        expires_at: when the token expires, epoch seconds.
+        has_catalog: whether the endpoint was asked for the catalog.
+    """
+
+    answer: TokenAnswer
+    expires_at: int
+    has_catalog: bool
+
+    def to_bytes(self) -> bytes:
+        """Return the entry as bytes.
+
+        Raises CacheError if the body is nothing JSON can say.
+        """
+        form, segment = self._pack_catalog()
+        try:
+            line = json.dumps(
+                {
+                    "version": ENTRY_VERSION,
+                    "answered_at": self.answer.answered_at,
+                    "expires_at": self.expires_at,
+                    "catalog": form.value,
+                    "body": dict(self.answer.body),
+                },
+                separators=(",", ":"),
+            )
+        except (TypeError, ValueError, RecursionError) as error:
+            raise CacheError(f"a token body is not JSON: {type(error).__name__}") from None
+        return b"\n".join((line.encode(), segment))
+
+    def _pack_catalog(self) -> tuple[CatalogForm, bytes]:
+        catalog = self.answer.catalog
+        if not self.has_catalog:
+            return CatalogForm.NOT_ASKED, b""
+        if catalog is None:
+            return CatalogForm.NONE, b""
+        if len(catalog.text) >= _COMPRESS_FROM_BYTES:
+            compressed = zlib.compress(catalog.text, _COMPRESSION_LEVEL)
+            if len(compressed) < len(catalog.text):
+                return CatalogForm.ZLIB, compressed
+        return CatalogForm.JSON, catalog.text
+
+
+def parse_entry(entry: bytes) -> TokenEntry:
+    """Read what `TokenEntry.to_bytes` wrote.
+
+    Raises CacheError for anything else; what is in the body is not looked at.
+    """
+    line, _, segment = entry.partition(b"\n")
+    try:
+        members = json.loads(line)
+        if type(members) is not dict or members.get("version") != ENTRY_VERSION:
+            raise CacheError("an entry is of another format")
+        answered_at, expires_at = members["answered_at"], members["expires_at"]
+        body = members["body"]
+        if type(answered_at) is not int or type(expires_at) is not int or type(body) is not dict:
+            raise CacheError("an entry has members of odd types")
+        form = CatalogForm(members["catalog"])
+        catalog = _unpack_catalog(form, segment)
+    except (KeyError, TypeError, ValueError, RecursionError, zlib.error) as error:
+        # `from None`: the error may hold the whole document.
+        raise CacheError(f"an entry can't be read: {type(error).__name__}") from None
+    return TokenEntry(
+        TokenAnswer(body, catalog, answered_at), expires_at, form is not CatalogForm.NOT_ASKED
+    )
+
+
+# Catalogs in use, by the bytes they were found as.
+_in_use: weakref.WeakValueDictionary[bytes, ServiceCatalog] = weakref.WeakValueDictionary()
+
+
+def _unpack_catalog(form: CatalogForm, segment: bytes) -> ServiceCatalog | None:
+    if form is CatalogForm.NONE or form is CatalogForm.NOT_ASKED:
+        return None
+    known = _in_use.get(segment)
+    if known is None:
+        text = _decompress(segment) if form is CatalogForm.ZLIB else segment
+        known = _in_use[segment] = ServiceCatalog.from_json(text)
+    return known
+
+
+def _decompress(segment: bytes) -> bytes:
+    decompressor = zlib.decompressobj()
+    text = decompressor.decompress(segment, MAX_CATALOG_BYTES)
+    if not decompressor.eof:
+        raise CacheError("a catalog is cut off, or too large to be one")
+    return text

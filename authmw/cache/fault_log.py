@@ -1,0 +1,41 @@
+"""Says in the log that a shared cache is at fault, without filling the log with it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from authmw.errors import CacheError
+
+LOG = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 60.0
+
+
+class FaultLog:
+    """Logs a fault at once and then, whatever comes, at most one a minute.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._quiet_until = float("-inf")
+        self._unsaid = 0
+
+    def report(self, fault: CacheError) -> None:
+        """Log this fault, or count it for the next that is."""
+        # Two threads may both find the pause over: then there are two lines, no harm done.
+        now = self._clock()
+        if now < self._quiet_until:
+            self._unsaid += 1
+            return
+        self._quiet_until = now + _PAUSE_SECONDS
+        unsaid, self._unsaid = self._unsaid, 0
+        LOG.warning(
+            "The shared cache is at fault, requests go on without it: %s%s",
+            str(fault),  # not the exception: a log record may be kept, and with it our frames
+            f" (and {unsaid} more faults since the last line)" if unsaid else "",
+        )

@@ -1,0 +1,58 @@
+"""Under which key an entry is kept: a name that tells nobody whose it is."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from authmw.cache.secret import Secret
+from authmw.validation import Strength
+
+# Goes into every key: a new format never meets an entry of an old one.
+FORMAT_VERSION = 1
+
+_PREFIX = "authmw:"
+_PUBLIC_KEY = b"authmw: no secret is configured"
+
+
+class KeyMaker:
+    """Makes the keys of one identity endpoint's entries.
+
+    A key is an HMAC, so it is short, ASCII, and can't be turned back; with a secret it can't
+    be computed from a known token either.
+
+    Args:
+        endpoint: which identity service the entries come from, in any words that all
+            processes which share them agree upon.
+        secret: keys the HMAC; None: anyone can compute it.
+    """
+
+    __slots__ = ("_endpoint", "_key")
+
+    def __init__(self, endpoint: str, secret: Secret | None) -> None:
+        self._endpoint = endpoint.encode()
+        self._key = _PUBLIC_KEY if secret is None else secret.derive(b"names of entries")
+
+    def make_key(self, kind: str, digest: bytes, strength: Strength = Strength.CURRENT) -> str:
+        """Return the key of one entry.
+
+        Args:
+            kind: what the entry is about, such as "token".
+            digest: what it is kept by: `digest_token` of the token, or the like.
+            strength: with which it was validated.
+        """
+        parts = (
+            FORMAT_VERSION.to_bytes(2),
+            self._endpoint,
+            kind.encode(),
+            strength.value.encode(),
+            digest,
+        )
+        # With its length before each, no two lists of parts read alike.
+        message = b"".join([len(part).to_bytes(4) + part for part in parts])
+        return _PREFIX + hmac.digest(self._key, message, "sha256").hex()
+
+
+def digest_token(token: str) -> bytes:
+    """Return the SHA-256 of a token string."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

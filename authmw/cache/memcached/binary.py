@@ -1,0 +1,132 @@
+"""memcached's binary protocol, for servers that ask for a user name and a password.
+
+memcached with SASL speaks nothing else. It is three commands and a login, written out here
+because python-binary-memcached keeps its sockets in thread locals: one for each thread, or
+under eventlet for each request, which no pool can bound.
+
+Source: memcached's `doc/protocol-binary`; RFC 4616 for the login.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from authmw.cache.memcached.wire import BoundedSocket
+from authmw.errors import CacheError
+
+# magic, opcode, key length, extras length, data type, vbucket id or status, length of the
+# whole body, opaque, version of the item
+_HEADER = struct.Struct("!BBHBBHIIQ")
+_REQUEST = 0x80
+_RESPONSE = 0x81
+
+_GET = 0x00
+_SET = 0x01
+_DELETE = 0x04
+_LOGIN = 0x21
+
+_DONE = 0x0000
+_NOT_FOUND = 0x0001
+_REFUSED = 0x0020
+_UNKNOWN_COMMAND = 0x0081
+
+_NO_FLAGS = 0
+
+
+class BinaryConnection:
+    """A `Connection` that logs in first.
+
+    Every question has a number of its own, and an answer with another is none
+    (CVE-2014-0105).
+
+    Args:
+        connected: an open socket; closed if the login fails.
+        username, password: for the SASL mechanism PLAIN.
+
+    Raises:
+        OSError: the login failed, or the connection did.
+        CacheError: whatever answered was no memcached.
+    """
+
+    __slots__ = ("_number", "_received", "_socket")
+
+    def __init__(self, connected: BoundedSocket, username: str, password: str) -> None:
+        self._socket = connected
+        self._received = b""
+        self._number = 0
+        try:
+            self._log_in(username, password)
+        except BaseException:
+            connected.close()
+            raise
+
+    def _log_in(self, username: str, password: str) -> None:
+        message = b"\0" + username.encode() + b"\0" + password.encode()
+        status, _ = self._ask(_LOGIN, key=b"PLAIN", value=message)
+        if status == _REFUSED:
+            raise PermissionError("it refused memcache_username and memcache_password")
+        # A server without SASL does not know the command, and needs no login.
+        if status not in (_DONE, _UNKNOWN_COMMAND):
+            raise CacheError(f"memcached answered the login with status {status:#06x}")
+
+    def get(self, key: str) -> bytes | None:
+        """See `Connection`."""
+        status, value = self._ask(_GET, key=key.encode())
+        if status == _NOT_FOUND:
+            return None
+        self._verify_done(status)
+        return value
+
+    def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
+        """See `Connection`."""
+        extras = struct.pack("!II", _NO_FLAGS, ttl_seconds)
+        status, _ = self._ask(_SET, key=key.encode(), extras=extras, value=value)
+        self._verify_done(status)
+
+    def delete(self, key: str) -> None:
+        """See `Connection`."""
+        status, _ = self._ask(_DELETE, key=key.encode())
+        if status != _NOT_FOUND:
+            self._verify_done(status)
+
+    def close(self) -> None:
+        """See `Connection`."""
+        self._socket.close()
+
+    def _ask(
+        self, opcode: int, *, key: bytes, extras: bytes = b"", value: bytes = b""
+    ) -> tuple[int, bytes]:
+        """Return status and value of the answer; raises OSError, or CacheError if it is none."""
+        self._number = (self._number + 1) & 0xFFFFFFFF
+        length = len(extras) + len(key) + len(value)
+        header = _HEADER.pack(
+            _REQUEST, opcode, len(key), len(extras), 0, 0, length, self._number, 0
+        )
+        self._socket.sendall(b"".join((header, extras, key, value)))
+        self._received = self._socket.recv()
+        if self._received[0] != _RESPONSE:  # another protocol: a whole header may never come
+            raise CacheError("memcached answered, and not in the binary protocol")
+        _, answered, key_length, extras_length, _, status, length, number, _ = _HEADER.unpack(
+            self._receive(_HEADER.size)
+        )
+        body = self._receive(length)
+        if (answered, number) != (opcode, self._number) or self._received:
+            raise CacheError("memcached answered something that was not asked")
+        return status, body[extras_length + key_length :]
+
+    def _receive(self, size: int) -> bytes:
+        chunks = [self._received]
+        missing = size - len(self._received)
+        while missing > 0:
+            chunks.append(self._socket.recv())
+            missing -= len(chunks[-1])
+        received = b"".join(chunks)
+        self._received = received[size:]
+        return received[:size]
+
+    @staticmethod
+    def _verify_done(status: int) -> None:
+        if status == _REFUSED:
+            raise PermissionError("it wants another login")
+        if status != _DONE:
+            raise CacheError(f"memcached answered with status {status:#06x}")

@@ -1,0 +1,163 @@
+"""The cache that processes share: sealed entries under keys that nobody can read.
+
+Whatever the cache does, a request goes on: a fault, a changed, moved or foreign entry are
+all the same as no entry, and end here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from authmw.cache.fault_log import FaultLog
+from authmw.cache.keys import KeyMaker
+from authmw.cache.sealing import Sealing
+from authmw.errors import CacheError
+from authmw.validation import Strength
+
+LOG = logging.getLogger(__name__)
+
+# memcached takes items up to 1 MiB by default, key and header included; as text (the cache
+# of an environ) a value grows by a third.
+MAX_VALUE_BYTES = 750_000
+
+
+class BytesCache(Protocol):
+    """Where the bytes are kept. Raises CacheError, and nothing else."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return what is kept under this key; None: nothing."""
+
+    def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
+        """Keep a value for at most so many seconds, which are more than 0."""
+
+    def delete(self, key: str) -> None:
+        """Keep nothing under this key any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The entries under one secret: how their keys are made and how they are sealed."""
+
+    keys: KeyMaker
+    sealing: Sealing
+
+
+class Place:
+    """Where one entry is kept, or would be.
+
+    Attributes:
+        entry: what was found there; None: nothing that could be read.
+        is_reachable: whether the cache answered. Where it did not, nothing is put there
+            either: one request waits for one time-out.
+    """
+
+    __slots__ = ("_cache", "_keys", "entry", "is_reachable")
+
+    def __init__(self, cache: SharedCache, keys: Sequence[str]) -> None:
+        self._cache = cache
+        self._keys = keys
+        self.entry, self.is_reachable = cache._read(keys)
+
+    def put(self, entry: bytes, ttl_seconds: int) -> None:
+        """Keep an entry here; with less than a second to live, or no cache, do nothing."""
+        if self.is_reachable and ttl_seconds > 0:
+            self._cache._write(self._keys[0], entry, ttl_seconds)
+
+    def clear(self) -> None:
+        """Keep nothing here any more."""
+        if self.is_reachable:
+            self._cache._delete(self._keys)
+
+
+class SharedCache:
+    """A `BytesCache` made safe to use.
+
+    Args:
+        cache: where the bytes are kept.
+        shelves: the first is written to, all are read: the secret in use, then the one
+            before it.
+        faults: told what went wrong.
+    """
+
+    def __init__(
+        self, cache: BytesCache, shelves: Sequence[Shelf], faults: FaultLog | None = None
+    ) -> None:
+        self._cache = cache
+        self._shelves = tuple(shelves)
+        self._faults = faults or FaultLog()
+        self._told_of_size = False
+
+    def find(self, kind: str, digest: bytes, strength: Strength = Strength.CURRENT) -> Place:
+        """Look an entry up; arguments as of `KeyMaker.make_key`."""
+        return Place(self, self._make_keys(kind, digest, strength))
+
+    def clear(self, kind: str, digest: bytes, strength: Strength = Strength.CURRENT) -> None:
+        """Keep no such entry any more."""
+        self._delete(self._make_keys(kind, digest, strength))
+
+    def report_unreadable(self, fault: CacheError) -> None:
+        """Say that an entry was ours by its seal, and yet could not be read."""
+        self._faults.report(fault)
+
+    def _make_keys(self, kind: str, digest: bytes, strength: Strength) -> list[str]:
+        return [shelf.keys.make_key(kind, digest, strength) for shelf in self._shelves]
+
+    def _read(self, keys: Sequence[str]) -> tuple[bytes | None, bool]:
+        """Return the entry, if there is one, and whether the cache answered."""
+        for shelf, key in zip(self._shelves, keys, strict=True):
+            try:
+                sealed = self._cache.get(key)
+            except CacheError as fault:
+                self._faults.report(fault)
+                return None, False
+            if sealed is None:
+                continue
+            try:
+                return _unframe(key, shelf.sealing.open(key, sealed)), True
+            except CacheError as fault:
+                self._faults.report(fault)
+        return None, True
+
+    def _write(self, key: str, entry: bytes, ttl_seconds: int) -> None:
+        sealed = self._shelves[0].sealing.seal(key, _frame(key, entry))
+        if len(sealed) > MAX_VALUE_BYTES:
+            if not self._told_of_size:
+                self._told_of_size = True
+                LOG.warning(
+                    "An entry of %d bytes is not kept in the shared cache: more than %d don't "
+                    "fit. Larger ones will not be mentioned again.",
+                    len(sealed),
+                    MAX_VALUE_BYTES,
+                )
+            return
+        try:
+            self._cache.set(key, sealed, ttl_seconds)
+        except CacheError as fault:
+            self._faults.report(fault)
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            try:
+                self._cache.delete(key)
+            except CacheError as fault:
+                self._faults.report(fault)
+                return
+
+
+def _frame(key: str, entry: bytes) -> bytes:
+    return b"\n".join((key.encode(), entry))
+
+
+def _unframe(key: str, framed: bytes) -> bytes:
+    """Return the entry, if it says that it belongs to this key.
+
+    A cache has been seen to answer with what another request had asked for (CVE-2014-0105),
+    and with no seal nothing else would tell.
+    """
+    name, newline, entry = framed.partition(b"\n")
+    if not newline or name != key.encode():
+        raise CacheError("an entry belongs to another key")
+    return entry

@@ -1,0 +1,121 @@
+"""The shared cache in front of the identity endpoint: answers about tokens, remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from authmw.cache.entry import TokenEntry, parse_entry
+from authmw.cache.keys import digest_token
+from authmw.cache.shared import Place, SharedCache
+from authmw.errors import CacheError, IdentityUnavailable, InvalidToken
+from authmw.identity.answer import TokenAnswer, TokenSource
+from authmw.validation import Strength
+
+_KIND = "token"
+
+
+class CachedTokenSource:
+    """A `TokenSource` that asks another one only for what is not remembered.
+
+    A fresh answer is returned as it is. An older one is, while the source behind can't
+    answer and only then, within the grace time. Neither outlives its token, and what
+    `allow_expired` got is remembered apart, without grace.
+
+    Args:
+        source: the identity endpoint.
+        cache: where answers are remembered.
+        cache_seconds: how long an answer is fresh; 0: nothing is remembered.
+        grace_seconds: how much longer it may be used in an outage.
+        include_catalog: whether answers come with the token's catalog.
+        clock_skew_seconds: how far ahead the clocks of those we share the cache with may be;
+            an answer from further in the future is made up, or would be fresh for too long.
+    """
+
+    def __init__(
+        self,
+        source: TokenSource,
+        cache: SharedCache,
+        *,
+        cache_seconds: int,
+        grace_seconds: int,
+        include_catalog: bool,
+        clock_skew_seconds: int,
+    ) -> None:
+        self._source = source
+        self._cache = cache
+        self._cache_seconds = cache_seconds
+        self._grace_seconds = grace_seconds
+        self._include_catalog = include_catalog
+        self._clock_skew_seconds = clock_skew_seconds
+
+    def fetch_token_answer(self, token: str, *, allow_expired: bool, now: float) -> TokenAnswer:
+        """Return what is remembered, else ask; see `TokenSource`."""
+        if self._cache_seconds <= 0:
+            return self._source.fetch_token_answer(token, allow_expired=allow_expired, now=now)
+        digest = digest_token(token)
+        strength = Strength.ALLOW_EXPIRED if allow_expired else Strength.CURRENT
+        place = self._cache.find(_KIND, digest, strength)
+        known = self._read(place, now, allow_expired=allow_expired)
+        if known is not None and now < known.answered_at + self._cache_seconds:
+            return known
+        try:
+            answer = self._source.fetch_token_answer(token, allow_expired=allow_expired, now=now)
+        except InvalidToken:
+            place.clear()
+            if allow_expired and place.is_reachable:  # no good at full strength either
+                self._cache.clear(_KIND, digest, Strength.CURRENT)
+            raise
+        except IdentityUnavailable:
+            if known is not None and now < known.answered_at + self._usable_seconds(allow_expired):
+                return known
+            raise
+        self._write(place, answer, now, allow_expired=allow_expired)
+        return answer
+
+    def _usable_seconds(self, allow_expired: bool) -> int:  # noqa: FBT001 - private, one use
+        return self._cache_seconds + (0 if allow_expired else self._grace_seconds)
+
+    def _read(self, place: Place, now: float, *, allow_expired: bool) -> TokenAnswer | None:
+        """Return the answer kept there, if it may be used at all; its age is not judged."""
+        if place.entry is None:
+            return None
+        try:
+            entry = parse_entry(place.entry)
+        except CacheError as fault:
+            self._cache.report_unreadable(fault)
+            return None
+        answer = entry.answer
+        if answer.answered_at > now + self._clock_skew_seconds:
+            return None
+        if now >= entry.expires_at and not allow_expired:
+            return None
+        if self._include_catalog:
+            return answer if entry.has_catalog else None
+        return replace(answer, catalog=None)
+
+    def _write(self, place: Place, answer: TokenAnswer, now: float, *, allow_expired: bool) -> None:
+        expires_at = _read_expiry(answer.body)
+        if expires_at is None:
+            return  # whoever reads the body will say what is wrong with it
+        ttl_seconds = self._usable_seconds(allow_expired)
+        if not allow_expired:
+            ttl_seconds = min(ttl_seconds, int(expires_at - now))
+        try:
+            entry = TokenEntry(answer, expires_at, has_catalog=self._include_catalog).to_bytes()
+        except CacheError as fault:
+            self._cache.report_unreadable(fault)
+            return
+        place.put(entry, ttl_seconds)
+
+
+def _read_expiry(body: Mapping[str, object]) -> int | None:
+    text = body.get("expires_at")
+    if not isinstance(text, str):
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() // 1)
+    except (ValueError, OverflowError):
+        return None

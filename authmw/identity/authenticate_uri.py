@@ -1,0 +1,48 @@
+"""What is known of the address in WWW-Authenticate."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+# How long a failed discovery is not tried again.
+_PAUSE_SECONDS = 30.0
+
+
+class AuthenticateUri:
+    """Remembers in one process what discovery found, for good."""
+
+    def __init__(self) -> None:
+        self._discovered: str | None = None
+        self._not_before = 0.0  # monotonic seconds
+        self._discovering = threading.Lock()
+
+    def find(
+        self, discover: Callable[[], str | None] | None, fall_back: Callable[[], str | None]
+    ) -> str | None:
+        """Return the address, whatever there is to it by now; never raises.
+
+        Args:
+            discover: asks for it, returns None if that fails; called by one thread at a
+                time, and rarely. None: don't ask now.
+            fall_back: asks nobody; may raise.
+        """
+        if self._discovered is not None:
+            return self._discovered
+        if (
+            discover is not None
+            and time.monotonic() >= self._not_before
+            and self._discovering.acquire(blocking=False)
+        ):
+            try:
+                self._discovered = discover()
+                self._not_before = time.monotonic() + _PAUSE_SECONDS
+            finally:
+                self._discovering.release()
+        if self._discovered is not None:
+            return self._discovered
+        try:
+            return fall_back()
+        except Exception:  # noqa: BLE001 - whatever a plugin raises: no address is known
+            return None

@@ -1,0 +1,56 @@
+"""Documents that anyone may read, such as a JWK set: fetched without any credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from authmw.errors import IdentityUnavailable
+from authmw.identity.deadline import DeadlineExceeded, deadline
+from authmw.keys.jwks_uri import FetchedDocument
+from authmw.process import PerProcess
+
+if TYPE_CHECKING:
+    import requests
+
+    from authmw.settings import Settings
+
+
+class DocumentFetcher:
+    """Gets documents under the transport rules of the identity client, TLS options included.
+
+    Args:
+        settings: TLS, time-outs and `identity_deadline`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._session = PerProcess(self._open)
+
+    def __call__(self, uri: str, headers: Mapping[str, str]) -> FetchedDocument:
+        """GET one document.
+
+        Raises:
+            IdentityUnavailable: there is no answer, or none in time.
+        """
+        import requests
+
+        try:
+            with deadline(self._settings.identity_deadline):
+                response = self._session.get().get(uri, headers=headers, allow_redirects=False)
+                return FetchedDocument(
+                    response.status_code,
+                    {name.lower(): value for name, value in response.headers.items()},
+                    response.content,
+                )
+        except (requests.RequestException, OSError, DeadlineExceeded) as error:
+            raise IdentityUnavailable(f"GET {uri}: {type(error).__name__}") from None
+
+    def _open(self) -> requests.Session:
+        from authmw.identity.session import client_certificate, open_requests_session
+
+        session = open_requests_session(self._settings)
+        session.verify = False if self._settings.insecure else self._settings.cafile or True
+        session.cert = client_certificate(self._settings)
+        session.headers["User-Agent"] = self._settings.user_agent
+        return session

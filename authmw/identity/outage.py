@@ -1,0 +1,32 @@
+"""The one error of this room."""
+
+from __future__ import annotations
+
+from authmw.errors import IdentityUnavailable
+from authmw.identity.outcomes import Outcome
+
+_LONGEST_NOTE = 200
+
+
+class Outage(IdentityUnavailable):
+    """The endpoint was asked and could not answer.
+
+    Args:
+        outcome: the row of the table.
+        where: method and address, without query and user, or "" where nothing was sent yet.
+        note: what else is known; no token, no secret.
+        retry_after: seconds.
+    """
+
+    def __init__(
+        self, outcome: Outcome, where: str = "", note: str = "", retry_after: int = 5
+    ) -> None:
+        asked = f"{where}: " if where else ""
+        known = f" ({_printable(note)})" if note else ""
+        super().__init__(f"{asked}{outcome.value.detail}{known}", retry_after)
+        self.outcome = outcome
+
+
+def _printable(text: str) -> str:
+    """Return at most 200 printable characters: a server's words can't forge a log line."""
+    return "".join(char if char.isprintable() else " " for char in text[:_LONGEST_NOTE])

@@ -1,0 +1,168 @@
+"""One mechanism that keeps things fresh: public keys, revocation events, authority answers.
+
+Whatever has to be read again from time to time is a `Refreshable`: it says when it is due,
+and how to reload. The first request of a process reloads everything once, then starts a
+background thread for each. A request looks at one number, `overdue_at`; where threads never
+run between requests (uWSGI without --enable-threads) or one has died, that number falls
+behind, and a request does the work itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from authmw.process import PerProcess
+
+_log = logging.getLogger(__name__)
+
+# How late a background thread may be before a request does its work.
+_PATIENCE_SECONDS = 2.0
+# No reload is planned nearer than this, whatever a refreshable says.
+_SHORTEST_PAUSE_SECONDS = 0.05
+_NEVER = float("inf")
+
+
+class Refreshable(Protocol):
+    """Something that is read again from time to time."""
+
+    @property
+    def reload_at(self) -> float:
+        """Epoch seconds of the next reload; infinity for none. With jitter, if many do it."""
+
+    def reload(self, now: float) -> None:
+        """Read it anew and plan the next reload. Failures are its own affair."""
+
+
+class _Loop:
+    """One refreshable in one process."""
+
+    def __init__(self, refreshable: Refreshable, clock: Callable[[], float]) -> None:
+        self.refreshable = refreshable
+        self.reloading = threading.Lock()
+        self._clock = clock
+        self._wake = wake = threading.Event()
+        # Bound to the event alone, so that the thread does not keep the loop alive.
+        self._end: Callable[[object], None] = lambda _: wake.set()
+        self._thread: threading.Thread | None = None
+
+    def reload(self) -> None:
+        try:
+            self.refreshable.reload(self._clock())
+        except Exception as error:  # noqa: BLE001
+            # Nobody waits for this thread, so nobody else would ever hear of it.
+            _log.exception("reloading %r failed: %s", self.refreshable, type(error).__name__)
+
+    def start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(
+                target=_run,
+                args=(weakref.ref(self, self._end), self._wake),
+                name=f"authmw-{type(self.refreshable).__name__}",
+                daemon=True,
+            )
+            self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    @property
+    def pause_seconds(self) -> float | None:
+        pause = self.refreshable.reload_at - self._clock()
+        return None if pause == _NEVER else max(pause, _SHORTEST_PAUSE_SECONDS)
+
+    def reload_if_due(self) -> None:
+        if self._clock() >= self.refreshable.reload_at:
+            with self.reloading:
+                self.reload()
+
+
+def _run(find_loop: Callable[[], _Loop | None], wake: threading.Event) -> None:
+    """What a background thread does, until the filter it works for is gone."""
+    while (loop := find_loop()) is not None:
+        pause = loop.pause_seconds
+        del loop  # not held while it sleeps
+        wake.wait(pause)
+        wake.clear()
+        if (loop := find_loop()) is not None:
+            loop.reload_if_due()
+
+
+class _Crew:
+    """All loops of one process."""
+
+    def __init__(self, refreshables: Sequence[Refreshable], clock: Callable[[], float]) -> None:
+        self.loops = [_Loop(refreshable, clock) for refreshable in refreshables]
+        self.first_round = threading.Lock()
+        self.is_under_way = False
+
+
+class Refresher:
+    """Keeps several refreshables fresh in every process that serves requests.
+
+    Args:
+        refreshables: what to keep fresh.
+        clock: epoch seconds.
+
+    Attributes:
+        overdue_at: epoch seconds from which a request has to call `catch_up`: its only cost
+            to a request is the comparison.
+    """
+
+    def __init__(
+        self, refreshables: Sequence[Refreshable] = (), *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._refreshables: tuple[Refreshable, ...] = ()
+        self._clock = clock
+        self._crew = PerProcess(lambda: _Crew(self._refreshables, self._clock))
+        self.overdue_at = _NEVER
+        self.add(*refreshables)
+
+    def add(self, *refreshables: Refreshable) -> None:
+        """Keep these fresh as well; only before the first request."""
+        self._refreshables += refreshables
+        if self._refreshables:
+            self.overdue_at = -_NEVER
+
+    def catch_up(self) -> None:
+        """Do what is overdue and see to it that the background threads run.
+
+        In a process's first round everybody waits until everything was read once; later, one
+        request works and the others go on with what there is.
+        """
+        crew = self._crew.get()
+        if not crew.is_under_way:
+            with crew.first_round:
+                if not crew.is_under_way:
+                    for loop in crew.loops:
+                        self._reload_if_due(loop, patience=0)
+                        loop.start()
+                    crew.is_under_way = True
+        else:
+            for loop in crew.loops:
+                loop.start()
+                self._reload_if_due(loop, patience=_PATIENCE_SECONDS)
+        self.overdue_at = (
+            min(refreshable.reload_at for refreshable in self._refreshables) + _PATIENCE_SECONDS
+        )
+        # A refreshable that can't get on must not have every request come here.
+        self.overdue_at = max(self.overdue_at, self._clock() + _PATIENCE_SECONDS / 2)
+
+    def wake(self, refreshable: Refreshable) -> None:
+        """Have a refreshable look at once whether it is due, as something has changed."""
+        for loop in self._crew.get().loops:
+            if loop.refreshable is refreshable:
+                loop.wake()
+
+    def _reload_if_due(self, loop: _Loop, *, patience: float) -> None:
+        if self._clock() < loop.refreshable.reload_at + patience:
+            return
+        if loop.reloading.acquire(blocking=False):
+            try:
+                loop.reload()
+            finally:
+                loop.reloading.release()

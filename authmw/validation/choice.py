@@ -1,0 +1,47 @@
+"""Which validator a token goes to (`token_validation`)."""
+
+from __future__ import annotations
+
+from authmw.errors import InvalidToken, Reason
+from authmw.token import Token
+from authmw.validation import Strength, Validator
+
+
+class ChoiceValidator:
+    """Sends signed tokens to the offline validator and all others to the remote one.
+
+    A token with a dot is a JWS; Keystone's Fernet tokens have none. A signed token that is
+    refused offline is refused: asking the identity endpoint as well would let whoever holds
+    a stolen, retired signing key choose the laxer of two judges.
+
+    Args:
+        offline: for signed tokens.
+        remote: for all others, and for expired signed ones where `allow_expired` was earned;
+            None where nothing is ever asked (`token_validation = offline` without
+            credentials of our own).
+        offline_only: whether a token that is not signed is refused.
+    """
+
+    def __init__(self, offline: Validator, remote: Validator | None, *, offline_only: bool) -> None:
+        self._offline = offline
+        self._remote = remote
+        self._offline_only = offline_only
+
+    def validate(self, token: str, strength: Strength, now: float) -> Token:
+        """Validate one token; see `authmw.validation.Validator`."""
+        if "." not in token:
+            if self._remote is None or self._offline_only:
+                raise InvalidToken(
+                    Reason.MALFORMED, "it is not signed, and token_validation = offline"
+                )
+            return self._remote.validate(token, strength, now)
+        try:
+            return self._offline.validate(token, strength, now)
+        except InvalidToken as refusal:
+            if (
+                refusal.reason is Reason.EXPIRED
+                and strength is Strength.ALLOW_EXPIRED
+                and self._remote is not None
+            ):
+                return self._remote.validate(token, strength, now)
+            raise

@@ -1,0 +1,123 @@
+"""Shadow validation: decide remotely, verify offline as well, and count the differences.
+
+It is how an operator dares to switch to offline validation.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterator
+
+from authmw.errors import IdentityUnavailable, InvalidToken
+from authmw.fingerprint import fingerprint
+from authmw.process import PerProcess
+from authmw.token import Token
+from authmw.validation import Strength, Validator
+
+_log = logging.getLogger(__name__)
+
+
+class ShadowValidator:
+    """Decides as the remote validator does, and compares.
+
+    Args:
+        remote: decides.
+        offline: is watched, for signed tokens.
+    """
+
+    def __init__(self, remote: Validator, offline: Validator) -> None:
+        self._remote = remote
+        self._offline = offline
+        self._tally = PerProcess(_Tally)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each thing was seen in this process: "same", or what differed."""
+        return self._tally.get().read()
+
+    def validate(self, token: str, strength: Strength, now: float) -> Token:
+        """Validate one token; see `authmw.validation.Validator`."""
+        if "." not in token or strength is not Strength.CURRENT:
+            return self._remote.validate(token, strength, now)
+        try:
+            decided = self._remote.validate(token, strength, now)
+        except InvalidToken as refusal:
+            self._compare(token, refusal, now)
+            raise
+        self._compare(token, decided, now)
+        return decided
+
+    def _compare(self, token: str, decided: Token | InvalidToken, now: float) -> None:
+        try:
+            found: Token | InvalidToken = self._offline.validate(token, Strength.CURRENT, now)
+        except InvalidToken as refusal:
+            found = refusal
+        except IdentityUnavailable as outage:
+            self._count(token, "unavailable", str(outage))
+            return
+        except Exception as error:  # noqa: BLE001 - what is only watched can't do harm
+            self._count(token, "failed", type(error).__name__)
+            return
+        differences = list(find_differences(decided, found))
+        for what, detail in differences:
+            self._count(token, what, detail)
+        if not differences:
+            self._tally.get().add("same")
+
+    def _count(self, token: str, what: str, detail: str) -> None:
+        total = self._tally.get().add(what)
+        _log.warning(
+            "shadow validation: token %s: offline differs in %s (%s); %d so far",
+            fingerprint(token),
+            what,
+            detail,
+            total,
+        )
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, what: str) -> int:
+        with self._lock:
+            self._counts[what] += 1
+            return self._counts[what]
+
+    def read(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._counts)
+
+
+def find_differences(
+    remote: Token | InvalidToken, offline: Token | InvalidToken
+) -> Iterator[tuple[str, str]]:
+    """Yield what differs between two verdicts on one token: a short name, and a detail.
+
+    Names and ids of users, projects and roles are not secret; values of tokens are never
+    part of a detail.
+    """
+    if isinstance(remote, InvalidToken) and isinstance(offline, InvalidToken):
+        return
+    if isinstance(remote, InvalidToken):
+        yield "verdict", f"refused remotely ({remote}), accepted offline"
+        return
+    if isinstance(offline, InvalidToken):
+        yield "verdict", f"accepted remotely, refused offline ({offline})"
+        return
+    told, found = remote.principal.user_environ, offline.principal.user_environ
+    for key in sorted(told.keys() | found.keys()):
+        if told.get(key) != found.get(key):
+            if key == "HTTP_X_SERVICE_CATALOG":
+                yield key, "the catalogs differ"
+            else:
+                yield key, f"{told.get(key)!r} remotely, {found.get(key)!r} offline"
+    for name in ("expires_at", "issued_at", "methods", "audit_ids"):
+        if getattr(remote, name) != getattr(offline, name):
+            yield name, f"{getattr(remote, name)!r} remotely, {getattr(offline, name)!r} offline"
+    for name in ("trust", "oauth1", "application_credential_id", "access_rules", "bind"):
+        if getattr(remote.principal, name) != getattr(offline.principal, name):
+            yield name, "they are not the same"

@@ -1,0 +1,113 @@
+"""Where the parts of a filter are put together, once, from its configuration."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from authmw.auth_plugin import load_auth_plugin
+from authmw.authenticator import Authenticator, Rules
+from authmw.cache.memory import MemoryCache
+from authmw.checks.paths import PublicPaths
+from authmw.config import load_settings
+from authmw.flights import Flights
+from authmw.identity.client import IdentityClient
+from authmw.identity.endpoint_source import EndpointSource
+from authmw.refresh import Refresher
+from authmw.resolver import Resolver
+from authmw.settings import Settings, Validation
+from authmw.token import Token
+from authmw.validation import Validator
+from authmw.validation.choice import ChoiceValidator
+from authmw.validation.shadow import ShadowValidator
+from authmw.wiring.cache import make_shared_cache
+from authmw.wiring.remote import make_remote_validator, make_token_source
+
+# Followers wait a little longer than a leader may take, so that they share its outcome.
+_FOLLOWER_PATIENCE_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Door:
+    """One configured filter, before it stands in front of any app."""
+
+    settings: Settings
+    identity: IdentityClient
+    authenticator: Authenticator
+
+    def challenge(self) -> str:
+        """Return the value of WWW-Authenticate: where a client gets a token."""
+        uri = self.settings.www_authenticate_uri or self.identity.authenticate_uri()
+        return f'Keystone uri="{uri}"' if uri else "Keystone"
+
+
+def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time) -> Door:
+    """Build a filter from what paste or a service hands over; nothing is asked of anyone yet.
+
+    Args:
+        conf: options by name; see `AuthMiddleware`.
+        clock: epoch seconds; a test's own puts time under its control.
+
+    Raises:
+        ConfigurationError: an option is wrong.
+    """
+    settings = load_settings(conf)
+    # Made once here for its complaints alone; each process then makes its own.
+    load_auth_plugin(settings.auth)
+    identity = IdentityClient(
+        settings,
+        functools.partial(load_auth_plugin, settings.auth),
+        user_agent=settings.user_agent,
+        clock=clock,
+    )
+    refresher = Refresher(clock=clock)
+    validator = _make_validator(settings, identity, refresher)
+    resolver = Resolver(
+        memory=MemoryCache[Token](
+            max_entries=settings.memory_cache_size if settings.token_cache_time else 0,
+            max_bytes=settings.memory_cache_bytes,
+        ),
+        flights=Flights[Token](settings.identity_deadline + _FOLLOWER_PATIENCE_SECONDS),
+        validator=validator,
+        max_token_size=settings.max_token_size,
+        clock=clock,
+    )
+    authenticator = Authenticator(resolver, read_rules(settings), refresher, clock=clock)
+    return Door(settings, identity, authenticator)
+
+
+def _make_validator(
+    settings: Settings, identity: IdentityClient, refresher: Refresher
+) -> Validator:
+    endpoint = EndpointSource(identity, include_catalog=settings.include_service_catalog)
+    cache = make_shared_cache(settings)
+    remote = make_remote_validator(settings, make_token_source(settings, endpoint, cache))
+    if not settings.has_key_source or settings.token_validation is Validation.REMOTE:
+        return remote
+    # Imported here, as verifying signatures takes libraries that remote validation does not.
+    from authmw.wiring.offline import make_offline
+
+    offline = make_offline(settings, endpoint, cache, refresher)
+    if settings.shadow_validation:
+        return ShadowValidator(remote, offline)
+    return ChoiceValidator(
+        offline,
+        remote if settings.auth is not None else None,
+        offline_only=settings.token_validation is Validation.OFFLINE,
+    )
+
+
+def read_rules(settings: Settings) -> Rules:
+    """Return what the configuration says about requests."""
+    return Rules(
+        delay_auth_decision=settings.delay_auth_decision,
+        accept_bearer=settings.accept_bearer,
+        allow_cors_preflight=settings.allow_cors_preflight,
+        public_paths=PublicPaths.parse(settings.public_paths),
+        service_type=settings.service_type,
+        service_token_roles=frozenset(settings.service_token_roles),
+        service_token_roles_required=settings.service_token_roles_required,
+    )

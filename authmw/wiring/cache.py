@@ -1,0 +1,31 @@
+"""The shared cache before the identity endpoint, put together: one for all that is kept in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authmw.settings import Settings
+
+if TYPE_CHECKING:
+    from authmw.cache.shared import SharedCache
+
+
+def make_shared_cache(settings: Settings) -> SharedCache | None:
+    """Return the cache that the configuration asks for; None: it asks for none.
+
+    Raises ConfigurationError where the options can't be followed.
+    """
+    if not (settings.memcached_servers or settings.cache):
+        return None
+    # Imported here, as most of what it takes is not needed without a shared cache.
+    from authmw.cache.assembly import open_shared_cache
+
+    return open_shared_cache(settings, name_endpoint(settings))
+
+
+def name_endpoint(settings: Settings) -> str:
+    """Return what tells the identity service we ask from another one, for cache keys."""
+    auth_url = settings.auth.values.get("auth_url") if settings.auth is not None else None
+    return " ".join(
+        str(part or "") for part in (auth_url, settings.interface, settings.region_name)
+    )

@@ -1,0 +1,133 @@
+"""The identity client against a real Keystone."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import pytest
+
+from authmw.auth_plugin import load_auth_plugin
+from authmw.config import load_settings
+from authmw.errors import InvalidToken, Reason
+from authmw.identity.client import IdentityClient
+from authmw.identity.outage import Outage
+from authmw.identity.outcomes import Outcome
+from tests.services.identity_types import SYSTEM_SCOPE, PasswordUser, project_scope
+from tests.services.keystone import Keystone, KeystoneProcess
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment must not stand between us and the server."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+def client_for(
+    process: KeystoneProcess, user: PasswordUser | None = None, **options: object
+) -> IdentityClient:
+    """Return a client that logs in as the administrator of the system, or as this user."""
+    credentials = user or process.api.admin
+    conf: dict[str, object] = {
+        "auth_type": "password",
+        "auth_url": process.url,
+        "user_id": credentials.id,
+        "password": credentials.password,
+        # The fixture's machine may be slow.
+        "identity_deadline": 60,
+    }
+    if user is None:
+        conf["system_scope"] = "all"
+    settings = load_settings({**conf, **options})
+    return IdentityClient(settings, partial(load_auth_plugin, settings.auth))
+
+
+def test_token_body_is_what_keystone_says(keystone: Keystone) -> None:
+    api = keystone.fernet.api
+    token = api.issue_for_admin(project_scope(api.find_project("admin")))
+    body = client_for(keystone.fernet).fetch_token(token.id)
+    assert body == api.validate(token).body
+    assert body["catalog"]
+
+
+def test_catalog_is_left_out_unless_wanted(keystone: Keystone) -> None:
+    api = keystone.fernet.api
+    token = api.issue_for_admin(project_scope(api.find_project("admin")))
+    client = client_for(keystone.fernet, include_service_catalog="false")
+    assert "catalog" not in client.fetch_token(token.id)
+
+
+def test_unknown_and_revoked_tokens_are_not_found(keystone: Keystone) -> None:
+    api = keystone.fernet.api
+    revoked = api.issue_for_admin()
+    api.revoke(revoked)
+    client = client_for(keystone.fernet)
+    for token in (revoked.id, "no-such-token", "x" * 7000, "\xe9"):
+        with pytest.raises(InvalidToken) as refused:
+            client.fetch_token(token)
+        assert refused.value.reason is Reason.NOT_FOUND
+
+
+@pytest.mark.slow
+def test_expired_token_is_good_enough_only_when_asked_so(keystone: Keystone) -> None:
+    token = keystone.short_lived.api.issue_for_admin()
+    # Keystone itself must find it expired: real time has to pass.
+    time.sleep(max(0.0, token.expires_at.timestamp() - time.time()) + 1)
+    client = client_for(keystone.short_lived)
+    with pytest.raises(InvalidToken):
+        client.fetch_token(token.id)
+    body = client.fetch_token(token.id, allow_expired=True)
+    assert body["audit_ids"] == token.body["audit_ids"]
+
+
+def test_own_token_that_was_revoked_is_renewed(keystone: Keystone) -> None:
+    api = keystone.fernet.api
+    token = api.issue_for_admin()
+    client = client_for(keystone.fernet)
+    client.fetch_token(token.id)
+    plugin = client.auth_plugin
+    assert plugin is not None
+    own = plugin.get_token(client.session)
+    assert own is not None
+    api.call("DELETE", "/auth/tokens", headers={"X-Subject-Token": own})
+    # Keystone itself still takes a revoked token now and then, for up to a second.
+    give_up_at = time.monotonic() + 30
+    while plugin.get_token(client.session) == own and time.monotonic() < give_up_at:
+        assert client.fetch_token(token.id)["audit_ids"] == token.body["audit_ids"]
+        time.sleep(0.1)
+    assert plugin.get_token(client.session) != own
+
+
+def test_wrong_password_of_ours_is_an_outage(keystone: Keystone) -> None:
+    client = client_for(keystone.fernet, password="wrong")
+    with pytest.raises(Outage) as raised:
+        client.fetch_token(keystone.fernet.api.issue_for_admin().id)
+    assert raised.value.outcome is Outcome.CREDENTIALS_REFUSED
+    assert "wrong" not in str(raised.value)
+
+
+def test_user_of_ours_without_the_role_is_an_outage(keystone: Keystone) -> None:
+    api = keystone.fernet.api
+    nobody = api.create_user()
+    project = api.create_project()
+    api.grant(nobody, api.find_role("reader"), project_scope(project))
+    client = client_for(keystone.fernet, nobody, project_id=project.id)
+    with pytest.raises(Outage) as raised:
+        client.fetch_token(api.issue_for_admin().id)
+    assert raised.value.outcome is Outcome.CREDENTIALS_FORBIDDEN
+
+
+@pytest.mark.parametrize("path", ["", "/v3", "/v3/"])
+def test_authenticate_uri_is_the_version_3_endpoint(keystone: Keystone, path: str) -> None:
+    client = client_for(keystone.fernet, auth_url=keystone.fernet.url + path)
+    assert client.authenticate_uri() == keystone.fernet.auth_url
+
+
+def test_revocation_events_come_with_the_servers_clock(keystone: Keystone) -> None:
+    api = keystone.fernet.api
+    api.revoke(api.issue_for_admin(SYSTEM_SCOPE))
+    found = client_for(keystone.fernet).fetch_json("/OS-REVOKE/events", {})
+    assert isinstance(found.body["events"], list)
+    assert found.body["events"]
+    assert found.date is not None
+    assert abs(found.date - time.time()) < 60

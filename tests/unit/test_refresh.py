@@ -1,0 +1,154 @@
+"""The refresher: read once before the first answer, then in the background, else by a request."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from authmw.refresh import Refresher
+
+
+class Counting:
+    """A refreshable that counts its reloads, and is due again `every` seconds later."""
+
+    def __init__(self, every: float, clock: Callable[[], float] = time.time) -> None:
+        self.reload_at = float("-inf")
+        self.reloads = 0
+        self.threads: set[str] = set()
+        self.reloaded = threading.Condition()
+        self._every = every
+        self._clock = clock
+
+    def reload(self, now: float) -> None:
+        with self.reloaded:
+            self.reloads += 1
+            self.threads.add(threading.current_thread().name)
+            self.reload_at = now + self._every
+            self.reloaded.notify_all()
+
+    def wait_for(self, reloads: int) -> bool:
+        with self.reloaded:
+            return self.reloaded.wait_for(lambda: self.reloads >= reloads, 20)
+
+
+class Failing(Counting):
+    def reload(self, now: float) -> None:
+        super().reload(now)
+        raise RuntimeError("disk on fire")
+
+
+def test_nothing_to_refresh_never_needs_a_request() -> None:
+    assert Refresher([]).overdue_at == float("inf")
+
+
+def test_the_first_request_reads_everything_and_no_thread_runs_before_it() -> None:
+    before = threading.active_count()
+    first, second = Counting(3600), Counting(3600)
+    refresher = Refresher([first, second])
+    assert (threading.active_count(), first.reloads) == (before, 0)
+    assert time.time() >= refresher.overdue_at
+    refresher.catch_up()
+    assert (first.reloads, second.reloads) == (1, 1)
+    assert refresher.overdue_at > time.time()
+
+
+def test_later_reloads_happen_in_the_background() -> None:
+    counting = Counting(0.05)
+    refresher = Refresher([counting])
+    refresher.catch_up()
+    assert counting.wait_for(4)
+    assert any(name.startswith("authmw-") for name in counting.threads)
+
+
+def test_concurrent_first_requests_all_wait_for_the_first_round() -> None:
+    may_finish = threading.Event()
+
+    class Slow(Counting):
+        def reload(self, now: float) -> None:
+            assert may_finish.wait(20)
+            super().reload(now)
+
+    slow = Slow(3600)
+    refresher = Refresher([slow])
+    seen: list[int] = []
+
+    def request() -> None:
+        refresher.catch_up()
+        seen.append(slow.reloads)
+
+    threads = [threading.Thread(target=request) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    may_finish.set()
+    for thread in threads:
+        thread.join(20)
+    assert seen == [1] * 8
+
+
+def test_where_the_background_is_late_a_request_does_the_work() -> None:
+    now = [1000.0]
+    # The thread sleeps in real time, so to a clock that jumps it is as good as dead.
+    counting = Counting(100, lambda: now[0])
+    refresher = Refresher([counting], clock=lambda: now[0])
+    refresher.catch_up()
+    now[0] += 50
+    assert now[0] < refresher.overdue_at
+    now[0] += 60
+    assert now[0] >= refresher.overdue_at
+    refresher.catch_up()
+    assert counting.reloads == 2
+    assert threading.current_thread().name in counting.threads
+    assert now[0] < refresher.overdue_at
+
+
+def test_a_failure_is_logged_and_does_not_end_the_refreshing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failing = Failing(0.05)
+    refresher = Refresher([failing])
+    refresher.catch_up()
+    assert failing.wait_for(3)
+    assert "failed: RuntimeError" in caplog.text
+
+
+def test_its_threads_end_with_it() -> None:
+    counting = Counting(0.05)
+    refresher = Refresher([counting])
+    refresher.catch_up()
+    assert counting.wait_for(3)
+    thread = next(
+        thread
+        for thread in threading.enumerate()
+        if thread.name in counting.threads and thread is not threading.current_thread()
+    )
+    del refresher
+    gc.collect()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_wake_makes_it_look_at_once() -> None:
+    counting = Counting(3600)
+    refresher = Refresher([counting])
+    refresher.catch_up()
+    counting.reload_at = 0.0
+    refresher.wake(counting)
+    assert counting.wait_for(2)
+
+
+def test_a_forked_child_starts_its_own_threads() -> None:
+    counting = Counting(0.05)
+    refresher = Refresher([counting])
+    refresher.catch_up()
+    child = os.fork()
+    if child == 0:
+        known = counting.reloads
+        refresher.catch_up()
+        os._exit(0 if counting.wait_for(known + 3) else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
