@@ -39,13 +39,15 @@ class Entry(Generic[V]):
 
     Attributes:
         value: the token or answer.
+        generation: of the revocation events the value was last compared with.
         used: set by every hit; read and cleared when room is made.
     """
 
-    __slots__ = ("size", "used", "value")
+    __slots__ = ("generation", "size", "used", "value")
 
-    def __init__(self, value: V, size: int) -> None:
+    def __init__(self, value: V, generation: int, size: int) -> None:
         self.value = value
+        self.generation = generation
         self.size = size
         self.used = False
 
@@ -77,9 +79,9 @@ class MemoryCache(Generic[V]):
         """The memory all entries take, in bytes, by estimate."""
         return self._bytes
 
-    def put(self, key: Hashable, value: V) -> None:
+    def put(self, key: Hashable, value: V, generation: int = 0) -> None:
         """Remember a value, and forget others until the bounds are kept."""
-        entry = Entry(value, _ENTRY_OVERHEAD + value.size + 2 * _key_length(key))
+        entry = Entry(value, generation, _ENTRY_OVERHEAD + value.size + 2 * _key_length(key))
         with self._lock.get():
             self._remove(key)
             self._make_room(entry)

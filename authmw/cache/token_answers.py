@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
-from authmw.cache.entry import TokenEntry, parse_entry
+from authmw.cache.answers import AnswerEntries
 from authmw.cache.keys import digest_token
 from authmw.cache.shared import Place, SharedCache
-from authmw.errors import CacheError, IdentityUnavailable, InvalidToken
+from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.identity.answer import TokenAnswer, TokenSource
 from authmw.validation import Strength
 
@@ -29,8 +28,7 @@ class CachedTokenSource:
         cache_seconds: how long an answer is fresh; 0: nothing is remembered.
         grace_seconds: how much longer it may be used in an outage.
         include_catalog: whether answers come with the token's catalog.
-        clock_skew_seconds: how far ahead the clocks of those we share the cache with may be;
-            an answer from further in the future is made up, or would be fresh for too long.
+        clock_skew_seconds: as of `AnswerEntries`.
     """
 
     def __init__(
@@ -47,8 +45,9 @@ class CachedTokenSource:
         self._cache = cache
         self._cache_seconds = cache_seconds
         self._grace_seconds = grace_seconds
-        self._include_catalog = include_catalog
-        self._clock_skew_seconds = clock_skew_seconds
+        self._entries = AnswerEntries(
+            cache, include_catalog=include_catalog, clock_skew_seconds=clock_skew_seconds
+        )
 
     def fetch_token_answer(self, token: str, *, allow_expired: bool, now: float) -> TokenAnswer:
         """Return what is remembered, else ask; see `TokenSource`."""
@@ -79,21 +78,10 @@ class CachedTokenSource:
 
     def _read(self, place: Place, now: float, *, allow_expired: bool) -> TokenAnswer | None:
         """Return the answer kept there, if it may be used at all; its age is not judged."""
-        if place.entry is None:
+        entry = self._entries.read(place, now)
+        if entry is None or (now >= entry.expires_at and not allow_expired):
             return None
-        try:
-            entry = parse_entry(place.entry)
-        except CacheError as fault:
-            self._cache.report_unreadable(fault)
-            return None
-        answer = entry.answer
-        if answer.answered_at > now + self._clock_skew_seconds:
-            return None
-        if now >= entry.expires_at and not allow_expired:
-            return None
-        if self._include_catalog:
-            return answer if entry.has_catalog else None
-        return replace(answer, catalog=None)
+        return entry.answer
 
     def _write(self, place: Place, answer: TokenAnswer, now: float, *, allow_expired: bool) -> None:
         expires_at = _read_expiry(answer.body)
@@ -102,12 +90,7 @@ class CachedTokenSource:
         ttl_seconds = self._usable_seconds(allow_expired)
         if not allow_expired:
             ttl_seconds = min(ttl_seconds, int(expires_at - now))
-        try:
-            entry = TokenEntry(answer, expires_at, has_catalog=self._include_catalog).to_bytes()
-        except CacheError as fault:
-            self._cache.report_unreadable(fault)
-            return
-        place.put(entry, ttl_seconds)
+        self._entries.write(place, answer, expires_at=expires_at, ttl_seconds=ttl_seconds)
 
 
 def _read_expiry(body: Mapping[str, object]) -> int | None:

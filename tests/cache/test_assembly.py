@@ -1,0 +1,110 @@
+"""The shared cache as the configuration describes it."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from authmw import request
+from authmw.cache.assembly import make_shelves, open_shared_cache
+from authmw.cache.keys import digest_token
+from authmw.errors import ConfigurationError
+from tests.cache.parts import ENDPOINT, SwiftCache, environ_with
+from tests.cache.servers import make_settings
+from tests.services.memcached import Memcached
+
+ROOT = Path(__file__).parents[2]
+SECRETS = {"memcache_secret_key": "the new secret", "memcache_secret_key_previous": "the old one"}
+
+
+def test_without_servers_and_environ_key_there_is_no_shared_cache() -> None:
+    assert open_shared_cache(make_settings(), ENDPOINT) is None
+
+
+def test_environ_key_puts_the_object_of_the_request_in_front(empty_memcached: Memcached) -> None:
+    settings = make_settings(cache="swift.cache", memcached_servers=empty_memcached.address)
+    cache = open_shared_cache(settings, ENDPOINT)
+    assert cache is not None
+    held = SwiftCache()
+    with request.serving(environ_with(held)):
+        cache.find("token", b"digest").put(b"entry", 60)
+        assert cache.find("token", b"digest").entry == b"entry"
+    assert (len(held.values), empty_memcached.count_items()) == (1, 0)
+    cache.find("token", b"digest").put(b"entry", 60)
+    assert empty_memcached.count_items() == 1
+
+
+def test_server_that_can_not_be_understood_stops_the_start() -> None:
+    with pytest.raises(ConfigurationError, match=r"memcached_servers = 'http://cache:11211'"):
+        open_shared_cache(make_settings(memcached_servers="http://cache:11211"), ENDPOINT)
+
+
+def test_unsealed_cache_is_warned_about_at_start(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "authmw")
+    make_settings(memcached_servers="127.0.0.1")
+    assert caplog.text.count("whoever can write to memcached can be anyone") == 1
+
+
+@pytest.mark.parametrize("strategy", ["MAC", "ENCRYPT"])
+def test_new_secret_writes_and_both_read(strategy: str) -> None:
+    current, previous = make_shelves(
+        make_settings(memcache_security_strategy=strategy, **SECRETS), ENDPOINT
+    )
+    rolled_out = make_shelves(
+        make_settings(memcache_security_strategy=strategy, memcache_secret_key="the old one"),
+        ENDPOINT,
+    )
+    digest = digest_token("token")
+    assert previous.keys.make_key("token", digest) == rolled_out[0].keys.make_key("token", digest)
+    assert previous.sealing.open("key", rolled_out[0].sealing.seal("key", b"entry")) == b"entry"
+    assert current.keys.make_key("token", digest) != previous.keys.make_key("token", digest)
+
+
+def run_python(program: str) -> str:
+    finished = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def test_mac_works_where_cryptography_can_not_be_loaded_and_encrypt_says_what_to_do() -> None:
+    """A sub-interpreter of mod_wsgi is such a place."""
+    said = run_python(
+        """
+        import sys
+        sys.modules["cryptography"] = None
+        from authmw.cache.sealing import EncryptSealing, MacSealing
+        from authmw.cache.secret import Secret
+        from authmw.errors import ConfigurationError
+        mac = MacSealing(Secret("secret"))
+        print(mac.open("key", mac.seal("key", b"entry")).decode())
+        try:
+            EncryptSealing(Secret("secret"))
+        except ConfigurationError as error:
+            print(error)
+        """
+    )
+    assert said.startswith("entry\n[keystone_authtoken] memcache_security_strategy = 'ENCRYPT'")
+    assert "WSGIApplicationGroup %{GLOBAL}" in said
+
+
+def test_nothing_of_a_cache_is_loaded_before_one_is_configured() -> None:
+    said = run_python(
+        """
+        import sys
+        import authmw.cache.assembly
+        print(sorted({"pymemcache", "cryptography"} & set(sys.modules)))
+        """
+    )
+    assert said == "[]\n"

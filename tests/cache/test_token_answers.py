@@ -1,0 +1,408 @@
+"""What is remembered of the identity endpoint's answers, for how long, and for whom."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from authmw.cache.keys import KeyMaker, digest_token
+from authmw.cache.sealing import EncryptSealing, MacSealing
+from authmw.cache.shared import MAX_VALUE_BYTES, SharedCache, Shelf
+from authmw.cache.token_answers import CachedTokenSource
+from authmw.catalog import ServiceCatalog
+from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, Reason
+from authmw.identity.answer import TokenAnswer
+from tests.cache.parts import (
+    ENDPOINT,
+    NOW,
+    OTHER_SECRET,
+    SECRET,
+    DictCache,
+    ScriptedSource,
+    make_answer,
+    make_sealings,
+    make_shelf,
+    texts_of,
+)
+from tests.unit.bodies import CATALOG, EXPIRES_AT
+
+TOKEN = "gAAAAAB-a-token-string"
+CACHE_SECONDS = 300
+GRACE_SECONDS = 200
+SKEW_SECONDS = 5
+OUTAGE = IdentityUnavailable("nobody answers")
+REFUSAL = InvalidToken(Reason.NOT_FOUND)
+
+
+class Site:
+    """One filter's cached source, with a cache that others may share."""
+
+    def __init__(self, held: DictCache | None = None, *shelves: Shelf, **options: Any) -> None:
+        self.held = held or DictCache()
+        self.source = ScriptedSource(make_answer())
+        self.cached = CachedTokenSource(
+            self.source,
+            SharedCache(self.held, shelves or [make_shelf()]),
+            **{
+                "cache_seconds": CACHE_SECONDS,
+                "grace_seconds": GRACE_SECONDS,
+                "include_catalog": True,
+                "clock_skew_seconds": SKEW_SECONDS,
+                **options,
+            },
+        )
+
+    def ask(
+        self, now: float = NOW, *, token: str = TOKEN, allow_expired: bool = False
+    ) -> TokenAnswer:
+        return self.cached.fetch_token_answer(token, allow_expired=allow_expired, now=now)
+
+    def answers(self, outcome: TokenAnswer | Exception) -> None:
+        self.source.outcome = outcome
+
+    @property
+    def questions(self) -> int:
+        return len(self.source.questions)
+
+
+@pytest.fixture(autouse=True)
+def _logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "authmw")
+
+
+@pytest.mark.parametrize("sealing", make_sealings())
+@pytest.mark.parametrize("services", [None, CATALOG])
+def test_second_process_gets_the_answer_the_first_one_fetched(
+    sealing: str, services: list[Any] | None
+) -> None:
+    held = DictCache()
+    shelf = make_shelf(make_sealings()[sealing])
+    first, second = Site(held, shelf), Site(held, shelf)
+    catalog = None if services is None else ServiceCatalog.from_services(services)
+    first.answers(make_answer(catalog=catalog))
+    assert first.ask() == second.ask() == make_answer(catalog=catalog)
+    assert (first.questions, second.questions) == (1, 0)
+
+
+def test_answer_is_fresh_for_the_cache_time_and_not_a_second_longer() -> None:
+    site = Site()
+    site.ask()
+    site.ask(NOW + CACHE_SECONDS - 1)
+    assert site.questions == 1
+    later = make_answer(answered_at=NOW + CACHE_SECONDS)
+    site.answers(later)
+    assert site.ask(NOW + CACHE_SECONDS) == later
+    assert site.ask(NOW + CACHE_SECONDS + 1) == later
+    assert site.questions == 2
+
+
+def test_in_an_outage_an_older_answer_is_used_within_the_grace_time() -> None:
+    site = Site()
+    site.ask()
+    site.answers(OUTAGE)
+    assert site.ask(NOW + CACHE_SECONDS + GRACE_SECONDS - 1) == make_answer()
+    assert site.questions == 2, "asked first"
+    with pytest.raises(IdentityUnavailable, match="nobody answers"):
+        site.ask(NOW + CACHE_SECONDS + GRACE_SECONDS)
+
+
+def test_refused_token_is_forgotten_and_no_outage_brings_it_back() -> None:
+    site = Site()
+    site.ask()
+    site.answers(REFUSAL)
+    with pytest.raises(InvalidToken):
+        site.ask(NOW + CACHE_SECONDS)
+    assert site.held.values == {}
+    site.answers(OUTAGE)
+    with pytest.raises(IdentityUnavailable):
+        site.ask(NOW + CACHE_SECONDS)
+
+
+def test_refusal_is_not_remembered() -> None:
+    site = Site()
+    site.answers(REFUSAL)
+    for _ in range(2):
+        with pytest.raises(InvalidToken):
+            site.ask()
+    assert (site.questions, site.held.values) == (2, {})
+
+
+def test_answer_never_outlives_its_token() -> None:
+    site = Site()
+    late = EXPIRES_AT - 10
+    site.answers(make_answer(answered_at=late))
+    site.ask(late)
+    assert list(site.held.ttls.values()) == [10]
+    site.ask(EXPIRES_AT - 0.5)
+    assert site.questions == 1
+    # A cache that keeps things for too long, and an outage, change nothing.
+    site.answers(OUTAGE)
+    with pytest.raises(IdentityUnavailable):
+        site.ask(EXPIRES_AT)
+
+
+@pytest.mark.parametrize("left_seconds", [0.9, 0, -1, -100_000])
+def test_token_about_to_expire_is_not_kept_for_ever(left_seconds: float) -> None:
+    """A time to live of 0 means just that to memcached."""
+    site = Site()
+    site.ask(EXPIRES_AT - left_seconds)
+    assert site.held.values == {}
+
+
+@pytest.mark.parametrize("expires_at", [..., None, 5, "", "tomorrow", "9999999-01-01T00:00:00Z"])
+def test_answer_without_a_proper_expiry_is_passed_on_and_not_kept(expires_at: object) -> None:
+    site = Site()
+    site.answers(make_answer(expires_at=expires_at))
+    assert site.ask() == site.source.outcome
+    assert site.held.values == {}
+
+
+def test_expiry_without_a_zone_is_utc() -> None:
+    site = Site()
+    site.answers(make_answer(expires_at="2023-11-14T22:15:20"))  # ISSUED_AT + 120
+    site.ask()
+    assert list(site.held.ttls.values()) == [60]
+
+
+def test_time_to_live_covers_cache_time_and_grace() -> None:
+    site = Site()
+    site.ask()
+    site.ask(allow_expired=True)
+    assert list(site.held.ttls.values()) == [CACHE_SECONDS + GRACE_SECONDS, CACHE_SECONDS]
+
+
+def test_what_allow_expired_got_serves_only_those_who_may_ask_for_it() -> None:
+    site = Site()
+    after = EXPIRES_AT + 10
+    site.answers(make_answer(answered_at=after))
+    site.ask(after, allow_expired=True)
+    site.ask(after, allow_expired=True)
+    assert site.source.questions == [(TOKEN, True)]
+    site.answers(REFUSAL)
+    with pytest.raises(InvalidToken):
+        site.ask(after)
+
+
+def test_what_allow_expired_got_has_no_grace() -> None:
+    site = Site()
+    site.ask(allow_expired=True)
+    site.answers(OUTAGE)
+    with pytest.raises(IdentityUnavailable):
+        site.ask(NOW + CACHE_SECONDS, allow_expired=True)
+
+
+def test_token_refused_even_though_expiry_was_allowed_is_forgotten_altogether() -> None:
+    site = Site()
+    site.ask()
+    site.answers(REFUSAL)
+    with pytest.raises(InvalidToken):
+        site.ask(allow_expired=True)
+    assert site.held.values == {}
+
+
+def test_with_a_cache_time_of_0_nothing_is_remembered() -> None:
+    site = Site(cache_seconds=0)
+    site.ask()
+    site.ask()
+    assert (site.questions, site.held.values) == (2, {})
+
+
+def test_answer_from_the_future_is_not_believed() -> None:
+    site = Site()
+    site.answers(make_answer(answered_at=NOW + SKEW_SECONDS + 1))
+    site.ask()
+    site.ask()
+    assert site.questions == 2
+    site.answers(make_answer(answered_at=NOW + SKEW_SECONDS))
+    site.ask()
+    site.ask()
+    assert site.questions == 3
+
+
+def test_filter_with_catalog_does_not_take_an_answer_without_one() -> None:
+    held = DictCache()
+    without, including = Site(held, include_catalog=False), Site(held)
+    catalog = ServiceCatalog.from_services(CATALOG)
+    including.answers(make_answer(catalog=catalog))
+    without.ask()
+    assert including.ask().catalog is catalog
+    # What has the catalog serves both, so that the two don't overwrite each other for ever.
+    assert without.ask().catalog is None
+    assert including.ask().catalog is catalog
+    assert (without.questions, including.questions) == (1, 1)
+
+
+def test_tokens_do_not_meet() -> None:
+    site = Site()
+    site.ask()
+    site.answers(make_answer(user={"id": "u2", "name": "Eve"}))
+    assert site.ask(token=TOKEN + "x").body["user"] == {"id": "u2", "name": "Eve"}
+    assert site.ask() == make_answer()
+
+
+def test_identity_endpoints_do_not_meet() -> None:
+    held = DictCache()
+    one = Site(held)
+    other = Site(held, Shelf(KeyMaker("https://other.example/v3", None), make_shelf().sealing))
+    one.ask()
+    other.ask()
+    assert other.questions == 1
+
+
+@pytest.mark.parametrize("sealing", make_sealings())
+def test_entry_of_another_token_under_this_key_is_a_miss(sealing: str) -> None:
+    """Whoever mixes up answers (CVE-2014-0105) or moves entries gains nothing."""
+    site = Site(None, make_shelf(make_sealings()[sealing]))
+    eve = make_answer(user={"id": "u2", "name": "Eve"})
+    site.answers(eve)
+    site.ask(token="another")
+    (moved,) = site.held.values.values()
+    site.answers(make_answer())
+    site.ask()
+    for key in site.held.values:
+        site.held.values[key] = moved
+    assert site.ask() == make_answer()
+    assert site.questions == 3
+
+
+@pytest.mark.parametrize("sealing", make_sealings())
+def test_no_token_is_kept_in_clear_and_with_encrypt_no_name(sealing: str) -> None:
+    site = Site(None, make_shelf(make_sealings()[sealing], SECRET))
+    site.answers(make_answer(catalog=ServiceCatalog.from_services(CATALOG)))
+    site.ask()
+    kept = texts_of(site.held.values)
+    for secret in (TOKEN, digest_token(TOKEN).hex()):
+        assert secret.encode() not in kept
+    assert (b"Ada" in kept) == (sealing != "ENCRYPT")
+
+
+@pytest.mark.parametrize("kind", [MacSealing, EncryptSealing])
+def test_secret_is_rotated_without_a_cold_cache(
+    kind: type[MacSealing] | type[EncryptSealing],
+) -> None:
+    old, new = make_shelf(kind(OTHER_SECRET), OTHER_SECRET), make_shelf(kind(SECRET), SECRET)
+    held = DictCache()
+    before, during, after = Site(held, old), Site(held, new, old), Site(held, new)
+    before.ask()
+    assert during.ask() == make_answer()
+    assert during.questions == 0, "read with the old secret"
+    during.ask(NOW + CACHE_SECONDS)
+    after.answers(OUTAGE)
+    assert after.ask(NOW + 1) == make_answer(), "written with the new one"
+    during.answers(REFUSAL)
+    with pytest.raises(InvalidToken):
+        during.ask(NOW + CACHE_SECONDS)
+    assert held.values == {}, "forgotten under both"
+
+
+def test_entry_sealed_in_another_way_is_a_miss_and_written_anew(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    held = DictCache()
+    Site(held, make_shelf(MacSealing(SECRET), SECRET)).ask()
+    (key,) = held.values
+    site = Site(held, make_shelf(EncryptSealing(SECRET), SECRET))
+    site.ask()
+    site.ask()
+    assert (site.questions, list(held.values)) == (1, [key])
+    assert "sealed in another way" in caplog.text
+
+
+def test_faults_of_the_cache_cost_nothing_but_time(caplog: pytest.LogCaptureFixture) -> None:
+    site = Site()
+    site.held.fault = CacheError("memcached is on fire")
+    for _ in range(50):
+        assert site.ask() == make_answer()
+    site.answers(REFUSAL)
+    with pytest.raises(InvalidToken):
+        site.ask()
+    assert site.questions == 51
+    assert [record.getMessage() for record in caplog.records] == [
+        "The shared cache is at fault, requests go on without it: memcached is on fire"
+    ]
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+def test_cache_that_did_not_answer_is_not_asked_again_by_the_same_request() -> None:
+    """One request waits for one time-out."""
+
+    class Counting(DictCache):
+        uses = 0
+
+        def _fail(self) -> None:
+            self.uses += 1
+            raise CacheError("no answer in time")
+
+    held = Counting()
+    site = Site(held)
+    site.ask()
+    assert held.uses == 1
+    site.answers(REFUSAL)
+    with pytest.raises(InvalidToken):
+        site.ask(allow_expired=True)
+    assert held.uses == 2
+
+
+def test_answer_too_large_for_the_cache_is_not_kept_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    site = Site()
+    large = make_answer(roles=[{"id": "r", "name": "x" * MAX_VALUE_BYTES}])
+    site.answers(large)
+    for _ in range(3):
+        assert site.ask() == large
+    assert site.held.values == {}
+    (record,) = caplog.records
+    assert f"more than {MAX_VALUE_BYTES} don't fit" in record.getMessage()
+
+
+def test_catalog_larger_than_the_cache_takes_fits_compressed() -> None:
+    services = [{**service, "id": str(n)} for n in range(2000) for service in CATALOG]
+    catalog = ServiceCatalog.from_services(services)
+    assert len(catalog.text) > MAX_VALUE_BYTES
+    site = Site()
+    site.answers(make_answer(catalog=catalog))
+    assert site.ask() == site.ask()
+    assert site.questions == 1
+
+
+@pytest.mark.parametrize("sealing", make_sealings())
+@pytest.mark.parametrize("garbage", [b"", b"\0", b"aw-0", b"aw-M", b"aw-E", b"x" * 100_000])
+def test_garbage_in_the_cache_is_a_miss(
+    sealing: str, garbage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(None, make_shelf(make_sealings()[sealing]))
+    site.ask()
+    for key in site.held.values:
+        site.held.values[key] = garbage
+    assert site.ask() == make_answer()
+    assert site.questions == 2
+    assert "The shared cache is at fault" in caplog.text
+
+
+def test_well_sealed_entry_of_odd_content_is_a_miss() -> None:
+    site = Site(None, make_shelf(MacSealing(SECRET), SECRET))
+    site.ask()
+    (key,) = site.held.values
+    for content in (b"", b"{}", b"[]\n", b"\xff\n", b'{"version":1}\n'):
+        sealed = MacSealing(SECRET).seal(key, key.encode() + b"\n" + content)
+        site.held.values[key] = sealed
+        asked = site.questions
+        assert site.ask() == make_answer()
+        assert site.questions == asked + 1
+
+
+def test_answer_keeps_its_age_on_the_way_through_the_cache() -> None:
+    site = Site()
+    site.ask()
+    assert site.ask(NOW + 100).answered_at == NOW
+    assert replace(site.ask(NOW + 100), answered_at=0) == make_answer(answered_at=0)
+
+
+def test_url_of_the_endpoint_is_not_in_the_cache() -> None:
+    site = Site()
+    site.ask()
+    assert ENDPOINT.encode() not in texts_of(site.held.values)
