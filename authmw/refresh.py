@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from authmw.process import PerProcess
@@ -44,6 +44,7 @@ class _Loop:
     def __init__(self, refreshable: Refreshable, clock: Callable[[], float]) -> None:
         self.refreshable = refreshable
         self.reloading = threading.Lock()
+        self.is_closed = False
         self._clock = clock
         self._wake = wake = threading.Event()
         # Bound to the event alone, so that the thread does not keep the loop alive.
@@ -82,23 +83,34 @@ class _Loop:
 
 
 def _run(find_loop: Callable[[], _Loop | None], wake: threading.Event) -> None:
-    """What a background thread does, until the filter it works for is gone."""
-    while (loop := find_loop()) is not None:
+    """What a background thread does, until the filter it works for is closed or gone."""
+    while (loop := find_loop()) is not None and not loop.is_closed:
         pause = loop.pause_seconds
         del loop  # not held while it sleeps
         wake.wait(pause)
         wake.clear()
-        if (loop := find_loop()) is not None:
+        if (loop := find_loop()) is not None and not loop.is_closed:
             loop.reload_if_due()
 
 
 class _Crew:
     """All loops of one process."""
 
-    def __init__(self, refreshables: Sequence[Refreshable], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        refreshables: Sequence[Refreshable],
+        in_background: Collection[Refreshable],
+        clock: Callable[[], float],
+    ) -> None:
         self.loops = [_Loop(refreshable, clock) for refreshable in refreshables]
+        self.awaited = [loop for loop in self.loops if loop.refreshable not in in_background]
         self.first_round = threading.Lock()
         self.is_under_way = False
+
+    def disband(self) -> None:
+        for loop in self.loops:
+            loop.is_closed = True
+            loop.wake()
 
 
 class Refresher:
@@ -118,13 +130,21 @@ class Refresher:
     ) -> None:
         self._refreshables: tuple[Refreshable, ...] = ()
         self._clock = clock
-        self._crew = PerProcess(lambda: _Crew(self._refreshables, self._clock))
+        self._in_background: tuple[Refreshable, ...] = ()
+        self._crew = PerProcess(lambda: _Crew(self._refreshables, self._in_background, self._clock))
         self.overdue_at = _NEVER
         self.add(*refreshables)
 
-    def add(self, *refreshables: Refreshable) -> None:
-        """Keep these fresh as well; only before the first request."""
+    def add(self, *refreshables: Refreshable, in_background: bool = False) -> None:
+        """Keep these fresh as well; to be called before the first request only.
+
+        Args:
+            refreshables: what to keep fresh.
+            in_background: whether the first request can be answered without them.
+        """
         self._refreshables += refreshables
+        if in_background:
+            self._in_background += refreshables
         if self._refreshables:
             self.overdue_at = -_NEVER
 
@@ -139,8 +159,9 @@ class Refresher:
             with crew.first_round:
                 if not crew.is_under_way:
                     for loop in crew.loops:
-                        self._reload_if_due(loop, patience=0)
                         loop.start()
+                    for loop in crew.awaited:
+                        loop.reload_if_due()
                     crew.is_under_way = True
         else:
             for loop in crew.loops:
@@ -151,6 +172,11 @@ class Refresher:
         )
         # A refreshable that can't get on must not have every request come here.
         self.overdue_at = max(self.overdue_at, self._clock() + _PATIENCE_SECONDS / 2)
+
+    def close(self) -> None:
+        """End this process's background threads; nothing is kept fresh any more."""
+        self.overdue_at = _NEVER
+        self._crew.get().disband()
 
     def wake(self, refreshable: Refreshable) -> None:
         """Have a refreshable look at once whether it is due, as something has changed."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable
 
-from authmw.cache.memory import MemoryCache
+from authmw.cache.memory import Entry, MemoryCache
+from authmw.checks.expiry import verify_not_expired
 from authmw.checks.token_string import verify_carriable
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.flights import Flights
+from authmw.revocation.verdict import Revocations
 from authmw.token import Token
 from authmw.validation import Strength, Validator
 
@@ -24,6 +26,7 @@ class Resolver:
         memory: remembers validated tokens.
         flights: joins concurrent validations of one token.
         validator: asked about what memory does not hold.
+        revocations: which tokens were revoked since they were validated.
         max_token_size: bytes; a longer token is refused unseen.
         clock: epoch seconds.
     """
@@ -34,22 +37,40 @@ class Resolver:
         memory: MemoryCache[Token],
         flights: Flights[Token],
         validator: Validator,
+        revocations: Revocations,
         max_token_size: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._memory = memory
         self._flights = flights
         self._validator = validator
+        self._revocations = revocations
         self._max_token_size = max_token_size
         self._clock = clock
 
     def recall(self, token: str, now: float) -> Token | None:
-        """Return what memory holds of a token, validated at full strength and still fresh."""
+        """Return what memory holds of a token, validated at full strength and still fresh.
+
+        Raises:
+            InvalidToken: (revoked) since it was validated.
+        """
         entry = self._memory.get(token)
         if entry is None or now >= entry.value.fresh_until:
             return None
+        if entry.generation != self._revocations.generation:
+            self._check_again(token, entry)
         entry.used = True
         return entry.value
+
+    def _check_again(self, key: Hashable, entry: Entry[Token]) -> None:
+        # Read first: an event that comes meanwhile then causes one more check, not one less.
+        generation = self._revocations.generation
+        try:
+            self._revocations.verify_not_revoked(entry.value)
+        except InvalidToken:
+            self._memory.discard(key)
+            raise
+        entry.generation = generation
 
     def validate(self, token: str, strength: Strength, now: float) -> Token:
         """Return the Token of a string that `recall` did not know.
@@ -64,11 +85,17 @@ class Resolver:
             return self._flights.run(key, lambda: self._lead(token, strength, key))
         except IdentityUnavailable:
             entry = self._memory.get(key)
-            # Whoever waited for an answer may have waited past either.
+            # Whoever waited for an answer may have waited for too long.
             now = max(now, self._clock())
-            if entry is not None and now < min(entry.value.usable_until, entry.value.expires_at):
-                return entry.value
-            raise
+            if entry is None or now >= entry.value.usable_until:
+                raise
+            if strength is Strength.CURRENT:
+                verify_not_expired(entry.value, now)
+            elif now >= entry.value.expires_at:
+                # Whether an expired token may still be used only the endpoint says.
+                raise
+            self._check_again(key, entry)
+            return entry.value
 
     def _lead(self, token: str, strength: Strength, key: Hashable) -> Token:
         # Read anew: since `recall` another flight may have landed, and time has passed
@@ -76,14 +103,20 @@ class Resolver:
         now = self._clock()
         entry = self._memory.get(key)
         if entry is not None and now < entry.value.fresh_until:
+            self._check_again(key, entry)
             entry.used = True
             return entry.value
+        generation = self._revocations.generation
         try:
             validated = self._validator.validate(token, strength, now)
+            # An answer may come from a cache, and be older than the revocation.
+            self._revocations.verify_not_revoked(validated)
         except InvalidToken:
             self._memory.discard(key)
+            if strength is Strength.ALLOW_EXPIRED:
+                self._memory.discard(token)  # no good at full strength either
             raise
-        self._memory.put(key, validated)
+        self._memory.put(key, validated, generation)
         return validated
 
 

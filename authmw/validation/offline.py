@@ -7,6 +7,7 @@ from authmw.authority.claims_set import parse_keystone_claims
 from authmw.authority.key import authority_key
 from authmw.authority.sources import AuthoritySources
 from authmw.jose.verifier import JwsVerifier
+from authmw.revocation.verdict import Revocations
 from authmw.token import Token
 from authmw.validation import Strength
 
@@ -24,11 +25,16 @@ class OfflineValidator:
     Args:
         verifier: signature and registered claims.
         authority: names and roles.
+        revocations: nobody else judges these tokens, so without recent events they can't be
+            accepted.
     """
 
-    def __init__(self, verifier: JwsVerifier, authority: AuthoritySources) -> None:
+    def __init__(
+        self, verifier: JwsVerifier, authority: AuthoritySources, revocations: Revocations
+    ) -> None:
         self._verifier = verifier
         self._authority = authority
+        self._revocations = revocations
 
     def validate(self, token: str, strength: Strength, now: float) -> Token:  # noqa: ARG002
         """Validate one token; see `authmw.validation.Validator`.
@@ -41,8 +47,10 @@ class OfflineValidator:
         answer = self._authority.look_up(
             Question(authority_key(claims), claims, keystone, token), now
         )
-        fresh_until = min(_relied_on_until(answer, now), expires_at)
-        return Token.of_principal(
+        fresh_until = min(
+            _relied_on_until(answer, now), self._revocations.decidable_until(now), expires_at
+        )
+        validated = Token.of_principal(
             answer.principal,
             methods=keystone.methods,
             audit_ids=keystone.audit_ids,
@@ -52,6 +60,8 @@ class OfflineValidator:
             fresh_until=fresh_until,
             usable_until=fresh_until,
         )
+        self._revocations.verify_decidable(validated, now)
+        return validated
 
 
 def _relied_on_until(answer: Answer, now: float) -> int:

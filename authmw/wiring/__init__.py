@@ -18,6 +18,7 @@ from authmw.identity.client import IdentityClient
 from authmw.identity.endpoint_source import EndpointSource
 from authmw.refresh import Refresher
 from authmw.resolver import Resolver
+from authmw.revocation.verdict import Revocations
 from authmw.settings import Settings, Validation
 from authmw.token import Token
 from authmw.validation import Validator
@@ -25,6 +26,7 @@ from authmw.validation.choice import ChoiceValidator
 from authmw.validation.shadow import ShadowValidator
 from authmw.wiring.cache import make_shared_cache
 from authmw.wiring.remote import make_remote_validator, make_token_source
+from authmw.wiring.revocation import make_revocations
 
 # Followers wait a little longer than a leader may take, so that they share its outcome.
 _FOLLOWER_PATIENCE_SECONDS = 2
@@ -37,11 +39,16 @@ class Door:
     settings: Settings
     identity: IdentityClient
     authenticator: Authenticator
+    refresher: Refresher
 
     def challenge(self) -> str:
         """Return the value of WWW-Authenticate: where a client gets a token."""
         uri = self.settings.www_authenticate_uri or self.identity.authenticate_uri()
         return f'Keystone uri="{uri}"' if uri else "Keystone"
+
+    def close(self) -> None:
+        """End what works in the background, for a filter that serves no more requests."""
+        self.refresher.close()
 
 
 def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time) -> Door:
@@ -64,7 +71,8 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
         clock=clock,
     )
     refresher = Refresher(clock=clock)
-    validator = _make_validator(settings, identity, refresher)
+    revocations = make_revocations(settings, identity, refresher)
+    validator = _make_validator(settings, identity, revocations, refresher)
     resolver = Resolver(
         memory=MemoryCache[Token](
             max_entries=settings.memory_cache_size if settings.token_cache_time else 0,
@@ -72,15 +80,16 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
         ),
         flights=Flights[Token](settings.identity_deadline + _FOLLOWER_PATIENCE_SECONDS),
         validator=validator,
+        revocations=revocations,
         max_token_size=settings.max_token_size,
         clock=clock,
     )
     authenticator = Authenticator(resolver, read_rules(settings), refresher, clock=clock)
-    return Door(settings, identity, authenticator)
+    return Door(settings, identity, authenticator, refresher)
 
 
 def _make_validator(
-    settings: Settings, identity: IdentityClient, refresher: Refresher
+    settings: Settings, identity: IdentityClient, revocations: Revocations, refresher: Refresher
 ) -> Validator:
     endpoint = EndpointSource(identity, include_catalog=settings.include_service_catalog)
     cache = make_shared_cache(settings)
@@ -90,7 +99,7 @@ def _make_validator(
     # Imported here, as verifying signatures takes libraries that remote validation does not.
     from authmw.wiring.offline import make_offline
 
-    offline = make_offline(settings, endpoint, cache, refresher)
+    offline = make_offline(settings, endpoint, cache, revocations, refresher)
     if settings.shadow_validation:
         return ShadowValidator(remote, offline)
     return ChoiceValidator(

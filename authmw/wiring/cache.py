@@ -24,8 +24,10 @@ def make_shared_cache(settings: Settings) -> SharedCache | None:
 
 
 def name_endpoint(settings: Settings) -> str:
-    """Return what tells the identity service we ask from another one, for cache keys."""
-    auth_url = settings.auth.values.get("auth_url") if settings.auth is not None else None
-    return " ".join(
-        str(part or "") for part in (auth_url, settings.interface, settings.region_name)
-    )
+    """Return what tells the identity service we ask from another one.
+
+    Services that write the same address in different ways share what they remember.
+    """
+    options = settings.auth.values if settings.auth is not None else {}
+    url = str(options.get("auth_url") or options.get("endpoint") or "")
+    return f"{url.rstrip('/').removesuffix('/v3').rstrip('/')} {settings.region_name or ''}"

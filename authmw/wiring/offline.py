@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from authmw.authority import Answer, Authority
+from authmw.authority import Answer, Authority, Question
 from authmw.authority.claims import ClaimsAuthority
-from authmw.authority.identity import IdentityAuthority
+from authmw.authority.identity import Ask, IdentityAuthority
 from authmw.authority.sources import AuthoritySources
 from authmw.cache.memory import MemoryCache
 from authmw.errors import ConfigurationError
-from authmw.identity.answer import TokenSource
+from authmw.identity.answer import TokenAnswer, TokenSource
 from authmw.identity.documents import DocumentFetcher
 from authmw.jose.claims import ClaimRules
 from authmw.jose.key_set import KeySource
@@ -18,39 +18,52 @@ from authmw.jose.verifier import JwsVerifier
 from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
-from authmw.refresh import Refreshable
+from authmw.refresh import Refresher
+from authmw.revocation.verdict import Revocations
 from authmw.settings import Settings
 from authmw.validation.offline import OfflineValidator
 
-
-@dataclass(frozen=True)
-class Offline:
-    """Offline validation, and what of it has to be kept fresh."""
-
-    validator: OfflineValidator
-    refreshables: tuple[Refreshable, ...]
+if TYPE_CHECKING:
+    from authmw.cache.shared import SharedCache
 
 
-def make_offline(settings: Settings, endpoint: TokenSource) -> Offline:
+def make_offline(
+    settings: Settings,
+    endpoint: TokenSource,
+    cache: SharedCache | None,
+    revocations: Revocations,
+    refresher: Refresher,
+) -> OfflineValidator:
     """Put offline validation together; nothing is read yet.
 
     Args:
         settings: of the filter; `has_key_source` is true.
         endpoint: answers for `jws_authority = identity`.
+        cache: shares those answers with other processes; None: nothing does.
+        revocations: which tokens were revoked.
+        refresher: gets what has to be kept fresh.
 
     Raises:
         ConfigurationError: a source that can't be had was asked for.
     """
     keys = make_key_source(settings)
-    authority, refreshables = _make_authority(settings, endpoint)
-    verifier = JwsVerifier(
+    refresher.add(keys)
+    return OfflineValidator(
+        make_verifier(settings, keys),
+        _make_authority(settings, endpoint, cache, refresher),
+        revocations,
+    )
+
+
+def make_verifier(settings: Settings, keys: KeySource) -> JwsVerifier:
+    """Return what verifies signatures and registered claims."""
+    return JwsVerifier(
         keys,
         accepted_algorithms=frozenset(settings.jws_accepted_algorithms),
         max_keys=settings.jws_max_keys,
         max_size=settings.max_token_size,
         rules=ClaimRules(settings.jws_issuer, settings.jws_audience, settings.clock_skew_tolerance),
     )
-    return Offline(OfflineValidator(verifier, authority), (keys, *refreshables))
 
 
 def make_key_source(settings: Settings) -> KeySource:
@@ -74,37 +87,54 @@ def make_key_source(settings: Settings) -> KeySource:
 
 
 def _make_authority(
-    settings: Settings, endpoint: TokenSource
-) -> tuple[AuthoritySources, tuple[Refreshable, ...]]:
+    settings: Settings, endpoint: TokenSource, cache: SharedCache | None, refresher: Refresher
+) -> AuthoritySources:
     sources: list[Authority] = []
-    refreshables: list[Refreshable] = []
     for name in settings.jws_authority:
         if name == "claims":
             sources.append(
                 ClaimsAuthority(
                     answers=_make_answers(settings),
-                    names={},
+                    names=settings.jws_claim_names,
                     admin_project=_admin_project(settings),
                     fresh_seconds=settings.authority_cache_time,
                 )
             )
         elif name == "identity":
             identity = IdentityAuthority(
-                lambda question, now: endpoint.fetch_token_answer(
-                    question.token, allow_expired=False, now=now
-                ),
+                _make_ask(settings, endpoint, cache),
                 answers=_make_answers(settings),
                 fresh_seconds=settings.authority_cache_time,
                 grace_seconds=settings.identity_outage_grace,
                 deadline_seconds=settings.identity_deadline,
+                wake=refresher.wake,
             )
             sources.append(identity)
-            refreshables.append(identity)
+            refresher.add(identity)
         else:
             raise ConfigurationError(
                 "jws_authority", name, "bundles are not built yet; write identity or claims"
             )
-    return AuthoritySources(sources), tuple(refreshables)
+    return AuthoritySources(sources)
+
+
+def _make_ask(settings: Settings, endpoint: TokenSource, cache: SharedCache | None) -> Ask:
+    if cache is not None:
+        from authmw.cache.authority_answers import CachedAuthoritySource
+
+        return CachedAuthoritySource(
+            endpoint,
+            cache,
+            cache_seconds=settings.authority_cache_time,
+            grace_seconds=settings.identity_outage_grace,
+            include_catalog=settings.include_service_catalog,
+            clock_skew_seconds=settings.clock_skew_tolerance,
+        )
+
+    def ask(question: Question, now: float, *, newer_than: int) -> TokenAnswer:  # noqa: ARG001
+        return endpoint.fetch_token_answer(question.token, allow_expired=False, now=now)
+
+    return ask
 
 
 def _make_answers(settings: Settings) -> MemoryCache[Answer]:

@@ -59,13 +59,18 @@ Protect = Callable[..., Protected]
 
 
 @pytest.fixture
-def protect(server: IdentityServer) -> Protect:
+def protect(server: IdentityServer) -> Iterator[Protect]:
     """Make a protected service; keyword arguments are options, as in a paste file."""
+
+    made: list[authmw.AuthMiddleware] = []
 
     def make(**options: str) -> Protected:
         service = Service()
         conf = {**server.service_credentials, **options}
         middleware = authmw.filter_factory({}, **conf)(lint(service))
+        made.append(middleware)
         return Protected(server, service, TestApp(middleware))
 
-    return make
+    yield make
+    for middleware in made:
+        middleware.close()

@@ -38,7 +38,12 @@ def load(**paste: object) -> Settings:
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    return [
+        record.getMessage()
+        for record in caplog.records
+        # Filters of other tests may still be at work in the background.
+        if record.levelno == logging.WARNING and record.threadName == "MainThread"
+    ]
 
 
 # Completeness

@@ -11,7 +11,7 @@ import pytest
 from keystoneauth1 import loading
 from oslo_config import cfg, types
 
-from authmw.option_types import Boolean, Integer, describe_type
+from authmw.option_types import Boolean, Integer, NamedTexts, describe_type
 from authmw.options import GROUP, GROUPS, OPTIONS, list_opts
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,7 @@ OURS = {
     "jws_issuer": None,
     "jws_audience": None,
     "jws_authority": ["identity"],
+    "jws_claim_names": {},
     "authority_cache_time": 60,
     "admin_project_name": None,
     "admin_project_domain_name": None,
@@ -216,6 +217,35 @@ def test_a_number_may_be_typed_or_written_with_blanks_and_sign() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "pairs"),
+    [
+        ("roles:groups, user_name : nick,", {"roles": "groups", "user_name": "nick"}),
+        ("roles:urn:example:roles", {"roles": "urn:example:roles"}),
+        ({"roles": "groups"}, {"roles": "groups"}),
+        ("", {}),
+    ],
+)
+def test_pairs_are_written_with_colons_between_commas(value: object, pairs: object) -> None:
+    assert NamedTexts()(value) == pairs
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("roles", "not name:text pairs: 'roles'"),
+        ("roles:", "not name:text pairs: 'roles:'"),
+        (":groups", "not name:text pairs: ':groups'"),
+        ("roles=groups", "not name:text pairs: 'roles=groups'"),
+        ({"roles": 1}, "not name:text pairs: \"{'roles': 1}\""),
+        ("roles:a,roles:b", "a name is repeated: 'roles:a,roles:b'"),
+    ],
+)
+def test_pairs_are_whole_and_no_name_is_repeated(value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        NamedTexts()(value)
+
+
+@pytest.mark.parametrize(
     ("option_type", "words"),
     [
         (Boolean(), "true or false"),
@@ -225,6 +255,7 @@ def test_a_number_may_be_typed_or_written_with_blanks_and_sign() -> None:
         (types.String(choices=("a", "b")), "one of a, b"),
         (types.List(types.String(choices=("a", "b"))), "a comma separated list out of a, b"),
         (types.List(), "a comma separated list"),
+        (NamedTexts(), "comma separated name:text pairs"),
         (types.String(), "a text"),
         (int, "a whole number"),
         (float, "a number"),

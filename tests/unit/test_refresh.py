@@ -116,6 +116,20 @@ def test_a_failure_is_logged_and_does_not_end_the_refreshing(
     assert "failed: RuntimeError" in caplog.text
 
 
+def test_its_threads_end_when_it_is_closed() -> None:
+    counting = Counting(0.05)
+    refresher = Refresher([counting])
+    refresher.catch_up()
+    assert counting.wait_for(3)
+    refresher.close()
+    for thread in threading.enumerate():
+        if thread.name == "authmw-Counting":
+            thread.join(20)
+    reloads = counting.reloads
+    time.sleep(0.2)
+    assert (counting.reloads, refresher.overdue_at) == (reloads, float("inf"))
+
+
 def test_its_threads_end_with_it() -> None:
     counting = Counting(0.05)
     refresher = Refresher([counting])

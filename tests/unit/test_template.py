@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from authmw.template import MAX_DEPTH, Template
@@ -17,6 +17,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=30,
 )
+
+# On a busy machine making the objects alone takes longer than is thought healthy.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def make_copy(template: Template) -> dict[str, Any]:
@@ -32,6 +35,7 @@ def containers_in(value: object) -> Iterator[Any]:
             yield from containers_in(inner)
 
 
+@unhurried
 @given(st.dictionaries(st.text(), JSON))
 def test_a_copy_is_equal_and_shares_nothing_that_can_be_changed(members: dict[str, Any]) -> None:
     template = Template(members)
@@ -43,6 +47,7 @@ def test_a_copy_is_equal_and_shares_nothing_that_can_be_changed(members: dict[st
     assert len(set(everyones)) == len(everyones)
 
 
+@unhurried
 @given(st.dictionaries(st.text(), JSON, min_size=1))
 def test_what_happens_to_a_copy_or_to_the_original_is_not_seen_in_the_next_copy(
     members: dict[str, Any],

@@ -1,0 +1,301 @@
+"""The revocation events of a deployment, kept fresh by polling: when to ask, and whom.
+
+No thread and no clock here: whoever keeps things fresh calls `poll(now)` again and again.
+With a shared store one process asks the identity service for all of them; the others read
+what it learned.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import threading
+from datetime import UTC, datetime
+
+from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.process import PerProcess
+from authmw.revocation.board import Board
+from authmw.revocation.bulletin import Notice
+from authmw.revocation.events import MalformedEvents, parse_events
+from authmw.revocation.facts import facts_of
+from authmw.revocation.knowledge import Knowledge
+from authmw.revocation.source import EventsForbidden, EventSource
+from authmw.revocation.store import SharedStore
+from authmw.token import Token
+
+_log = logging.getLogger(__name__)
+
+# A poll has a deadline of its own; who needs longer than this is taken for dead.
+_LONGEST_LEASE_SECONDS = 15
+# How often word of the others is looked for, with and without events to go on with.
+_FOLLOW_SECONDS = 1.0
+_HURRY_SECONDS = 0.2
+# How long a process without any events waits for somebody else's first poll.
+_PATIENCE_SECONDS = 2.0
+# The share of a pause that has to pass; the rest is left to chance.
+_EARLIEST = 0.9
+
+
+class RevocationFeed:
+    """Knows which tokens are revoked, as of the last poll.
+
+    `generation` and the `verify_…` methods are for any thread and take no lock. Who keeps a
+    verdict together with `generation` reads `generation` first.
+
+    Args:
+        source: who is asked.
+        poll_interval_seconds: `revocation_poll_interval`, at least 1.
+        max_staleness_seconds: `revocation_max_staleness`.
+        retention_seconds: `revocation_retention`.
+        max_events: `revocation_max_events`.
+        store: shared with the other processes; None: this process asks by itself.
+
+    Attributes:
+        is_forbidden: the identity service last answered 403.
+        answered_at: when the last poll that was answered began, ours or another process's;
+            epoch seconds, None: there was none yet.
+        reload_at: when to call `reload` next, epoch seconds.
+    """
+
+    def __init__(
+        self,
+        source: EventSource,
+        *,
+        poll_interval_seconds: int,
+        max_staleness_seconds: int,
+        retention_seconds: int,
+        max_events: int,
+        store: SharedStore | None = None,
+    ) -> None:
+        if poll_interval_seconds < 1:
+            raise ValueError("a feed polls at intervals of 1 s or more")
+        self.is_forbidden = False
+        self.answered_at: float | None = None
+        self.reload_at = 0.0
+        self._source = source
+        self._interval = poll_interval_seconds
+        self._max_staleness = max_staleness_seconds
+        self._max_events = max_events
+        self._known = Knowledge(max_events=max_events, retention_seconds=retention_seconds)
+        lease_seconds = min(poll_interval_seconds, _LONGEST_LEASE_SECONDS)
+        self._board = None if store is None else Board(store, lease_seconds=lease_seconds)
+        self._patience = 2 * lease_seconds + _PATIENCE_SECONDS
+        self._polling = PerProcess(threading.Lock)
+        self._since_count = secrets.randbelow(1_000_000)
+        self._tried_at: float | None = None
+        self._waiting_since: float | None = None
+        self._notice: Notice | None = None
+        self._is_cut_off = False
+        self._trouble: str | None = None
+
+    # What requests ask
+
+    @property
+    def generation(self) -> int:
+        """Moves on when events came that were not known, and only then."""
+        return self._known.index.generation
+
+    def __len__(self) -> int:
+        """The number of events kept."""
+        return len(self._known.index)
+
+    def verify_not_revoked(self, token: Token) -> None:
+        """Compare a token with all events.
+
+        Raises:
+            InvalidToken: (revoked) an event covers it.
+        """
+        attributes = self._known.index.find_attributes(facts_of(token))
+        if attributes is not None:
+            of = ", ".join(attributes) or "all tokens"
+            raise InvalidToken(Reason.REVOKED, f"a revocation event of {of} covers it")
+
+    def verify_decidable(self, token: Token, now: float) -> None:
+        """Make sure that not being revoked means something: for tokens nobody else judges.
+
+        Raises:
+            IdentityUnavailable: events are missing that might cover the token.
+        """
+        if self.is_stale(now):
+            raise IdentityUnavailable(
+                f"{self._describe_age()}: {self._trouble or 'nothing polls them'}"
+            )
+        forgotten_before = self._known.index.forgotten_before
+        if forgotten_before is not None and token.issued_at <= forgotten_before:
+            raise IdentityUnavailable(
+                f"there are more than revocation_max_events = {self._max_events} revocation "
+                "events, and one that was forgotten might cover this token"
+            )
+
+    def decidable_until(self, now: float) -> int:
+        """Return up to when, in epoch seconds, the last answer is recent enough to go by."""
+        return int(now if self.answered_at is None else self.answered_at + self._max_staleness)
+
+    def is_stale(self, now: float) -> bool:
+        """Whether the last answer is older than `revocation_max_staleness`, or there is none."""
+        # abs(): after a clock was set back nobody knows how old anything is.
+        return self.answered_at is None or abs(now - self.answered_at) > self._max_staleness
+
+    def _describe_age(self) -> str:
+        if self.answered_at is None:
+            return "no revocation events were read yet"
+        last = datetime.fromtimestamp(self.answered_at, UTC).isoformat(timespec="seconds")
+        return (
+            f"revocation events were last read at {last}, longer ago than revocation_max_staleness"
+        )
+
+    # What keeps it fresh
+
+    def poll(self, now: float) -> None:
+        """Learn what is new, from the other processes or from the identity service.
+
+        Asks nobody before it is due, so it may be called as often as one likes. Returns at
+        once while another thread is at it. Never raises for what servers and stores do.
+
+        Args:
+            now: epoch seconds.
+        """
+        lock = self._polling.get()
+        if not lock.acquire(blocking=False):
+            return
+        try:
+            if self._board is not None:
+                self._poll_together(self._board, now)
+            elif self._is_due(now):
+                self._ask(now)
+        finally:
+            lock.release()
+
+    def reload(self, now: float) -> None:
+        """Poll, and plan the next time; see `authmw.refresh.Refreshable`."""
+        self.poll(now)
+        if self._board is None:
+            longest = float(self._interval)
+        else:
+            longest = _HURRY_SECONDS if self.answered_at is None else _FOLLOW_SECONDS
+        # Earlier than need be, never later, so that processes started together drift apart.
+        self.reload_at = now + longest * random.uniform(_EARLIEST, 1.0)  # noqa: S311
+
+    def _is_due(self, now: float) -> bool:
+        # abs(): a clock that was set back must not keep us waiting for as long.
+        interval = self._interval * (_EARLIEST if self._board is None else 1.0)
+        return self._tried_at is None or abs(now - self._tried_at) >= interval
+
+    def _ask(self, now: float) -> None:
+        self._tried_at = now
+        self._waiting_since = None
+        try:
+            answer = self._source.fetch_events(self._render_since(self._known.covers_from))
+            answered_at = now if answer.date is None else answer.date
+            events = parse_events(answer.document, int(answered_at))
+        except EventsForbidden as error:
+            self.is_forbidden = True
+            self._report(
+                "our own user may not read them, so a revoked token is taken for as long as it is "
+                f"cached; give the user the service role ({error.detail})"
+            )
+        except IdentityUnavailable as error:
+            self._report(error.detail)
+        except MalformedEvents as error:
+            self._report(f"the answer is no list of events: {error}")
+        else:
+            self._known.take_answer(events, answer.date, now)
+            self.answered_at = now
+            self.is_forbidden = False
+            self._report(None)
+
+    def _render_since(self, covers_from: float) -> str:
+        """Write a time that was never asked for before.
+
+        Keystone remembers its answer for each `since`, and may go on giving it after there
+        was an event. Events have whole seconds, so the fraction is free to be our counter.
+        """
+        self._since_count = (self._since_count + 1) % 1_000_000
+        since = datetime.fromtimestamp(int(covers_from), UTC)
+        return f"{since:%Y-%m-%dT%H:%M:%S}.{self._since_count:06}Z"
+
+    def _report(self, trouble: str | None) -> None:
+        if trouble is not None and self._trouble is None:
+            _log.warning("revocation events can't be read: %s", trouble)
+        elif trouble is None and self._trouble is not None:
+            _log.info("revocation events can be read again")
+        self._trouble = trouble
+
+    # Together with other processes
+
+    def _poll_together(self, board: Board, now: float) -> None:
+        self._follow(board, now)
+        if not self._is_due(now):
+            self._waiting_since = None
+        elif self._is_cut_off:
+            # Nobody else can tell us what we missed, and nobody else waits for our answer.
+            self._ask(now)
+        elif board.try_lease(now):
+            # Whoever held it may have been done only just now.
+            posted = self._follow(board, now)
+            if self._is_due(now):
+                self._ask(now)
+                self._publish(board, posted, now)
+        elif self._is_patience_at_end(now):
+            self._ask(now)
+
+    def _is_patience_at_end(self, now: float) -> bool:
+        """Whether whoever has the lease has done nothing with it for too long."""
+        if self._waiting_since is None:
+            self._waiting_since = now
+        patience = _PATIENCE_SECONDS if self.answered_at is None else self._patience
+        return abs(now - self._waiting_since) >= patience
+
+    def _follow(self, board: Board, now: float) -> Notice | None:
+        """Learn what other processes published; return the notice they left."""
+        notice = board.read_notice()
+        if notice is None or notice == self._notice:
+            self._is_cut_off = False
+            return notice
+        self._is_cut_off = bool(notice.edition) and not self._catch_up(board, notice, now)
+        if self._is_cut_off:
+            return notice
+        self._tried_at = notice.tried_at
+        self.is_forbidden = notice.is_forbidden
+        if notice.edition != self._known.window.edition:
+            # The bulletin is a later one already; the notice about it is to come.
+            return notice
+        is_answer = self._notice is None or self._notice.answered_at != notice.answered_at
+        self._notice = notice
+        if is_answer and notice.answered_at is not None and notice.covers_to is not None:
+            # Another host's clock may be ahead of ours.
+            self.answered_at = min(notice.answered_at, now)
+            self._known.move_on(notice.covers_to, now)
+            self._trouble = None
+        return notice
+
+    def _catch_up(self, board: Board, notice: Notice, now: float) -> bool:
+        """Know what a notice speaks of; False if there is no way to."""
+        if notice.edition == self._known.window.edition:
+            return True
+        recent = board.read_recent()
+        if recent is None:
+            return False
+        full = board.read_full() if self._known.needs_full(recent) else None
+        return self._known.take_bulletins(recent, full, now)
+
+    def _publish(self, board: Board, posted: Notice | None, now: float) -> None:
+        """Tell the others how our poll went.
+
+        Args:
+            posted: the notice that was there before.
+            now: when the poll began.
+        """
+        window, covers_to = self._known.window, self._known.covers_to
+        if covers_to is not None:
+            if posted is None:
+                # The store is new or was emptied: what is older may be gone as well.
+                window.require_full()
+            if posted is None or posted.edition != window.edition:
+                full = window.take_full(covers_to)
+                if full is not None:
+                    board.post_full(full)
+                board.post_recent(window.make_bulletin(covers_to))
+        self._notice = Notice(window.edition, covers_to, now, self.answered_at, self.is_forbidden)
+        board.post_notice(self._notice)

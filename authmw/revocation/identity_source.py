@@ -1,0 +1,26 @@
+"""Revocation events from the identity endpoint."""
+
+from __future__ import annotations
+
+from authmw.identity.client import IdentityClient
+from authmw.identity.outage import Outage
+from authmw.identity.outcomes import Outcome
+from authmw.revocation.source import EventsAnswer, EventsForbidden
+
+
+class IdentityEvents:
+    """Asks the identity endpoint (Identity API v3, OS-REVOKE, "List revocation events")."""
+
+    def __init__(self, identity: IdentityClient) -> None:
+        self._identity = identity
+
+    def fetch_events(self, since: str | None) -> EventsAnswer:
+        """See `EventSource`."""
+        query = {} if since is None else {"since": since}
+        try:
+            answer = self._identity.fetch_json("/OS-REVOKE/events", query)
+        except Outage as outage:
+            if outage.outcome is Outcome.CREDENTIALS_FORBIDDEN:
+                raise EventsForbidden(outage.detail, outage.retry_after) from outage
+            raise
+        return EventsAnswer(answer.body, answer.date)

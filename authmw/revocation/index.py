@@ -1,0 +1,201 @@
+"""Matching tokens with revocation events at a cost that does not grow with their number.
+
+Events are kept by attribute set. Keystone knows fewer than ten of those; in each, a dict
+maps the values of an event to the latest time it was made for, so that a token is
+decided by one look-up for each way to meet the set.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from authmw.revocation.attributes import ATTRIBUTE_BY_NAME, Attribute, Value
+from authmw.revocation.events import RevocationEvent
+from authmw.revocation.facts import RevocationFacts
+
+# One value for a set of one attribute (it saves a tuple an event), else a tuple of them.
+_Key = Value | None | tuple[Value | None, ...]
+
+_NEVER = float("-inf")
+_EPOCH_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _AttributeSet:
+    """All events that state the same attributes."""
+
+    attributes: tuple[Attribute, ...]
+    latest: dict[_Key, int] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(attribute.name for attribute in self.attributes)
+
+    def restore(self, key: _Key, issued_before: int) -> RevocationEvent:
+        """Return the event that a key and its time stand for."""
+        values = key if isinstance(key, tuple) else (key,)
+        stated = [
+            (attribute.name, value)
+            for attribute, value in zip(self.attributes, values, strict=True)
+            if value is not None
+        ]
+        return RevocationEvent(tuple(stated), issued_before)
+
+
+_Single = tuple[
+    _AttributeSet,
+    Callable[[RevocationFacts], tuple[Value | None, ...]],
+    Callable[[_Key, float], float],
+]
+
+
+class EventIndex:
+    """The events of the last `retention_seconds`, `max_events` of them at most.
+
+    One thread at a time may change it; any number may ask at the same time without a lock,
+    because every change is one assignment to a dict, and `generation` moves on only once all
+    events of an `add` can be found. Who remembers a verdict together with `generation` must
+    have read the number before asking.
+
+    With more than `max_events` the oldest are forgotten, and `forgotten_before` says so.
+
+    Attributes:
+        generation: moves on with every `add` that brought news, and only then.
+        forgotten_before: None, or the epoch second up to which tokens were issued that a
+            forgotten event may have covered. Whatever was issued later is decided as ever.
+    """
+
+    def __init__(self, *, max_events: int, retention_seconds: int) -> None:
+        self.generation = 0
+        self.forgotten_before: int | None = None
+        self._max_events = max_events
+        self._retention_seconds = retention_seconds
+        self._count = 0
+        self._by_names: dict[tuple[str, ...], _AttributeSet] = {}
+        # The sets again, those of one attribute and the others. Replaced, never changed, so
+        # that a reader can walk through them; what the walk needs is bound once.
+        self._single: tuple[_Single, ...] = ()
+        self._joint: tuple[_AttributeSet, ...] = ()
+        # Where to look for the oldest: keys as they came, by the epoch they are kept from.
+        self._epochs: dict[int, dict[_AttributeSet, deque[_Key]]] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[RevocationEvent]:
+        """All events. Not while another thread adds or drops some."""
+        for group in self._by_names.values():
+            for key, issued_before in group.latest.items():
+                yield group.restore(key, issued_before)
+
+    def find_attributes(self, token: RevocationFacts) -> tuple[str, ...] | None:
+        """Return the attribute set of an event that covers the token; None if none does."""
+        issued_at = token.issued_at
+        for group, met_by, find in self._single:
+            for value in met_by(token):
+                if find(value, _NEVER) >= issued_at:
+                    return group.names
+        for group in self._joint:
+            ways = [attribute.met_by(token) for attribute in group.attributes]
+            for values in itertools.product(*ways):
+                if group.latest.get(values, _NEVER) >= issued_at:
+                    return group.names
+        return None
+
+    def add(self, events: Iterable[RevocationEvent], now: float) -> list[RevocationEvent]:
+        """Take events in, drop those past retention, and return those that were news.
+
+        Args:
+            now: the time of whoever made the events, epoch seconds.
+        """
+        self._drop_old(now)
+        news = [event for event in events if self._put(event, now)]
+        if news:
+            self.generation += 1
+        return news
+
+    def forget_before(self, issued_before: int) -> None:
+        """Note that events up to this time were forgotten by whoever handed events on."""
+        if self.forgotten_before is None or self.forgotten_before < issued_before:
+            self.forgotten_before = issued_before
+
+    def _put(self, event: RevocationEvent, now: float) -> bool:
+        issued_before = event.issued_before
+        if _kept_from(event.attributes, issued_before) < now - self._retention_seconds:
+            return False
+        if self.forgotten_before is not None and issued_before <= self.forgotten_before:
+            return False
+        group = self._by_names.get(event.names) or self._make_set(event.names)
+        values = tuple([value for _, value in event.attributes])
+        key: _Key = values[0] if len(values) == 1 else values
+        known = group.latest.get(key)
+        if known is not None and known >= issued_before:
+            return False
+        epoch = _kept_from(event.attributes, issued_before) // _EPOCH_SECONDS
+        self._epochs.setdefault(epoch, {}).setdefault(group, deque()).append(key)
+        group.latest[key] = issued_before
+        if known is None:
+            self._count += 1
+            while self._count > self._max_events:
+                self._forget_oldest()
+        return True
+
+    def _make_set(self, names: tuple[str, ...]) -> _AttributeSet:
+        group = _AttributeSet(tuple(ATTRIBUTE_BY_NAME[name] for name in names))
+        self._by_names[names] = group
+        if len(names) == 1:
+            single = (group, group.attributes[0].met_by, group.latest.get)
+            self._single = (*self._single, single)
+        else:
+            self._joint = (*self._joint, group)
+        return group
+
+    def _drop_old(self, now: float) -> None:
+        oldest_kept = now - self._retention_seconds
+        if self.forgotten_before is not None and self.forgotten_before < oldest_kept:
+            self.forgotten_before = None
+        for epoch in [each for each in self._epochs if (each + 1) * _EPOCH_SECONDS <= oldest_kept]:
+            for group, keys in self._epochs.pop(epoch).items():
+                for key in keys:
+                    self._drop(epoch, group, key)
+
+    def _forget_oldest(self) -> None:
+        epoch = min(self._epochs)
+        queues = self._epochs[epoch]
+        # Each queue is in order, as far as the server's answers are.
+        group = min(queues, key=lambda group: group.latest.get(queues[group][0], _NEVER))
+        issued_before = self._drop(epoch, group, queues[group].popleft())
+        if not queues[group]:
+            del queues[group]
+        if not queues:
+            del self._epochs[epoch]
+        if issued_before is not None:
+            self.forget_before(issued_before)
+
+    def _drop(self, epoch: int, group: _AttributeSet, key: _Key) -> int | None:
+        """Drop one event unless a later one took its place; return what it was issued before."""
+        issued_before = group.latest.get(key)
+        if issued_before is None:
+            return None
+        event = group.restore(key, issued_before)
+        if _kept_from(event.attributes, issued_before) // _EPOCH_SECONDS != epoch:
+            return None
+        del group.latest[key]
+        self._count -= 1
+        return issued_before
+
+
+def _kept_from(attributes: tuple[tuple[str, Value], ...], issued_before: int) -> int:
+    """Return the time from which an event's retention counts, epoch seconds.
+
+    The expiry of the tokens it covers, where it states one, can only prolong it: an expired
+    token may still be used by services (`allow_expired`), and must stay revoked.
+    """
+    if attributes:
+        name, value = attributes[-1]
+        if name == "expires_at" and isinstance(value, int):
+            return max(issued_before, value)
+    return issued_before

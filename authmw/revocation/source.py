@@ -1,0 +1,35 @@
+"""Where revocation events come from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from authmw.errors import IdentityUnavailable
+
+
+class EventsAnswer(NamedTuple):
+    """An answer to GET /v3/OS-REVOKE/events.
+
+    Attributes:
+        document: its JSON, not looked into yet.
+        date: the server's clock, epoch seconds; None where the answer does not tell.
+    """
+
+    document: object
+    date: float | None
+
+
+class EventsForbidden(IdentityUnavailable):
+    """Our own credentials may not read revocation events (403)."""
+
+
+class EventSource(Protocol):
+    """Answers the question for events."""
+
+    def fetch_events(self, since: str | None) -> EventsAnswer:
+        """Ask for the events that were made after `since`, an ISO 8601 time; None: for all.
+
+        Raises:
+            EventsForbidden: we may not ask.
+            IdentityUnavailable: there is no answer.
+        """

@@ -1,0 +1,41 @@
+"""What validation asks about revocation, and the answer of a filter that polls no events."""
+
+from __future__ import annotations
+
+import sys
+from typing import Protocol
+
+from authmw.token import Token
+
+
+class Revocations(Protocol):
+    """Knows which tokens were revoked."""
+
+    @property
+    def generation(self) -> int:
+        """Moves on when something was revoked that was not known before."""
+
+    def verify_not_revoked(self, token: Token) -> None:
+        """Raise InvalidToken (revoked) if an event covers the token."""
+
+    def verify_decidable(self, token: Token, now: float) -> None:
+        """Raise IdentityUnavailable if events are missing that might cover the token."""
+
+    def decidable_until(self, now: float) -> int:
+        """Return up to when, in epoch seconds, what is known is recent enough to go by."""
+
+
+class NoRevocations:
+    """Nothing is known of revocation, and nobody waits for it."""
+
+    generation = 0
+
+    def verify_not_revoked(self, token: Token) -> None:
+        """Accept every token."""
+
+    def verify_decidable(self, token: Token, now: float) -> None:
+        """Accept every token."""
+
+    def decidable_until(self, now: float) -> int:  # noqa: ARG002
+        """Return a time that never comes."""
+        return sys.maxsize

@@ -1,0 +1,233 @@
+"""While the identity service can't answer: who is let through, for how long, who waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from webtest import TestApp
+from webtest.lint import middleware as lint
+
+from authmw.middleware import AuthMiddleware
+from authmw.testing import Fault, IdentityServer
+from authmw.wiring import open_door
+from tests.door.conftest import Protected, Service
+
+CACHE_SECONDS = 60
+GRACE_SECONDS = 300
+DEADLINE_SECONDS = 1
+LONGEST_PAUSE_SECONDS = 10
+# For what takes milliseconds at most; far below a deadline for each request.
+MOMENT_SECONDS = 1
+
+
+class Clock:
+    """Time that passes when a test says so; it starts at a whole second, now."""
+
+    def __init__(self) -> None:
+        self.now = float(int(time.time()))
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server(clock: Clock) -> Iterator[IdentityServer]:
+    with IdentityServer(clock=clock) as running:
+        yield running
+
+
+Protect = Callable[..., Protected]
+
+
+@pytest.fixture
+def protect(server: IdentityServer, clock: Clock) -> Protect:
+    def make(**options: str) -> Protected:
+        conf = {
+            **server.service_credentials,
+            "token_cache_time": str(CACHE_SECONDS),
+            "identity_outage_grace": str(GRACE_SECONDS),
+            "identity_deadline": str(DEADLINE_SECONDS),
+            "http_request_max_retries": "0",
+            **options,
+        }
+        service = Service()
+        middleware = AuthMiddleware(lint(service), open_door(conf, clock=clock))
+        return Protected(server, service, TestApp(middleware))
+
+    return make
+
+
+def make_open(protected: Protected) -> None:
+    """Let unknown tokens find out that the identity service can't answer."""
+    for number in range(5):
+        assert protected.get(f"unknown-{number}").status_int == 503
+
+
+OUTAGES = {
+    "stopped": lambda server: server.stop(),
+    "failing": lambda server: setattr(server, "fault", Fault.ERROR_503),
+    "unauthorized": lambda server: setattr(server, "fault", Fault.UNAUTHORIZED),
+    "forbidden": lambda server: setattr(server, "fault", Fault.FORBIDDEN),
+    "elsewhere": lambda server: setattr(server, "fault", Fault.REDIRECT),
+    "HTML": lambda server: setattr(server, "fault", Fault.HTML),
+}
+
+
+@pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
+def test_a_known_token_works_for_the_grace_and_not_longer(
+    protect: Protect,
+    server: IdentityServer,
+    clock: Clock,
+    outage: Callable[[IdentityServer], None],
+) -> None:
+    protected = protect()
+    token = server.issue(project="inventory")
+    assert protected.get(token).status_int == 200
+    began = clock.now
+    outage(server)
+    for seconds in (1, CACHE_SECONDS, CACHE_SECONDS + 150, CACHE_SECONDS + GRACE_SECONDS - 1):
+        clock.now = began + seconds
+        assert protected.get(token).status_int == 200, seconds
+        assert protected.service.last["HTTP_X_USER_NAME"] == "member"
+    clock.now = began + CACHE_SECONDS + GRACE_SECONDS
+    assert protected.get(token).status_int == 503
+    assert len(protected.service.seen) == 5
+
+
+def test_without_grace_an_outage_is_felt_once_the_answer_is_old(
+    protect: Protect, server: IdentityServer, clock: Clock
+) -> None:
+    protected = protect(identity_outage_grace="0")
+    token = server.issue(project="inventory")
+    assert protected.get(token).status_int == 200
+    server.stop()
+    clock.now += CACHE_SECONDS - 1
+    assert protected.get(token).status_int == 200
+    clock.now += 1
+    assert protected.get(token).status_int == 503
+
+
+@pytest.mark.parametrize("with_service_token", [False, True])
+def test_grace_ends_with_the_token(
+    protect: Protect,
+    server: IdentityServer,
+    clock: Clock,
+    with_service_token: bool,  # noqa: FBT001
+) -> None:
+    """A service token may revive an expired user token, but only by asking."""
+    protected = protect()
+    token = server.issue(project="inventory", expires_in=CACHE_SECONDS + 20)
+    headers = {}
+    if with_service_token:
+        headers = {"X-Service-Token": server.issue("service", project="service")}
+    assert protected.get(token, headers=headers).status_int == 200
+    began = clock.now
+    server.stop()
+    clock.now = began + CACHE_SECONDS + 19
+    assert protected.get(token, headers=headers).status_int == 200
+    clock.now = began + CACHE_SECONDS + 20
+    assert protected.get(token, headers=headers).status_int == (503 if with_service_token else 401)
+
+
+def test_a_token_that_was_refused_has_no_grace(
+    protect: Protect, server: IdentityServer, clock: Clock
+) -> None:
+    protected = protect()
+    token = server.issue(project="inventory")
+    assert protected.get(token).status_int == 200
+    server.revoke(token)
+    clock.now += CACHE_SECONDS
+    assert protected.get(token).status_int == 401
+    server.stop()
+    assert protected.get(token).status_int == 503
+
+
+def test_a_trust_that_lost_its_role_is_refused_at_once(
+    protect: Protect, server: IdentityServer, clock: Clock
+) -> None:
+    protected = protect()
+    trust = server.directory.add_trust(
+        trustor="member",
+        trustee="reader",
+        project="inventory",
+        roles=["member"],
+        impersonation=True,
+    )
+    token = server.issue("reader", trust=trust.id)
+    assert protected.get(token).status_int == 200
+    server.remove_role("member", "member", project="inventory")
+    clock.now += CACHE_SECONDS
+    assert protected.get(token).status_int == 401
+
+
+def test_a_service_user_without_the_role_is_no_verdict_on_any_token(
+    protect: Protect, server: IdentityServer, clock: Clock
+) -> None:
+    protected = protect(**server.credentials("member", project="inventory"))
+    token = server.issue("admin", project="inventory")
+    assert protected.get(token).status_int == 503
+
+
+def test_an_unknown_token_is_told_when_to_come_back(
+    protect: Protect, server: IdentityServer, clock: Clock
+) -> None:
+    protected = protect()
+    token = server.issue(project="inventory")
+    server.stop()
+    make_open(protected)
+    waited = []
+    for _ in range(6):
+        response = protected.get(token)
+        assert response.status_int == 503
+        assert response.json["error"]["code"] == 503
+        waited.append(int(response.headers["Retry-After"]))
+        clock.now += waited[-1]
+        protected.get(token)  # the probe
+    # They double up to the bound; of each, up to a quarter is left out.
+    for seconds, longest in zip(waited, (1, 2, 4, 8, 10, 10), strict=True):
+        assert 0.75 * longest <= seconds <= longest, waited
+    server.start()
+    clock.now += LONGEST_PAUSE_SECONDS
+    assert protected.get(token).status_int == 200
+
+
+def test_a_silent_identity_service_keeps_only_the_first_few_waiting(
+    protect: Protect, server: IdentityServer, clock: Clock
+) -> None:
+    protected = protect()
+    token = server.issue(project="inventory")
+    assert protected.get(token).status_int == 200
+    clock.now += CACHE_SECONDS
+    with server.failing(Fault.HANG):
+        # One client with one token is enough to notice.
+        for _ in range(4):
+            assert protected.get(token).status_int == 200
+        started = time.monotonic()
+        for number in range(100):
+            assert protected.get(token).status_int == 200
+            assert protected.get(f"unknown-{number}").status_int == 503
+        assert time.monotonic() - started < MOMENT_SECONDS
+    clock.now += LONGEST_PAUSE_SECONDS
+    asked = server.calls["validate"]
+    assert protected.get(token).status_int == 200
+    assert protected.get("unknown").status_int == 401
+    # The probe, the known token anew, the unknown one.
+    assert server.calls["validate"] == asked + 3
+
+
+def test_a_token_that_makes_the_service_stumble_is_its_owners_trouble(
+    protect: Protect, server: IdentityServer, clock: Clock
+) -> None:
+    protected = protect()
+    for number in range(5):
+        with server.failing(Fault.ERROR_500, "validate"):
+            for _ in range(3):
+                assert protected.get("hostile").status_int == 503
+        assert protected.get(server.issue(project="inventory")).status_int == 200, number

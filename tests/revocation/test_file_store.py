@@ -1,0 +1,172 @@
+"""Files that only we can have written, whole or not at all, and a lease that outlives nobody."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from authmw.errors import CacheError
+from authmw.revocation.file_store import FileStore
+
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "feed"
+
+
+@pytest.fixture
+def store(directory: Path) -> FileStore:
+    return FileStore(directory, "site")
+
+
+def test_what_was_written_is_read_under_its_name(store: FileStore, directory: Path) -> None:
+    assert store.read("notice") is None
+    store.write("notice", b"one")
+    store.write("recent", b"two")
+    store.write("notice", b"three")
+    assert (store.read("notice"), store.read("recent")) == (b"three", b"two")
+    assert FileStore(directory, "other").read("notice") is None
+
+
+def test_directory_and_files_are_for_our_user_alone(store: FileStore, directory: Path) -> None:
+    os.umask(os.umask(0))  # whatever the process was started with
+    store.write("notice", b"one")
+    store.try_lease("a", 10, NOW)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {
+        "site.notice": 0o600,
+        "site.lease": 0o600,
+    }
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o777, 0o1777])
+def test_a_directory_that_others_can_write_to_is_refused(
+    store: FileStore, directory: Path, mode: int
+) -> None:
+    directory.mkdir()
+    directory.chmod(mode)
+    for use in (
+        lambda: store.read("notice"),
+        lambda: store.write("notice", b""),
+        lambda: store.try_lease("a", 10, NOW),
+    ):
+        with pytest.raises(CacheError, match="feed is not ours, or others can write to it"):
+            use()
+    assert list(directory.iterdir()) == []
+
+
+def test_a_link_to_a_directory_is_refused(store: FileStore, directory: Path) -> None:
+    (directory.parent / "elsewhere").mkdir(mode=0o700)
+    directory.symlink_to(directory.parent / "elsewhere")
+    with pytest.raises(CacheError, match="feed is not a directory"):
+        store.read("notice")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("what", ["directory", "file"])
+def test_what_belongs_to_somebody_else_is_refused(
+    store: FileStore, directory: Path, what: str
+) -> None:
+    store.write("notice", b"one")
+    os.chown(directory if what == "directory" else directory / "site.notice", 12345, 12345)
+    with pytest.raises(CacheError, match="is not ours, or others"):
+        store.read("notice")
+
+
+def test_a_file_that_others_can_read_or_a_link_is_refused(
+    store: FileStore, directory: Path
+) -> None:
+    store.write("notice", b"one")
+    (directory / "site.notice").chmod(0o640)
+    with pytest.raises(CacheError, match="notice is not ours, or others have access to it"):
+        store.read("notice")
+    (directory / "site.recent").symlink_to(directory / "site.notice")
+    with pytest.raises(CacheError, match="recent: Too many levels of symbolic links"):
+        store.read("recent")
+    os.mkfifo(directory / "site.full", 0o600)
+    with pytest.raises(CacheError, match="full is not a regular file"):
+        store.read("full")
+
+
+def test_a_write_replaces_what_others_made_unreadable(store: FileStore, directory: Path) -> None:
+    store.write("notice", b"one")
+    (directory / "site.notice").chmod(0o666)
+    store.write("notice", b"two")
+    assert store.read("notice") == b"two"
+
+
+def test_a_write_that_fails_leaves_the_old_record_and_no_rubbish(
+    store: FileStore, directory: Path
+) -> None:
+    store.write("notice", b"one")
+    (directory / "site.full").mkdir()
+    with pytest.raises(CacheError, match=r"site\.full: Is a directory"):
+        store.write("full", b"two")
+    assert sorted(path.name for path in directory.iterdir()) == ["site.full", "site.notice"]
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "a.b", "a b"])
+def test_a_name_that_could_lead_elsewhere_is_refused(directory: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="can't be part of a file's name"):
+        FileStore(directory, name)
+
+
+def test_the_lease_is_one_s_until_it_ends(store: FileStore) -> None:
+    assert store.try_lease("a", 10, NOW)
+    assert not store.try_lease("b", 10, NOW + 9.9)
+    assert store.try_lease("a", 10, NOW + 9.9)
+    assert not store.try_lease("b", 10, NOW + 19.8)
+    assert store.try_lease("b", 10, NOW + 19.95)
+    assert not store.try_lease("a", 10, NOW + 20)
+
+
+def test_a_lease_from_the_future_is_nobody_s(store: FileStore) -> None:
+    assert store.try_lease("a", 10, NOW + 3600)
+    assert store.try_lease("b", 10, NOW)
+
+
+@pytest.mark.parametrize("content", [b"", b"17", b"nan x", b"inf x", b"\xff\xfe x", b"soon x"])
+def test_a_lease_half_written_is_nobody_s(
+    store: FileStore, directory: Path, content: bytes
+) -> None:
+    store.try_lease("a", 10, NOW)
+    (directory / "site.lease").write_bytes(content)
+    assert store.try_lease("b", 10, NOW)
+    assert not store.try_lease("a", 10, NOW)
+
+
+CONTENDER = """
+import sys
+from pathlib import Path
+from authmw.revocation.file_store import FileStore
+store = FileStore(Path(sys.argv[1]), "site")
+sys.stdin.readline()
+print(sum(store.try_lease(sys.argv[2], 10, 1e9) for _ in range(200)))
+"""
+
+
+def test_of_many_processes_at_the_same_moment_one_gets_the_lease(directory: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CONTENDER, str(directory), f"process {number}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        for number in range(4)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    taken = [int(process.communicate(timeout=60)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4
+    assert [bool(times) for times in sorted(taken)] == [False, False, False, True]

@@ -1,0 +1,273 @@
+"""The index says what the rule says, keeps events as long as it should, and no more of them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from authmw.revocation.attributes import ATTRIBUTES
+from authmw.revocation.events import RevocationEvent, parse_event
+from authmw.revocation.facts import facts_of
+from authmw.revocation.index import EventIndex
+from tests.revocation.literal import Json, is_covering, iso
+from tests.revocation.tokens import event_of, make_token, token_of
+from tests.unit.bodies import ISSUED_AT
+
+RETENTION = 10_000
+
+
+def make_index(max_events: int = 1000) -> EventIndex:
+    return EventIndex(max_events=max_events, retention_seconds=RETENTION)
+
+
+# Few values, the same for ids of every kind, so that everything meets something often.
+ids = st.sampled_from(["a", "b", "c"])
+times = st.integers(0, 3).map(lambda offset: ISSUED_AT + offset)
+events_json = st.fixed_dictionaries(
+    {"issued_before": times.map(iso)},
+    optional={
+        **dict.fromkeys([each.name for each in ATTRIBUTES], ids),
+        "expires_at": times.map(lambda time: iso(time, fraction=False)),
+    },
+)
+roles = st.lists(st.fixed_dictionaries({"id": ids, "name": ids}), max_size=3)
+named = st.fixed_dictionaries({"id": ids})
+scopes: st.SearchStrategy[Json] = st.one_of(
+    st.fixed_dictionaries({"project": st.fixed_dictionaries({"id": ids, "domain": named})}),
+    st.fixed_dictionaries({"domain": named}),
+    st.just({"system": {"all": True}}),
+    st.just({}),
+)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> Json:
+    body: Json = {
+        "methods": ["password"],
+        "user": {"id": draw(ids), "domain": {"id": draw(ids)}},
+        "audit_ids": draw(st.lists(ids, min_size=1, max_size=3)),
+        "issued_at": iso(draw(times) + draw(st.sampled_from([0.0, 0.5]))),
+        "expires_at": iso(draw(times) + draw(st.sampled_from([0.0, 0.5]))),
+        "roles": draw(roles),
+        **draw(scopes),
+    }
+    if draw(st.booleans()):
+        body["OS-TRUST:trust"] = {
+            "id": draw(ids),
+            "trustor_user": {"id": draw(ids)},
+            "trustee_user": {"id": draw(ids)},
+            "impersonation": draw(st.booleans()),
+        }
+    if draw(st.booleans()):
+        body["OS-OAUTH1"] = {"consumer_id": draw(ids), "access_token_id": draw(ids)}
+    return body
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(st.lists(events_json, max_size=6), max_size=3), st.lists(bodies(), min_size=1))
+def test_the_index_says_what_the_literal_rule_says(
+    batches: list[list[Json]], tokens: list[Json]
+) -> None:
+    index = make_index()
+    for batch in batches:
+        index.add([parse_event(event, 0) for event in batch], ISSUED_AT)
+
+    for body in tokens:
+        found = index.find_attributes(facts_of(make_token(body)))
+        covering = [event for batch in batches for event in batch if is_covering(event, body)]
+        assert (found is not None) == bool(covering)
+        if found is not None:
+            assert set(found) in [set(event) - {"issued_before"} for event in covering]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(events_json, max_size=20))
+def test_what_the_index_gives_out_is_what_it_knows(batch: list[Json]) -> None:
+    events = [parse_event(event, 0) for event in batch]
+    index = make_index()
+    index.add(events, ISSUED_AT)
+
+    latest: dict[Any, int] = {}
+    for event in events:
+        latest[event.attributes] = max(latest.get(event.attributes, 0), event.issued_before)
+    assert {event.attributes: event.issued_before for event in index} == latest
+    assert len(index) == len(latest)
+
+
+def test_generation_moves_on_only_with_news() -> None:
+    index = make_index()
+    event = event_of(user_id="u1")
+
+    assert (index.add([event], ISSUED_AT), index.generation) == ([event], 1)
+    assert (index.add([event], ISSUED_AT), index.generation) == ([], 1)
+    assert (index.add([], ISSUED_AT), index.generation) == ([], 1)
+
+    earlier = event_of(user_id="u1", issued_before=ISSUED_AT - 1)
+    assert (index.add([earlier], ISSUED_AT), index.generation) == ([], 1)
+    later = event_of(user_id="u1", issued_before=ISSUED_AT + 1)
+    assert (index.add([later, event], ISSUED_AT), index.generation) == ([later], 2)
+    assert len(index) == 1
+
+
+def test_an_event_is_kept_for_retention_and_dropped_after_it() -> None:
+    index = make_index()
+    index.add([event_of(user_id="u1")], ISSUED_AT)
+
+    index.add([], ISSUED_AT + RETENTION)
+    assert index.find_attributes(facts_of(token_of())) == ("user_id",)
+
+    index.add([], ISSUED_AT + RETENTION + 600)
+    assert index.find_attributes(facts_of(token_of())) is None
+    assert (len(index), list(index), index.generation) == (0, [], 1)
+
+
+def test_an_event_past_retention_is_not_taken_in() -> None:
+    index = make_index()
+    assert index.add([event_of(user_id="u1")], ISSUED_AT + RETENTION + 1) == []
+    assert len(index) == 0
+
+
+def test_an_event_made_again_is_kept_from_its_last_time() -> None:
+    index = make_index()
+    index.add([event_of(user_id="u1")], ISSUED_AT)
+    index.add([event_of(user_id="u1", issued_before=ISSUED_AT + 5000)], ISSUED_AT)
+
+    index.add([], ISSUED_AT + RETENTION + 600)
+    assert len(index) == 1
+    index.add([], ISSUED_AT + 5000 + RETENTION + 600)
+    assert len(index) == 0
+
+
+def test_the_expiry_in_an_event_prolongs_its_retention_and_never_ends_the_revocation() -> None:
+    # CVE-2013-2104: what was revoked came back at its expiry.
+    index = make_index()
+    expires_at = iso(ISSUED_AT + 3600, fraction=False)
+    index.add([event_of(expires_at=expires_at, user_id="u1")], ISSUED_AT)
+
+    index.add([], ISSUED_AT + 3600 + RETENTION)
+    assert index.find_attributes(facts_of(token_of())) == ("user_id", "expires_at")
+    index.add([], ISSUED_AT + 3600 + RETENTION + 600)
+    assert len(index) == 0
+
+
+def test_with_too_many_events_the_oldest_are_forgotten_and_it_is_known_up_to_when() -> None:
+    index = make_index(max_events=3)
+    events = [event_of(audit_id=str(n), issued_before=ISSUED_AT + 1000 * n) for n in range(5)]
+
+    index.add(events, ISSUED_AT + 4000)
+
+    assert sorted(event.issued_before - ISSUED_AT for event in index) == [2000, 3000, 4000]
+    assert index.forgotten_before == ISSUED_AT + 1000
+
+
+def test_what_was_forgotten_and_comes_again_is_no_news() -> None:
+    index = make_index(max_events=3)
+    events = [event_of(audit_id=str(n), issued_before=ISSUED_AT + 1000 * n) for n in range(5)]
+    index.add(events, ISSUED_AT + 4000)
+
+    assert index.add(events, ISSUED_AT + 4000) == []
+    assert index.generation == 1
+
+
+def test_what_was_forgotten_no_longer_counts_once_it_is_past_retention() -> None:
+    index = make_index(max_events=1)
+    index.add([event_of(audit_id="1"), event_of(audit_id="2")], ISSUED_AT)
+    assert index.forgotten_before == ISSUED_AT
+
+    index.add([], ISSUED_AT + RETENTION)
+    assert index.forgotten_before == ISSUED_AT
+    index.add([], ISSUED_AT + RETENTION + 1)
+    assert index.forgotten_before is None
+
+
+def test_readers_find_every_event_that_was_added_while_others_come_and_go() -> None:
+    index = make_index(max_events=500)
+    tokens = [facts_of(token_of(audit_ids=[str(n)])) for n in range(3000)]
+    added = 0
+    faults: list[object] = []
+    done = threading.Event()
+
+    def is_missed() -> bool:
+        last = added
+        is_found = last == 0 or index.find_attributes(tokens[last - 1]) is not None
+        # It may be missing only if the writer has moved on so far that it was forgotten.
+        return not is_found and added < last + 400
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                if is_missed():
+                    faults.append(added)
+                    return
+        except RuntimeError as error:
+            faults.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        for n in range(3000):
+            names = ["audit_id", "audit_chain_id"][: 1 + n % 2]
+            event = RevocationEvent(tuple((name, str(n)) for name in names), ISSUED_AT + n)
+            index.add([event], ISSUED_AT + n)
+            added = n + 1
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join(30)
+    assert faults == []
+
+
+def test_of_one_attribute_set_the_oldest_goes_first() -> None:
+    index = make_index(max_events=2)
+    for n in range(4):
+        index.add([event_of(audit_id=str(n), issued_before=ISSUED_AT + n)], ISSUED_AT + n)
+    index.add([event_of(user_id="u", issued_before=ISSUED_AT + 4)], ISSUED_AT + 4)
+    assert [event.issued_before - ISSUED_AT for event in index] == [3, 4]
+    assert index.forgotten_before == ISSUED_AT + 2
+
+
+# Published history: revocation that missed tokens.
+
+
+def test_a_domain_s_event_covers_tokens_scoped_to_it_and_of_its_users() -> None:
+    # CVE-2014-5253: tokens scoped to a domain stayed good when it was disabled.
+    index = make_index()
+    index.add([event_of(domain_id="d2")], ISSUED_AT)
+    assert index.find_attributes(facts_of(token_of("domain"))) == ("domain_id",)
+    index.add([event_of(domain_id="d1")], ISSUED_AT)
+    for scope in ("project", "domain", "system", "unscoped"):
+        assert index.find_attributes(facts_of(token_of(scope))) == ("domain_id",)
+
+
+def test_a_token_exchanged_for_a_revoked_one_s_is_covered_through_the_chain() -> None:
+    # CVE-2014-5252: a new token got its time anew, and an event about the first one missed it.
+    index = make_index()
+    index.add([event_of(audit_chain_id="first", issued_before=ISSUED_AT + 60)], ISSUED_AT)
+    exchanged = token_of(audit_ids=["second", "first"], issued_at=iso(ISSUED_AT + 30.7))
+    assert index.find_attributes(facts_of(exchanged)) == ("audit_chain_id",)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.000001, 0.5, 0.999999])
+def test_a_fraction_of_a_second_does_not_save_a_token(fraction: float) -> None:
+    # CVE-2014-5251: stored times had whole seconds, compared ones had not.
+    index = make_index()
+    token = token_of(
+        issued_at=iso(ISSUED_AT + fraction), expires_at=iso(ISSUED_AT + 3600 + fraction)
+    )
+    index.add([event_of(user_id="u1", expires_at=iso(ISSUED_AT + 3600))], ISSUED_AT)
+    assert index.find_attributes(facts_of(token)) == ("user_id", "expires_at")
+
+
+def test_what_is_revoked_is_what_the_token_says_and_not_how_it_is_written() -> None:
+    # CVE-2015-7546: the same token in other bytes passed. An event meets the audit id, and
+    # whatever else Keystone put around it makes no difference.
+    index = make_index()
+    index.add([event_of(audit_id="audit-1")], ISSUED_AT)
+    others: list[Json] = [{}, {"extra": "x"}, {"methods": ["password", "token"]}, {"roles": []}]
+    for members in others:
+        assert index.find_attributes(facts_of(token_of(**members))) == ("audit_id",)

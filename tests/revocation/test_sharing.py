@@ -1,0 +1,349 @@
+"""One poll for all processes of a deployment, whoever of them dies, lies or starts late."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from authmw.errors import CacheError, IdentityUnavailable
+from authmw.revocation import window
+from authmw.revocation.events import RevocationEvent
+from authmw.revocation.feed import RevocationFeed
+from authmw.revocation.file_store import FileStore
+from authmw.revocation.source import EventsForbidden
+from authmw.revocation.store import SharedStore
+from tests.revocation.servers import Clock, EventServer, Site, make_feed, make_site
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server(clock: Clock) -> EventServer:
+    return EventServer(clock)
+
+
+@pytest.fixture
+def open_store(tmp_path: Path) -> Callable[[], SharedStore]:
+    return lambda: FileStore(tmp_path / "feed", "site")
+
+
+class LossyStore:
+    """A store that forgets what its test says, as memcached does."""
+
+    def __init__(self, store: SharedStore) -> None:
+        self._store = store
+        self.lost: set[str] = set()
+        self.fault: CacheError | None = None
+        self.is_lease_stuck = False
+
+    def read(self, name: str) -> bytes | None:
+        if self.fault is not None:
+            raise self.fault
+        return None if name in self.lost else self._store.read(name)
+
+    def write(self, name: str, record: bytes) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self._store.write(name, record)
+
+    def try_lease(self, owner: str, seconds: float, now: float) -> bool:
+        if self.fault is not None:
+            raise self.fault
+        return not self.is_lease_stuck and self._store.try_lease(owner, seconds, now)
+
+
+@pytest.fixture
+def lossy(open_store: Callable[[], SharedStore]) -> LossyStore:
+    return LossyStore(open_store())
+
+
+def knows(feed: RevocationFeed) -> set[RevocationEvent]:
+    return set(feed._known.index)
+
+
+def test_a_hundred_processes_cost_one_poll_an_interval(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    site = make_site(server, 100, open_store)
+    site.run(100)
+    # One at once and then one every ten seconds, a step of the clock late at most.
+    assert len(server.asked) == 10
+    assert len(set(server.asked)) == 10
+
+
+def test_every_process_honours_an_event_within_an_interval_and_a_second(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    site = make_site(server, 20, open_store)
+    site.run(33)
+    for number in range(12):
+        server.revoke(user_id=f"u{number}")
+        site.run(11.3)
+        assert {len(feed) for feed in site.feeds} == {number + 1}
+        assert {feed.generation for feed in site.feeds} == {number + 1}
+
+
+def test_all_know_the_same_however_many_events_there_are(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    for number in range(3 * window.MAX_EVENTS):
+        server.revoke(audit_id=f"old{number}")
+    server.clock.pass_(1000)
+    site = make_site(server, 5, open_store)
+    for batch in range(8):
+        site.run(15)
+        for number in range(window.MAX_EVENTS // 3):
+            server.revoke(audit_id=f"new{batch}-{number}")
+        late = make_feed(server, store=open_store())
+        site.feeds.append(late)
+    site.run(30)
+    assert {len(feed) for feed in site.feeds} == {len(server.events)}
+    assert len(server.asked) == 15
+
+
+def test_who_slept_through_many_polls_catches_up_from_the_store(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    sleeper = make_feed(server, store=open_store())
+    sleeper.poll(server.clock.now)
+    site = make_site(server, 2, open_store)
+    for number in range(20):
+        server.revoke(user_id=f"u{number}")
+        site.run(600)
+    site.run(5)
+    asked = len(server.asked)
+
+    sleeper.poll(server.clock.now)
+
+    assert len(sleeper) == 20
+    assert len(server.asked) == asked
+
+
+def test_a_lease_holder_that_dies_costs_one_lease(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    store = open_store()
+    site = make_site(server, 3, open_store)
+    site.run(9)
+    asked = len(server.asked)
+    site.clock.pass_(1)
+    assert store.try_lease("one that dies before it asks", 10, server.clock.now)
+    server.revoke(user_id="u1")
+
+    site.run(9.5)
+    assert len(server.asked) == asked
+    site.run(2)
+    assert len(server.asked) == asked + 1
+    assert {len(feed) for feed in site.feeds} == {1}
+
+
+def test_the_first_poll_of_a_deployment_is_waited_for_but_not_for_long(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    assert open_store().try_lease("one that dies before it asks", 10, server.clock.now)
+    feed = make_feed(server, store=open_store())
+    site = Site(server.clock, [feed])
+    site.run(1.5)
+    assert feed.is_stale(server.clock.now)
+    site.run(1)
+    assert not feed.is_stale(server.clock.now)
+
+
+def test_a_lease_that_is_stuck_keeps_nobody_from_the_events(
+    server: EventServer, lossy: LossyStore
+) -> None:
+    site = make_site(server, 3, lambda: lossy)
+    site.run(5)
+    lossy.is_lease_stuck = True
+    for number in range(10):
+        server.revoke(user_id=f"u{number}")
+        site.run(35)
+        assert {len(feed) for feed in site.feeds} == {number + 1}
+    lossy.is_lease_stuck = False
+    for number in range(10, 14):
+        server.revoke(user_id=f"u{number}")
+        site.run(12)
+        assert {len(feed) for feed in site.feeds} == {number + 1}
+
+
+def test_without_a_working_store_each_process_asks_by_itself(
+    server: EventServer, lossy: LossyStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    lossy.fault = CacheError("connection refused")
+    with caplog.at_level(logging.WARNING):
+        site = make_site(server, 2, lambda: lossy)
+        server.revoke(user_id="u1")
+        site.run(39)
+    assert {len(feed) for feed in site.feeds} == {1}
+    assert len(server.asked) == 8
+    # Each of the two says so, and only once.
+    expected = (
+        "revocation events are not shared between processes (reading notice: connection refused): "
+        "each asks the identity service by itself"
+    )
+    assert caplog.messages == [expected] * 2
+
+
+def test_a_store_that_was_emptied_is_filled_again(
+    server: EventServer, tmp_path: Path, open_store: Callable[[], SharedStore]
+) -> None:
+    for number in range(window.MAX_EVENTS + 5):
+        server.revoke(audit_id=f"a{number}")
+    server.clock.pass_(100)
+    site = make_site(server, 2, open_store)
+    site.run(15)
+    for file in (tmp_path / "feed").iterdir():
+        file.unlink()
+    site.run(18)
+    asked = len(server.asked)
+
+    late = make_feed(server, store=open_store())
+    late.poll(server.clock.now)
+
+    assert knows(late) == knows(site.feeds[0])
+    assert len(server.asked) == asked
+
+
+@pytest.mark.parametrize("lost", [{"full"}, {"recent"}, {"recent", "full"}])
+def test_who_can_t_follow_asks_by_itself_and_follows_again(
+    server: EventServer,
+    lossy: LossyStore,
+    open_store: Callable[[], SharedStore],
+    lost: set[str],
+) -> None:
+    for number in range(window.MAX_EVENTS + 5):
+        server.revoke(audit_id=f"a{number}")
+    server.clock.pass_(100)
+    site = make_site(server, 2, open_store)
+    site.run(15)
+    lossy.lost = lost
+    site.feeds.append(make_feed(server, store=lossy))
+    site.run(15)
+    assert {len(feed) for feed in site.feeds} == {len(server.events)}
+
+    lossy.lost = {"full"}
+    site.run(100)
+    asked = len(server.asked)
+    server.revoke(user_id="u1")
+    site.run(100)
+    assert {len(feed) for feed in site.feeds} == {len(server.events)}
+    assert len(server.asked) - asked == 10
+
+
+def test_records_that_are_no_records_are_as_good_as_none(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    store = open_store()
+    server.revoke(user_id="u1")
+    for garbage in (b"", b"{", b"[]", b'{"format":2}', b'{"format":1}', b"\xff", b'{"format":1,'):
+        for name in ("notice", "recent", "full"):
+            store.write(name, garbage)
+        feed = make_feed(server, store=open_store())
+        Site(server.clock, [feed]).run(15)
+        assert len(feed) == 1
+
+
+def test_an_old_notice_played_again_hides_nothing(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    store = open_store()
+    site = make_site(server, 2, open_store)
+    site.run(5)
+    old = {name: store.read(name) for name in ("notice", "recent")}
+    for number in range(20):
+        server.revoke(user_id=f"u{number}")
+        site.run(11.3)
+        assert {len(feed) for feed in site.feeds} == {number + 1}
+        for name, record in old.items():
+            assert record is not None
+            store.write(name, record)
+
+
+def test_a_failed_poll_is_one_for_all_and_so_is_the_news_of_it(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    site = make_site(server, 20, open_store, max_staleness=60)
+    site.run(15)
+    asked = len(server.asked)
+    server.fault = IdentityUnavailable("down")
+    site.run(100)
+    assert len(server.asked) - asked <= 10
+    assert all(feed.is_stale(server.clock.now) for feed in site.feeds)
+
+    server.fault = None
+    site.run(13)
+    assert not any(feed.is_stale(server.clock.now) for feed in site.feeds)
+
+
+def test_all_learn_that_they_may_not_ask(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    server.fault = EventsForbidden("HTTP 403")
+    site = make_site(server, 5, open_store)
+    site.run(15)
+    assert all(feed.is_forbidden for feed in site.feeds)
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, -3.0, 3.0, 7200.0])
+def test_hosts_whose_clocks_differ_share_all_the_same(
+    server: EventServer, open_store: Callable[[], SharedStore], ahead: float
+) -> None:
+    feeds = [make_feed(server, store=open_store()) for _ in range(2)]
+    for number in range(30):
+        server.revoke(user_id=f"u{number}")
+        for _ in range(12):
+            for feed, difference in zip(feeds, (0.0, ahead), strict=True):
+                feed.poll(server.clock.now + difference)
+            server.clock.pass_(1)
+        assert {len(feed) for feed in feeds} == {number + 1}
+        assert not feeds[0].is_stale(server.clock.now)
+        assert not feeds[1].is_stale(server.clock.now + ahead)
+
+
+def test_what_a_host_from_the_future_said_does_not_stay_fresh(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    ahead, feed = (make_feed(server, store=open_store()) for _ in range(2))
+    ahead.poll(server.clock.now + 7200)
+    server.fault = IdentityUnavailable("down")
+    feed.poll(server.clock.now)
+    for _ in range(63):
+        server.clock.pass_(10)
+        ahead.poll(server.clock.now + 7200)
+        feed.poll(server.clock.now)
+    assert feed.is_stale(server.clock.now)
+
+
+def test_a_server_set_back_hides_nothing_from_those_who_share(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    server.ahead = 3600
+    site = make_site(server, 3, open_store)
+    for number in range(10):
+        if number == 4:
+            server.ahead = 0
+        server.revoke(user_id=f"u{number}")
+        site.run(23)
+    assert {len(feed) for feed in site.feeds} == {10}
+
+
+def test_forgotten_events_are_forgotten_for_those_who_start_later_too(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    for number in range(30):
+        server.revoke(user_id=f"u{number}")
+        server.clock.pass_(1)
+    first = make_feed(server, store=open_store(), max_events=10)
+    first.poll(server.clock.now)
+    late = make_feed(server, store=open_store(), max_events=10)
+    late.poll(server.clock.now)
+    assert len(server.asked) == 1
+    assert knows(late) == knows(first)
+    assert late._known.index.forgotten_before == first._known.index.forgotten_before
