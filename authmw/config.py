@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from oslo_config import cfg
@@ -67,6 +68,8 @@ def _read(lookup: Lookup, opt: cfg.Opt) -> object:
     value = lookup.read(opt)
     if isinstance(opt, cfg.ListOpt):
         return tuple(item for item in value or () if item)
+    if isinstance(opt, cfg.DictOpt):
+        return MappingProxyType(dict(value or {}))
     if value is None or value == "":
         if opt.default is not None:
             raise ConfigurationError(

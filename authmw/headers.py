@@ -8,7 +8,7 @@ Names follow keystonemiddleware's auth_token, which services rely on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -106,32 +106,36 @@ def strip(environ: dict[str, Any]) -> None:
             environ.pop(key, None)
 
 
+_VALUES: Final = tuple((to_environ_key(header.name), header.value) for header in IDENTITY_HEADERS)
+_SERVICE_KEYS: Final = tuple(
+    (to_environ_key(header.name), to_environ_key(header.service_name))
+    for header in IDENTITY_HEADERS
+    if header.for_service
+)
+
+
 def render_user(principal: Principal) -> dict[str, str]:
     """Return the environ entries of a user token.
 
     Raises:
         InvalidToken: (unsafe_value) a value holds a control character or a lone surrogate.
     """
-    return _render(
-        (to_environ_key(header.name), header.value(principal)) for header in IDENTITY_HEADERS
-    )
-
-
-def render_service(principal: Principal) -> dict[str, str]:
-    """Return the environ entries of a service token; raises as `render_user` does."""
-    return _render(
-        (to_environ_key(header.service_name), header.value(principal))
-        for header in IDENTITY_HEADERS
-        if header.for_service
-    )
-
-
-def _render(entries: Any) -> dict[str, str]:
-    rendered = {key: value for key, value in entries if value is not None}
-    for key, value in rendered.items():
+    rendered = {}
+    for key, read_value in _VALUES:
+        value = read_value(principal)
+        if value is None:
+            continue
         if not is_header_safe(value):
             raise InvalidToken(Reason.UNSAFE_VALUE, f"the value of {key} holds a control character")
+        rendered[key] = value
     return rendered
+
+
+def render_service(user_environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environ entries of a service token: some of a user token's, renamed."""
+    return {
+        service_key: user_environ[key] for key, service_key in _SERVICE_KEYS if key in user_environ
+    }
 
 
 def is_header_safe(value: str) -> bool:

@@ -9,6 +9,7 @@ value refused, quoted, which is where `authmw.lookup` finds it again.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from oslo_config import cfg, types
@@ -55,6 +56,23 @@ class Integer(types.Integer):
         ):
             raise ValueError(f"out of range: {text!r}")
         return number
+
+
+class NamedTexts(types.Dict):
+    """Comma separated `name:text` pairs, each name once, nothing empty."""
+
+    def __call__(self, value: Any) -> dict[str, str]:
+        if isinstance(value, Mapping):
+            pairs = [(name, text) for name, text in value.items()]
+        else:
+            written = [pair.partition(":") for pair in str(value).split(",") if pair.strip()]
+            pairs = [(name.strip(), text.strip()) for name, _, text in written]
+        for name, text in pairs:
+            if not (isinstance(name, str) and isinstance(text, str) and name and text):
+                raise ValueError(f"not name:text pairs: {str(value)!r}")
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError(f"a name is repeated: {str(value)!r}")
+        return dict(pairs)
 
 
 class SharedOpt(cfg.Opt):
@@ -125,6 +143,14 @@ class ListOpt(SharedOpt, cfg.ListOpt):
     """A comma separated list of texts."""
 
 
+class DictOpt(SharedOpt, cfg.DictOpt):
+    """Strict `name:text` pairs (see `NamedTexts`)."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self.type = NamedTexts()
+
+
 def describe_type(option_type: object) -> str:
     """Say what may be written for an option of this type: `true or false`, ...
 
@@ -143,6 +169,8 @@ def describe_type(option_type: object) -> str:
     if isinstance(option_type, types.List):
         choices = getattr(option_type.item_type, "choices", None)
         return "a comma separated list" + (f" out of {', '.join(choices)}" if choices else "")
+    if isinstance(option_type, types.Dict):
+        return "comma separated name:text pairs"
     choices = getattr(option_type, "choices", None)
     if choices:
         return f"one of {', '.join(choices)}"

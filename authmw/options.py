@@ -12,7 +12,7 @@ import copy
 
 from oslo_config import cfg, types
 
-from authmw.option_types import BoolOpt, IntOpt, ListOpt, StrOpt
+from authmw.option_types import BoolOpt, DictOpt, IntOpt, ListOpt, StrOpt
 
 GROUP = "keystone_authtoken"
 
@@ -366,6 +366,13 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Where names and roles of a signed token come from, in the order asked: claims of "
         "the token itself, the identity service (once per user and scope, not per token), or a "
         "signed bundle on local disk.",
+    ),
+    DictOpt(
+        "jws_claim_names",
+        default={},
+        help="Names of the claims read with jws_authority = claims, where an issuer uses others, "
+        "as roles:groups,user_name:preferred_username. What is not named here keeps the name "
+        "openstack_ with its meaning: openstack_roles, openstack_user_name, ...",
     ),
     IntOpt(
         "authority_cache_time",

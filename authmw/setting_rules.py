@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from authmw.checks.paths import PublicPaths
@@ -102,6 +102,8 @@ def _verify_offline(settings: Settings) -> None:
             raise ConfigurationError(option, "", "name at least one, or remove the line")
         if len(set(items)) < len(items):
             raise ConfigurationError(option, ",".join(items), "name each only once")
+    if settings.jws_claim_names:
+        _verify_claim_names(settings.jws_claim_names)
     uri = settings.jws_jwks_uri
     if uri is not None and not _is_http(uri):
         raise ConfigurationError("jws_jwks_uri", uri, "write an https URI")
@@ -117,6 +119,27 @@ def _verify_offline(settings: Settings) -> None:
             raise ConfigurationError("token_validation", "offline", needs)
         if settings.shadow_validation:
             raise ConfigurationError("shadow_validation", "true", needs)
+
+
+def _verify_claim_names(names: Mapping[str, str]) -> None:
+    # Imported here: no other rule needs it.
+    from authmw.authority.claims import DEFAULT_CLAIM_NAMES
+    from authmw.authority.key import OF_THE_TOKEN_ALONE
+
+    for meaning, claim in names.items():
+        written = f"{meaning}:{claim}"
+        if meaning not in DEFAULT_CLAIM_NAMES:
+            known = ", ".join(DEFAULT_CLAIM_NAMES)
+            raise ConfigurationError(
+                "jws_claim_names", written, f"before the colon write one of {known}"
+            )
+        if claim in OF_THE_TOKEN_ALONE:
+            raise ConfigurationError(
+                "jws_claim_names",
+                written,
+                f"name another claim: {claim} differs between tokens of one bearer, who share "
+                "what was read from one of them",
+            )
 
 
 def _verify_revocation(settings: Settings) -> None:
@@ -164,7 +187,7 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
     strategy = settings.memcache_security_strategy
     if strategy is None and settings.memcache_secret_key is not None:
         yield "memcache_secret_key has no effect without memcache_security_strategy"
-    if strategy is None and settings.memcached_servers:
+    if strategy is None and (settings.memcached_servers or settings.cache):
         yield (
             "memcached entries are not protected: whoever can write to memcached can be anyone; "
             "set memcache_security_strategy to MAC or ENCRYPT"
@@ -182,6 +205,8 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
         ):
             if value is not None:
                 yield (f"{option} has no effect without jws_public_key_repository or jws_jwks_uri")
+    if settings.jws_claim_names and "claims" not in settings.jws_authority:
+        yield "jws_claim_names has no effect without claims in jws_authority"
     if settings.validates_offline and settings.revocation_poll_interval == 0:
         yield (
             "revocation_poll_interval = 0: revoked tokens validated offline stay good until they "

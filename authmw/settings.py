@@ -8,6 +8,7 @@ A text that is None is unset.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -106,6 +107,7 @@ class Settings:
     jws_issuer: str | None
     jws_audience: str | None
     jws_authority: tuple[AuthoritySource, ...]
+    jws_claim_names: Mapping[str, str]  # meaning to claim, where it is not the default
     authority_cache_time: int  # seconds
     clock_skew_tolerance: int  # seconds
 

@@ -128,7 +128,7 @@ class Principal:
         if self.catalog is not None:
             text -= len(self.catalog.header)
         object.__setattr__(self, "user_environ", user_environ)
-        object.__setattr__(self, "service_environ", headers.render_service(self))
+        object.__setattr__(self, "service_environ", headers.render_service(user_environ))
         object.__setattr__(self, "size", 4000 + 2 * text + self._shared_body.size)
 
     @classmethod

@@ -177,7 +177,8 @@ class MisbehavingIdentity:
         """Tell the versions, and from now on refuse connections."""
         assert self._listener is not None
         close_listener(self._listener)
-        self._discover(self.last(Stage.DISCOVERY))(client)
+        # The client must not send its next request on this connection, which is closed as well.
+        self._discover(self.last(Stage.DISCOVERY), {"Connection": "close"})(client)
         raise ConnectionAbortedError
 
     def _serve(self, connected: socket.socket) -> None:
@@ -207,12 +208,12 @@ class MisbehavingIdentity:
             return answer(200, {"token": TOKEN_BODY})
         return answer(200, {"events": []}, headers={"Date": "Sun, 06 Nov 1994 08:49:37 GMT"})
 
-    def _discover(self, seen: Seen) -> Behaviour:
+    def _discover(self, seen: Seen, headers: Mapping[str, str] | None = None) -> Behaviour:
         link = {"rel": "self", "href": self.link or f"{self.url}/v3/"}
         version = {"id": "v3.14", "status": "stable", "links": [link]}
         if seen.path.rstrip("/") == "/v3":
-            return answer(200, {"version": version})
-        return answer(300, {"versions": {"values": [version]}})
+            return answer(200, {"version": version}, headers=headers)
+        return answer(300, {"versions": {"values": [version]}}, headers=headers)
 
     def _own_token(self) -> dict[str, object]:
         endpoint = {"interface": "internal", "region": "RegionOne", "region_id": "RegionOne"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from functools import partial
 
@@ -13,7 +14,14 @@ from authmw.errors import InvalidToken, Reason
 from authmw.identity.client import IdentityClient
 from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
-from tests.services.identity_types import SYSTEM_SCOPE, PasswordUser, project_scope
+from tests.services.identity_api import IdentityApi
+from tests.services.identity_types import (
+    SYSTEM_SCOPE,
+    IssuedToken,
+    Named,
+    PasswordUser,
+    project_scope,
+)
 from tests.services.keystone import Keystone, KeystoneProcess
 
 
@@ -90,7 +98,8 @@ def test_own_token_that_was_revoked_is_renewed(keystone: Keystone) -> None:
     own = plugin.get_token(client.session)
     assert own is not None
     api.call("DELETE", "/auth/tokens", headers={"X-Subject-Token": own})
-    # Keystone itself still takes a revoked token now and then, for up to a second.
+    # Keystone takes a revoked token once more from each of its threads that was asked with it
+    # last; see tests.services.keystone.
     give_up_at = time.monotonic() + 30
     while plugin.get_token(client.session) == own and time.monotonic() < give_up_at:
         assert client.fetch_token(token.id)["audit_ids"] == token.body["audit_ids"]
@@ -115,6 +124,91 @@ def test_user_of_ours_without_the_role_is_an_outage(keystone: Keystone) -> None:
     with pytest.raises(Outage) as raised:
         client.fetch_token(api.issue_for_admin().id)
     assert raised.value.outcome is Outcome.CREDENTIALS_FORBIDDEN
+
+
+def trust_token(api: IdentityApi) -> tuple[IssuedToken, PasswordUser, Named, Named]:
+    """Return a token of a trust, its trustor, and the role on the project that is delegated."""
+    trustor, trustee = api.create_user(), api.create_user()
+    role, project = api.create_role(), api.create_project()
+    api.grant(trustor, role, project_scope(project))
+    trust = api.create_trust(trustor, trustee, project, [role])
+    token = api.issue(trustee, {"OS-TRUST:trust": {"id": trust}})
+    return token, trustor, role, project
+
+
+def test_trust_token_whose_trustor_lost_the_role_is_refused(keystone: Keystone) -> None:
+    """Keystone answers 403, as it does to us without the role, and means the token."""
+    api = keystone.fernet.api
+    token, trustor, role, project = trust_token(api)
+    client = client_for(keystone.fernet)
+    assert client.fetch_token(token.id)["audit_ids"] == token.body["audit_ids"]
+    api.withdraw(trustor, role, project_scope(project))
+    with pytest.raises(InvalidToken) as refused:
+        client.fetch_token(token.id)
+    assert refused.value.reason is Reason.REVOKED
+    assert "HTTP 403" in str(refused.value)
+
+
+def test_trust_token_whose_trustor_is_disabled_is_refused(keystone: Keystone) -> None:
+    api = keystone.fernet.api
+    token, trustor, _, _ = trust_token(api)
+    api.update("user", trustor.id, enabled=False)
+    with pytest.raises(InvalidToken) as refused:
+        client_for(keystone.fernet).fetch_token(token.id)
+    assert refused.value.reason is Reason.REVOKED
+
+
+def test_lost_trust_of_our_own_is_no_verdict_on_any_token(keystone: Keystone) -> None:
+    """The answer is the same to the letter, whoever's trust it is."""
+    api = keystone.fernet.api
+    role, project = api.find_role("service"), api.create_project()
+    trustor, ours = api.create_user(), api.create_user()
+    api.grant(trustor, role, project_scope(project))
+    trust = api.create_trust(trustor, ours, project, [role])
+    client = client_for(keystone.fernet, ours, trust_id=trust)
+    token = api.issue_for_admin()
+    assert client.fetch_token(token.id)["audit_ids"] == token.body["audit_ids"]
+    api.withdraw(trustor, role, project_scope(project))
+    outcomes = [fetch_outcome(client, token.id) for _ in range(10)]
+    # Each of Keystone's threads may take our token once more, as above.
+    assert outcomes[-1] is Outcome.CREDENTIALS_FORBIDDEN
+    assert set(outcomes) <= {Outcome.ANSWERED, Outcome.CREDENTIALS_FORBIDDEN}
+
+
+def test_frozen_keystone_keeps_only_the_first_few_waiting(keystone: Keystone) -> None:
+    """The kernel accepts its connections, and nobody answers."""
+    client = client_for(keystone.fernet, identity_deadline=1)
+    token = keystone.fernet.api.issue_for_admin()
+    client.session  # noqa: B018 - loading the libraries is no part of a deadline
+    for _ in range(20):
+        with contextlib.suppress(Outage):  # a deadline of one second may be too short
+            assert client.fetch_token(token.id)
+            break
+    keystone.fernet.suspend()
+    try:
+        started = time.monotonic()
+        outcomes = [fetch_outcome(client, f"token-{number}") for number in range(100)]
+        lasted = time.monotonic() - started
+    finally:
+        keystone.fernet.resume()
+    # Three outages and the probe that opens. Further probes come after seconds, if the machine
+    # is so slow that these pass.
+    slow = outcomes.count(Outcome.DEADLINE)
+    assert 4 <= slow <= 10, outcomes
+    assert outcomes.count(Outcome.BREAKER_OPEN) == 100 - slow
+    assert lasted < 30
+    give_up_at = time.monotonic() + 60
+    while fetch_outcome(client, token.id) is not Outcome.ANSWERED:
+        assert time.monotonic() < give_up_at, "the breaker never closed"
+        time.sleep(0.2)
+
+
+def fetch_outcome(client: IdentityClient, token: str) -> Outcome:
+    try:
+        client.fetch_token(token)
+    except Outage as outage:
+        return outage.outcome
+    return Outcome.ANSWERED
 
 
 @pytest.mark.parametrize("path", ["", "/v3", "/v3/"])

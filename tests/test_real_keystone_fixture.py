@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -187,3 +188,12 @@ def test_a_stopped_process_refuses_connections_and_knows_its_tokens_when_started
     finally:
         process.start()
     assert process.api.is_valid(token)
+
+
+@pytest.mark.slow
+def test_signed_tokens_may_be_what_is_asked_for_first(tmp_path: Path) -> None:
+    site = Keystone(tmp_path)
+    try:
+        assert site.jws.api.is_valid(site.jws.api.issue_for_admin())
+    finally:
+        site.stop()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-# What makes a token a different token, and its bearer no other bearer.
-_OF_THE_TOKEN_ALONE = frozenset({"iat", "exp", "nbf", "jti", "openstack_audit_ids"})
+OF_THE_TOKEN_ALONE = frozenset({"iat", "exp", "nbf", "jti", "openstack_audit_ids"})
+"""The claims that make a token a different token, and its bearer no other bearer."""
 
 # JSON keeps 1, 1.0, true and "1" apart, which Python's == does not.
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
@@ -19,5 +19,5 @@ def authority_key(claims: Mapping[str, object]) -> str:
     bearers that the issuer tells apart.
     """
     return _encode(
-        {name: value for name, value in claims.items() if name not in _OF_THE_TOKEN_ALONE}
+        {name: value for name, value in claims.items() if name not in OF_THE_TOKEN_ALONE}
     )

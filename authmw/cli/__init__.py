@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Protocol
 
-from authmw.cli import demo
+from authmw.cli import demo, keys, token
 
 
 class Command(Protocol):
@@ -21,7 +21,7 @@ class Command(Protocol):
         """Do it; return the exit status."""
 
 
-_COMMANDS: dict[str, Command] = {"demo": demo}
+_COMMANDS: dict[str, Command] = {"demo": demo, "keys": keys, "token": token}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

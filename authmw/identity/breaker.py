@@ -51,7 +51,7 @@ class Breaker:
         first_pause_seconds: how long requests fail fast after the first failed probe; each
             further one doubles it.
         longest_pause_seconds: what it doubles up to.
-        jitter: a random number from 0 up to 1.
+        jitter: makes random numbers from 0 up to 1.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class Breaker:
         threshold: int = THRESHOLD,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
         longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
-        # Nothing secret depends on it.
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] | None = None,
     ) -> None:
         self._threshold = threshold
         self._first_pause_seconds = first_pause_seconds
         self._longest_pause_seconds = longest_pause_seconds
-        self._jitter = jitter
+        # Nothing secret depends on it. A generator of our own leaves that of the app alone.
+        self._jitter = jitter or random.Random().random  # noqa: S311
         self._lock = threading.Lock()
         self._outages = 0  # in a row, while closed
         self._is_probing = False

@@ -36,8 +36,8 @@ _SETTLED_AFTER_SECONDS = 2.0
 _Signature = dict[str, tuple[int, ...]]
 
 
-class _Unusable(Exception):
-    """The directory can't be read, or must not be trusted."""
+class DirectoryRefused(Exception):
+    """The directory must not be trusted."""
 
 
 class KeyDirectory:
@@ -107,7 +107,7 @@ class KeyDirectory:
                 self._last_good.accept(seen[1], now)
                 return
             listing = read_directory(self._path)
-        except (OSError, _Unusable) as error:
+        except (OSError, DirectoryRefused) as error:
             self._seen = None
             reason = error.strerror if isinstance(error, OSError) else None
             self._last_good.lose(f"can't be used ({reason or error})")
@@ -144,11 +144,12 @@ def read_directory(path: str) -> Listing:
 
     Raises:
         OSError: it can't be read, or a file of it for a reason that is not the file's.
+        DirectoryRefused: anyone could put a key there.
     """
     directory = os.stat(path)
     access = judge_access(directory.st_mode, is_read_only_mount=_is_read_only(path))
     if access is Access.WORLD_WRITABLE:
-        raise _Unusable(f"it is {access.value}: anyone could add a key; chmod o-w")
+        raise DirectoryRefused(f"it is {access.value}: anyone could add a key; chmod o-w")
     files = (_read_file(path, name) for name in _list_names(path))
     listing = judge_files(file for file in files if file is not None)
     if access is Access.GROUP_WRITABLE:

@@ -1,0 +1,101 @@
+"""Which keys a command looks at: those of a directory, or those a service would use."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from oslo_config import cfg
+
+from authmw.config import load_settings
+from authmw.errors import AuthmwError, ConfigurationError, IdentityUnavailable
+from authmw.identity.documents import DocumentFetcher
+from authmw.jose.algorithms import KeyRefused
+from authmw.jose.jwk import parse_jwk_document
+from authmw.keys.directory import DirectoryRefused, read_directory
+from authmw.keys.listing import Listing
+from authmw.settings import Settings
+
+
+class KeysUnavailable(AuthmwError):
+    """A source of keys can't be read, or must not be trusted."""
+
+
+def add_key_source_arguments(
+    parser: argparse.ArgumentParser, directory: str, **options: Any
+) -> None:
+    """Declare how keys are named: a directory, or a service's configuration file.
+
+    Args:
+        parser: gets the arguments.
+        directory: name of the argument for the directory.
+        options: for that argument.
+    """
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument(directory, help="of public keys (jws_public_key_repository)", **options)
+    group.add_argument(
+        "--config-file",
+        metavar="FILE",
+        help="a service's configuration file: keys and rules of its [keystone_authtoken]",
+    )
+
+
+def read_keys(directory: str | None, config_file: str | None) -> tuple[Listing, Settings]:
+    """Read the keys, and the rules that go with them.
+
+    Args:
+        directory: of public keys; the rules are then the defaults.
+        config_file: of a service, where no directory is given.
+
+    Raises:
+        ConfigurationError: the file can't be read, or names no keys.
+        KeysUnavailable: the directory or URI can't be read.
+    """
+    if directory is not None:
+        settings = load_settings(
+            {"oslo_config_config": cfg.ConfigOpts(), "jws_public_key_repository": directory}
+        )
+    else:
+        settings = load_settings(
+            {"oslo_config_project": "authmw", "oslo_config_file": config_file}
+        )
+    if not settings.has_key_source:
+        raise ConfigurationError(
+            "jws_public_key_repository", None, "set it or jws_jwks_uri: there are no keys to look at"
+        )
+    listings = []
+    if settings.jws_public_key_repository is not None:
+        listings.append(_read_repository(settings.jws_public_key_repository))
+    if settings.jws_jwks_uri is not None:
+        listings.append(_fetch(settings, settings.jws_jwks_uri))
+    return _join(listings), settings
+
+
+def _read_repository(path: str) -> Listing:
+    try:
+        return read_directory(path)
+    except DirectoryRefused as error:
+        raise KeysUnavailable(f"{path} can't be used: {error}") from error
+    except OSError as error:
+        raise KeysUnavailable(f"{path} can't be read: {error.strerror}") from error
+
+
+def _fetch(settings: Settings, uri: str) -> Listing:
+    try:
+        answer = DocumentFetcher(settings)(uri, {"accept": "application/jwk-set+json"})
+        if answer.status != 200:
+            raise KeysUnavailable(f"{uri} can't be used: HTTP status {answer.status}")
+        parsed = parse_jwk_document(answer.body, uri)
+    except (OSError, IdentityUnavailable) as error:
+        raise KeysUnavailable(f"{uri} gives no answer ({error})") from error
+    except KeyRefused as error:
+        raise KeysUnavailable(f"{uri} can't be used: {error}") from error
+    return Listing(parsed.keys, parsed.skipped, ())
+
+
+def _join(listings: list[Listing]) -> Listing:
+    return Listing(
+        tuple(key for listing in listings for key in listing.keys),
+        tuple(skipped for listing in listings for skipped in listing.skipped),
+        tuple(warning for listing in listings for warning in listing.warnings),
+    )

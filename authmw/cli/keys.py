@@ -1,0 +1,107 @@
+"""Make, list and check the public keys that verify signed tokens."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from authmw.cli.key_pair import write_key_pair
+from authmw.cli.key_sources import KeysUnavailable, add_key_source_arguments, read_keys
+from authmw.errors import ConfigurationError
+from authmw.jose.keys import PublicKey
+from authmw.keys.listing import Listing
+
+_COLUMNS = ("FILE", "ALGORITHM", "KID", "THUMBPRINT", "USED")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `authmw keys`."""
+    commands = parser.add_subparsers(dest="keys_command", required=True)
+    generate = commands.add_parser(
+        "generate",
+        help="make an ES256 key pair as Keystone needs it: private.pem and public.pem",
+    )
+    generate.add_argument("directory", help="made if missing; no file in it is overwritten")
+    for name, summary in (
+        ("list", "show each key, and whether it would be used"),
+        ("check", "say what is wrong; exit status 1 if anything is"),
+    ):
+        command = commands.add_parser(name, help=summary)
+        add_key_source_arguments(command, "directory", nargs="?")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; 0 if all is well, 1 if something is wrong with the keys, 2 if with the question."""
+    if arguments.keys_command == "generate":
+        return _generate(arguments.directory)
+    try:
+        found, settings = read_keys(arguments.directory, arguments.config_file)
+    except ConfigurationError as error:
+        print(f"keys: {error}", file=sys.stderr)
+        return 2
+    except KeysUnavailable as error:
+        print(f"keys: {error}", file=sys.stderr)
+        return 1
+    accepted = settings.jws_accepted_algorithms
+    if arguments.keys_command == "list":
+        _print_table([_describe(key, accepted) for key in found.keys], found)
+        return 0
+    return _check(found, accepted)
+
+
+def _generate(directory: str) -> int:
+    try:
+        private, public = write_key_pair(directory)
+    except FileExistsError as error:
+        print(f"keys: {error.filename} exists, and nothing is overwritten", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"keys: {error.filename or directory}: {error.strerror}", file=sys.stderr)
+        return 1
+    print(f"{private}  the private key: Keystone's alone (jws_private_key_repository)")
+    print(f"{public}  the public key: for Keystone and every service")
+    print(
+        "Distribute the public key everywhere, under a name of its own, before Keystone signs "
+        "with the private one."
+    )
+    return 0
+
+
+def _check(found: Listing, accepted: Sequence[str]) -> int:
+    problems = [f"{skipped.source} is not used: {skipped.reason}" for skipped in found.skipped]
+    problems += found.warnings
+    used = [key for key in found.keys if key.algorithm.name in accepted]
+    problems += [
+        f"{key.source} is not used: {_describe_use(key, accepted)}"
+        for key in found.keys
+        if key not in used
+    ]
+    if not used:
+        problems.append("there is no usable public key: every signed token would get 503")
+    for problem in problems:
+        print(f"problem: {problem}")
+    if not problems:
+        print(f"ok: {len(used)} public {'key' if len(used) == 1 else 'keys'}")
+    return 1 if problems else 0
+
+
+def _describe(key: PublicKey, accepted: Sequence[str]) -> tuple[str, ...]:
+    use = _describe_use(key, accepted)
+    return key.source, key.algorithm.name, key.kid or "-", key.thumbprint, use
+
+
+def _describe_use(key: PublicKey, accepted: Sequence[str]) -> str:
+    name = key.algorithm.name
+    return "yes" if name in accepted else f"{name} is not in jws_accepted_algorithms"
+
+
+def _print_table(rows: Sequence[tuple[str, ...]], found: Listing) -> None:
+    skipped = [(one.source, "-", "-", "-", f"no: {one.reason}") for one in found.skipped]
+    table = [_COLUMNS, *rows, *skipped]
+    widths = [max(len(row[column]) for row in table) for column in range(len(_COLUMNS) - 1)]
+    for row in table:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join([*padded, row[-1]]))
+    for warning in found.warnings:
+        print(f"warning: {warning}")
