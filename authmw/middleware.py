@@ -6,10 +6,12 @@ middleware calls `AuthMiddleware(app, conf)`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from authmw.rejection import respond
+from authmw import request
+from authmw.rejection import REFUSED, respond
+from authmw.streaming import keep_current
 from authmw.wiring import Door, open_door
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -48,18 +50,34 @@ class AuthMiddleware:
         if rejection is not None:
             # Only a 401 says where to authenticate, and only then is it worth finding out.
             authenticate = self._door.challenge() if rejection.status == 401 else ""
-            return respond(rejection, authenticate, environ, start_response)
+            cors = self._cors_headers(environ)
+            return respond(rejection, authenticate, cors, environ, start_response)
 
         def start_with_challenge(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Any:
-            if status.startswith("401"):
-                headers = [*headers, ("WWW-Authenticate", self._door.challenge())]
+            if status.startswith("40"):
+                headers = [*headers, *self._explain(status, environ)]
             if exc_info is None:
                 return start_response(status, headers)
             return start_response(status, headers, exc_info)
 
-        return self._app(environ, start_with_challenge)
+        mark = request.begin(environ)
+        try:
+            body = self._app(environ, start_with_challenge)
+        finally:
+            request.end(mark)
+        return body if type(body) is list else keep_current(environ, body)
+
+    def _explain(self, status: str, environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield what we add to an app's refusal; CORS headers only where it is ours in truth."""
+        if status.startswith("401"):
+            yield "WWW-Authenticate", self._door.challenge()
+        if REFUSED in environ:
+            yield from self._cors_headers(environ)
+
+    def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
+        return self._door.cors.response_headers(environ.get("HTTP_ORIGIN"))
 
 
 def filter_factory(

@@ -153,6 +153,13 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
         default=False,
         help="Whether OPTIONS requests need no token. Browsers send none in a CORS preflight.",
     ),
+    ListOpt(
+        "cors_allowed_origins",
+        default=[],
+        help="Origins (https://app.example.org) whose pages may read the 401, 403 and 503 that "
+        "authmw itself answers, or * for all. The service's own answers and the preflight are "
+        "the service's affair; credentials mode is never allowed, as tokens need none.",
+    ),
     StrOpt(
         "admin_project_name",
         help="Name of the project whose tokens are marked X-Is-Admin-Project: True when tokens "

@@ -1,12 +1,16 @@
-"""The responses we make ourselves: 401 and 503 as JSON, as Keystone words them."""
+"""The responses the middleware makes itself: 401 and 503 as JSON, as Keystone words them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 from authmw.authenticator import Rejection
+
+# In the environ of a request that `authmw.require` refused, so that the middleware in front
+# knows the refusal for one of ours.
+REFUSED: Final = "authmw.refused"
 
 _BODIES = {
     401: ("Unauthorized", "The request you have made requires authentication."),
@@ -17,6 +21,7 @@ _BODIES = {
 def respond(
     rejection: Rejection,
     authenticate: str,
+    cors: Sequence[tuple[str, str]],
     environ: dict[str, Any],
     start_response: Callable[..., Any],
 ) -> Iterable[bytes]:
@@ -25,16 +30,16 @@ def respond(
     Args:
         rejection: what was decided.
         authenticate: the value of WWW-Authenticate (RFC 9110 §11.6.1), sent with a 401.
+        cors: headers for browsers.
         environ, start_response: of the request (PEP 3333).
     """
     # Loaded at the first rejection: it is a good part of the time a start takes.
     from webob import Response
 
     title, message = _BODIES[rejection.status]
-    error = {"code": rejection.status, "title": title, "message": message}
     response = Response(
         status=f"{rejection.status} {title}",
-        body=json.dumps({"error": error}).encode(),
+        body=render_error(rejection.status, title, message),
         content_type="application/json",
         charset="UTF-8",
     )
@@ -42,5 +47,13 @@ def respond(
         response.headers["WWW-Authenticate"] = authenticate
     if rejection.retry_after is not None:
         response.headers["Retry-After"] = str(rejection.retry_after)
+    for name, value in cors:
+        response.headers.add(name, value)
     body: Iterable[bytes] = response(environ, start_response)
     return body
+
+
+def render_error(status: int, title: str, message: str, **more: object) -> bytes:
+    """Return the JSON body of an error (Identity API v3, "Errors")."""
+    error = {"code": status, "title": title, "message": message, **more}
+    return json.dumps({"error": error}).encode()

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from authmw.checks.paths import PublicPaths
+from authmw.cors import verify_origins
 from authmw.errors import ConfigurationError
 from authmw.settings import Settings, Validation
 
@@ -55,6 +56,12 @@ def _verify_requests(settings: Settings) -> None:
             PublicPaths.parse([entry])
         except ValueError as exc:
             raise ConfigurationError("public_paths", entry, str(exc)) from None
+    try:
+        verify_origins(settings.cors_allowed_origins)
+    except ValueError as exc:
+        raise ConfigurationError(
+            "cors_allowed_origins", ",".join(settings.cors_allowed_origins), str(exc)
+        ) from None
     project, domain = settings.admin_project_name, settings.admin_project_domain_name
     if (project is None) != (domain is None):
         raise ConfigurationError(

@@ -68,6 +68,7 @@ class Settings:
     accept_bearer: bool
     public_paths: tuple[str, ...]
     allow_cors_preflight: bool
+    cors_allowed_origins: tuple[str, ...]
     admin_project_name: str | None
     admin_project_domain_name: str | None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import Any
 
 from oslo_config import cfg
@@ -51,17 +52,19 @@ def read_keys(directory: str | None, config_file: str | None) -> tuple[Listing, 
         ConfigurationError: the file can't be read, or names no keys.
         KeysUnavailable: the directory or URI can't be read.
     """
+    # What the log says to whoever runs a service is no answer to this question.
+    logging.getLogger("authmw").addHandler(logging.NullHandler())
     if directory is not None:
         settings = load_settings(
             {"oslo_config_config": cfg.ConfigOpts(), "jws_public_key_repository": directory}
         )
     else:
-        settings = load_settings(
-            {"oslo_config_project": "authmw", "oslo_config_file": config_file}
-        )
+        settings = load_settings({"oslo_config_project": "authmw", "oslo_config_file": config_file})
     if not settings.has_key_source:
         raise ConfigurationError(
-            "jws_public_key_repository", None, "set it or jws_jwks_uri: there are no keys to look at"
+            "jws_public_key_repository",
+            None,
+            "set it or jws_jwks_uri: there are no keys to look at",
         )
     listings = []
     if settings.jws_public_key_repository is not None:

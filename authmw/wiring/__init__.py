@@ -13,6 +13,7 @@ from authmw.authenticator import Authenticator, Rules
 from authmw.cache.memory import MemoryCache
 from authmw.checks.paths import PublicPaths
 from authmw.config import load_settings
+from authmw.cors import CorsPolicy
 from authmw.flights import Flights
 from authmw.identity.client import IdentityClient
 from authmw.identity.endpoint_source import EndpointSource
@@ -45,6 +46,11 @@ class Door:
         """Return the value of WWW-Authenticate: where a client gets a token."""
         uri = self.settings.www_authenticate_uri or self.identity.authenticate_uri()
         return f'Keystone uri="{uri}"' if uri else "Keystone"
+
+    @functools.cached_property
+    def cors(self) -> CorsPolicy:
+        """Who may read our own answers in a browser."""
+        return CorsPolicy(frozenset(self.settings.cors_allowed_origins))
 
     def close(self) -> None:
         """End what works in the background, for a filter that serves no more requests."""

@@ -55,6 +55,8 @@ def protect(server: IdentityServer, clock: Clock) -> Protect:
             "identity_outage_grace": str(GRACE_SECONDS),
             "identity_deadline": str(DEADLINE_SECONDS),
             "http_request_max_retries": "0",
+            # Only requests ask, so that each test knows who does.
+            "revocation_poll_interval": "0",
             **options,
         }
         service = Service()

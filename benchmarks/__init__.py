@@ -1,0 +1,1 @@
+"""authmw measured against keystonemiddleware, both in one run: `python -m benchmarks`."""

@@ -1,0 +1,32 @@
+"""Pairs of filters, one of each kind, on the same real Keystone."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.differential.configurations import AnythingCache, Site, TextCache
+from tests.differential.contest import Contest
+from tests.differential.estate import Estate
+from tests.services.keystone import Keystone
+from tests.services.memcached import Memcached
+
+
+@pytest.fixture(scope="session")
+def contest(
+    keystone: Keystone, memcached: Memcached, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Contest]:
+    """Answers what differs in a case; every case is sent once a session."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+        site = Site(
+            estate=Estate(keystone),
+            memcached=memcached,
+            directory=tmp_path_factory.mktemp("differential"),
+            silent=silent,
+            environ={"swift.text": TextCache(), "swift.anything": AnythingCache()},
+        )
+        contest = Contest(site)
+        yield contest
+        contest.close()
