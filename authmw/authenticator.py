@@ -170,8 +170,11 @@ class Authenticator:
     ) -> Token:
         token = self._recall(string, now)
         if token is None:
-            with request.serving(environ):
+            mark = request.begin(environ)
+            try:
                 token = self._resolver.validate(string, strength, now)
+            finally:
+                request.end(mark)
         if strength is _CURRENT:
             verify_not_expired(token, now)
         return token

@@ -93,7 +93,11 @@ class OAuth1Access:
 
 
 # The members of a token body that differ between tokens of one principal.
-_OWN_MEMBERS = ("methods", "audit_ids", "issued_at", "expires_at", "oauth2_credential")
+_OWN_MEMBERS = frozenset(
+    {"methods", "audit_ids", "issued_at", "expires_at", "oauth2_credential", "catalog"}
+)
+# The record, its lists and its texts, in bytes.
+_OWN_SIZE = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +149,7 @@ class Principal:
         """
         bind = _optional(body, "bind", dict) or {}
         application_credential = _optional(body, "application_credential", dict)
-        shared = {
-            name: value
-            for name, value in body.items()
-            if name != "catalog" and name not in _OWN_MEMBERS
-        }
+        shared = {name: value for name, value in body.items() if name not in _OWN_MEMBERS}
         return cls(
             user=_parse_user(_required(body, "user", dict)),
             scope=_parse_scope(body),
@@ -217,6 +217,7 @@ class Token:
         fresh_until: epoch seconds up to which this record answers for the token without
             another validation.
         usable_until: epoch seconds up to which it may, while validation is out of reach.
+        thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
     """
 
     principal: Principal
@@ -226,7 +227,9 @@ class Token:
     expires_at: int
     fresh_until: int
     usable_until: int
-    _own_body: Template = field(repr=False, compare=False)
+    thumbprint: str | None
+    _issued_text: str = field(repr=False, compare=False)
+    _expires_text: str = field(repr=False, compare=False)
 
     @classmethod
     def from_body(
@@ -238,15 +241,21 @@ class Token:
         usable_until: int,
     ) -> Token:
         """Read a whole v3 token body; arguments and errors as of `Principal.from_body`."""
+        issued_text, expires_text = (
+            _required(body, "issued_at", str),
+            _required(body, "expires_at", str),
+        )
         return cls(
-            principal=Principal.from_body(body, catalog),
-            methods=_parse_strings(body, "methods"),
-            audit_ids=_parse_strings(body, "audit_ids"),
-            issued_at=_parse_time(body, "issued_at"),
-            expires_at=_parse_time(body, "expires_at"),
-            fresh_until=fresh_until,
-            usable_until=usable_until,
-            _own_body=_lay_out({name: body[name] for name in _OWN_MEMBERS if name in body}),
+            Principal.from_body(body, catalog),
+            _parse_strings(body, "methods"),
+            _parse_strings(body, "audit_ids"),
+            parse_time(issued_text, "issued_at"),
+            parse_time(expires_text, "expires_at"),
+            fresh_until,
+            usable_until,
+            _parse_thumbprint(_optional(body, "oauth2_credential", dict)),
+            issued_text,
+            expires_text,
         )
 
     @classmethod
@@ -266,18 +275,9 @@ class Token:
 
         Args:
             principal: who is calling.
-            thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1).
-            methods, audit_ids, issued_at, expires_at, fresh_until, usable_until: as the
-                attributes.
+            methods, audit_ids, issued_at, expires_at, fresh_until, usable_until, thumbprint:
+                as the attributes.
         """
-        own: dict[str, object] = {
-            "methods": list(methods),
-            "audit_ids": list(audit_ids),
-            "issued_at": render_time(issued_at),
-            "expires_at": render_time(expires_at),
-        }
-        if thumbprint is not None:
-            own["oauth2_credential"] = {"x5t#S256": thumbprint}
         return cls(
             principal,
             methods,
@@ -286,7 +286,9 @@ class Token:
             expires_at,
             fresh_until,
             usable_until,
-            _lay_out(own),
+            thumbprint,
+            render_time(issued_at),
+            render_time(expires_at),
         )
 
     @property
@@ -308,7 +310,7 @@ class Token:
     @property
     def size(self) -> int:
         """The memory it takes, in bytes, roughly, its principal included."""
-        return self.principal.size + self._own_body.size
+        return self.principal.size + _OWN_SIZE
 
     @property
     def audit_id(self) -> str | None:
@@ -321,9 +323,15 @@ class Token:
         Only the catalog in it is shared, and read-only.
         """
         principal = self.principal
-        body: dict[str, Any] = {}
+        body: dict[str, Any] = {
+            "methods": list(self.methods),
+            "audit_ids": list(self.audit_ids),
+            "issued_at": self._issued_text,
+            "expires_at": self._expires_text,
+        }
+        if self.thumbprint is not None:
+            body["oauth2_credential"] = {"x5t#S256": self.thumbprint}
         principal._shared_body.copy_into(body)
-        self._own_body.copy_into(body)
         if principal.catalog is not None:
             body["catalog"] = principal.catalog.services
         return {"token": body}
@@ -331,15 +339,13 @@ class Token:
 
 def render_time(seconds: int) -> str:
     """Write epoch seconds as the Identity API does."""
-    days, second = divmod(seconds, 86_400)
-    minutes, second = divmod(second, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{_render_day(days)}T{hour:02}:{minute:02}:{second:02}.000000Z"
+    return f"{_render_minute(seconds // 60)}{seconds % 60:02}.000000Z"
 
 
-@functools.lru_cache(maxsize=64)
-def _render_day(days: int) -> str:
-    return datetime.fromtimestamp(days * 86_400, UTC).strftime("%Y-%m-%d")
+# Of the tokens that come in one minute, most were issued and expire in few others.
+@functools.lru_cache(maxsize=256)
+def _render_minute(minutes: int) -> str:
+    return datetime.fromtimestamp(minutes * 60, UTC).strftime("%Y-%m-%dT%H:%M:")
 
 
 def _lay_out(members: Mapping[str, object]) -> Template:
@@ -357,7 +363,8 @@ def _required(members: Mapping[str, object], name: str, kind: type[Any]) -> Any:
 
 
 def _optional(members: Mapping[str, object], name: str, kind: type[Any]) -> Any:
-    return None if members.get(name) is None else _required(members, name, kind)
+    value = members.get(name)
+    return value if value is None or type(value) is kind else _required(members, name, kind)
 
 
 _KINDS: Mapping[type[Any], str] = {
@@ -460,8 +467,16 @@ def _parse_strings(members: Mapping[str, object], name: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _parse_time(members: Mapping[str, object], name: str) -> int:
-    text = _required(members, name, str)
+def _parse_thumbprint(credential: Mapping[str, object] | None) -> str | None:
+    return None if credential is None else _optional(credential, "x5t#S256", str)
+
+
+def parse_time(text: str, name: str = "time") -> int:
+    """Return epoch seconds, truncated, of a time as the Identity API writes it.
+
+    Raises:
+        MalformedBody: it is not one; `name` is said.
+    """
     try:
         time = datetime.fromisoformat(text)
         # The Identity API speaks UTC; where it leaves the zone out it still means UTC.

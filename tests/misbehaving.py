@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 DRIP_SECONDS = 0.3
 # Nothing in here waits longer for a client, so that no thread outlives its test for long.
 PATIENCE_SECONDS = 20
+# How a TLS connection begins (RFC 8446 §5.1, ContentType).
+TLS_HANDSHAKE = b"\x16"
 
 
 class Stage(enum.Enum):
@@ -187,6 +189,10 @@ class MisbehavingIdentity:
         if self.tls is not None:
             client = self.tls.wrap_socket(connected, server_side=True)
         with client, client.makefile("rb") as reader:
+            if reader.peek(1)[:1] == TLS_HANDSHAKE:
+                # There may be no line end in it to wait for.
+                client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                return
             while (seen := _read_request(reader)) is not None:
                 self.seen.append(seen)
                 self._behaviour(seen)(client)

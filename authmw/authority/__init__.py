@@ -12,26 +12,38 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from authmw.authority.claims_set import KeystoneClaims
+from authmw.authority.claims_set import KeystoneClaims, parse_keystone_claims
 from authmw.catalog import ServiceCatalog
 from authmw.token import Principal
 
 
-@dataclass(frozen=True, slots=True)
 class Question:
     """What is asked about: a verified token.
 
-    Attributes:
+    Args:
         key: the authority key (`authmw.authority.key`).
         claims: of the token, as they stand in it.
-        keystone: those that Keystone defines, parsed.
         token: the token string, for a source that has to show it.
     """
 
-    key: str
-    claims: Mapping[str, object]
-    keystone: KeystoneClaims
-    token: str
+    __slots__ = ("_keystone", "claims", "key", "token")
+
+    def __init__(self, key: str, claims: Mapping[str, object], token: str) -> None:
+        self.key = key
+        self.claims = claims
+        self.token = token
+        self._keystone: KeystoneClaims | None = None
+
+    @property
+    def keystone(self) -> KeystoneClaims:
+        """The claims that Keystone defines, parsed: only where the key is not known yet.
+
+        Raises:
+            InvalidToken: (malformed) one is missing or mistyped.
+        """
+        if self._keystone is None:
+            self._keystone = parse_keystone_claims(self.claims)
+        return self._keystone
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class Answer:
 
     Attributes:
         principal: for every token with the question's key.
+        claims: of the first of these tokens; all but the audit ids are those of the others.
         renew_from: epoch seconds from which its source wants to be asked again by whoever
             uses it, so that it can renew it ahead of time, without anybody waiting.
         fresh_until: epoch seconds up to which it holds without being asked for again.
@@ -47,6 +60,7 @@ class Answer:
     """
 
     principal: Principal
+    claims: KeystoneClaims
     renew_from: int
     fresh_until: int
     usable_until: int

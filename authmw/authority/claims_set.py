@@ -54,7 +54,7 @@ def parse_keystone_claims(claims: Mapping[str, object]) -> KeystoneClaims:
     return KeystoneClaims(
         user_id,
         _texts(claims, "openstack_methods"),
-        _texts(claims, "openstack_audit_ids"),
+        parse_audit_ids(claims),
         project_id,
         domain_id,
         system is not None,
@@ -63,6 +63,11 @@ def parse_keystone_claims(claims: Mapping[str, object]) -> KeystoneClaims:
         _text(claims, "openstack_access_token_id"),
         _text(claims, "openstack_thumbprint"),
     )
+
+
+def parse_audit_ids(claims: Mapping[str, object]) -> tuple[str, ...]:
+    """Parse what no two tokens have in common; raises as `parse_keystone_claims` does."""
+    return _texts(claims, "openstack_audit_ids")
 
 
 def _text(claims: Mapping[str, object], name: str) -> str | None:

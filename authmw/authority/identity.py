@@ -141,6 +141,7 @@ class IdentityAuthority:
         fresh_until = told.answered_at + self._fresh_seconds
         answer = Answer(
             principal,
+            question.keystone,
             renew_from=fresh_until - self._renew_ahead_seconds,
             fresh_until=fresh_until,
             usable_until=fresh_until + self._grace_seconds,

@@ -83,8 +83,10 @@ class MemoryCache(Generic[V]):
         """Remember a value, and forget others until the bounds are kept."""
         entry = Entry(value, generation, _ENTRY_OVERHEAD + value.size + 2 * _key_length(key))
         with self._lock.get():
-            self._remove(key)
-            self._make_room(entry)
+            if key in self._entries:
+                self._remove(key)
+            if self._is_over(entry.size + (value.catalog.size if value.catalog else 0), entries=1):
+                self._make_room(entry)
             self._entries[key] = entry
             self._account(entry, 1)
             if self._is_over(0):  # larger than all the room there is

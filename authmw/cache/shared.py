@@ -44,6 +44,21 @@ class Shelf:
     keys: KeyMaker
     sealing: Sealing
 
+    def seal(self, key: str, entry: bytes) -> bytes:
+        """Return what to keep under this key."""
+        return self.sealing.seal(key, b"\n".join((key.encode(), entry)))
+
+    def open(self, key: str, sealed: bytes) -> bytes:
+        """Return the entry that was sealed for this key; raises CacheError for anything else.
+
+        A cache has been seen to answer with what another request had asked for
+        (CVE-2014-0105), and with no seal nothing but the name inside would tell.
+        """
+        name, newline, entry = self.sealing.open(key, sealed).partition(b"\n")
+        if not newline or name != key.encode():
+            raise CacheError("an entry belongs to another key")
+        return entry
+
 
 class Place:
     """Where one entry is kept, or would be.
@@ -116,13 +131,13 @@ class SharedCache:
             if sealed is None:
                 continue
             try:
-                return _unframe(key, shelf.sealing.open(key, sealed)), True
+                return shelf.open(key, sealed), True
             except CacheError as fault:
                 self._faults.report(fault)
         return None, True
 
     def _write(self, key: str, entry: bytes, ttl_seconds: int) -> None:
-        sealed = self._shelves[0].sealing.seal(key, _frame(key, entry))
+        sealed = self._shelves[0].seal(key, entry)
         if len(sealed) > MAX_VALUE_BYTES:
             if not self._told_of_size:
                 self._told_of_size = True
@@ -145,19 +160,3 @@ class SharedCache:
             except CacheError as fault:
                 self._faults.report(fault)
                 return
-
-
-def _frame(key: str, entry: bytes) -> bytes:
-    return b"\n".join((key.encode(), entry))
-
-
-def _unframe(key: str, framed: bytes) -> bytes:
-    """Return the entry, if it says that it belongs to this key.
-
-    A cache has been seen to answer with what another request had asked for (CVE-2014-0105),
-    and with no seal nothing else would tell.
-    """
-    name, newline, entry = framed.partition(b"\n")
-    if not newline or name != key.encode():
-        raise CacheError("an entry belongs to another key")
-    return entry

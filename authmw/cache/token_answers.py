@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from authmw.cache.answers import AnswerEntries
 from authmw.cache.keys import digest_token
 from authmw.cache.shared import Place, SharedCache
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.identity.answer import TokenAnswer, TokenSource
+from authmw.token import MalformedBody, parse_time
 from authmw.validation import Strength
 
 _KIND = "token"
@@ -95,10 +95,7 @@ class CachedTokenSource:
 
 def _read_expiry(body: Mapping[str, object]) -> int | None:
     text = body.get("expires_at")
-    if not isinstance(text, str):
-        return None
     try:
-        time = datetime.fromisoformat(text)
-        return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() // 1)
-    except (ValueError, OverflowError):
+        return parse_time(text) if isinstance(text, str) else None
+    except MalformedBody:
         return None

@@ -35,6 +35,8 @@ _HURRY_SECONDS = 0.2
 _PATIENCE_SECONDS = 2.0
 # The share of a pause that has to pass; the rest is left to chance.
 _EARLIEST = 0.9
+# Our own, as a service may have seeded the common one.
+_chance = random.Random()  # noqa: S311
 
 
 class RevocationFeed:
@@ -175,7 +177,7 @@ class RevocationFeed:
         else:
             longest = _HURRY_SECONDS if self.answered_at is None else _FOLLOW_SECONDS
         # Earlier than need be, never later, so that processes started together drift apart.
-        self.reload_at = now + longest * random.uniform(_EARLIEST, 1.0)  # noqa: S311
+        self.reload_at = now + longest * _chance.uniform(_EARLIEST, 1.0)
 
     def _is_due(self, now: float) -> bool:
         # abs(): a clock that was set back must not keep us waiting for as long.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from authmw.authority import Answer, Question
-from authmw.authority.claims_set import parse_keystone_claims
+from authmw.authority.claims_set import parse_audit_ids
 from authmw.authority.key import authority_key
 from authmw.authority.sources import AuthoritySources
 from authmw.jose.verifier import JwsVerifier
@@ -43,20 +43,17 @@ class OfflineValidator:
         the identity endpoint's to say.
         """
         claims, issued_at, expires_at, _ = self._verifier.verify(token, now)
-        keystone = parse_keystone_claims(claims)
-        answer = self._authority.look_up(
-            Question(authority_key(claims), claims, keystone, token), now
-        )
+        answer = self._authority.look_up(Question(authority_key(claims), claims, token), now)
         fresh_until = min(
             _relied_on_until(answer, now), self._revocations.decidable_until(now), expires_at
         )
         validated = Token.of_principal(
             answer.principal,
-            methods=keystone.methods,
-            audit_ids=keystone.audit_ids,
+            methods=answer.claims.methods,
+            audit_ids=parse_audit_ids(claims),
             issued_at=issued_at,
             expires_at=expires_at,
-            thumbprint=keystone.thumbprint,
+            thumbprint=answer.claims.thumbprint,
             fresh_until=fresh_until,
             usable_until=fresh_until,
         )

@@ -1,6 +1,6 @@
 """memcached's binary protocol, for servers that ask for a user name and a password.
 
-memcached with SASL speaks nothing else. It is three commands and a login, written out here
+memcached with SASL speaks nothing else. It is four commands and a login, written out here
 because python-binary-memcached keeps its sockets in thread locals: one for each thread, or
 under eventlet for each request, which no pool can bound.
 
@@ -22,11 +22,13 @@ _RESPONSE = 0x81
 
 _GET = 0x00
 _SET = 0x01
+_ADD = 0x02
 _DELETE = 0x04
 _LOGIN = 0x21
 
 _DONE = 0x0000
 _NOT_FOUND = 0x0001
+_EXISTS = 0x0002
 _REFUSED = 0x0020
 _UNKNOWN_COMMAND = 0x0081
 
@@ -79,9 +81,20 @@ class BinaryConnection:
 
     def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
         """See `Connection`."""
-        extras = struct.pack("!II", _NO_FLAGS, ttl_seconds)
-        status, _ = self._ask(_SET, key=key.encode(), extras=extras, value=value)
+        self._verify_done(self._store(_SET, key, value, ttl_seconds))
+
+    def add(self, key: str, value: bytes, ttl_seconds: int) -> bool:
+        """See `Connection`."""
+        status = self._store(_ADD, key, value, ttl_seconds)
+        if status == _EXISTS:
+            return False
         self._verify_done(status)
+        return True
+
+    def _store(self, opcode: int, key: str, value: bytes, ttl_seconds: int) -> int:
+        extras = struct.pack("!II", _NO_FLAGS, ttl_seconds)
+        status, _ = self._ask(opcode, key=key.encode(), extras=extras, value=value)
+        return status
 
     def delete(self, key: str) -> None:
         """See `Connection`."""

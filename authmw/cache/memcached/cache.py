@@ -45,6 +45,15 @@ class MemcachedCache:
         ttl_seconds = min(ttl_seconds, _MAX_TTL_SECONDS)
         self._run(key, lambda connection: connection.set(key, value, ttl_seconds))
 
+    def add(self, key: str, value: bytes, ttl_seconds: int) -> bool:
+        """Keep a value unless there is one; returns whether it is kept.
+
+        Of all processes that try at the same moment one succeeds, as long as they see the
+        same servers alive. Raises CacheError.
+        """
+        ttl_seconds = min(ttl_seconds, _MAX_TTL_SECONDS)
+        return self._run(key, lambda connection: connection.add(key, value, ttl_seconds))
+
     def delete(self, key: str) -> None:
         """See `BytesCache`."""
         self._run(key, lambda connection: connection.delete(key))

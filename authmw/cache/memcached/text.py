@@ -38,6 +38,12 @@ class TextConnection:
         if not self._client.set(key, value, expire=ttl_seconds, noreply=False):
             raise CacheError("memcached did not store an entry")
 
+    def add(self, key: str, value: bytes, ttl_seconds: int) -> bool:
+        """See `Connection`."""
+        # Anything but STORED and NOT_STORED raises.
+        is_stored: bool = self._client.add(key, value, expire=ttl_seconds, noreply=False)
+        return is_stored
+
     def delete(self, key: str) -> None:
         """See `Connection`."""
         # Kept as one that has expired already (doc/protocol.txt, "Expiration times"): of

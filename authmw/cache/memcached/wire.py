@@ -28,6 +28,9 @@ class Connection(Protocol):
     def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
         """Keep a value."""
 
+    def add(self, key: str, value: bytes, ttl_seconds: int) -> bool:
+        """Keep a value unless there is one; returns whether it is kept. One step for all."""
+
     def delete(self, key: str) -> None:
         """Delete a value, if there is one."""
 
