@@ -1,0 +1,233 @@
+"""What a service would do with a signed token, rule by rule, by the service's own code."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from authmw.authority.claims_set import parse_keystone_claims
+from authmw.checks.token_string import verify_carriable
+from authmw.cli.times import describe_time
+from authmw.errors import AuthmwError, IdentityUnavailable, InvalidToken, Reason
+from authmw.fingerprint import fingerprint
+from authmw.jose.base64url import decode_base64url
+from authmw.jose.claims import MAX_NUMERIC_DATE, ClaimRules
+from authmw.jose.jws import CompactJws, find_verifying_key, parse_claims, parse_compact
+from authmw.jose.key_set import KeySet
+from authmw.jose.keys import PublicKey
+from authmw.jose.strict_json import parse_json_object
+from authmw.keys.listing import Listing
+from authmw.settings import Settings
+
+# A claim of somebody else's issuer may hold anything: no token fits into what is shown of it.
+_LONGEST_TEXT = 100
+_LONGEST_VALUE = 2000
+_TIMES = ("iat", "exp", "nbf")
+_ASKED_LATER = (
+    "its user, project and roles are asked of jws_authority = {authority}, revocation events of "
+    "the identity service: neither was looked at here"
+)
+
+Members = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule says; `refusal` is None where the token passes."""
+
+    rule: str
+    detail: str
+    refusal: AuthmwError | None = None
+
+
+@dataclass(slots=True)
+class Explanation:
+    """All that can be said of one token without asking anybody.
+
+    Attributes:
+        name: the token's fingerprint.
+        key: what verified the signature.
+        header, claims: as they stand in the token; None where they can't be read.
+        findings: one for each rule looked at, in the order of a service.
+    """
+
+    name: str
+    now: float
+    outlook: str
+    key: PublicKey | None = None
+    header: Members | None = None
+    claims: Members | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def refusal(self) -> AuthmwError | None:
+        """Why it is refused; None if it is accepted."""
+        return next((one.refusal for one in self.findings if one.refusal is not None), None)
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.refusal is None
+
+    def render(self) -> str:
+        """Return the explanation as text; it holds no signature and no token."""
+        doubt = "" if self.key is not None else "  (NOT VERIFIED: anyone can have written this)"
+        lines = [f"token {self.name}"]
+        for title, members in (("header", self.header), ("claims", self.claims)):
+            if members is not None:
+                lines += ["", title + doubt, *self._render_members(members)]
+        lines += ["", "rules"]
+        for finding in self.findings:
+            verdict = "passed" if finding.refusal is None else "FAILED"
+            lines.append(f"  {verdict}  {finding.rule}: {finding.refusal or finding.detail}")
+        lines += ["", f"refused: {self.refusal}" if self.refusal else f"accepted; {self.outlook}"]
+        return "\n".join(lines)
+
+    def _render_members(self, members: Members) -> Iterator[str]:
+        width = max((len(json.dumps(name)) - 2 for name in members), default=0)
+        for name, value in members.items():
+            shown = json.dumps(_shorten(value))
+            if len(shown) > _LONGEST_VALUE:
+                shown = f"{shown[:_LONGEST_VALUE]}... ({len(shown)} characters)"
+            if name in _TIMES and type(value) is int and 0 <= value <= MAX_NUMERIC_DATE:
+                shown += f"  {describe_time(value, self.now)}"
+            yield f"  {json.dumps(name)[1:-1].ljust(width)}  {shown}"
+
+
+def _shorten(value: object) -> object:
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        return f"{value[: _LONGEST_TEXT // 2]}... ({len(value)} characters)"
+    if isinstance(value, list):
+        return [_shorten(one) for one in value]
+    if isinstance(value, dict):
+        return {_shorten(name): _shorten(one) for name, one in value.items()}
+    return value
+
+
+def explain(token: str, keys: Listing, settings: Settings, now: float) -> Explanation:
+    """Look at a token as a service with these settings would.
+
+    Args:
+        token: without surrounding white space, not trusted in any way.
+        keys: public keys, and what was found beside them.
+        settings: of the service.
+        now: epoch seconds.
+    """
+    outlook = _ASKED_LATER.format(authority=",".join(settings.jws_authority))
+    explanation = Explanation(fingerprint(token), now, outlook)
+    try:
+        for finding in _look(token, KeySet(keys.keys), settings, explanation):
+            explanation.findings.append(finding)
+    except _Stop as stop:
+        explanation.findings.append(stop.finding)
+    return explanation
+
+
+class _Stop(Exception):
+    """Without this rule passed the next ones can't be looked at."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__()
+        self.finding = finding
+
+
+def _look(
+    token: str, keys: KeySet, settings: Settings, explanation: Explanation
+) -> Iterator[Finding]:
+    """Apply the rules in a service's order, and note what is found on the way."""
+    with contextlib.suppress(ValueError):
+        explanation.header = parse_json_object(decode_base64url(token.partition(".")[0]))
+    jws = _parse(token, settings)
+    yield Finding("form", "three segments, and a protected header that is accepted")
+    # Read for the reader's sake alone; a service reads no payload that no key has verified.
+    try:
+        claims = explanation.claims = parse_claims(jws)
+        unreadable = None
+    except InvalidToken as refusal:
+        claims, unreadable = {}, refusal
+    yield _judge_algorithm(jws, settings)
+    explanation.key = _find_key(jws, keys, settings)
+    yield Finding("signature", _describe_key(explanation.key))
+    if unreadable is not None:
+        raise _Stop(Finding("claims", "", unreadable))
+    yield from _judge_claims(claims, settings, explanation.now)
+
+
+def _parse(token: str, settings: Settings) -> CompactJws:
+    try:
+        if "." not in token:
+            raise InvalidToken(
+                Reason.MALFORMED,
+                "it is not signed (no dot in it): only the identity service can say more",
+            )
+        verify_carriable(token, settings.max_token_size)
+        return parse_compact(token, max_size=settings.max_token_size)
+    except InvalidToken as refusal:
+        raise _Stop(Finding("form", "", refusal)) from None
+
+
+def _judge_algorithm(jws: CompactJws, settings: Settings) -> Finding:
+    name, accepted = jws.header.algorithm.name, settings.jws_accepted_algorithms
+    if name in accepted:
+        return Finding("algorithm", f"{name} is in jws_accepted_algorithms")
+    detail = f"{name} is not in jws_accepted_algorithms ({', '.join(accepted)})"
+    return Finding("algorithm", "", InvalidToken(Reason.BAD_SIGNATURE, detail))
+
+
+def _find_key(jws: CompactJws, keys: KeySet, settings: Settings) -> PublicKey:
+    candidates = keys.find_candidates(jws.header.algorithm.name, jws.header.kid)
+    tried = candidates[: settings.jws_max_keys]
+    key = find_verifying_key(jws, tried)
+    if not keys:
+        outage = IdentityUnavailable("there is no usable public key: a service answers 503")
+        raise _Stop(Finding("signature", "", outage))
+    if key is None:
+        found = f"{len(keys.keys)} public keys found, {len(tried)} of them tried"
+        detail = f"no public key verifies the signature: {found}"
+        raise _Stop(Finding("signature", "", InvalidToken(Reason.BAD_SIGNATURE, detail)))
+    return key
+
+
+def _describe_key(key: PublicKey) -> str:
+    kid = f", kid {json.dumps(key.kid)}" if key.kid is not None else ""
+    return f"verified by {key.source}{kid}, thumbprint {key.thumbprint}"
+
+
+def _judge_claims(claims: Members, settings: Settings, now: float) -> Iterator[Finding]:
+    rules = ClaimRules(settings.jws_issuer, settings.jws_audience, settings.clock_skew_tolerance)
+    # Each rule is asked alone: the other claims are ones that no rule refuses.
+    flawless: dict[str, object] = {"iat": 0, "exp": MAX_NUMERIC_DATE}
+    lax = replace(rules, issuer=None, audience=None)
+    for rule, name, asked in (
+        ("issue time", "iat", lax),
+        ("expiry", "exp", lax),
+        ("not before", "nbf", lax),
+        ("issuer", "iss", replace(rules, audience=None)),
+        ("audience", "aud", replace(rules, issuer=None)),
+    ):
+        alone = {key: value for key, value in flawless.items() if key != name}
+        if name in claims:
+            alone[name] = claims[name]
+        yield _judge(rule, _say(name, claims, now), functools.partial(asked.verify, alone, now))
+    yield _judge(
+        "keystone",
+        "user, methods, audit ids and scope are there",
+        lambda: parse_keystone_claims(claims),
+    )
+
+
+def _say(name: str, claims: Members, now: float) -> str:
+    if name not in claims:
+        return f"no {name!r}, and none is needed"
+    value = claims[name]
+    return describe_time(value, now) if type(value) is int else f"{name!r} is as it must be"
+
+
+def _judge(rule: str, detail: str, verify: Callable[[], object]) -> Finding:
+    try:
+        verify()
+    except InvalidToken as refusal:
+        return Finding(rule, "", refusal)
+    return Finding(rule, detail)

@@ -1,0 +1,31 @@
+"""Times as people say them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def describe_time(seconds: int, now: float) -> str:
+    """Say epoch seconds as a date, and how long ago or ahead of `now` that is.
+
+    An instant beyond the year 9999 is said as a number.
+    """
+    try:
+        date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+    away = seconds - int(now)
+    span = _describe_span(abs(away))
+    return f"{date}, {f'in {span}' if away > 0 else f'{span} ago'}"
+
+
+def _describe_span(seconds: int) -> str:
+    """Name the two largest units: enough to judge by."""
+    counts = []
+    for name, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        counts.append((count, f"{count} {name}{'' if count == 1 else 's'}"))
+    first = next((place for place, (count, _) in enumerate(counts) if count), len(_UNITS) - 1)
+    return " ".join(words for count, words in counts[first : first + 2] if count) or "0 seconds"

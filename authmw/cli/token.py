@@ -1,0 +1,60 @@
+"""Explain a signed token: who signed it, what it says, why it is accepted or refused."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from authmw.cli.explanation import explain
+from authmw.cli.key_sources import KeysUnavailable, add_key_source_arguments, read_keys
+from authmw.errors import ConfigurationError
+
+# Far more than any header can carry.
+_MOST_CHARACTERS = 1 << 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `authmw token`."""
+    commands = parser.add_subparsers(dest="token_command", required=True)
+    command = commands.add_parser(
+        "explain",
+        help="say which key verifies a token, what it claims, and what a service would do with it",
+        description=(
+            "Explains a signed token offline: the identity service is not asked. Exit status 0: "
+            "accepted, 1: refused, 2: the question could not be asked. Neither the token nor "
+            "its signature is ever printed."
+        ),
+    )
+    command.add_argument(
+        "token",
+        nargs="?",
+        default="-",
+        help="the token; better left out, or -, to give it on standard input: other users of "
+        "this host can see the arguments of a command, and shells remember them",
+    )
+    add_key_source_arguments(command, "--key-repository", metavar="DIR")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Explain it; 0 if it is accepted, 1 if it is refused, 2 if nobody can say."""
+    try:
+        found, settings = read_keys(arguments.key_repository, arguments.config_file)
+    except (ConfigurationError, KeysUnavailable) as error:
+        print(f"token: {error}", file=sys.stderr)
+        return 2
+    token = _read_token() if arguments.token == "-" else arguments.token.strip()
+    if not token:
+        print("token: there is none on standard input", file=sys.stderr)
+        return 2
+    if arguments.token != "-":
+        print("token: given as an argument; standard input would be safer", file=sys.stderr)
+    explanation = explain(token, found, settings, time.time())
+    print(explanation.render())
+    return 0 if explanation.is_accepted else 1
+
+
+def _read_token() -> str:
+    if sys.stdin.isatty():
+        print("Paste the token, press Enter and Ctrl-D:", file=sys.stderr)
+    return sys.stdin.read(_MOST_CHARACTERS).strip()

@@ -1,0 +1,212 @@
+"""`authmw keys`: a pair like Keystone's, and no surprise about what is used."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from authmw.cli import main
+from authmw.testing import IdentityServer
+from authmw.testing.issuer import Issuer
+from tests.jose.signing import private_pem, public_key, public_pem
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A directory with one good public key."""
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o755)
+    write(keys, "2026.pem", public_pem("ES256"))
+    return keys
+
+
+def write(directory: Path, name: str, content: bytes, mode: int = 0o644) -> None:
+    path = directory / name
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_generated_pair_fits_together_and_only_its_owner_reads_the_private_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = os.umask(0)
+    try:
+        assert main(["keys", "generate", str(tmp_path / "new" / "pair")]) == 0
+    finally:
+        os.umask(before)
+    private, public = (tmp_path / "new" / "pair" / name for name in ("private.pem", "public.pem"))
+    assert (mode_of(private), mode_of(public), mode_of(private.parent)) == (0o600, 0o644, 0o700)
+    key = load_pem_private_key(private.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    assert isinstance(key.curve, ec.SECP256R1)
+    assert Issuer(key).public_pem() == public.read_bytes()
+    printed = capsys.readouterr().out
+    assert f"{public}  the public key: for Keystone and every service" in printed
+    assert "PRIVATE KEY" not in printed
+
+
+@pytest.mark.parametrize("present", ["private.pem", "public.pem"])
+def test_generating_overwrites_nothing_and_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], present: str
+) -> None:
+    write(tmp_path, present, b"somebody's key")
+    assert main(["keys", "generate", str(tmp_path)]) == 1
+    assert f"{tmp_path / present} exists, and nothing is overwritten" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [present]
+    assert (tmp_path / present).read_bytes() == b"somebody's key"
+
+
+def test_generating_where_nothing_can_be_written_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["keys", "generate", str(tmp_path / "file" / "pair")]) == 1
+    assert "Not a directory" in capsys.readouterr().err
+
+
+def test_a_list_shows_each_key_and_why_a_file_is_not_used(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(repository, "edwards.pem", public_pem("EdDSA"))
+    write(repository, "notes.txt", b"not a key")
+    write(repository, "oops.pem", private_pem("ES256", 1))
+    assert main(["keys", "list", str(repository)]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["FILE", "ALGORITHM", "KID", "THUMBPRINT", "USED"]
+    found = {row.split()[0]: row.split(maxsplit=4)[1:] for row in rows}
+    assert found == {
+        "2026.pem": ["ES256", "-", public_key("ES256").thumbprint, "yes"],
+        "edwards.pem": [
+            "EdDSA",
+            "-",
+            public_key("EdDSA").thumbprint,
+            "EdDSA is not in jws_accepted_algorithms",
+        ],
+        "notes.txt": [
+            "-",
+            "-",
+            "-",
+            "no: neither PEM nor a JWK nor a JWK set: not one JSON object",
+        ],
+        "oops.pem": ["-", "-", "-", "no: a private key; only public keys belong here"],
+    }
+
+
+def test_a_list_of_a_service_s_keys_follows_its_configuration_file(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(repository, "edwards.pem", public_pem("EdDSA"))
+    conf = tmp_path / "service.conf"
+    with IdentityServer() as server:
+        conf.write_text(
+            f"[keystone_authtoken]\njws_public_key_repository = {repository}\n"
+            f"jws_jwks_uri = {server.jwks_url}\njws_accepted_algorithms = ES256,EdDSA\n"
+        )
+        assert main(["keys", "list", "--config-file", str(conf)]) == 0
+    rows = {row.split()[0]: row.split()[-1] for row in capsys.readouterr().out.splitlines()[1:]}
+    assert rows == {"2026.pem": "yes", "edwards.pem": "yes", server.jwks_url: "yes"}
+
+
+def test_checking_a_good_directory_says_how_many_keys_there_are(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["keys", "check", str(repository)]) == 0
+    write(repository, "2027.pem", public_pem("ES256", 1))
+    assert main(["keys", "check", str(repository)]) == 0
+    assert capsys.readouterr().out.splitlines() == ["ok: 1 public key", "ok: 2 public keys"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "mode", "problem"),
+    [
+        (
+            "oops.pem",
+            private_pem("ES256", 1),
+            0o600,
+            "oops.pem is not used: a private key; only public keys belong here",
+        ),
+        ("open.pem", public_pem("ES256", 1), 0o666, "open.pem is not used: writable by everyone"),
+        ("group.pem", public_pem("ES256", 1), 0o664, "group.pem is writable by its group"),
+        (
+            "notes.txt",
+            b"not a key",
+            0o644,
+            "notes.txt is not used: neither PEM nor a JWK nor a JWK set: not one JSON object",
+        ),
+        (
+            "edwards.pem",
+            public_pem("EdDSA"),
+            0o644,
+            "edwards.pem is not used: EdDSA is not in jws_accepted_algorithms",
+        ),
+    ],
+)
+def test_checking_finds(
+    repository: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    content: bytes,
+    mode: int,
+    problem: str,
+) -> None:
+    write(repository, name, content, mode)
+    assert main(["keys", "check", str(repository)]) == 1
+    assert capsys.readouterr().out.splitlines() == [f"problem: {problem}"]
+
+
+def test_checking_finds_that_there_is_no_key_at_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["keys", "check", str(tmp_path)]) == 1
+    assert "problem: there is no usable public key" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["list", "check"])
+def test_a_directory_that_anyone_can_write_to_or_that_is_missing_has_no_keys_to_show(
+    repository: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    repository.chmod(0o777)
+    assert main(["keys", command, str(repository)]) == 1
+    assert "anyone could add a key" in capsys.readouterr().err
+    assert main(["keys", command, str(repository / "missing")]) == 1
+    assert "can't be read: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_configuration_without_keys_is_a_wrong_question(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf = tmp_path / "service.conf"
+    conf.write_text("[keystone_authtoken]\n")
+    assert main(["keys", "check", "--config-file", str(conf)]) == 2
+    assert "jws_public_key_repository is not set" in capsys.readouterr().err
+    assert main(["keys", "check", "--config-file", str(tmp_path / "missing.conf")]) == 2
+    assert "name a configuration file that can be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["list"], ["check"], ["generate"], ["forge", "x"]])
+def test_half_a_command_is_a_wrong_question(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", *arguments])
+    assert ended.value.code == 2
+
+
+def test_the_command_works_as_a_process_of_its_own(repository: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "authmw.cli", "keys", "check", str(repository)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok: 1 public key\n", "")
