@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import hits, live_tokens, machine, stampede, startup
+from benchmarks import hits, live_tokens, machine, personas, revocation, stampede, startup
 from benchmarks.measure import FULL, QUICK, Effort
 from benchmarks.stage import silence_logs
 from benchmarks.table import Row, format_rst, format_text
@@ -21,6 +21,8 @@ from benchmarks.table import Row, format_rst, format_text
 TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
     "hits": hits.run,
     "live_tokens": live_tokens.run,
+    "personas": personas.run,
+    "revocation": revocation.run,
     "stampede": stampede.run,
     "startup": startup.run,
 }

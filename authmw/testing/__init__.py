@@ -6,6 +6,10 @@
         token = server.issue("member", project="inventory")
         options = server.service_credentials   # for a filter, as [keystone_authtoken]
 
+`Cloud` goes one step further: personas ("a reader of project inventory") with signed tokens, a
+filter in front of the service, and a clock that stands still. The pytest plugin offers both as
+fixtures (`authmw.testing.plugin`).
+
 `IdentityServer` speaks the Identity API over real HTTP on the loopback interface, so what is
 exercised is the code that runs in production. It keeps everything in memory, knows no policy
 files and no federation, and is no substitute for an integration test against the identity
@@ -19,33 +23,46 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from authmw.testing.api_errors import IdentityApiError
+    from authmw.testing.clock import Clock
+    from authmw.testing.cloud import Cloud
     from authmw.testing.directory import Directory
     from authmw.testing.faults import Fault
     from authmw.testing.identity import Identity
     from authmw.testing.identity_server import IdentityServer
     from authmw.testing.issuer import Issuer
+    from authmw.testing.personas import PERSONAS, Persona, Personas
     from authmw.testing.records import AccessRule
     from authmw.testing.revocations import RevocationEvent
 
 __all__ = [
+    "PERSONAS",
     "AccessRule",
+    "Clock",
+    "Cloud",
     "Directory",
     "Fault",
     "Identity",
     "IdentityApiError",
     "IdentityServer",
     "Issuer",
+    "Persona",
+    "Personas",
     "RevocationEvent",
 ]
 
 _MODULES = {
+    "PERSONAS": "personas",
     "AccessRule": "records",
+    "Clock": "clock",
+    "Cloud": "cloud",
     "Directory": "directory",
     "Fault": "faults",
     "Identity": "identity",
     "IdentityServer": "identity_server",
     "Issuer": "issuer",
     "IdentityApiError": "api_errors",
+    "Persona": "personas",
+    "Personas": "personas",
     "RevocationEvent": "revocations",
 }
 

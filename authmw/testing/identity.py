@@ -144,6 +144,11 @@ class Identity:
             assert_grantable(grant, self.directory)
             return grant
 
+    def grant_issued(self, token: str) -> Grant:
+        """Return what a token issued here stands for, good or not; LookupError for others."""
+        with self.lock:
+            return self._grants[token]
+
     def render(self, grant: Grant, *, include_catalog: bool = True) -> dict[str, object]:
         """Return the v3 token body of a grant, with names and roles as they are now."""
         with self.lock:

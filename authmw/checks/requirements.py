@@ -1,0 +1,91 @@
+"""What a view asks of a token beyond that it is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from authmw.token import DomainScope, ProjectScope, Scope, SystemScope, Token
+
+ScopeName = Literal["system", "domain", "project"]
+
+_SCOPES: Mapping[str, type[Scope]] = {
+    "system": SystemScope,
+    "domain": DomainScope,
+    "project": ProjectScope,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a token must have; what is empty or False is not asked for.
+
+    Attributes:
+        roles: names, of which the token has to have one.
+        scopes: of which the token has to have one.
+        admin_project: whether its project has to be the admin project, as X-Is-Admin-Project
+            tells: where the deployment names none, every project counts as it.
+        methods: of authentication, all of which the user has to have used.
+    """
+
+    roles: frozenset[str]
+    scopes: frozenset[str]
+    admin_project: bool
+    methods: frozenset[str]
+
+    def find_missing(self, token: Token) -> dict[str, list[str] | Literal[True]]:
+        """Return what this token lacks, by the name of the requirement; empty: nothing.
+
+        For roles and scope that is a list of which one would do, for methods of those that
+        were not used.
+        """
+        principal = token.principal
+        missing: dict[str, list[str] | Literal[True]] = {}
+        if self.roles and self.roles.isdisjoint(principal.role_names):
+            missing["roles"] = sorted(self.roles)
+        if self.scopes and not isinstance(
+            principal.scope, tuple(_SCOPES[name] for name in self.scopes)
+        ):
+            missing["scope"] = sorted(self.scopes)
+        if self.admin_project and not (
+            principal.is_admin_project and isinstance(principal.scope, ProjectScope)
+        ):
+            missing["admin_project"] = True
+        unused = self.methods.difference(token.methods)
+        if unused:
+            missing["methods"] = sorted(unused)
+        return missing
+
+
+def parse_requirement(
+    *,
+    roles: str | Iterable[str] | None,
+    scope: str | Iterable[str] | None,
+    admin_project: bool,
+    methods: str | Iterable[str] | None,
+) -> Requirement:
+    """Return the requirement; see there for the arguments, where a text is one name.
+
+    Raises:
+        ValueError: a scope is none, or a set of names is empty, which nobody could meet.
+    """
+    scopes = _parse_names("scope", scope)
+    unknown = scopes - _SCOPES.keys()
+    if unknown:
+        raise ValueError(
+            f"scope {min(unknown)!r} does not exist: write 'system', 'domain' or 'project', or "
+            "several of them as a tuple"
+        )
+    return Requirement(
+        _parse_names("roles", roles), scopes, admin_project, _parse_names("methods", methods)
+    )
+
+
+def _parse_names(what: str, names: str | Iterable[str] | None) -> frozenset[str]:
+    if names is None:
+        return frozenset()
+    parsed = frozenset([names] if isinstance(names, str) else names)
+    if not parsed or "" in parsed:
+        raise ValueError(f"{what} names nothing: leave it out, or name what a token needs")
+    return parsed

@@ -1,0 +1,80 @@
+"""What a browser needs before a page may read the answers we make ourselves (Fetch, CORS).
+
+The app's own answers are the app's affair, and so is the preflight, which
+`allow_cors_preflight` lets through to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+ANY_ORIGIN = "*"
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# A name (international ones in their ASCII form), or an address.
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.ASCII)
+# Without these a page sees the status only, not where to get a token or when to come back.
+_EXPOSED = ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
+
+
+@dataclass(frozen=True, slots=True)
+class CorsPolicy:
+    """Which origins may read our own answers (`cors_allowed_origins`).
+
+    Access-Control-Allow-Credentials is never sent: tokens come in a header that a page sets
+    itself, and cookies have no meaning here. So "*" gives nothing away that the page could
+    not get without a browser.
+    """
+
+    allowed_origins: frozenset[str]
+
+    def response_headers(self, origin: str | None) -> list[tuple[str, str]]:
+        """Return the headers to add for a request with this Origin; None: it had none.
+
+        An origin that is not allowed gets none of them, but Vary all the same, so that no
+        cache on the way gives one origin what another was answered (RFC 9110 §12.5.5).
+        """
+        if not self.allowed_origins:
+            return []
+        if ANY_ORIGIN in self.allowed_origins:
+            return [("Access-Control-Allow-Origin", ANY_ORIGIN), _EXPOSED]
+        vary = ("Vary", "Origin")
+        if origin is None or origin not in self.allowed_origins:
+            return [vary]
+        return [("Access-Control-Allow-Origin", origin), _EXPOSED, vary]
+
+
+def verify_origins(origins: Collection[str]) -> None:
+    """Check the value of `cors_allowed_origins`.
+
+    Raises:
+        ValueError: an origin is not written as browsers write it (RFC 6454 §6.2), and so would
+            never be met, or could be claimed by anyone; says what to write.
+    """
+    if ANY_ORIGIN in origins and len(origins) > 1:
+        raise ValueError("write either * or origins: * allows them all")
+    for origin in origins:
+        if origin == "null":
+            raise ValueError("null is what every sandboxed page says it is: name real origins")
+        if origin != ANY_ORIGIN and origin != _normalize(origin):
+            raise ValueError(
+                f"{origin} is not how a browser writes an origin: https://app.example.org or "
+                "https://app.example.org:8443, in lower case, without a path and without the "
+                "scheme's own port"
+            )
+
+
+def _normalize(origin: str) -> str | None:
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(parts.hostname or ""):
+        return None
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{host}{shown_port}"

@@ -1,0 +1,94 @@
+"""Configurations that decorators name, and the one filter that each of them makes."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from authmw.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from oslo_config.cfg import ConfigOpts
+
+    from authmw.wiring import Door
+
+
+class Configuration:
+    """What a `protect` names, and the filter made of it at the first use.
+
+    The filter opens nothing that a fork could break (see `authmw.process`), so it may be made
+    before a server forks as well as after. No lock guards the first use: of two threads that
+    come at once both may make one, and one of the two is kept.
+
+    Args:
+        options: by name, as in `[keystone_authtoken]`; they win over the file or object.
+        config_file: an absolute path; None: none.
+        config: an oslo.config object; with neither, `oslo_config.cfg.CONF`.
+    """
+
+    def __init__(
+        self, options: Mapping[str, Any], config_file: str | None, config: Any
+    ) -> None:
+        self._options = dict(options)
+        self._config_file = config_file
+        self._config = config
+        self._doors: dict[str, Door] = {}
+
+    def door(self) -> Door:
+        """Return the filter.
+
+        Raises:
+            ConfigurationError: an option is wrong. The next use tries again.
+        """
+        door = self._doors.get("made")
+        if door is None:
+            # Imported here: what a decorated module imports should cost next to nothing.
+            from authmw.wiring import open_door
+
+            config = self._config
+            if self._config_file is not None:
+                config = _load_file(self._config_file)
+            chosen = {} if config is None else {"oslo_config_config": config}
+            door = self._doors.setdefault("made", open_door({**self._options, **chosen}))
+        return door
+
+
+# Alive as long as something decorated with them is.
+_known: weakref.WeakValueDictionary[Hashable, Configuration] = weakref.WeakValueDictionary()
+
+
+def find_configuration(
+    options: Mapping[str, Any],
+    config_file: str | os.PathLike[str] | None,
+    config: Any,
+) -> Configuration:
+    """Return the one configuration for these arguments; see `Configuration`.
+
+    Raises:
+        TypeError: a file and an object were given.
+    """
+    if config_file is not None and config is not None:
+        raise TypeError("name a config_file or a config object, not both")
+    # Whoever imports us may change directory before the first use.
+    path = None if config_file is None else os.path.abspath(config_file)
+    # The object is held by what is found, so its id is nobody else's meanwhile.
+    key = (path, id(config), tuple(sorted((name, repr(value)) for name, value in options.items())))
+    found = _known.get(key)
+    if found is None:
+        found = _known[key] = Configuration(options, path, config)
+    return found
+
+
+def _load_file(path: str) -> ConfigOpts:
+    from oslo_config.cfg import ConfigOpts, Error
+
+    config = ConfigOpts()
+    try:
+        config([], default_config_files=[path], default_config_dirs=[])
+    except Error as error:
+        raise ConfigurationError(
+            "config_file", path, f"name a configuration file that can be read ({error})"
+        ) from error
+    return config

@@ -1,0 +1,20 @@
+"""The token of the request being served."""
+
+from __future__ import annotations
+
+from authmw import headers, request
+from authmw.token import Token
+
+
+def current() -> Token | None:
+    """Return the token of the request that the calling code serves.
+
+    It is there while the app behind the middleware runs and while the body it returned is
+    iterated, in every thread, greenlet or task for itself. A thread that the app starts has
+    none of its own: hand the token over.
+
+    Returns None outside of a request, and in one that was let through without a valid token
+    (`delay_auth_decision`, `public_paths`).
+    """
+    environ = request.current_environ()
+    return None if environ is None else environ.get(headers.TOKEN)

@@ -1,0 +1,156 @@
+"""`protect`: the middleware as a decorator of WSGI callables."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from authmw.decorators.configuration import Configuration, find_configuration
+from authmw.decorators.wrapping import decorate_class
+from authmw.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from authmw.wiring import Door
+
+_log = logging.getLogger(__name__)
+
+WsgiApp = Callable[..., Iterable[bytes]]
+C = TypeVar("C", bound=type[Any])
+
+# A wrong configuration is put right by people.
+_RETRY_AFTER_SECONDS = 60
+
+
+class Protected:
+    """A WSGI callable behind the middleware; in a class body it becomes a method.
+
+    Name, docstring and attributes are those of what it wraps (`__wrapped__`).
+    """
+
+    __name__: str
+
+    def __init__(self, app: WsgiApp, configuration: Configuration) -> None:
+        # An instance's own attributes are its state, which a copy would soon differ from.
+        updated = functools.WRAPPER_UPDATES if hasattr(app, "__code__") else ()
+        functools.update_wrapper(self, app, updated=updated)
+        self._app = app
+        self._configuration = configuration
+        self._middleware: WsgiApp | None = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        """Handle one request (PEP 3333).
+
+        A wrong configuration, which shows at the first request, is logged and answered with
+        a 503: nobody gets through. `open_door` tells earlier.
+        """
+        try:
+            middleware = self._middleware or self._open()
+        except ConfigurationError as error:
+            _log.critical("%s", error)
+            return _answer_misconfigured(environ, start_response)
+        return middleware(environ, start_response)
+
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> Protected:
+        bind = getattr(type(self._app), "__get__", None)
+        bound = self._app if bind is None else bind(self._app, instance, owner)
+        return self if bound is self._app else Protected(bound, self._configuration)
+
+    def open_door(self) -> Door:
+        """Return the filter in front, made now if need be; a server may call it at its start.
+
+        Raises:
+            ConfigurationError: an option is wrong.
+        """
+        return self._configuration.door()
+
+    def _open(self) -> WsgiApp:
+        from authmw.middleware import AuthMiddleware
+
+        self._middleware = AuthMiddleware(self._app, self._configuration.door())
+        return self._middleware
+
+
+class Protector:
+    """The decorator for one configuration; it may be used many times."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+    @overload
+    def __call__(self, app: C) -> C: ...
+
+    @overload
+    def __call__(self, app: WsgiApp) -> Protected: ...
+
+    def __call__(self, app: Any) -> Any:
+        """Protect a function, a method, an instance or a class; see `protect`."""
+        if isinstance(app, type):
+            decorated = decorate_class(app, self._protect)
+            if decorated is not None:
+                return decorated
+        return self._protect(app)
+
+    def _protect(self, app: Any) -> Protected:
+        # A classmethod can't be called before it is bound.
+        if not callable(app) and not isinstance(app, classmethod):
+            raise TypeError(f"{type(app).__qualname__} is no WSGI app: it can't be called")
+        return Protected(app, self._configuration)
+
+
+@overload
+def protect(app: C, /) -> C: ...
+
+
+@overload
+def protect(app: WsgiApp, /) -> Protected: ...
+
+
+@overload
+def protect(
+    *,
+    config_file: str | os.PathLike[str] | None = None,
+    config: Any = None,
+    **options: Any,
+) -> Protector: ...
+
+
+def protect(
+    app: Any = None,
+    /,
+    *,
+    config_file: str | os.PathLike[str] | None = None,
+    config: Any = None,
+    **options: Any,
+) -> Any:
+    """Put the middleware in front of a WSGI callable.
+
+        @authmw.protect(config_file="/etc/inventory.conf")
+        def app(environ, start_response): ...
+
+    It decorates functions, methods, instances with `__call__`, and classes: their instances
+    are protected then, or the class itself where it is the app. Everything decorated with an
+    equal configuration shares one filter, made at the first request.
+
+    Args:
+        config_file: with a section `[keystone_authtoken]`.
+        config: an oslo.config object; by default, with no file either, `oslo_config.cfg.CONF`.
+        options: any of `[keystone_authtoken]`; they win over the file and the object.
+
+    Raises:
+        TypeError: a file and an object were given, or what is decorated is no app.
+    """
+    protector = Protector(find_configuration(options, config_file, config))
+    return protector if app is None else protector(app)
+
+
+def _answer_misconfigured(
+    environ: dict[str, Any], start_response: Callable[..., Any]
+) -> Iterable[bytes]:
+    from authmw.authenticator import Rejection
+    from authmw.rejection import respond
+
+    rejection = Rejection(503, retry_after=_RETRY_AFTER_SECONDS)
+    return respond(rejection, "", (), environ, start_response)

@@ -1,0 +1,64 @@
+"""What `require` answers instead of the view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from authmw.rejection import render_error
+
+_TITLES = {401: "Unauthorized", 403: "Forbidden"}
+_WORDS = {
+    "roles": "one of the roles {}",
+    "scope": "a token scoped to a {}",
+    "admin_project": "the admin project",
+    "methods": "authentication by {}",
+}
+_SEPARATORS = {"scope": " or a ", "methods": " and "}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer before any framework has made it its own.
+
+    Attributes:
+        status: 401 or 403.
+        body: a JSON document.
+        headers: beside Content-Type.
+    """
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def status_line(self) -> str:
+        """Status and reason, as WSGI wants them."""
+        return f"{self.status} {_TITLES[self.status]}"
+
+
+def refuse_unauthenticated(*, is_challenged: bool) -> Refusal:
+    """Return the 401 for a request without a valid token (Identity API v3, "Errors").
+
+    Args:
+        is_challenged: whether a middleware in front adds WWW-Authenticate to every 401.
+    """
+    message = "The request you have made requires authentication."
+    # RFC 9110 §15.5.2 wants one in every 401.
+    headers = () if is_challenged else (("WWW-Authenticate", "Keystone"),)
+    return Refusal(401, render_error(401, _TITLES[401], message), headers)
+
+
+def refuse_missing(missing: Mapping[str, Sequence[str] | Literal[True]]) -> Refusal:
+    """Return the 403 that says what a valid token lacked.
+
+    Its body is an error of the Identity API with one member more, `missing`; see
+    `authmw.checks.requirements.Requirement.find_missing`.
+    """
+    wanted = " and ".join(
+        _WORDS[name].format("" if value is True else _SEPARATORS.get(name, ", ").join(value))
+        for name, value in missing.items()
+    )
+    message = f"This takes {wanted}."
+    return Refusal(403, render_error(403, _TITLES[403], message, missing=dict(missing)))

@@ -1,0 +1,33 @@
+"""What the decorators accept: functions, methods, instances, and classes of WSGI apps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+C = TypeVar("C", bound=type[Any])
+
+
+def decorate_class(app_class: C, decorate: Callable[[Any], Any]) -> C | None:
+    """Decorate `__call__` of a class, whose instances are apps then; the class stays itself.
+
+    Returns None where instances can't be called. A class that has `__iter__` instead is
+    itself the app (PEP 3333, "The Application/Framework Side", AppClass).
+
+    Raises:
+        TypeError: the class is no app either way.
+    """
+    # Not the metaclass's, which every class has.
+    call = next((vars(base)["__call__"] for base in app_class.__mro__ if _calls(base)), None)
+    if call is not None:
+        app_class.__call__ = decorate(call)
+        return app_class
+    if hasattr(app_class, "__iter__"):
+        return None
+    raise TypeError(
+        f"{app_class.__qualname__} has no __call__: decorate its methods, or what makes a WSGI app"
+    )
+
+
+def _calls(base: type[Any]) -> bool:
+    return "__call__" in vars(base)

@@ -1,0 +1,140 @@
+"""`AuthTokenFixture`: tokens of a service's own unit tests, without an identity service.
+
+The interface is that of `keystonemiddleware.fixture.AuthTokenFixture`, so tests change one
+import. What differs: here the middleware runs, from the header to the environ, on token
+bodies that the fixture holds; keystonemiddleware's replaces the method that validates. So a
+token that production would refuse is refused here, and `keystone.token_info` holds a
+version 3 body, whatever the version it was added in.
+
+It is a `fixtures.Fixture` where that package is installed, and has `setUp`, `cleanUp` and
+`with` where it is not. Several may be in use at a time; each brings its own tokens.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Iterable, KeysView, Mapping
+from datetime import datetime
+from typing import Any
+
+from authmw.catalog import ServiceCatalog
+from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.identity.answer import TokenAnswer
+from authmw.testing.documents import make_v2_document, make_v3_document, read_document
+from authmw.validation import stand_ins
+
+try:
+    from fixtures import Fixture
+except ImportError:
+    from authmw.testing.plain_fixture import Fixture  # type: ignore[assignment]
+
+_log = logging.getLogger(__name__)
+
+
+class AuthTokenFixture(Fixture):
+    """Answers for tokens in place of the identity service, for every filter of the process.
+
+    A filter may have been built before or after; tokens that no fixture knows get 401.
+    """
+
+    def _setUp(self) -> None:  # noqa: N802
+        # Made anew here: fixtures are set up again after they were cleaned up.
+        self._documents: dict[str, Mapping[str, Any]] = {}
+        source = _Table(self._documents)
+        stand_ins.install(source)
+        self.addCleanup(stand_ins.remove, source)
+        self.addCleanup(self._documents.clear)
+        _log.info("tokens of an AuthTokenFixture are accepted in this process")
+
+    @property
+    def tokens(self) -> KeysView[str]:
+        """The token ids added so far."""
+        return self._documents.keys()
+
+    def add_token_data(
+        self,
+        token_id: str | None = None,
+        expires: datetime | str | None = None,
+        user_id: str | None = None,
+        user_name: str | None = None,
+        user_domain_id: str | None = None,
+        user_domain_name: str | None = None,
+        project_id: str | None = None,
+        project_name: str | None = None,
+        project_domain_id: str | None = None,
+        project_domain_name: str | None = None,
+        role_list: Iterable[str] | None = None,
+        is_v2: bool = False,  # noqa: FBT001, FBT002 - the peer's signature
+    ) -> str:
+        """Add a token made of these values; ids and names left out are made up.
+
+        Args:
+            token_id: what a client sends; made up as well where it is left out.
+            expires: a time without a zone is UTC; an hour from now by default.
+            role_list: role names.
+            is_v2: whether its document is of version 2 of the Identity API, which knows no
+                domains.
+
+        Returns the token id.
+        """
+        token_id = token_id or uuid.uuid4().hex
+        roles = list(role_list or ())
+        user, project, now = (user_id, user_name), (project_id, project_name), time.time()
+        if is_v2:
+            document = make_v2_document(
+                token_id=token_id, user=user, tenant=project, roles=roles, expires=expires, now=now
+            )
+        else:
+            document = make_v3_document(
+                user=user,
+                user_domain=(user_domain_id, user_domain_name),
+                project=project,
+                project_domain=(project_domain_id, project_domain_name),
+                roles=roles,
+                expires=expires,
+                now=now,
+            )
+        return self.add_token(document, token_id=token_id)
+
+    def add_token(self, token_data: Mapping[str, Any], token_id: str | None = None) -> str:
+        """Add a token document, such as `keystoneauth1.fixture.V3Token()`.
+
+        It is read when the token is used: what is changed in it until then counts.
+
+        Args:
+            token_data: {"token": ...} (version 3 of the Identity API) or {"access": ...} (2).
+            token_id: what a client sends; made up where it is left out.
+
+        Returns the token id.
+        """
+        token_id = token_id or uuid.uuid4().hex
+        self._documents[token_id] = token_data
+        return token_id
+
+
+class _Table:
+    """A `TokenSource` over the documents of one fixture."""
+
+    def __init__(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
+        self._documents = documents
+
+    def fetch_token_answer(
+        self,
+        token: str,
+        *,
+        allow_expired: bool,  # noqa: ARG002 - whoever asks checks the expiry as well
+        now: float,
+    ) -> TokenAnswer:
+        document = self._documents.get(token)
+        if document is None:
+            raise InvalidToken(Reason.NOT_FOUND, "it was not added to this fixture")
+        try:
+            body, services = read_document(document)
+            catalog = None if services is None else ServiceCatalog.from_services(services)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise IdentityUnavailable(
+                f"a test's token document can't be read: {error!r}"
+            ) from error
+        return TokenAnswer(body, catalog, int(now))

@@ -1,0 +1,59 @@
+"""Response bodies that are made while the server sends them, and whose request that is for.
+
+A generator's code runs after the app has returned, in whatever thread the server iterates,
+and maybe in turns with other bodies. So the request is made current around every single step
+instead of until some end, which a server may never tell of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from authmw.request import begin, end, serving
+
+
+def keep_current(environ: dict[str, Any], body: Iterable[bytes]) -> Iterable[bytes]:
+    """Return the body, with `environ` as the current request's wherever code of it runs.
+
+    What servers look at is returned as it is: what has a length, from which they know
+    Content-Length (PEP 3333, "Handling the Content-Length Header"), and a file, which they
+    know by its type and send by other means (ibid., "Optional Platform-Specific File
+    Handling").
+    """
+    if hasattr(body, "__len__") or hasattr(body, "read"):
+        return body
+    file_wrapper = environ.get("wsgi.file_wrapper")
+    if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
+        return body
+    return _CurrentBody(environ, body)
+
+
+class _CurrentBody:
+    """An iterable of one request."""
+
+    __slots__ = ("_body", "_environ", "_iterator")
+
+    def __init__(self, environ: dict[str, Any], body: Iterable[bytes]) -> None:
+        self._environ = environ
+        self._body = body
+        self._iterator: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        mark = begin(self._environ)
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._body)
+            return next(self._iterator)
+        finally:
+            end(mark)
+
+    def close(self) -> None:
+        """Close the body, if it can be closed (PEP 3333)."""
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            with serving(self._environ):
+                close()

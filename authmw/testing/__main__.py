@@ -1,0 +1,58 @@
+"""Run an identity server to try things with: python -m authmw.testing OPTIONS_FILE TOKENS_FILE
+
+It ends when it is interrupted. Everything it knows is in memory, and so is gone then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from authmw.testing.identity_server import IdentityServer
+
+_USERS = ("admin", "member", "reader")
+
+
+def main() -> int:
+    """Serve until SIGINT or SIGTERM; return the exit status."""
+    summary, _, rest = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m authmw.testing", description=summary.partition(":")[0] + ".", epilog=rest
+    )
+    parser.add_argument(
+        "options_file", type=Path, help="gets [keystone_authtoken] for a service that uses it"
+    )
+    parser.add_argument(
+        "tokens_file", type=Path, help="gets a shell variable with a token for each user"
+    )
+    arguments = parser.parse_args()
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: ended.set())
+    with IdentityServer() as server:
+        _write(
+            arguments.options_file,
+            "[keystone_authtoken]\n"
+            + "".join(f"{name} = {value}\n" for name, value in server.service_credentials.items()),
+        )
+        _write(
+            arguments.tokens_file,
+            "".join(f"{u.upper()}={server.issue(u, project='inventory')}\n" for u in _USERS),
+        )
+        sys.stdout.write(f"An identity service for tests is at {server.url}\n")
+        sys.stdout.flush()
+        ended.wait()
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    # Passwords and tokens, if only for a while: for nobody else to read.
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""Time that a test moves."""
+
+from __future__ import annotations
+
+import time
+
+
+class Clock:
+    """Returns epoch seconds when called; stands still until it is told to move on."""
+
+    def __init__(self, now: float | None = None) -> None:
+        self._now = time.time() if now is None else now
+
+    def __call__(self) -> float:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Move on; time never goes back (ValueError)."""
+        if seconds < 0:
+            raise ValueError(f"a clock can't go back, by {-seconds} seconds")
+        self._now += seconds
+
+    def advance_to(self, moment: float) -> None:
+        """Move on to a moment in epoch seconds; without effect if that is past."""
+        self._now = max(self._now, moment)

@@ -1,0 +1,202 @@
+"""Who calls a service in its tests: one user for each role on each kind of scope.
+
+The personas of Keystone's default roles ("Consistent and Secure Default RBAC"): admin,
+manager, member and reader, on the system, a domain or a project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypedDict, Unpack, cast
+
+from authmw.testing.grants import Wanted
+from authmw.testing.identity import Identity
+
+ScopeKind = Literal["system", "domain", "project"]
+
+DEFAULT_DOMAIN: Final = "default"
+DEFAULT_PROJECT: Final = "inventory"
+SERVICE_PROJECT: Final = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    role: str
+    scope: ScopeKind
+
+
+_PERSONAS: Mapping[str, _Role] = {
+    "system_admin": _Role("admin", "system"),
+    "system_manager": _Role("manager", "system"),
+    "system_member": _Role("member", "system"),
+    "system_reader": _Role("reader", "system"),
+    "domain_admin": _Role("admin", "domain"),
+    "domain_manager": _Role("manager", "domain"),
+    "domain_member": _Role("member", "domain"),
+    "domain_reader": _Role("reader", "domain"),
+    "project_admin": _Role("admin", "project"),
+    "project_manager": _Role("manager", "project"),
+    "project_member": _Role("member", "project"),
+    "project_reader": _Role("reader", "project"),
+    "service_user": _Role("service", "project"),
+}
+
+
+class Wish(TypedDict, total=False):
+    """What else a persona's token shall be like; see `authmw.testing.grants.Wanted`."""
+
+    methods: Sequence[str]
+    issued_at: float
+    expires_in: float
+    certificate_thumbprint: str
+
+
+PERSONAS: Final = tuple(_PERSONAS)
+"""The names of all personas, for `parametrize`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Somebody with a token.
+
+    Attributes:
+        name: of the persona, and of its user.
+        token: a JWS, signed with the identity server's key.
+        expires_at: epoch seconds.
+        project_id, domain_id: of the token's scope, where it is that.
+    """
+
+    name: str
+    token: str = field(repr=False)
+    expires_at: int
+    user_id: str
+    project_id: str | None = None
+    domain_id: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of a request by this persona."""
+        return {"X-Auth-Token": self.token}
+
+    @property
+    def service_headers(self) -> dict[str, str]:
+        """The headers that say this persona, a service, sends somebody else's request on."""
+        return {"X-Service-Token": self.token}
+
+
+class Personas:
+    """Makes personas; each call is a new token of the persona's one user.
+
+    A project or domain that does not exist yet is made. A `Wish` is what else the token shall
+    be like, such as `expires_in=-1`.
+
+    Args:
+        identity: signs the tokens, and knows the users.
+    """
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+
+    def __getitem__(self, name: str) -> Persona:
+        """Return the persona of that name (see `PERSONAS`), on the default domain or project."""
+        return self._make(name)
+
+    def system_admin(self, **wish: Unpack[Wish]) -> Persona:
+        """Return an admin of the deployment."""
+        return self._make("system_admin", **wish)
+
+    def system_manager(self, **wish: Unpack[Wish]) -> Persona:
+        """Return a manager of the deployment."""
+        return self._make("system_manager", **wish)
+
+    def system_member(self, **wish: Unpack[Wish]) -> Persona:
+        """Return a member of the deployment."""
+        return self._make("system_member", **wish)
+
+    def system_reader(self, **wish: Unpack[Wish]) -> Persona:
+        """Return a reader of the deployment."""
+        return self._make("system_reader", **wish)
+
+    def domain_admin(self, domain: str = DEFAULT_DOMAIN, **wish: Unpack[Wish]) -> Persona:
+        """Return an admin of a domain (id or name)."""
+        return self._make("domain_admin", domain, **wish)
+
+    def domain_manager(self, domain: str = DEFAULT_DOMAIN, **wish: Unpack[Wish]) -> Persona:
+        """Return a manager of a domain (id or name)."""
+        return self._make("domain_manager", domain, **wish)
+
+    def domain_member(self, domain: str = DEFAULT_DOMAIN, **wish: Unpack[Wish]) -> Persona:
+        """Return a member of a domain (id or name)."""
+        return self._make("domain_member", domain, **wish)
+
+    def domain_reader(self, domain: str = DEFAULT_DOMAIN, **wish: Unpack[Wish]) -> Persona:
+        """Return a reader of a domain (id or name)."""
+        return self._make("domain_reader", domain, **wish)
+
+    def project_admin(self, project: str = DEFAULT_PROJECT, **wish: Unpack[Wish]) -> Persona:
+        """Return an admin of a project (id or name)."""
+        return self._make("project_admin", project, **wish)
+
+    def project_manager(self, project: str = DEFAULT_PROJECT, **wish: Unpack[Wish]) -> Persona:
+        """Return a manager of a project (id or name)."""
+        return self._make("project_manager", project, **wish)
+
+    def project_member(self, project: str = DEFAULT_PROJECT, **wish: Unpack[Wish]) -> Persona:
+        """Return a member of a project (id or name)."""
+        return self._make("project_member", project, **wish)
+
+    def project_reader(self, project: str = DEFAULT_PROJECT, **wish: Unpack[Wish]) -> Persona:
+        """Return a reader of a project (id or name)."""
+        return self._make("project_reader", project, **wish)
+
+    def service_user(self, project: str = SERVICE_PROJECT, **wish: Unpack[Wish]) -> Persona:
+        """Return a service, which has the role that `service_token_roles` names."""
+        return self._make("service_user", project, **wish)
+
+    def _make(self, name: str, place: str | None = None, **wish: Unpack[Wish]) -> Persona:
+        role = _PERSONAS[name]
+        # Whatever can be wished for can be wanted; mypy sees two unrelated types.
+        wanted = cast(Wanted, dict(wish))
+        with self._identity.lock:
+            user_id = self._find_user(name)
+            project_id = domain_id = None
+            match role.scope:
+                case "system":
+                    wanted["system"] = True
+                case "domain":
+                    wanted["domain"] = domain_id = self._find_domain(place or DEFAULT_DOMAIN)
+                case "project":
+                    default = SERVICE_PROJECT if name == "service_user" else DEFAULT_PROJECT
+                    wanted["project"] = project_id = self._find_project(place or default)
+            self._identity.directory.assign(
+                role.role,
+                user_id,
+                project=project_id,
+                domain=domain_id,
+                system=role.scope == "system",
+            )
+            token = self._identity.issue_jws(user_id, names_and_roles=True, **wanted)
+            expires_at = self._identity.grant_issued(token).expires_at
+        return Persona(name, token, expires_at, user_id, project_id, domain_id)
+
+    def _find_user(self, name: str) -> str:
+        directory = self._identity.directory
+        try:
+            return directory.user(name).id
+        except LookupError:
+            return directory.add_user(name).id
+
+    def _find_domain(self, key: str) -> str:
+        directory = self._identity.directory
+        try:
+            return directory.domain(key).id
+        except LookupError:
+            return directory.add_domain(key).id
+
+    def _find_project(self, key: str) -> str:
+        directory = self._identity.directory
+        try:
+            return directory.project(key).id
+        except LookupError:
+            return directory.add_project(key).id

@@ -1,0 +1,34 @@
+"""A Falcon app behind authmw.
+
+AUTHMW_CONFIG=inventory.conf gunicorn falcon_app:app
+"""
+
+import os
+
+import falcon
+
+import authmw
+
+
+class Items:
+    def __init__(self):
+        self.by_project = {}
+
+    @authmw.require(roles="reader", scope="project")
+    def on_get(self, req, resp):
+        resp.media = self.by_project.get(req.get_header("X-Project-Id"), [])
+
+    @authmw.require(roles="member", scope="project")
+    def on_post(self, _req, resp):
+        token = authmw.current()
+        owned = self.by_project.setdefault(token.scope.id, [])
+        owned.append(f"added by {token.user.name}")
+        resp.media = owned
+        resp.status = falcon.HTTP_CREATED
+
+
+api = falcon.App()
+api.add_route("/items", Items())
+
+# The file has a section [keystone_authtoken]; see etc/authmw.conf.sample.
+app = authmw.protect(config_file=os.environ["AUTHMW_CONFIG"])(api)

@@ -1,0 +1,53 @@
+"""A plain WSGI app behind authmw, without any framework.
+
+    AUTHMW_CONFIG=inventory.conf python plain_wsgi.py
+
+and then, with a token of a member of some project:
+
+    curl -H "X-Auth-Token: $TOKEN" http://127.0.0.1:8080/items
+"""
+
+import json
+import os
+from wsgiref.simple_server import make_server
+
+import authmw
+
+ITEMS = {}  # by project
+
+
+def application(environ, start_response):
+    views = {("GET", "/items"): list_items, ("POST", "/items"): add_item}
+    view = views.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]), not_found)
+    return view(environ, start_response)
+
+
+@authmw.require(roles="reader", scope="project")
+def list_items(environ, start_response):
+    return send(start_response, "200 OK", ITEMS.get(environ["HTTP_X_PROJECT_ID"], []))
+
+
+@authmw.require(roles="member", scope="project")
+def add_item(environ, start_response):
+    owned = ITEMS.setdefault(environ["HTTP_X_PROJECT_ID"], [])
+    owned.append(f"added by {authmw.current().user.name}")
+    return send(start_response, "201 Created", owned)
+
+
+def not_found(_environ, start_response):
+    return send(start_response, "404 Not Found", "no such page")
+
+
+def send(start_response, status, document):
+    body = json.dumps(document).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response(status, headers)
+    return [body]
+
+
+# The file has a section [keystone_authtoken]; see etc/authmw.conf.sample.
+app = authmw.protect(config_file=os.environ["AUTHMW_CONFIG"])(application)
+
+if __name__ == "__main__":
+    with make_server("127.0.0.1", 8080, app) as server:
+        server.serve_forever()

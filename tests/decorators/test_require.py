@@ -1,0 +1,187 @@
+"""`authmw.require` over WSGI callables and the views of four frameworks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+import authmw
+from authmw.testing import IdentityServer
+from tests.decorators.conftest import get
+from tests.decorators.views import APPS, HELLO, WsgiApp, wsgi_function
+
+
+def protect(server: IdentityServer, app: WsgiApp, **options: Any) -> WsgiApp:
+    return authmw.filter_factory({}, **server.service_credentials, **options)(app)
+
+
+every_framework = pytest.mark.parametrize("make", APPS, ids=lambda make: str(make.__name__))
+Make = Callable[[Any], WsgiApp]
+
+
+@every_framework
+def test_a_view_runs_for_a_token_that_has_what_it_needs(server: IdentityServer, make: Make) -> None:
+    app = protect(server, make(authmw.require(roles="member", scope="project")))
+    answer = get(app, server.issue("member", project="inventory"))
+    assert (answer.status_int, answer.text) == (200, HELLO)
+
+
+@every_framework
+def test_a_token_that_lacks_something_gets_403_and_is_told_what(
+    server: IdentityServer, make: Make
+) -> None:
+    app = protect(server, make(authmw.require(roles={"member", "admin"}, scope="project")))
+    answer = get(app, server.issue("reader", system=True))
+    assert (answer.status_int, answer.content_type) == (403, "application/json")
+    assert int(answer.headers["Content-Length"]) == len(answer.body)
+    assert answer.json == {
+        "error": {
+            "code": 403,
+            "title": "Forbidden",
+            "message": "This takes one of the roles admin, member and a token scoped to a project.",
+            "missing": {"roles": ["admin", "member"], "scope": ["project"]},
+        }
+    }
+
+
+@every_framework
+def test_a_request_without_a_valid_token_gets_401_and_learns_where_to_authenticate(
+    server: IdentityServer, make: Make
+) -> None:
+    app = protect(server, make(authmw.require()), delay_auth_decision="true")
+    for token in (None, "garbage"):
+        answer = get(app, token)
+        assert (answer.status_int, answer.content_type) == (401, "application/json")
+        assert answer.headers.getall("WWW-Authenticate") == [f'Keystone uri="{server.url}"']
+        assert answer.json["error"]["code"] == 401
+
+
+@every_framework
+def test_without_a_middleware_in_front_everyone_is_refused_and_the_log_says_why(
+    caplog: pytest.LogCaptureFixture, make: Make
+) -> None:
+    answer = get(make(authmw.require()), "token")
+    assert (answer.status_int, answer.headers["WWW-Authenticate"]) == (401, "Keystone")
+    assert "came past no authmw middleware" in caplog.text
+
+
+ANY: dict[str, Any] = {}
+MEMBER = {"user": "member", "project": "inventory"}
+ADMIN = {"user": "admin", "project": "inventory"}
+ON_DOMAIN = {"user": "admin", "domain": "default"}
+ON_SYSTEM = {"user": "admin", "system": True}
+UNSCOPED = {"user": "member"}
+WITH_TOTP = {**MEMBER, "methods": ("password", "totp")}
+
+# What is required, the token, and what of it is missing.
+RULES: tuple[tuple[dict[str, Any], dict[str, Any], dict[str, Any]], ...] = (
+    ({}, UNSCOPED, {}),
+    ({"roles": "member"}, MEMBER, {}),
+    ({"roles": "member"}, ADMIN, {}),
+    ({"roles": "admin"}, MEMBER, {"roles": ["admin"]}),
+    ({"roles": ["admin", "reader"]}, MEMBER, {}),
+    ({"roles": "reader"}, UNSCOPED, {"roles": ["reader"]}),
+    ({"roles": "Member"}, MEMBER, {"roles": ["Member"]}),
+    ({"scope": "project"}, MEMBER, {}),
+    ({"scope": "domain"}, MEMBER, {"scope": ["domain"]}),
+    ({"scope": "system"}, ON_SYSTEM, {}),
+    ({"scope": "domain"}, ON_DOMAIN, {}),
+    ({"scope": "project"}, ON_DOMAIN, {"scope": ["project"]}),
+    ({"scope": ("system", "project")}, MEMBER, {}),
+    ({"scope": ("system", "project")}, ON_DOMAIN, {"scope": ["project", "system"]}),
+    ({"scope": "project"}, UNSCOPED, {"scope": ["project"]}),
+    ({"admin_project": True}, ADMIN, {}),
+    ({"admin_project": True}, {**MEMBER, "project": "billing"}, {"admin_project": True}),
+    ({"admin_project": True}, ON_SYSTEM, {"admin_project": True}),
+    ({"methods": "password"}, MEMBER, {}),
+    ({"methods": ("password", "totp")}, WITH_TOTP, {}),
+    ({"methods": ("password", "totp")}, MEMBER, {"methods": ["totp"]}),
+    (
+        {"roles": "admin", "scope": "system", "methods": "totp"},
+        MEMBER,
+        {"roles": ["admin"], "scope": ["system"], "methods": ["totp"]},
+    ),
+)
+
+
+@pytest.mark.parametrize(("required", "wanted", "missing"), RULES)
+def test_each_requirement_meets_the_tokens_it_should(
+    server: IdentityServer, required: Any, wanted: Any, missing: Any
+) -> None:
+    server.admin_project = ("inventory", "Default")
+    app = protect(server, wsgi_function(authmw.require(**required)))
+    answer = get(app, server.issue(**wanted))
+    if missing:
+        assert (answer.status_int, answer.json["error"]["missing"]) == (403, missing)
+    else:
+        assert answer.status_int == 200
+
+
+def test_where_no_admin_project_is_named_every_project_counts(server: IdentityServer) -> None:
+    app = protect(server, wsgi_function(authmw.require(admin_project=True)))
+    assert get(app, server.issue("member", project="billing")).status_int == 200
+
+
+@pytest.mark.parametrize(
+    ("required", "message"),
+    [
+        ({"scope": "galaxy"}, "scope 'galaxy' does not exist: write 'system', 'domain' or"),
+        ({"roles": ()}, "roles names nothing: leave it out"),
+        ({"methods": ""}, "methods names nothing: leave it out"),
+    ],
+)
+def test_a_requirement_nobody_could_meet_is_refused_when_it_is_written(
+    required: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        authmw.require(**required)
+
+
+def test_require_above_protect_is_refused_since_it_would_see_no_token() -> None:
+    def app(_environ: Any, _start_response: Any) -> Iterable[bytes]:
+        return []
+
+    with pytest.raises(TypeError, match=r"write @authmw.require below @authmw.protect"):
+        authmw.require()(authmw.protect(app))
+
+
+def test_require_below_protect_needs_nothing_else(server: IdentityServer) -> None:
+    @authmw.protect(**server.service_credentials)
+    @authmw.require(roles="member")
+    def app(_environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [b""]
+
+    assert get(app).status_int == 401
+    assert get(app, server.issue("reader", project="inventory")).status_int == 403
+    assert get(app, server.issue("member", project="inventory")).status_int == 200
+    assert app.__name__ == "app"
+
+
+def test_a_view_nobody_known_calls_is_not_run(server: IdentityServer) -> None:
+    @authmw.require(roles="nobody")
+    def view(_request: object) -> None:
+        pytest.fail("the view was run")
+
+    def app(_environ: Any, _start_response: Any) -> Iterable[bytes]:
+        view(object())
+        return []
+
+    with pytest.raises(RuntimeError, match="it answers for WSGI, Django, Falcon, Flask, Pyramid"):
+        get(protect(server, app), server.issue("member", project="inventory"))
+
+
+def test_no_framework_is_imported_for_the_decorators() -> None:
+    program = (
+        "import sys, authmw\n"
+        "authmw.protect, authmw.require, authmw.current\n"
+        "print({'flask', 'django', 'falcon', 'pyramid', 'webob'} & sys.modules.keys())\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "set()\n", "")

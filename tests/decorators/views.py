@@ -1,0 +1,184 @@
+"""One app for each framework: `/` asks for what a test wants, `/open` for a valid token."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any
+
+import authmw
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Decorator = Callable[[Any], Any]
+HELLO = "hello"
+
+
+def wsgi_function(required: Decorator) -> WsgiApp:
+    @required
+    def app(_environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [HELLO.encode()]
+
+    served: WsgiApp = app
+    return served
+
+
+def wsgi_method(required: Decorator) -> WsgiApp:
+    class Service:
+        @required
+        def serve(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+            return wsgi_function(lambda view: view)(environ, start_response)
+
+    served: WsgiApp = Service().serve
+    return served
+
+
+def wsgi_class(required: Decorator) -> WsgiApp:
+    @required
+    class Service:
+        def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+            return wsgi_function(lambda view: view)(environ, start_response)
+
+    served: WsgiApp = Service()
+    return served
+
+
+def flask_view(required: Decorator) -> WsgiApp:
+    import flask
+
+    app = flask.Flask(__name__)
+
+    @app.get("/")
+    @required
+    def hello() -> str:
+        return HELLO
+
+    return app
+
+
+def flask_class(required: Decorator) -> WsgiApp:
+    import flask
+    import flask.views
+
+    class Hello(flask.views.MethodView):
+        @required
+        def get(self) -> str:
+            return HELLO
+
+    app = flask.Flask(__name__)
+    app.add_url_rule("/", view_func=Hello.as_view("hello"))
+    return app
+
+
+def _django(view: Any) -> WsgiApp:
+    import django
+    from django.conf import settings
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.urls import path
+
+    urls = ModuleType("tests.decorators.urls")
+    sys.modules[urls.__name__] = urls
+    if not settings.configured:
+        settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=urls.__name__, LOGGING_CONFIG=None)
+        django.setup()
+    urls.urlpatterns = [path("", view)]  # type: ignore[attr-defined]
+    from django.urls import clear_url_caches
+
+    clear_url_caches()
+    app: WsgiApp = WSGIHandler()
+    return app
+
+
+def django_view(required: Decorator) -> WsgiApp:
+    from django.http import HttpResponse
+
+    @required
+    def hello(_request: Any) -> Any:
+        return HttpResponse(HELLO, content_type="text/plain")
+
+    return _django(hello)
+
+
+def django_class(required: Decorator) -> WsgiApp:
+    from django.http import HttpResponse
+    from django.views import View
+
+    class Hello(View):  # type: ignore[misc]
+        @required
+        def get(self, _request: Any) -> Any:
+            return HttpResponse(HELLO, content_type="text/plain")
+
+    return _django(Hello.as_view())
+
+
+def falcon_responder(required: Decorator) -> WsgiApp:
+    import falcon
+
+    class Hello:
+        @required
+        def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+            resp.text = HELLO
+
+    app = falcon.App(media_type="text/plain")
+    app.add_route("/", Hello())
+    return app
+
+
+def _pyramid(view: Any, **more: Any) -> WsgiApp:
+    from pyramid.config import Configurator
+
+    with Configurator() as config:
+        config.add_route("hello", "/")
+        config.add_view(view, route_name="hello", renderer="string", **more)
+        app: WsgiApp = config.make_wsgi_app()
+    return app
+
+
+def pyramid_view(required: Decorator) -> WsgiApp:
+    @required
+    def hello(_request: Any) -> str:
+        return HELLO
+
+    return _pyramid(hello)
+
+
+def pyramid_class(required: Decorator) -> WsgiApp:
+    class Hello:
+        def __init__(self, request: Any) -> None:
+            self.request = request
+
+        @required
+        def hello(self) -> str:
+            return HELLO
+
+    return _pyramid(Hello, attr="hello")
+
+
+def flask_async_view(required: Decorator) -> WsgiApp:
+    import flask
+
+    app = flask.Flask(__name__)
+
+    @app.get("/")
+    @required
+    async def hello() -> str:
+        assert authmw.current() is not None
+        return HELLO
+
+    return app
+
+
+APPS = (
+    wsgi_function,
+    wsgi_method,
+    wsgi_class,
+    flask_view,
+    flask_class,
+    flask_async_view,
+    django_view,
+    django_class,
+    falcon_responder,
+    pyramid_view,
+    pyramid_class,
+)
