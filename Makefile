@@ -5,11 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Most tests wait for servers, so there may be more workers than cores.
+WORKERS ?= 3
 PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-all bench bench-quick lint sample clean
+.PHONY: help demo test test-slow test-all bench bench-quick services lint sample clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +20,7 @@ demo: $(VENV)/.demo ## show authmw at work; SERVE=1 leaves the demo service runn
 	$(BIN)/authmw demo $(if $(SERVE),--serve)
 
 test: $(VENV)/.test ## the fast tests, against a real Keystone and memcached
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadgroup
 
 test-slow: $(VENV)/.test ## the tests that take many seconds each
 	$(BIN)/python -m pytest -m slow
@@ -32,6 +34,11 @@ bench: $(VENV)/.test ## measure against keystonemiddleware
 bench-quick: $(VENV)/.test
 	$(if $(wildcard benchmarks/__main__.py),$(BIN)/python -m benchmarks --quick,@:)
 
+services: ## Glance and Barbican behind authmw; RST=FILE writes the results there as well
+	@.ci/need memcached
+	@PYTHON=$(PYTHON) .ci/need venv
+	$(PYTHON) examples/real_services/run.py $(if $(RST),--rst $(RST))
+
 lint: $(VENV)/.lint ## style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -41,7 +48,7 @@ sample: $(VENV)/.test ## write etc/authmw.conf.sample anew from the options
 	$(BIN)/oslo-config-generator --config-file etc/authmw-config-generator.conf
 
 clean: ## remove all that was made
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-services build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: each says that one set of packages is installed in .venv.

@@ -9,6 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from authmw.decorators.current import current
+    from authmw.decorators.protect import protect
+    from authmw.decorators.require import require
     from authmw.errors import (
         AuthmwError,
         ConfigurationError,
@@ -16,13 +19,15 @@ if TYPE_CHECKING:
         InvalidToken,
         Reason,
     )
-    from authmw.middleware import AuthMiddleware, app_factory, filter_factory
+    from authmw.middleware import AuthMiddleware, AuthProtocol, app_factory, filter_factory
+    from authmw.options import list_opts
     from authmw.token import Token
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AuthMiddleware": "authmw.middleware",
+    "AuthProtocol": "authmw.middleware",
     "AuthmwError": "authmw.errors",
     "ConfigurationError": "authmw.errors",
     "IdentityUnavailable": "authmw.errors",
@@ -30,11 +35,16 @@ _HOMES = {
     "Reason": "authmw.errors",
     "Token": "authmw.token",
     "app_factory": "authmw.middleware",
+    "current": "authmw.decorators.current",
     "filter_factory": "authmw.middleware",
+    "list_opts": "authmw.options",
+    "protect": "authmw.decorators.protect",
+    "require": "authmw.decorators.require",
 }
 
 __all__ = [
     "AuthMiddleware",
+    "AuthProtocol",
     "AuthmwError",
     "ConfigurationError",
     "IdentityUnavailable",
@@ -42,7 +52,11 @@ __all__ = [
     "Reason",
     "Token",
     "app_factory",
+    "current",
     "filter_factory",
+    "list_opts",
+    "protect",
+    "require",
 ]
 
 

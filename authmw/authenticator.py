@@ -19,6 +19,7 @@ from authmw.checks.access_rules import AccessRule, verify_access
 from authmw.checks.expiry import verify_not_expired
 from authmw.checks.paths import PublicPaths, access_path
 from authmw.checks.service_roles import has_service_role
+from authmw.checks.token_bind import BindPolicy, verify_binding
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.fingerprint import fingerprint
 from authmw.refresh import Refresher
@@ -27,6 +28,10 @@ from authmw.token import Token
 from authmw.validation import Strength
 
 _log = logging.getLogger(__name__)
+
+# What makes `keystone.token_auth`: called with the user's token and its string, then the
+# service's, each None where there is none that was accepted.
+MakeTokenAuth = Callable[[Token | None, str | None, Token | None, str | None], object]
 
 # Read by every request: a class looks its members up more slowly.
 _CURRENT = Strength.CURRENT
@@ -38,6 +43,7 @@ class Rules:
 
     Attributes:
         public_paths: requests let through without a token.
+        bind_policy: enforce_token_bind, parsed.
     """
 
     delay_auth_decision: bool
@@ -47,6 +53,7 @@ class Rules:
     service_type: str | None
     service_token_roles: frozenset[str]
     service_token_roles_required: bool
+    bind_policy: BindPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,7 @@ class Authenticator:
         resolver: turns token strings into Tokens.
         rules: what the configuration says.
         refresher: keeps fresh what tokens are judged by.
+        make_token_auth: makes `keystone.token_auth` for one request.
         clock: epoch seconds.
     """
 
@@ -77,6 +85,7 @@ class Authenticator:
         resolver: Resolver,
         rules: Rules,
         refresher: Refresher,
+        make_token_auth: MakeTokenAuth,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -84,9 +93,17 @@ class Authenticator:
         self._recall = resolver.recall
         self._refresher = refresher
         self._rules = rules
+        self._make_token_auth = make_token_auth
+        self._requires_binding = rules.bind_policy.is_required
         self._clock = clock
         self._let_some_through = rules.allow_cors_preflight or bool(rules.public_paths)
         self._warned_of_service_role = False
+
+    def with_rules(self, rules: Rules) -> Authenticator:
+        """Return one that goes by other rules, and shares memory and all else with this one."""
+        return Authenticator(
+            self._resolver, rules, self._refresher, self._make_token_auth, clock=self._clock
+        )
 
     def authenticate(self, environ: dict[str, Any]) -> Rejection | None:
         """Decide on one request; on None the environ says who is calling.
@@ -96,7 +113,7 @@ class Authenticator:
         headers.strip(environ)
         try:
             if self._let_some_through and self._is_open(environ):
-                environ[headers.USER_STATUS_KEY] = headers.INVALID
+                self.admit_anonymous(environ)
                 return None
             return self._decide(environ)
         except Exception as error:  # noqa: BLE001
@@ -110,10 +127,26 @@ class Authenticator:
             headers.strip(environ)
             return Rejection(503, retry_after=5)
 
+    def admit_anonymous(self, environ: dict[str, Any]) -> None:
+        """Tell the app that nobody is calling, whatever token came with the request."""
+        headers.strip(environ)
+        environ[headers.USER_STATUS_KEY] = headers.INVALID
+        environ[headers.TOKEN_AUTH] = self._make_token_auth(None, None, None, None)
+
+    def withdraw(self, environ: dict[str, Any], error: InvalidToken) -> Rejection | None:
+        """Refuse a token that `authenticate` accepted; return what that would have returned."""
+        token: Token = environ[headers.TOKEN]
+        _log.info("user token with audit id %s is not acceptable: %s", token.audit_id, error)
+        if not self._rules.delay_auth_decision:
+            return Rejection(401)
+        self.admit_anonymous(environ)
+        return None
+
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
         now = self._clock()
-        if now >= self._refresher.overdue_at:
-            self._refresher.catch_up()
+        refresher = self._refresher
+        if not refresher.idle_from <= now < refresher.overdue_at:
+            refresher.catch_up()
         rejection: Rejection | None = None
         service: Token | None = None
         is_service_request = False
@@ -122,12 +155,18 @@ class Authenticator:
         if service_string and (service_string := service_string.strip()):
             try:
                 service = self._resolve(service_string, _CURRENT, now, environ)
+                if service.is_bound or self._requires_binding:
+                    verify_binding(self._rules.bind_policy, service, environ)
+                rules = service.principal.access_rules
+                if rules is not None:
+                    # Else a restricted token, sent as both, would lift its own restriction.
+                    self._verify_access(rules, service, environ, is_service_request=False)
                 is_service_request = self._verify_service(service)
                 environ.update(service.principal.service_environ)
             except (InvalidToken, IdentityUnavailable) as error:
-                service = None
                 environ[headers.SERVICE_STATUS_KEY] = headers.INVALID
                 rejection = self._refuse("service token", service_string, error)
+                service = service_string = None
                 if rejection is not None:
                     return rejection
 
@@ -141,11 +180,16 @@ class Authenticator:
                 rules = user.principal.access_rules
                 if rules is not None:
                     self._verify_access(rules, user, environ, is_service_request=is_service_request)
+                if (user.is_bound or self._requires_binding) and not is_service_request:
+                    verify_binding(self._rules.bind_policy, user, environ)
             except (InvalidToken, IdentityUnavailable) as error:
                 rejection = self._refuse("user token", user_string, error)
             else:
                 environ.update(user.principal.user_environ)
                 environ[headers.TOKEN_INFO] = user.to_token_info()
+                environ[headers.TOKEN_AUTH] = self._make_token_auth(
+                    user, user_string, service, service_string
+                )
                 environ[headers.TOKEN] = user
                 return None
         elif not self._rules.delay_auth_decision:
@@ -154,6 +198,7 @@ class Authenticator:
 
         if rejection is None:
             environ[headers.USER_STATUS_KEY] = headers.INVALID
+            environ[headers.TOKEN_AUTH] = self._make_token_auth(None, None, service, service_string)
         return rejection
 
     def _read_user_token_elsewhere(self, environ: dict[str, Any]) -> str | None:
@@ -169,7 +214,8 @@ class Authenticator:
         self, string: str, strength: Strength, now: float, environ: dict[str, Any]
     ) -> Token:
         token = self._recall(string, now)
-        if token is None:
+        # Whether an expired token may still be used only the identity endpoint says.
+        if token is None or (strength is not _CURRENT and now >= token.expires_at):
             mark = request.begin(environ)
             try:
                 token = self._resolver.validate(string, strength, now)

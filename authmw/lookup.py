@@ -148,6 +148,18 @@ def open_lookup(conf: Mapping[str, object]) -> Lookup:
     return Lookup(paste, oslo_config.cfg.CONF)
 
 
+def find_service_conf(conf: Mapping[str, object]) -> object | None:
+    """Return the service's own oslo.config object, where a filter's options are read from it.
+
+    None for `oslo_config_project`, which makes one that nobody else has. For `conf` see
+    `open_lookup`, which has found no fault with it.
+    """
+    given = conf.get("oslo_config_config")
+    if given is not None:
+        return given
+    return None if conf.get("oslo_config_project") else oslo_config.cfg.CONF
+
+
 def _load_project(project: str, file: str | None) -> ConfigOpts:
     conf = ConfigOpts()
     try:

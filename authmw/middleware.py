@@ -1,7 +1,7 @@
 """The WSGI middleware: it lets a request pass to the app, or answers it.
 
 Paste-deploy finds `filter_factory` and `app_factory` here, and a service that embeds the
-middleware calls `AuthMiddleware(app, conf)`.
+middleware calls `AuthMiddleware(app, conf)`, or `AuthProtocol`, which is the same.
 """
 
 from __future__ import annotations
@@ -9,16 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from authmw import request
+from authmw import headers
+from authmw.authenticator import Rejection
+from authmw.errors import InvalidToken
 from authmw.rejection import REFUSED, respond
+from authmw.request import begin, end
 from authmw.streaming import keep_current
+from authmw.token import Token
 from authmw.wiring import Door, open_door
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
+# What subclasses of keystonemiddleware's AuthProtocol override. Nothing here calls any of it,
+# and a check that is silently left out is a hole.
+_NEVER_CALLED = frozenset({"process_request", "process_response", "fetch_token"})
+
+
 class AuthMiddleware:
     """Protects one WSGI app.
+
+    A subclass may override `is_open`, `on_authenticated` and `reject`; what is not overridden
+    costs a request nothing.
 
     Args:
         app: the WSGI app behind the middleware.
@@ -28,12 +40,61 @@ class AuthMiddleware:
 
     Raises:
         ConfigurationError: an option is wrong.
+        TypeError: (when a subclass is defined) it overrides what only keystonemiddleware calls.
     """
+
+    _has_hooks = False
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        for name in sorted(_NEVER_CALLED):
+            if hasattr(cls, name):
+                raise TypeError(
+                    f"{cls.__qualname__} has {name}, which authmw never calls: override is_open "
+                    "to let a request through, on_authenticated to look at its token, or reject"
+                )
+        cls._has_hooks = (
+            cls.is_open is not AuthMiddleware.is_open
+            or cls.on_authenticated is not AuthMiddleware.on_authenticated
+        )
 
     def __init__(self, app: WsgiApp, conf: Mapping[str, Any] | Door) -> None:
         self._app = app
         self._door = conf if isinstance(conf, Door) else open_door(conf)
-        self._authenticate = self._door.authenticator.authenticate
+
+    def is_open(self, environ: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Tell whether a request needs no token: a hook for subclasses.
+
+        The app then sees X-Identity-Status: Invalid, and a token that was sent is ignored. See
+        `public_paths` for what needs no code. Forged identity headers are gone from `environ`
+        already; decide by the method and PATH_INFO, which no client's header changes.
+        """
+        return False
+
+    def on_authenticated(self, environ: dict[str, Any], token: Token) -> None:
+        """Look at a validated user token before the app does: a hook for subclasses.
+
+        Args:
+            environ: what the app will see, the identity headers among it.
+            token: of the caller.
+
+        Raises:
+            InvalidToken: to refuse it, as if it had not been valid.
+        """
+
+    def reject(
+        self, environ: dict[str, Any], start_response: Callable[..., Any], rejection: Rejection
+    ) -> Iterable[bytes]:
+        """Answer a request that does not reach the app (PEP 3333): a hook for subclasses.
+
+        Args:
+            environ, start_response: of the request.
+            rejection: the status that was decided on, 401 or 503, and `retry_after`.
+        """
+        # Only a 401 says where to authenticate, and only then is it worth finding out.
+        authenticate = self._door.challenge() if rejection.status == 401 else ""
+        cors = self._cors_headers(environ)
+        return respond(rejection, authenticate, cors, environ, start_response)
 
     def close(self) -> None:
         """End what works in the background, once no app behind the filter serves any more.
@@ -46,28 +107,43 @@ class AuthMiddleware:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Handle one request (PEP 3333)."""
-        rejection = self._authenticate(environ)
+        if self._has_hooks:
+            rejection = self._authenticate_with_hooks(environ)
+        else:
+            rejection = self._door.authenticator.authenticate(environ)
         if rejection is not None:
-            # Only a 401 says where to authenticate, and only then is it worth finding out.
-            authenticate = self._door.challenge() if rejection.status == 401 else ""
-            cors = self._cors_headers(environ)
-            return respond(rejection, authenticate, cors, environ, start_response)
+            return self.reject(environ, start_response, rejection)
 
         def start_with_challenge(
-            status: str, headers: list[tuple[str, str]], exc_info: Any = None
+            status: str, response_headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Any:
             if status.startswith("40"):
-                headers = [*headers, *self._explain(status, environ)]
+                response_headers = [*response_headers, *self._explain(status, environ)]
             if exc_info is None:
-                return start_response(status, headers)
-            return start_response(status, headers, exc_info)
+                return start_response(status, response_headers)
+            return start_response(status, response_headers, exc_info)
 
-        mark = request.begin(environ)
+        mark = begin(environ)
         try:
             body = self._app(environ, start_with_challenge)
         finally:
-            request.end(mark)
+            end(mark)
         return body if type(body) is list else keep_current(environ, body)
+
+    def _authenticate_with_hooks(self, environ: dict[str, Any]) -> Rejection | None:
+        authenticator = self._door.authenticator
+        headers.strip(environ)
+        if self.is_open(environ):
+            authenticator.admit_anonymous(environ)
+            return None
+        rejection = authenticator.authenticate(environ)
+        token = environ.get(headers.TOKEN)
+        if rejection is None and token is not None:
+            try:
+                self.on_authenticated(environ, token)
+            except InvalidToken as error:
+                rejection = authenticator.withdraw(environ, error)
+        return rejection
 
     def _explain(self, status: str, environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """Yield what we add to an app's refusal; CORS headers only where it is ours in truth."""
@@ -78,6 +154,10 @@ class AuthMiddleware:
 
     def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
         return self._door.cors.response_headers(environ.get("HTTP_ORIGIN"))
+
+
+# The name under which services know keystonemiddleware's.
+AuthProtocol = AuthMiddleware
 
 
 def filter_factory(

@@ -93,6 +93,7 @@ IDENTITY_OPTIONS: tuple[cfg.Opt, ...] = (
 REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
     BoolOpt(
         "delay_auth_decision",
+        mutable=True,
         default=False,
         help="When true, a request without a valid token reaches the service, marked "
         "X-Identity-Status: Invalid, and the service decides. When false it is answered with 401.",
@@ -105,25 +106,31 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     StrOpt(
         "enforce_token_bind",
+        mutable=True,
         default="permissive",
         help="What to do with tokens bound to a client: disabled ignores bindings; permissive "
         "checks those we know and ignores others; strict refuses unknown ones; required refuses "
-        "tokens without one; any other word names the binding that must be there.",
+        "tokens without one; any other word names the binding that must be there. Known are "
+        "kerberos (AUTH_TYPE and REMOTE_USER) and x5t#S256, the certificate of a TLS client "
+        "(SSL_CLIENT_CERT, which the server in front has to set).",
     ),
     ListOpt(
         "service_token_roles",
+        mutable=True,
         default=["service"],
         help="Roles of which a service token needs one to be believed: it may then bring an "
         "expired user token and pass a user's access rules. Give them to services only.",
     ),
     BoolOpt(
         "service_token_roles_required",
+        mutable=True,
         default=True,
         help="Whether a service token without a role of service_token_roles is refused. When "
         "false it is accepted, still without the rights that such a role gives.",
     ),
     StrOpt(
         "service_type",
+        mutable=True,
         help="This service's type in the catalog (compute, image, ...), needed to accept "
         "application credentials with access rules; unset refuses them.",
     ),
@@ -137,12 +144,14 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     BoolOpt(
         "accept_bearer",
+        mutable=True,
         default=False,
         help="Whether a token is also taken from `Authorization: Bearer` when there is no "
         "X-Auth-Token. Off, since services may use that header for themselves.",
     ),
     ListOpt(
         "public_paths",
+        mutable=True,
         default=[],
         help="Requests that need no token, as /healthcheck (GET and HEAD) or POST /v1/hooks/*; "
         "patterns as in access rules: * or {tag} within a segment, ** across segments. A token "
@@ -150,11 +159,13 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     BoolOpt(
         "allow_cors_preflight",
+        mutable=True,
         default=False,
         help="Whether OPTIONS requests need no token. Browsers send none in a CORS preflight.",
     ),
     ListOpt(
         "cors_allowed_origins",
+        mutable=True,
         default=[],
         help="Origins (https://app.example.org) whose pages may read the 401, 403 and 503 that "
         "authmw itself answers, or * for all. The service's own answers and the preflight are "

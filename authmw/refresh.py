@@ -2,9 +2,9 @@
 
 Whatever has to be read again from time to time is a `Refreshable`: it says when it is due,
 and how to reload. The first request of a process reloads everything once, then starts a
-background thread for each. A request looks at one number, `overdue_at`; where threads never
-run between requests (uWSGI without --enable-threads) or one has died, that number falls
-behind, and a request does the work itself.
+background thread for each. A request only looks whether its time is between `idle_from` and
+`overdue_at`; where threads never run between requests (uWSGI without --enable-threads) or
+one has died, it is not, and a request does the work itself.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from authmw.process import PerProcess
@@ -38,18 +39,56 @@ class Refreshable(Protocol):
         """Read it anew and plan the next reload. Failures are its own affair."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Clocks:
+    """Two clocks: `wall` tells epoch seconds and may be set, `steady` is a monotonic one."""
+
+    wall: Callable[[], float]
+    steady: Callable[[], float]
+
+
+class _Plan:
+    """When one refreshable is due: by the clock, or by the time that has really passed.
+
+    `reload_at` is a time of the clock, which may be set back, even far: then it is as far
+    off as the time that was left when it was first seen.
+    """
+
+    def __init__(self, refreshable: Refreshable, clocks: _Clocks) -> None:
+        self._refreshable = refreshable
+        self._clocks = clocks
+        self._seen = (-_NEVER, -_NEVER)  # reload_at, and the steady time that goes with it
+
+    @property
+    def seconds_left(self) -> float:
+        """Until it is due; 0 or less: it is; infinity: it never is."""
+        reload_at, now = self._refreshable.reload_at, self._clocks.steady()
+        left = reload_at - self._clocks.wall()
+        seen, due_at = self._seen
+        if seen != reload_at:
+            due_at = now + left
+            self._seen = (reload_at, due_at)
+        return min(left, due_at - now)
+
+    def begin_anew(self) -> None:
+        """Take what is planned from now on for new, even if it is the same time."""
+        self._seen = (-_NEVER, -_NEVER)
+
+
 class _Loop:
     """One refreshable in one process."""
 
-    def __init__(self, refreshable: Refreshable, clock: Callable[[], float]) -> None:
+    def __init__(self, refreshable: Refreshable, clocks: _Clocks) -> None:
         self.refreshable = refreshable
+        self.plan = _Plan(refreshable, clocks)
         self.reloading = threading.Lock()
         self.is_closed = False
-        self._clock = clock
+        self._clock = clocks.wall
         self._wake = wake = threading.Event()
         # Bound to the event alone, so that the thread does not keep the loop alive.
         self._end: Callable[[object], None] = lambda _: wake.set()
         self._thread: threading.Thread | None = None
+        self._lacks_thread = False
 
     def reload(self) -> None:
         try:
@@ -57,27 +96,36 @@ class _Loop:
         except Exception as error:  # noqa: BLE001
             # Nobody waits for this thread, so nobody else would ever hear of it.
             _log.exception("reloading %r failed: %s", self.refreshable, type(error).__name__)
+        self.plan.begin_anew()
 
     def start(self) -> None:
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(
+            thread = threading.Thread(
                 target=_run,
                 args=(weakref.ref(self, self._end), self._wake),
                 name=f"authmw-{type(self.refreshable).__name__}",
                 daemon=True,
             )
-            self._thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # Requests do the work meanwhile, and come here again and again.
+                if not self._lacks_thread:
+                    _log.warning("no thread for %s: %s", thread.name, error)
+                self._lacks_thread = True
+            else:
+                self._thread, self._lacks_thread = thread, False
 
     def wake(self) -> None:
         self._wake.set()
 
     @property
     def pause_seconds(self) -> float | None:
-        pause = self.refreshable.reload_at - self._clock()
+        pause = self.plan.seconds_left
         return None if pause == _NEVER else max(pause, _SHORTEST_PAUSE_SECONDS)
 
     def reload_if_due(self) -> None:
-        if self._clock() >= self.refreshable.reload_at:
+        if self.plan.seconds_left <= 0:
             with self.reloading:
                 self.reload()
 
@@ -100,9 +148,9 @@ class _Crew:
         self,
         refreshables: Sequence[Refreshable],
         in_background: Collection[Refreshable],
-        clock: Callable[[], float],
+        clocks: _Clocks,
     ) -> None:
-        self.loops = [_Loop(refreshable, clock) for refreshable in refreshables]
+        self.loops = [_Loop(refreshable, clocks) for refreshable in refreshables]
         self.awaited = [loop for loop in self.loops if loop.refreshable not in in_background]
         self.first_round = threading.Lock()
         self.is_under_way = False
@@ -119,20 +167,27 @@ class Refresher:
     Args:
         refreshables: what to keep fresh.
         clock: epoch seconds.
+        steady_clock: seconds, monotonic.
 
     Attributes:
-        overdue_at: epoch seconds from which a request has to call `catch_up`: its only cost
-            to a request is the comparison.
+        idle_from, overdue_at: epoch seconds between which no request has to call `catch_up`;
+            to compare the time with them is all that a request pays. It is before the first
+            of them only if the clock was set back.
     """
 
     def __init__(
-        self, refreshables: Sequence[Refreshable] = (), *, clock: Callable[[], float] = time.time
+        self,
+        refreshables: Sequence[Refreshable] = (),
+        *,
+        clock: Callable[[], float] = time.time,
+        steady_clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._refreshables: tuple[Refreshable, ...] = ()
         self._clock = clock
         self._in_background: tuple[Refreshable, ...] = ()
-        self._crew = PerProcess(lambda: _Crew(self._refreshables, self._in_background, self._clock))
-        self.overdue_at = _NEVER
+        clocks = _Clocks(clock, steady_clock)
+        self._crew = PerProcess(lambda: _Crew(self._refreshables, self._in_background, clocks))
+        self.idle_from, self.overdue_at = -_NEVER, _NEVER
         self.add(*refreshables)
 
     def add(self, *refreshables: Refreshable, in_background: bool = False) -> None:
@@ -167,15 +222,16 @@ class Refresher:
             for loop in crew.loops:
                 loop.start()
                 self._reload_if_due(loop, patience=_PATIENCE_SECONDS)
-        self.overdue_at = (
-            min(refreshable.reload_at for refreshable in self._refreshables) + _PATIENCE_SECONDS
-        )
+        seconds_left = min(loop.plan.seconds_left for loop in crew.loops) + _PATIENCE_SECONDS
+        now = self._clock()
+        # Requests that read the clock a little earlier are not to come here.
+        self.idle_from = now - _PATIENCE_SECONDS
         # A refreshable that can't get on must not have every request come here.
-        self.overdue_at = max(self.overdue_at, self._clock() + _PATIENCE_SECONDS / 2)
+        self.overdue_at = now + max(seconds_left, _PATIENCE_SECONDS / 2)
 
     def close(self) -> None:
         """End this process's background threads; nothing is kept fresh any more."""
-        self.overdue_at = _NEVER
+        self.idle_from, self.overdue_at = -_NEVER, _NEVER
         self._crew.get().disband()
 
     def wake(self, refreshable: Refreshable) -> None:
@@ -185,7 +241,7 @@ class Refresher:
                 loop.wake()
 
     def _reload_if_due(self, loop: _Loop, *, patience: float) -> None:
-        if self._clock() < loop.refreshable.reload_at + patience:
+        if loop.plan.seconds_left > -patience:
             return
         if loop.reloading.acquire(blocking=False):
             try:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from authmw.checks.paths import PublicPaths
+from authmw.checks.token_bind import CERTIFICATE, KERBEROS, POLICIES
 from authmw.cors import verify_origins
 from authmw.errors import ConfigurationError
 from authmw.settings import Settings, Validation
 
-_BIND_POLICIES = ("disabled", "permissive", "strict", "required")
 _VERSION_3 = re.compile(r"v?3(\.[0-9]+)?", re.ASCII)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _UNSAFE_IN_HEADER = re.compile(r"[^\x21-\x7e]|[\"\\]")
@@ -170,13 +170,15 @@ def _verify_revocation(settings: Settings) -> None:
 
 def _find_doubtful(settings: Settings) -> Iterator[str]:
     bind = settings.enforce_token_bind
-    if bind not in _BIND_POLICIES:
-        near = difflib.get_close_matches(bind.lower(), _BIND_POLICIES, n=1, cutoff=0.75)
-        if near:
-            yield (
-                f"enforce_token_bind = {bind!r} names a binding that every token must have; "
-                f"did you mean {near[0]}?"
-            )
+    if bind not in POLICIES and bind not in (KERBEROS, CERTIFICATE):
+        near = difflib.get_close_matches(
+            bind.lower(), (*POLICIES, KERBEROS, CERTIFICATE), n=1, cutoff=0.75
+        )
+        yield (
+            f"enforce_token_bind = {bind!r} names a binding that every token must have, and that "
+            "can't be checked here: every token will be refused"
+            + (f"; did you mean {near[0]}?" if near else "")
+        )
     if settings.insecure:
         yield (
             "insecure = true: the identity service's certificate is not verified, whoever is on "

@@ -218,6 +218,7 @@ class Token:
             another validation.
         usable_until: epoch seconds up to which it may, while validation is out of reach.
         thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
+        is_bound: whether it is bound to anything; see `authmw.checks.token_bind`.
     """
 
     principal: Principal
@@ -228,6 +229,7 @@ class Token:
     fresh_until: int
     usable_until: int
     thumbprint: str | None
+    is_bound: bool
     _issued_text: str = field(repr=False, compare=False)
     _expires_text: str = field(repr=False, compare=False)
 
@@ -245,15 +247,18 @@ class Token:
             _required(body, "issued_at", str),
             _required(body, "expires_at", str),
         )
+        principal = Principal.from_body(body, catalog)
+        thumbprint = _parse_thumbprint(_optional(body, "oauth2_credential", dict))
         return cls(
-            Principal.from_body(body, catalog),
+            principal,
             _parse_strings(body, "methods"),
             _parse_strings(body, "audit_ids"),
             parse_time(issued_text, "issued_at"),
             parse_time(expires_text, "expires_at"),
             fresh_until,
             usable_until,
-            _parse_thumbprint(_optional(body, "oauth2_credential", dict)),
+            thumbprint,
+            thumbprint is not None or bool(principal.bind),
             issued_text,
             expires_text,
         )
@@ -287,6 +292,7 @@ class Token:
             fresh_until,
             usable_until,
             thumbprint,
+            thumbprint is not None or bool(principal.bind),
             render_time(issued_at),
             render_time(expires_at),
         )

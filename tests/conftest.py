@@ -11,6 +11,23 @@ from tests.services.keystone import Keystone
 from tests.services.memcached import Memcached
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests share a worker: those of one file, and of few groups with a Keystone.
+
+    A Keystone takes seconds to start, so only two workers shall have one; they begin with
+    what needs it, as that takes longest.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+    items.sort(key=lambda item: "keystone" not in getattr(item, "fixturenames", ()))
+
+
+def _group_of(item: pytest.Item) -> str:
+    if "keystone" not in getattr(item, "fixturenames", ()):
+        return str(item.path)
+    return "keystone, pipeline" if "pipeline" in item.path.parts else "keystone"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def temporary_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give the session, and every process it starts, a temporary directory of its own.

@@ -82,15 +82,17 @@ class MemoryCache(Generic[V]):
     def put(self, key: Hashable, value: V, generation: int = 0) -> None:
         """Remember a value, and forget others until the bounds are kept."""
         entry = Entry(value, generation, _ENTRY_OVERHEAD + value.size + 2 * _key_length(key))
+        alone = entry.size + (value.catalog.size if value.catalog else 0)
         with self._lock.get():
             if key in self._entries:
                 self._remove(key)
-            if self._is_over(entry.size + (value.catalog.size if value.catalog else 0), entries=1):
+            # What is larger than all the room there is must not drive everybody else out.
+            if alone > self._max_bytes or not self._max_entries:
+                return
+            if self._is_over(alone, entries=1):
                 self._make_room(entry)
             self._entries[key] = entry
             self._account(entry, 1)
-            if self._is_over(0):  # larger than all the room there is
-                self._remove(key)
 
     def discard(self, key: Hashable) -> None:
         """Forget a value, if it is held."""
@@ -98,17 +100,20 @@ class MemoryCache(Generic[V]):
             self._remove(key)
 
     def _make_room(self, newcomer: Entry[V]) -> None:
-        catalog = newcomer.value.catalog
-        needed = newcomer.size
-        if catalog is not None and catalog not in self._catalogs:
-            needed += catalog.size
-        while self._entries and self._is_over(needed, entries=1):
+        while self._entries and self._is_over(self._growth(newcomer), entries=1):
             oldest, candidate = next(iter(self._entries.items()))
             if candidate.used:
                 candidate.used = False
                 self._entries.move_to_end(oldest)
             else:
                 self._remove(oldest)
+
+    def _growth(self, newcomer: Entry[V]) -> int:
+        # Asked anew for each that goes: with the last of its holders a catalog goes as well.
+        catalog = newcomer.value.catalog
+        if catalog is None or catalog in self._catalogs:
+            return newcomer.size
+        return newcomer.size + catalog.size
 
     def _is_over(self, more_bytes: int, *, entries: int = 0) -> bool:
         return (

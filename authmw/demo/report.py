@@ -13,7 +13,8 @@ def render_table(outcomes: Sequence[Outcome]) -> str:
     """Return one line for each request, and two for one that went wrong."""
     rows = [_HEADINGS]
     for outcome in outcomes:
-        rows.append((outcome.scene.title, str(outcome.status), outcome.caller))
+        after = f", {outcome.seconds:.1f} s later" if outcome.scene.within else ""
+        rows.append((outcome.scene.title, str(outcome.status), outcome.caller + after))
         if not outcome.is_as_expected:
             rows.append(("  WRONG, should be", str(outcome.scene.status), outcome.scene.caller))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]

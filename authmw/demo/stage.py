@@ -25,6 +25,8 @@ pipeline = auth_token inventory
 paste.filter_factory = authmw:filter_factory
 public_paths = /health
 service_token_roles_required = true
+revocation_poll_interval = 1
+jws_public_key_repository = {keys}
 {credentials}
 
 [app:inventory]
@@ -51,6 +53,7 @@ class Stage:
     def __init__(self, directory: Path) -> None:
         self.identity = IdentityServer()
         self.pipeline = directory / "inventory.ini"
+        self._keys = directory / "keys"
         self._log = directory / "gunicorn.log"
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._listener.getsockname()
@@ -66,7 +69,8 @@ class Stage:
         credentials = "\n".join(
             f"{option} = {value}" for option, value in self.identity.service_credentials.items()
         )
-        self.pipeline.write_text(_PIPELINE.format(credentials=credentials))
+        self.identity.issuer.write_public_key(self._keys)
+        self.pipeline.write_text(_PIPELINE.format(credentials=credentials, keys=self._keys))
         # gunicorn gets a socket that is open already, so requests wait while it starts.
         # One worker: what one request made it remember, the next one finds.
         options = ["--workers", "1", "--threads", "8", "--bind", f"fd://{self._listener.fileno()}"]

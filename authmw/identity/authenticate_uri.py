@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 # How long a failed discovery is not tried again.
 _PAUSE_SECONDS = 30.0
@@ -36,13 +37,25 @@ class AuthenticateUri:
             and self._discovering.acquire(blocking=False)
         ):
             try:
-                self._discovered = discover()
+                self._discovered = _make_public(discover())
                 self._not_before = time.monotonic() + _PAUSE_SECONDS
             finally:
                 self._discovering.release()
         if self._discovered is not None:
             return self._discovered
         try:
-            return fall_back()
+            return _make_public(fall_back())
         except Exception:  # noqa: BLE001 - whatever a plugin raises: no address is known
             return None
+
+
+def _make_public(uri: str | None) -> str | None:
+    """Return what anybody may be told of an address; None if no header can quote it.
+
+    A password in `auth_url` is for a proxy, not for clients. The path comes from a discovery
+    document, where it may be anything at all.
+    """
+    if uri is None or not all("!" <= char <= "~" and char not in '"\\' for char in uri):
+        return None
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -113,7 +113,12 @@ class IdentityClient:
         )
 
     def fetch_json(
-        self, path: str, query: Mapping[str, str], *, request_id: str | None = None
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        request_id: str | None = None,
+        in_background: bool = False,
     ) -> IdentityAnswer:
         """Ask for a JSON object of the version 3 API.
 
@@ -121,12 +126,39 @@ class IdentityClient:
             path: below the version, with a leading slash: "/OS-REVOKE/events".
             query: of the address.
             request_id: as for `fetch_token`.
+            in_background: no request waits, and who asks does so at intervals and says in
+                the log what comes of it. Nothing is logged here then, and the circuit
+                breaker has no part in it: it would keep such a question from finding out
+                that the endpoint is back, and its outcome says little about validations.
 
         Raises IdentityUnavailable for everything but status 200 and a JSON object.
         """
+        if in_background:
+            with deadline(self._settings.identity_deadline), self._outages(quietly=True):
+                where = f"{path}?{urlencode(query)}" if query else path
+                response = self._opened.get().ask(where, {})
+                return parse_answer(response, self._judge(response, about_token=False))
         return self._ask(
             path, urlencode(query), {}, request_id, about_token=False, read=parse_answer
         )
+
+    def fetch_own_token(self, *, refused: str | None = None) -> str | None:
+        """Return our own token, for calls in our own name; nothing is sent while it is good.
+
+        Args:
+            refused: a token of ours that was not accepted, and is not to be returned again.
+
+        Returns None without an auth plugin, or with one whose credentials are no token.
+        Raises IdentityUnavailable if there is none to be had.
+        """
+        if self._plugin.get() is None:
+            return None
+        with deadline(self._settings.identity_deadline), self._logged_outages():
+            session = self._opened.get()
+            credentials = session.authenticate()
+            if refused is not None and credentials.get("X-Auth-Token") == refused:
+                credentials = session.authenticate_again(credentials) or credentials
+            return credentials.get("X-Auth-Token")
 
     def authenticate_uri(self) -> str | None:
         """Return where a client gets a token: what WWW-Authenticate says.
@@ -236,26 +268,30 @@ class IdentityClient:
         # Where discovery fails keystoneauth1 may return `auth_url` as it is.
         return found.rstrip("/") if found and is_version_3(found) else None
 
-    @contextlib.contextmanager
-    def _logged_outages(self) -> Iterator[None]:
+    def _logged_outages(self) -> contextlib.AbstractContextManager[None]:
         """Let nothing but InvalidToken and Outage leave, and say each outage in the log."""
+        return self._outages(quietly=False)
+
+    @contextlib.contextmanager
+    def _outages(self, *, quietly: bool) -> Iterator[None]:
         try:
             yield
         except InvalidToken:
             raise
         except Outage as outage:
-            self._log(outage)
+            self._note(outage, quietly=quietly)
             raise
         except Exception as error:  # noqa: BLE001 - an auth plugin may raise anything
             found = outage_of(error)
-            self._log(found)
+            self._note(found, quietly=quietly)
             # Only the unforeseen needs a traceback; others may quote what we sent.
             raise found from (error if found.outcome is Outcome.FAILED else None)
 
-    def _log(self, outage: Outage) -> None:
+    def _note(self, outage: Outage, *, quietly: bool) -> None:
         row = outage.outcome.value
-        level = logging.ERROR if row.verdict is Verdict.CREDENTIALS_REFUSED else logging.WARNING
-        LOG.log(level, "No answer (%s): %s", outage.outcome.name.lower(), outage.detail)
+        if not quietly:
+            level = logging.ERROR if row.verdict is Verdict.CREDENTIALS_REFUSED else logging.WARNING
+            LOG.log(level, "No answer (%s): %s", outage.outcome.name.lower(), outage.detail)
         if row.is_endpoint_lost:
             with contextlib.suppress(Exception):
                 self._opened.get().forget_endpoint()

@@ -25,6 +25,7 @@ class DocumentFetcher:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._verify = False if settings.insecure else settings.cafile or True
         self._session = PerProcess(self._open)
 
     def __call__(self, uri: str, headers: Mapping[str, str]) -> FetchedDocument:
@@ -37,7 +38,10 @@ class DocumentFetcher:
 
         try:
             with deadline(self._settings.identity_deadline):
-                response = self._session.get().get(uri, headers=headers, allow_redirects=False)
+                # A session's own `verify` gives way to REQUESTS_CA_BUNDLE, a request's does not.
+                response = self._session.get().get(
+                    uri, headers=headers, allow_redirects=False, verify=self._verify
+                )
                 return FetchedDocument(
                     response.status_code,
                     {name.lower(): value for name, value in response.headers.items()},
@@ -50,7 +54,6 @@ class DocumentFetcher:
         from authmw.identity.session import client_certificate, open_requests_session
 
         session = open_requests_session(self._settings)
-        session.verify = False if self._settings.insecure else self._settings.cafile or True
         session.cert = client_certificate(self._settings)
         session.headers["User-Agent"] = self._settings.user_agent
         return session

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from authmw.errors import IdentityUnavailable
 from authmw.identity.outcomes import Outcome
 
 _LONGEST_NOTE = 200
+# User and password before the host of an address (RFC 3986 §3.2.1).
+_USERINFO = re.compile(r"//[^/\s]*@")
 
 
 class Outage(IdentityUnavailable):
@@ -13,8 +17,8 @@ class Outage(IdentityUnavailable):
 
     Args:
         outcome: the row of the table.
-        where: method and address, without query and user, or "" where nothing was sent yet.
-        note: what else is known; no token, no secret.
+        where: method and address, without query, or "" where nothing was sent yet.
+        note: what else is known; no token, no secret. A password in an address is taken out.
         retry_after: seconds.
     """
 
@@ -22,9 +26,13 @@ class Outage(IdentityUnavailable):
         self, outcome: Outcome, where: str = "", note: str = "", retry_after: int = 5
     ) -> None:
         asked = f"{where}: " if where else ""
-        known = f" ({_printable(note)})" if note else ""
-        super().__init__(f"{asked}{outcome.value.detail}{known}", retry_after)
+        known = f" ({_printable(_hide_userinfo(note))})" if note else ""
+        super().__init__(f"{_hide_userinfo(asked)}{outcome.value.detail}{known}", retry_after)
         self.outcome = outcome
+
+
+def _hide_userinfo(text: str) -> str:
+    return _USERINFO.sub("//", text)
 
 
 def _printable(text: str) -> str:

@@ -20,14 +20,19 @@ class Attribute:
 
     Attributes:
         name: the member's name in the JSON of an event.
-        met_by: returns the values of a token; one of them must be the event's. A None
-            among them meets nothing, since no event states None.
+        met_by: the member of `RevocationFacts` with the values of a token; one of them must
+            be the event's. A None among them meets nothing, since no event states None.
         parse: returns the value a JSON member stands for, None where it can't be read.
     """
 
     name: str
-    met_by: Callable[[RevocationFacts], tuple[Value | None, ...]]
+    met_by: str
     parse: Callable[[object], Value | None]
+
+    @property
+    def position(self) -> int:
+        """Of `met_by` among the members of `RevocationFacts`: looking there is fastest."""
+        return RevocationFacts._fields.index(self.met_by)
 
 
 def parse_id(member: object) -> str | None:
@@ -50,20 +55,18 @@ def parse_seconds(member: object) -> int | None:
 
 
 ATTRIBUTES: tuple[Attribute, ...] = (
-    Attribute(
-        "user_id", lambda token: (token.user_id, token.trustor_id, token.trustee_id), parse_id
-    ),
-    Attribute("project_id", lambda token: (token.project_id,), parse_id),
+    Attribute("user_id", "users", parse_id),
+    Attribute("project_id", "project", parse_id),
     # The user's domain or the one the token is for; a project's domain is neither.
-    Attribute("domain_id", lambda token: (token.user_domain_id, token.domain_scope_id), parse_id),
-    Attribute("domain_scope_id", lambda token: (token.domain_scope_id,), parse_id),
-    Attribute("audit_id", lambda token: (token.audit_id,), parse_id),
-    Attribute("audit_chain_id", lambda token: (token.audit_chain_id,), parse_id),
-    Attribute("role_id", lambda token: token.role_ids, parse_id),
-    Attribute("OS-TRUST:trust_id", lambda token: (token.trust_id,), parse_id),
-    Attribute("OS-OAUTH1:consumer_id", lambda token: (token.consumer_id,), parse_id),
-    Attribute("OS-OAUTH1:access_token_id", lambda token: (token.access_token_id,), parse_id),
-    Attribute("expires_at", lambda token: (token.expires_at,), parse_seconds),
+    Attribute("domain_id", "domains", parse_id),
+    Attribute("domain_scope_id", "domain_scope", parse_id),
+    Attribute("audit_id", "audit", parse_id),
+    Attribute("audit_chain_id", "audit_chain", parse_id),
+    Attribute("role_id", "roles", parse_id),
+    Attribute("OS-TRUST:trust_id", "trust", parse_id),
+    Attribute("OS-OAUTH1:consumer_id", "consumer", parse_id),
+    Attribute("OS-OAUTH1:access_token_id", "access_token", parse_id),
+    Attribute("expires_at", "expires_at", parse_seconds),
 )
 
 ATTRIBUTE_BY_NAME: Mapping[str, Attribute] = {each.name: each for each in ATTRIBUTES}

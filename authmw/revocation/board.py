@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from authmw.errors import CacheError
@@ -57,6 +58,12 @@ class Board:
         """Replace the bulletin with everything."""
         self._write("full", bulletin.render())
 
+    def ask_for_all(self) -> None:
+        """Have whoever polls next publish everything anew: something is not there any more."""
+        notice = self.read_notice()
+        if notice is not None:
+            self.post_notice(replace(notice, edition="", covers_to=None))
+
     def try_lease(self, now: float) -> bool:
         """Whether it is for us to poll. Without a working store it is."""
         try:
@@ -66,6 +73,13 @@ class Board:
             return True
         self._failing.discard("lease")
         return is_ours
+
+    def end_lease(self) -> None:
+        """Let the others poll again as soon as a poll is due, if the lease is ours."""
+        try:
+            self._store.end_lease(self._owner.get())
+        except CacheError as fault:
+            self._report("lease", fault)
 
     def _read(self, name: str, parse: Callable[[bytes], T]) -> T | None:
         try:

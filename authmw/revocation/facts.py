@@ -6,35 +6,41 @@ from typing import NamedTuple
 
 from authmw.token import DomainScope, ProjectScope, Token
 
+_Ids = tuple[str | None, ...]
+_NONE: _Ids = ()
+
 
 class RevocationFacts(NamedTuple):
-    """The part of a token that decides whether an event covers it; None where it has none.
+    """The part of a token that decides whether an event covers it.
+
+    Each member but the last is all that meets one attribute of events, in the order of the
+    rule table; empty where the token has no such thing.
 
     A named tuple, since it is made for every check and a frozen dataclass takes three times
     as long to make.
 
     Attributes:
-        trustor_id, trustee_id: users of the trust the token was issued under.
-        domain_scope_id: the domain the token is scoped to; never a project's domain.
-        audit_chain_id: the audit id of the first token of the chain; of the token itself
-            where it was not exchanged for another.
-        issued_at, expires_at: epoch seconds, truncated.
+        users: the user, and trustor and trustee of the trust it was issued under.
+        domains: the user's and the one the token is scoped to; never a project's domain.
+        audit: the token's own audit id.
+        audit_chain: that of the first token of the chain; the token's own where it was not
+            exchanged for another.
+        expires_at: epoch seconds, truncated.
+        issued_at: epoch seconds, truncated.
     """
 
-    user_id: str
-    user_domain_id: str | None
-    trust_id: str | None
-    trustor_id: str | None
-    trustee_id: str | None
-    project_id: str | None
-    domain_scope_id: str | None
-    role_ids: tuple[str | None, ...]
-    audit_id: str | None
-    audit_chain_id: str | None
-    consumer_id: str | None
-    access_token_id: str | None
+    users: _Ids
+    project: _Ids
+    domains: _Ids
+    domain_scope: _Ids
+    audit: _Ids
+    audit_chain: _Ids
+    roles: _Ids
+    trust: _Ids
+    consumer: _Ids
+    access_token: _Ids
+    expires_at: tuple[int]
     issued_at: int
-    expires_at: int
 
 
 def facts_of(token: Token) -> RevocationFacts:
@@ -47,19 +53,19 @@ def facts_of(token: Token) -> RevocationFacts:
         principal.oauth1,
     )
     audit_ids = token.audit_ids
+    domain_scope = (scope.id,) if isinstance(scope, DomainScope) else _NONE
+    # By position: that takes half the time.
     return RevocationFacts(
-        user.id,
-        user.domain_id,
-        None if trust is None else trust.id,
-        None if trust is None else trust.trustor_id,
-        None if trust is None else trust.trustee_id,
-        scope.id if isinstance(scope, ProjectScope) else None,
-        scope.id if isinstance(scope, DomainScope) else None,
+        (user.id,) if trust is None else (user.id, trust.trustor_id, trust.trustee_id),
+        (scope.id,) if isinstance(scope, ProjectScope) else _NONE,
+        (user.domain_id, *domain_scope),
+        domain_scope,
+        audit_ids[:1],
+        audit_ids[-1:],
         tuple([role.id for role in principal.roles]),
-        audit_ids[0] if audit_ids else None,
-        audit_ids[-1] if audit_ids else None,
-        None if oauth1 is None else oauth1.consumer_id,
-        None if oauth1 is None else oauth1.access_token_id,
+        _NONE if trust is None else (trust.id,),
+        _NONE if oauth1 is None else (oauth1.consumer_id,),
+        _NONE if oauth1 is None else (oauth1.access_token_id,),
+        (token.expires_at,),
         token.issued_at,
-        token.expires_at,
     )

@@ -28,15 +28,17 @@ _log = logging.getLogger(__name__)
 
 # A poll has a deadline of its own; who needs longer than this is taken for dead.
 _LONGEST_LEASE_SECONDS = 15
-# How often word of the others is looked for, with and without events to go on with.
+# How often word of the others is looked for; and how often while one of them is about to
+# poll, or there are no events yet to go on with.
 _FOLLOW_SECONDS = 1.0
 _HURRY_SECONDS = 0.2
 # How long a process without any events waits for somebody else's first poll.
 _PATIENCE_SECONDS = 2.0
 # The share of a pause that has to pass; the rest is left to chance.
 _EARLIEST = 0.9
-# Our own, as a service may have seeded the common one.
-_chance = random.Random()  # noqa: S311
+# A service may have seeded the common one, and a state of our own would be the same in all
+# processes forked from one.
+_chance = random.SystemRandom()
 
 
 class RevocationFeed:
@@ -89,6 +91,7 @@ class RevocationFeed:
         self._waiting_since: float | None = None
         self._notice: Notice | None = None
         self._is_cut_off = False
+        self._editions_apart: tuple[str, str] | None = None
         self._trouble: str | None = None
 
     # What requests ask
@@ -174,10 +177,17 @@ class RevocationFeed:
         self.poll(now)
         if self._board is None:
             longest = float(self._interval)
+        elif self.answered_at is None or self._waiting_since is not None:
+            longest = _HURRY_SECONDS
         else:
-            longest = _HURRY_SECONDS if self.answered_at is None else _FOLLOW_SECONDS
+            longest = _FOLLOW_SECONDS
         # Earlier than need be, never later, so that processes started together drift apart.
         self.reload_at = now + longest * _chance.uniform(_EARLIEST, 1.0)
+        if self._board is not None and self._tried_at is not None:
+            # A moment after the next poll is due one of us should be there to begin it.
+            due_at = self._tried_at + self._interval
+            if now < due_at < self.reload_at:
+                self.reload_at = due_at + _HURRY_SECONDS * _chance.random()
 
     def _is_due(self, now: float) -> bool:
         # abs(): a clock that was set back must not keep us waiting for as long.
@@ -192,6 +202,8 @@ class RevocationFeed:
             answered_at = now if answer.date is None else answer.date
             events = parse_events(answer.document, int(answered_at))
         except EventsForbidden as error:
+            if not self.is_forbidden:
+                self._trouble = None  # this is another one, and has to be said
             self.is_forbidden = True
             self._report(
                 "our own user may not read them, so a revoked token is taken for as long as it is "
@@ -233,12 +245,14 @@ class RevocationFeed:
         elif self._is_cut_off:
             # Nobody else can tell us what we missed, and nobody else waits for our answer.
             self._ask(now)
+            board.ask_for_all()
         elif board.try_lease(now):
             # Whoever held it may have been done only just now.
             posted = self._follow(board, now)
             if self._is_due(now):
                 self._ask(now)
                 self._publish(board, posted, now)
+            board.end_lease()
         elif self._is_patience_at_end(now):
             self._ask(now)
 
@@ -255,13 +269,14 @@ class RevocationFeed:
         if notice is None or notice == self._notice:
             self._is_cut_off = False
             return notice
-        self._is_cut_off = bool(notice.edition) and not self._catch_up(board, notice, now)
+        self._is_cut_off = bool(notice.edition) and not (
+            self._catch_up(board, notice, now) and self._is_expected(notice.edition)
+        )
         if self._is_cut_off:
             return notice
         self._tried_at = notice.tried_at
         self.is_forbidden = notice.is_forbidden
         if notice.edition != self._known.window.edition:
-            # The bulletin is a later one already; the notice about it is to come.
             return notice
         is_answer = self._notice is None or self._notice.answered_at != notice.answered_at
         self._notice = notice
@@ -282,6 +297,20 @@ class RevocationFeed:
         full = board.read_full() if self._known.needs_full(recent) else None
         return self._known.take_bulletins(recent, full, now)
 
+    def _is_expected(self, edition: str) -> bool:
+        """Whether a notice goes with the bulletin that we know, or will in a moment.
+
+        The bulletin may be a later one already, and the notice about it is to come. If the
+        two stay apart, two processes have published at the same time, each one of them.
+        """
+        known = self._known.window.edition
+        if edition == known:
+            self._editions_apart = None
+            return True
+        is_new = self._editions_apart != (edition, known)
+        self._editions_apart = (edition, known)
+        return is_new
+
     def _publish(self, board: Board, posted: Notice | None, now: float) -> None:
         """Tell the others how our poll went.
 
@@ -291,8 +320,8 @@ class RevocationFeed:
         """
         window, covers_to = self._known.window, self._known.covers_to
         if covers_to is not None:
-            if posted is None:
-                # The store is new or was emptied: what is older may be gone as well.
+            if posted is None or not posted.edition:
+                # The store is new or was emptied, or somebody asks for all there is.
                 window.require_full()
             if posted is None or posted.edition != window.edition:
                 full = window.take_full(covers_to)

@@ -8,11 +8,11 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 from authmw.errors import CacheError
-
-MAX_RECORD_BYTES = 256 * 1024 * 1024
+from authmw.revocation.store import MAX_RECORD_BYTES
 
 
 class FileStore:
@@ -65,6 +65,27 @@ class FileStore:
 
     def try_lease(self, owner: str, seconds: float, now: float) -> bool:
         """See `SharedStore`."""
+        with self._lease_file() as file:
+            if file is None:
+                return False
+            holder, until = _parse_lease(file.read(1000))
+            # A lease that ends later than any could was written by another clock.
+            if holder not in ("", owner) and 0 < until - now <= seconds:
+                return False
+            file.seek(0)
+            file.truncate()
+            file.write(f"{now + seconds!r} {owner}".encode())
+            return True
+
+    def end_lease(self, owner: str) -> None:
+        """See `SharedStore`."""
+        with self._lease_file() as file:
+            if file is not None and _parse_lease(file.read(1000))[0] == owner:
+                file.truncate(0)
+
+    @contextlib.contextmanager
+    def _lease_file(self) -> Iterator[FileIO | None]:
+        """Open it for us alone; None while another process looks at it."""
         path = self._path("lease")
         with _os_errors(path):
             self._verify_directory()
@@ -75,15 +96,9 @@ class FileStore:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    return False
-                holder, until = _parse_lease(file.read(1000))
-                # A lease that ends later than any could was written by another clock.
-                if holder not in ("", owner) and 0 < until - now <= seconds:
-                    return False
-                file.seek(0)
-                file.truncate()
-                file.write(f"{now + seconds!r} {owner}".encode())
-                return True
+                    yield None
+                else:
+                    yield file
 
     def _path(self, name: str) -> Path:
         return self._directory / f"{self._name}.{name}"

@@ -18,7 +18,7 @@ class IdentityEvents:
         """See `EventSource`."""
         query = {} if since is None else {"since": since}
         try:
-            answer = self._identity.fetch_json("/OS-REVOKE/events", query)
+            answer = self._identity.fetch_json("/OS-REVOKE/events", query, in_background=True)
         except Outage as outage:
             if outage.outcome is Outcome.CREDENTIALS_FORBIDDEN:
                 raise EventsForbidden(outage.detail, outage.retry_after) from outage

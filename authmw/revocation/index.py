@@ -11,6 +11,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from authmw.revocation.attributes import ATTRIBUTE_BY_NAME, Attribute, Value
 from authmw.revocation.events import RevocationEvent
@@ -45,11 +46,9 @@ class _AttributeSet:
         return RevocationEvent(tuple(stated), issued_before)
 
 
-_Single = tuple[
-    _AttributeSet,
-    Callable[[RevocationFacts], tuple[Value | None, ...]],
-    Callable[[_Key, float], float],
-]
+# With the positions of their values in `RevocationFacts`, and what looks a key up.
+_Single = tuple[_AttributeSet, int, Callable[[_Key, float], float]]
+_Joint = tuple[_AttributeSet, tuple[int, ...], Callable[[_Key, float], float]]
 
 
 class EventIndex:
@@ -78,7 +77,7 @@ class EventIndex:
         # The sets again, those of one attribute and the others. Replaced, never changed, so
         # that a reader can walk through them; what the walk needs is bound once.
         self._single: tuple[_Single, ...] = ()
-        self._joint: tuple[_AttributeSet, ...] = ()
+        self._joint: tuple[_Joint, ...] = ()
         # Where to look for the oldest: keys as they came, by the epoch they are kept from.
         self._epochs: dict[int, dict[_AttributeSet, deque[_Key]]] = {}
 
@@ -94,14 +93,14 @@ class EventIndex:
     def find_attributes(self, token: RevocationFacts) -> tuple[str, ...] | None:
         """Return the attribute set of an event that covers the token; None if none does."""
         issued_at = token.issued_at
-        for group, met_by, find in self._single:
-            for value in met_by(token):
+        facts: tuple[Any, ...] = token
+        for group, position, find in self._single:
+            for value in facts[position]:
                 if find(value, _NEVER) >= issued_at:
                     return group.names
-        for group in self._joint:
-            ways = [attribute.met_by(token) for attribute in group.attributes]
-            for values in itertools.product(*ways):
-                if group.latest.get(values, _NEVER) >= issued_at:
+        for group, positions, find in self._joint:
+            for values in itertools.product(*[facts[position] for position in positions]):
+                if find(values, _NEVER) >= issued_at:
                     return group.names
         return None
 
@@ -147,10 +146,11 @@ class EventIndex:
         group = _AttributeSet(tuple(ATTRIBUTE_BY_NAME[name] for name in names))
         self._by_names[names] = group
         if len(names) == 1:
-            single = (group, group.attributes[0].met_by, group.latest.get)
+            single = (group, group.attributes[0].position, group.latest.get)
             self._single = (*self._single, single)
         else:
-            self._joint = (*self._joint, group)
+            positions = tuple([attribute.position for attribute in group.attributes])
+            self._joint = (*self._joint, (group, positions, group.latest.get))
         return group
 
     def _drop_old(self, now: float) -> None:

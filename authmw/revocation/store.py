@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+MAX_RECORD_BYTES = 256 * 1024 * 1024
+
 
 class SharedStore(Protocol):
     """Holds a few named records, and one lease. Raises CacheError, and nothing else.
@@ -28,3 +30,6 @@ class SharedStore(Protocol):
             owner: names a process; whoever holds the lease gets it again.
             now: epoch seconds.
         """
+
+    def end_lease(self, owner: str) -> None:
+        """Give the lease back, if it is still this owner's."""

@@ -5,6 +5,7 @@ It is how an operator dares to switch to offline validation.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import Counter
@@ -110,7 +111,7 @@ def find_differences(
         return
     told, found = remote.principal.user_environ, offline.principal.user_environ
     for key in sorted(told.keys() | found.keys()):
-        if told.get(key) != found.get(key):
+        if not _say_the_same(key, told.get(key), found.get(key)):
             if key == "HTTP_X_SERVICE_CATALOG":
                 yield key, "the catalogs differ"
             else:
@@ -121,3 +122,25 @@ def find_differences(
     for name in ("trust", "oauth1", "application_credential_id", "access_rules", "bind"):
         if getattr(remote.principal, name) != getattr(offline.principal, name):
             yield name, "they are not the same"
+
+
+def _say_the_same(key: str, told: str | None, found: str | None) -> bool:
+    """Compare two values of one header; roles and catalogs have no order.
+
+    Each worker process of Keystone lists them in one of its own.
+    """
+    if told == found or told is None or found is None:
+        return told == found
+    if key in ("HTTP_X_ROLES", "HTTP_X_ROLE"):
+        return sorted(told.split(",")) == sorted(found.split(","))
+    if key == "HTTP_X_SERVICE_CATALOG":
+        return _without_order(json.loads(told)) == _without_order(json.loads(found))
+    return False
+
+
+def _without_order(value: object) -> object:
+    if isinstance(value, list):
+        return sorted((_without_order(one) for one in value), key=json.dumps)
+    if isinstance(value, dict):
+        return {name: _without_order(value[name]) for name in sorted(value)}
+    return value

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from authmw.auth_plugin import load_auth_plugin
-from authmw.authenticator import Authenticator, Rules
+from authmw.authenticator import Authenticator, MakeTokenAuth, Rules
 from authmw.cache.memory import MemoryCache
 from authmw.checks.paths import PublicPaths
+from authmw.checks.token_bind import BindPolicy
 from authmw.config import load_settings
 from authmw.cors import CorsPolicy
 from authmw.flights import Flights
@@ -25,7 +26,9 @@ from authmw.token import Token
 from authmw.validation import Validator
 from authmw.validation.choice import ChoiceValidator
 from authmw.validation.shadow import ShadowValidator
+from authmw.validation.stand_ins import StandInValidator
 from authmw.wiring.cache import make_shared_cache
+from authmw.wiring.reload import follow_reloads
 from authmw.wiring.remote import make_remote_validator, make_token_source
 from authmw.wiring.revocation import make_revocations
 
@@ -33,24 +36,33 @@ from authmw.wiring.revocation import make_revocations
 _FOLLOWER_PATIENCE_SECONDS = 2
 
 
-@dataclass(frozen=True)
+@dataclass
 class Door:
-    """One configured filter, before it stands in front of any app."""
+    """One configured filter, before it stands in front of any app.
+
+    Look `authenticator` up for each request: `go_by` replaces it.
+    """
 
     settings: Settings
     identity: IdentityClient
     authenticator: Authenticator
     refresher: Refresher
+    cors: CorsPolicy = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cors = read_cors(self.settings)
 
     def challenge(self) -> str:
         """Return the value of WWW-Authenticate: where a client gets a token."""
         uri = self.settings.www_authenticate_uri or self.identity.authenticate_uri()
         return f'Keystone uri="{uri}"' if uri else "Keystone"
 
-    @functools.cached_property
-    def cors(self) -> CorsPolicy:
-        """Who may read our own answers in a browser."""
-        return CorsPolicy(frozenset(self.settings.cors_allowed_origins))
+    def go_by(self, settings: Settings) -> None:
+        """Follow other settings from the next request on; only mutable options may differ."""
+        self.settings = settings
+        self.cors = read_cors(settings)
+        # One assignment, so that no request is decided half by these, half by those.
+        self.authenticator = self.authenticator.with_rules(read_rules(settings))
 
     def close(self) -> None:
         """End what works in the background, for a filter that serves no more requests."""
@@ -78,7 +90,10 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
     )
     refresher = Refresher(clock=clock)
     revocations = make_revocations(settings, identity, refresher)
-    validator = _make_validator(settings, identity, revocations, refresher)
+    validator = StandInValidator(
+        _make_validator(settings, identity, revocations, refresher),
+        include_catalog=settings.include_service_catalog,
+    )
     resolver = Resolver(
         memory=MemoryCache[Token](
             max_entries=settings.memory_cache_size if settings.token_cache_time else 0,
@@ -90,8 +105,12 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
         max_token_size=settings.max_token_size,
         clock=clock,
     )
-    authenticator = Authenticator(resolver, read_rules(settings), refresher, clock=clock)
-    return Door(settings, identity, authenticator, refresher)
+    authenticator = Authenticator(
+        resolver, read_rules(settings), refresher, make_token_auth(identity), clock=clock
+    )
+    door = Door(settings, identity, authenticator, refresher)
+    follow_reloads(door, conf)
+    return door
 
 
 def _make_validator(
@@ -125,4 +144,18 @@ def read_rules(settings: Settings) -> Rules:
         service_type=settings.service_type,
         service_token_roles=frozenset(settings.service_token_roles),
         service_token_roles_required=settings.service_token_roles_required,
+        bind_policy=BindPolicy.parse(settings.enforce_token_bind),
     )
+
+
+def read_cors(settings: Settings) -> CorsPolicy:
+    """Return who may read our own answers in a browser."""
+    return CorsPolicy(frozenset(settings.cors_allowed_origins))
+
+
+def make_token_auth(identity: IdentityClient) -> MakeTokenAuth:
+    """Return what makes `keystone.token_auth`, sending our own token on with the user's."""
+    # Imported here: it takes keystoneauth1, which this module's readers may never need.
+    from authmw.token_auth import TokenAuth
+
+    return functools.partial(TokenAuth, identity.fetch_own_token)

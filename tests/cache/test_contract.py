@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from authmw.cache.environ import EnvironCache
-from authmw.cache.memcached import open_memcached
+from authmw.cache.memcached import MemcachedCache, open_memcached
 from authmw.cache.shared import MAX_VALUE_BYTES, BytesCache
 from authmw.request import serving
 from tests.cache.parts import OldSwiftCache, SwiftCache, environ_with
@@ -58,17 +58,20 @@ OVER_THE_NETWORK = ["memcached", "tls", "sasl", "unix", "environ without"]
 IN_THE_ENVIRON = ["environ", "old environ"]
 
 
-def open_over_the_network(kind: str, fixtures: pytest.FixtureRequest) -> BytesCache:
+def open_memcached_of(kind: str, fixtures: pytest.FixtureRequest) -> MemcachedCache:
     if kind in ("memcached", "environ without"):
         server: Memcached = fixtures.getfixturevalue("empty_memcached")
         options = {"memcached_servers": server.address}
     else:
         options = fixtures.getfixturevalue(f"{kind}_options")
-    cache: BytesCache = open_memcached(
-        make_settings(**{"memcache_pool_socket_timeout": "10", **options})
-    )
+    cache = open_memcached(make_settings(**{"memcache_pool_socket_timeout": "10", **options}))
     cache.delete(KEY)
     cache.delete(OTHER_KEY)
+    return cache
+
+
+def open_over_the_network(kind: str, fixtures: pytest.FixtureRequest) -> BytesCache:
+    cache = open_memcached_of(kind, fixtures)
     return EnvironCache("swift.cache", otherwise=cache) if kind == "environ without" else cache
 
 
@@ -166,3 +169,35 @@ def test_fork_of_a_process_that_used_the_cache_uses_connections_of_its_own(
     seen = {networked.get(KEY) for _ in range(200)}
     _, status = os.waitpid(child, 0)
     assert (seen, status) == ({b"before"}, 0)
+
+
+@pytest.fixture(params=["memcached", "tls", "sasl", "unix"])
+def memcached_cache(request: pytest.FixtureRequest) -> MemcachedCache:
+    return open_memcached_of(request.param, request)
+
+
+def test_only_what_is_not_there_can_be_added(memcached_cache: MemcachedCache) -> None:
+    assert memcached_cache.add(KEY, b"first", 60)
+    assert not memcached_cache.add(KEY, b"second", 60)
+    assert memcached_cache.get(KEY) == b"first"
+    memcached_cache.delete(KEY)
+    assert memcached_cache.add(KEY, b"third", 40 * 24 * 3600)
+    assert memcached_cache.get(KEY) == b"third"
+
+
+def test_of_many_that_add_at_the_same_moment_one_succeeds(memcached_cache: MemcachedCache) -> None:
+    added: list[int] = []
+    ready = threading.Barrier(16)
+
+    def add(number: int) -> None:
+        ready.wait(60)
+        if memcached_cache.add(KEY, str(number).encode(), 60):
+            added.append(number)
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert memcached_cache.get(KEY) == str(added[0]).encode()
+    assert len(added) == 1

@@ -134,6 +134,8 @@ def test_noise_is_a_cache_error_for_every_operation(
             with pytest.raises(CacheError):
                 cache.set(KEY, b"value", 60)
             with pytest.raises(CacheError):
+                cache.add(KEY, b"value", 60)
+            with pytest.raises(CacheError):
                 cache.delete(KEY)
 
 

@@ -213,7 +213,7 @@ def test_the_command_works_as_a_process_of_its_own(repository: Path) -> None:
         (NOW + 1, "2027-01-15 08:00:01 UTC, in 1 second"),
         (NOW - 3600, "2027-01-15 07:00:00 UTC, 1 hour ago"),
         (NOW + 86_400 + 7201, "2027-01-16 10:00:01 UTC, in 1 day 2 hours"),
-        (10**400, str(10**400)),
+        (10**15, "1000000000000000"),
     ],
 )
 def test_a_time_is_said_as_a_date_and_as_a_distance(seconds: int, said: str) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from keystoneauth1.access.service_catalog import ServiceCatalog
+from keystoneauth1.access.service_providers import ServiceProviders
+from keystoneauth1.plugin import BaseAuthPlugin
 
 from tests.differential.sides import NOT_STARTED, Outcome
 
@@ -77,7 +82,8 @@ def read_facts(outcome: Outcome) -> dict[str, object]:
     """Return all that is compared, by name.
 
     `status`, `body`, `raised`, `exc_info`, `closed`; `header NAME` (a list, in order);
-    `environ KEY`, with JSON parsed and each leaf of `keystone.token_info` a fact of its own.
+    `environ KEY`, with JSON parsed and each leaf of `keystone.token_info` a fact of its own, and
+    each public attribute of `keystone.token_auth` and of its `user` and `service`.
     """
     facts: dict[str, object] = {
         "status": outcome.status,
@@ -97,6 +103,8 @@ def read_facts(outcome: Outcome) -> dict[str, object]:
             facts[f"environ {key}"] = json.loads(value)
         elif key == "keystone.token_info" and isinstance(value, Mapping):
             facts.update(_flatten(f"environ {key}", value))
+        elif key == "keystone.token_auth" and isinstance(value, BaseAuthPlugin):
+            facts.update(_flatten(f"environ {key}", _read_plugin(value)))
         else:
             facts[f"environ {key}"] = value
     return facts
@@ -120,6 +128,34 @@ def _flatten(name: str, members: Mapping[str, Any]) -> Iterator[tuple[str, objec
             yield from _flatten(f"{name} {key}", value)
         else:
             yield f"{name} {key}", value
+
+
+def _read_plugin(plugin: Any) -> dict[str, object]:
+    return {
+        "has_user_token": plugin.has_user_token,
+        "has_service_token": plugin.has_service_token,
+        "user": _read_access(plugin.user),
+        "service": _read_access(plugin.service),
+    }
+
+
+def _read_access(access: object) -> object:
+    """Return what keystoneauth1 says of a token: all that is a plain value."""
+    if access is None:
+        return None
+    read: dict[str, object] = {}
+    for name, member in inspect.getmembers(type(access), lambda it: isinstance(it, property)):
+        if name.startswith("_"):
+            continue
+        try:
+            value = member.__get__(access)
+        except KeyError as error:
+            value = repr(error)
+        if isinstance(value, ServiceCatalog):
+            value = value.catalog
+        if not isinstance(value, ServiceProviders):
+            read[name] = value
+    return read
 
 
 def _parse_body(outcome: Outcome) -> object:

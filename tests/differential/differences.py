@@ -81,30 +81,6 @@ def _split_off(name: str, listed: str) -> list[str]:
 
 ROWS = (
     Row(
-        "token-auth-is-not-built-yet",
-        lambda _, found: (
-            found.fact == "environ keystone.token_auth"
-            and found.ours is ABSENT
-            and type(found.peers).__name__ == "UserAuthPlugin"
-        ),
-        ours="sets no keystone.token_auth",
-        peers="sets a keystoneauth1 plugin for the service's own calls",
-        reason="It is missing and no improvement: remove this row with what builds it.",
-        is_pending=True,
-    ),
-    Row(
-        "token-binding-is-not-built-yet",
-        lambda case, found: (
-            case.configuration in ("bind-required", "bind-kerberos")
-            and found.fact == "verdict"
-            and (found.ours, found.peers) == ("Confirmed", "401")
-        ),
-        ours="does not look at enforce_token_bind",
-        peers="refuses a token that is not bound where a binding is required",
-        reason="It is missing and no improvement: remove this row with what builds it.",
-        is_pending=True,
-    ),
-    Row(
         "token-as-a-record",
         lambda _, found: (
             found.fact == "environ authmw.token"

@@ -140,7 +140,7 @@ def wrap(server: IdentityServer) -> Callable[[Any], Any]:
     return lambda app: factory(app)
 
 
-def test_the_app_s_own_iterable_is_handed_on(
+def test_what_the_app_s_iterable_gives_is_handed_on_piece_by_piece_and_so_is_close(
     wrap: Callable[[Any], Any], server: IdentityServer
 ) -> None:
     body = Body()
@@ -152,11 +152,16 @@ def test_the_app_s_own_iterable_is_handed_on(
         return body
 
     started, _, returned = converse(wrap(app), server.issue(project="inventory"))
-    assert returned is body
     assert started == [
         ("200 OK", [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("Location", "../x")])
     ]
     assert (body.yielded, body.closed) == (0, False)
+    pieces = iter(returned)
+    assert [(next(pieces), body.yielded) for _ in range(3)] == [(b"one", 1), (b"", 2), (b"two", 3)]
+    assert next(pieces, None) is None
+    assert not body.closed
+    returned.close()  # type: ignore[attr-defined]
+    assert body.closed
 
 
 def test_write_and_exc_info_pass(wrap: Callable[[Any], Any], server: IdentityServer) -> None:

@@ -32,7 +32,7 @@ def forge(token: str, **claims: str) -> str:
     return f"{header}.{text}.{signature}"
 
 
-@pytest.mark.parametrize("mode", ["auto", "offline"])
+@pytest.mark.parametrize("mode", ["auto", pytest.param("offline", marks=pytest.mark.slow)])
 def test_new_tokens_of_known_bearers_are_accepted_for_the_grace_and_nothing_forged_ever(
     make_filter: MakeFilter,
     bearers: Bearers,

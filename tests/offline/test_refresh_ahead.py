@@ -32,16 +32,30 @@ def test_an_answer_in_use_is_renewed_while_requests_go_on(
     assert protected.ask(used).status == 200
     assert server.calls["validate"] == 2
     clock.advance(LATE_SECONDS)
-    with server.failing(Fault.HANG, "validate"):
-        # Both return while the question is still out.
-        assert [protected.ask(token).status for token in (used, new)] == [200, 200]
-        wait_for_validations(server, 3)
-        assert protected.ask(used).status == 200
+    assert [protected.ask(token).status for token in (used, new)] == [200, 200]
+    wait_for_validations(server, 3)
     clock.advance(REST_SECONDS)
     assert [protected.ask(token).status for token in (used, new)] == [200, 200]
     assert server.calls["validate"] == 3, "renewed once, for both, and not asked for again"
     assert protected.ask(idle).status == 200
     assert server.calls["validate"] == 4, "what nobody used was not renewed"
+
+
+def test_no_request_waits_for_a_renewal(
+    server: IdentityServer, clock: Clock, tmp_path: Path
+) -> None:
+    protected = make_filter(server, tmp_path / "keys", clock)
+    token = server.issue_jws("member", project="inventory")
+    assert protected.ask(token).status == 200
+    clock.advance(EARLY_SECONDS + LATE_SECONDS)
+    with server.failing(Fault.HANG, "validate"):
+        assert protected.ask(token).status == 200
+        wait_for_validations(server, 2)
+        # The question is out, and would be for all of identity_deadline.
+        for _ in range(10):
+            new = server.issue_jws("member", project="inventory")
+            assert protected.ask(new).status == 200
+        assert server.calls["validate"] == 2
 
 
 def test_a_role_taken_away_is_noticed_by_the_renewal_already(

@@ -37,12 +37,17 @@ def delegate(api: IdentityApi, user: PasswordUser, project: Named, role: Named) 
     )
     admin = api.find_role("admin")
     api.grant(user, admin, project_scope(project))
-    authorization = api.call(
-        "PUT",
-        f"{_PATH}/authorize/{request_token['oauth_token']}",
-        body={"roles": [{"id": role.id}]},
-        token=api.issue(user, project_scope(project)),
-    )
+    # A thread of Keystone may still know the user's roles of before; it asks anew each time.
+    for _ in range(20):
+        authorization = api.call(
+            "PUT",
+            f"{_PATH}/authorize/{request_token['oauth_token']}",
+            body={"roles": [{"id": role.id}]},
+            token=api.issue(user, project_scope(project)),
+            expected=(200, 403),
+        )
+        if authorization.status_code == 200:
+            break
     api.withdraw(user, admin, project_scope(project))
     access_token = _send_signed(
         api,

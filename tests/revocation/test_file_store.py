@@ -127,6 +127,16 @@ def test_the_lease_is_one_s_until_it_ends(store: FileStore) -> None:
     assert not store.try_lease("a", 10, NOW + 20)
 
 
+def test_a_lease_is_given_back_by_its_owner_alone(store: FileStore) -> None:
+    assert store.try_lease("a", 10, NOW)
+    store.end_lease("b")
+    assert not store.try_lease("b", 10, NOW)
+    store.end_lease("a")
+    assert store.try_lease("b", 10, NOW)
+    store.end_lease("a")
+    assert not store.try_lease("a", 10, NOW)
+
+
 def test_a_lease_from_the_future_is_nobody_s(store: FileStore) -> None:
     assert store.try_lease("a", 10, NOW + 3600)
     assert store.try_lease("b", 10, NOW)

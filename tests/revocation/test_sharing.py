@@ -57,6 +57,11 @@ class LossyStore:
             raise self.fault
         return not self.is_lease_stuck and self._store.try_lease(owner, seconds, now)
 
+    def end_lease(self, owner: str) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self._store.end_lease(owner)
+
 
 @pytest.fixture
 def lossy(open_store: Callable[[], SharedStore]) -> LossyStore:
@@ -77,14 +82,15 @@ def test_a_hundred_processes_cost_one_poll_an_interval(
     assert len(set(server.asked)) == 10
 
 
+@pytest.mark.parametrize("size", [2, 20])
 def test_every_process_honours_an_event_within_an_interval_and_a_second(
-    server: EventServer, open_store: Callable[[], SharedStore]
+    server: EventServer, open_store: Callable[[], SharedStore], size: int
 ) -> None:
-    site = make_site(server, 20, open_store)
+    site = make_site(server, size, open_store)
     site.run(33)
     for number in range(12):
         server.revoke(user_id=f"u{number}")
-        site.run(11.3)
+        site.run(11)
         assert {len(feed) for feed in site.feeds} == {number + 1}
         assert {feed.generation for feed in site.feeds} == {number + 1}
 
@@ -115,7 +121,7 @@ def test_who_slept_through_many_polls_catches_up_from_the_store(
     site = make_site(server, 2, open_store)
     for number in range(20):
         server.revoke(user_id=f"u{number}")
-        site.run(600)
+        site.run(600, step=1)
     site.run(5)
     asked = len(server.asked)
 
@@ -234,6 +240,27 @@ def test_who_can_t_follow_asks_by_itself_and_follows_again(
     site.run(100)
     assert {len(feed) for feed in site.feeds} == {len(server.events)}
     assert len(server.asked) - asked == 10
+
+
+def test_a_bulletin_and_a_notice_of_two_that_published_at_once_leave_nobody_behind(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    store = open_store()
+    site = make_site(server, 2, open_store)
+    site.run(5)
+    earlier = store.read("recent")
+    assert earlier is not None
+    server.revoke(user_id="u1")
+    site.run(12)
+    store.write("recent", earlier)
+    late = make_feed(server, store=open_store(), max_staleness=60)
+    site.feeds.append(late)
+    asked = len(server.asked)
+    site.run(100)
+    assert len(late) == 1
+    assert not late.is_stale(server.clock.now)
+    # One an interval, and one of the late one's own.
+    assert len(server.asked) - asked <= 11
 
 
 def test_records_that_are_no_records_are_as_good_as_none(

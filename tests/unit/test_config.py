@@ -308,6 +308,7 @@ WRONG_TYPE = [
         "keystone",
         "= 'keystone': write a comma separated list out of claims, identity, bundle",
     ),
+    ("jws_claim_names", "roles", "= 'roles': write comma separated name:text pairs"),
 ]
 
 
@@ -377,6 +378,14 @@ WRONG_TOGETHER: list[tuple[dict[str, object], str]] = [
     (
         {"jws_authority": "claims,claims"},
         "jws_authority = 'claims,claims': name each only once",
+    ),
+    (
+        {"jws_claim_names": "rolls:groups"},
+        "jws_claim_names = 'rolls:groups': before the colon write one of user_name, ",
+    ),
+    (
+        {"jws_claim_names": "user_name:jti"},
+        "jws_claim_names = 'user_name:jti': name another claim: jti differs between tokens",
     ),
     ({"jws_jwks_uri": "file:///keys"}, "jws_jwks_uri = 'file:///keys': write an https URI"),
     ({"jws_jwks_uri": "https://[x"}, "jws_jwks_uri = 'https://[x': write an https URI"),
@@ -450,6 +459,7 @@ ALLOWED: list[dict[str, object]] = [
     {"enforce_token_bind": "kerberos"},
     {"memcache_sasl_enabled": "true", "memcache_username": "x", "memcache_password": SECRET},
     {"jws_jwks_uri": "http://127.0.0.1:5000/keys"},
+    {"jws_authority": "claims,identity", "jws_claim_names": "roles:groups"},
 ]
 
 
@@ -468,6 +478,7 @@ DOUBTFUL: list[tuple[dict[str, object], str]] = [
     ({"memcache_secret_key": SECRET}, "memcache_secret_key has no effect without"),
     ({"memcached_servers": "a:1"}, "memcached entries are not protected"),
     ({"jws_jwks_uri": "http://id.example/keys"}, "jws_jwks_uri is not https"),
+    ({"jws_claim_names": "roles:groups"}, "jws_claim_names has no effect without claims in"),
     (
         {"token_validation": "remote", "jws_public_key_repository": "/keys"},
         "public keys have no effect with token_validation = remote",

@@ -42,6 +42,7 @@ OURS = {
     "accept_bearer": False,
     "public_paths": [],
     "allow_cors_preflight": False,
+    "cors_allowed_origins": [],
     "clock_skew_tolerance": 5,
     "identity_outage_grace": 300,
     "identity_deadline": 10,

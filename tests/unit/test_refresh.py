@@ -106,6 +106,61 @@ def test_where_the_background_is_late_a_request_does_the_work() -> None:
     assert now[0] < refresher.overdue_at
 
 
+DAY = 86_400
+
+
+def test_a_clock_set_back_far_delays_no_reload_in_the_background() -> None:
+    set_back = [0]
+    counting = Counting(0.3, lambda: time.time() - set_back[0])
+    refresher = Refresher([counting], clock=lambda: time.time() - set_back[0])
+    refresher.catch_up()
+    set_back[0] = DAY
+    assert counting.wait_for(counting.reloads + 3)
+    refresher.close()
+
+
+def test_where_the_background_is_late_a_clock_set_back_delays_no_request_either() -> None:
+    now, passed = [1_000_000.0], [0.0]
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+        passed[0] += seconds
+
+    def serve_request() -> None:
+        if not refresher.idle_from <= now[0] < refresher.overdue_at:
+            refresher.catch_up()
+
+    counting = Counting(100, lambda: now[0])
+    refresher = Refresher([counting], clock=lambda: now[0], steady_clock=lambda: passed[0])
+    serve_request()
+    wait(30)
+    now[0] -= DAY
+    serve_request()
+    assert counting.reloads == 1
+    assert refresher.idle_from <= now[0] < refresher.overdue_at
+    wait(60)
+    serve_request()
+    assert counting.reloads == 1
+    for reloads in (2, 3):
+        wait(103)
+        serve_request()
+        assert counting.reloads == reloads
+    refresher.close()
+
+
+def test_a_clock_set_forward_reloads_at_once_and_goes_on_as_before() -> None:
+    now, passed = [1_000_000.0], [0.0]
+    counting = Counting(100, lambda: now[0])
+    refresher = Refresher([counting], clock=lambda: now[0], steady_clock=lambda: passed[0])
+    refresher.catch_up()
+    now[0] += DAY
+    assert now[0] >= refresher.overdue_at
+    refresher.catch_up()
+    assert (counting.reloads, counting.reload_at) == (2, now[0] + 100)
+    assert refresher.overdue_at == now[0] + 102
+    refresher.close()
+
+
 def test_a_failure_is_logged_and_does_not_end_the_refreshing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

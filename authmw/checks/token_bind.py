@@ -1,0 +1,142 @@
+"""Whether a request comes from whom its token is bound to (`enforce_token_bind`).
+
+A token may be bound by Kerberos (`bind` in its body, a leftover of older identity services)
+or by the certificate of the TLS client it was issued to (RFC 8705 §3.1). What the request
+shows for it is in environ keys that only the server in front can set: AUTH_TYPE, REMOTE_USER,
+SSL_CLIENT_CERT. Keys that begin with HTTP_ are what a client says, and are never looked at.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+from authmw.errors import InvalidToken, Reason
+
+if TYPE_CHECKING:
+    from authmw.token import Token
+
+KERBEROS: Final = "kerberos"
+# The confirmation method's own name (RFC 8705 §3.1).
+CERTIFICATE: Final = "x5t#S256"
+
+_BEGIN = "-----BEGIN CERTIFICATE-----"
+_END = "-----END CERTIFICATE-----"
+
+
+@dataclass(frozen=True, slots=True)
+class BindPolicy:
+    """What `enforce_token_bind` says, parsed.
+
+    Attributes:
+        is_enforced: whether bindings are looked at.
+        is_required: whether a token without any is refused.
+        mechanism: the one that every token has to be bound by; None: no certain one.
+        ignores_unknown: whether mechanisms that can't be checked are passed over.
+    """
+
+    is_enforced: bool = True
+    is_required: bool = False
+    mechanism: str | None = None
+    ignores_unknown: bool = False
+
+    @classmethod
+    def parse(cls, written: str) -> BindPolicy:
+        """Read the option's value; whatever is no policy's name is a mechanism's."""
+        return POLICIES.get(written) or cls(is_required=True, mechanism=written)
+
+
+POLICIES: Final[Mapping[str, BindPolicy]] = {
+    "disabled": BindPolicy(is_enforced=False),
+    "permissive": BindPolicy(ignores_unknown=True),
+    "strict": BindPolicy(),
+    "required": BindPolicy(is_required=True),
+}
+
+
+def verify_binding(policy: BindPolicy, token: Token, environ: Mapping[str, Any]) -> None:
+    """Check each binding of a token against the request that carries it.
+
+    Callers may leave a token out that is not bound (`Token.is_bound`) where the policy does
+    not require one.
+
+    Raises:
+        InvalidToken: (wrong_binding) one doesn't hold, can't be checked, or is missing.
+    """
+    if not policy.is_enforced:
+        return
+    bindings = dict(token.principal.bind)
+    if token.thumbprint is not None:
+        bindings[CERTIFICATE] = token.thumbprint
+    if policy.is_required and not bindings:
+        raise _refuse("it is bound to nobody, and enforce_token_bind wants that")
+    if policy.mechanism is not None and policy.mechanism not in bindings:
+        raise _refuse(f"it is not bound by {policy.mechanism}, as enforce_token_bind wants")
+    for mechanism, bound_to in bindings.items():
+        verify = _MECHANISMS.get(mechanism)
+        if verify is not None:
+            verify(bound_to, environ)
+        elif not policy.ignores_unknown:
+            raise _refuse("it is bound by a mechanism that can't be checked here")
+
+
+def _verify_kerberos(principal: object, environ: Mapping[str, Any]) -> None:
+    # Authentication schemes are case-insensitive (RFC 9110 §11.1).
+    if str(environ.get("AUTH_TYPE", "")).lower() != "negotiate":
+        raise _refuse("it is bound by kerberos, and the request was not negotiated")
+    if environ.get("REMOTE_USER") != principal:
+        raise _refuse("it is bound by kerberos to another user than REMOTE_USER")
+
+
+def _verify_certificate(thumbprint: object, environ: Mapping[str, Any]) -> None:
+    presented = environ.get("SSL_CLIENT_CERT")
+    if not presented:
+        raise _refuse("it is bound to a certificate, and SSL_CLIENT_CERT holds none")
+    if not isinstance(thumbprint, str) or thumbprint.rstrip("=") not in compute_thumbprints(
+        presented
+    ):
+        raise _refuse("it is bound to another certificate than SSL_CLIENT_CERT")
+
+
+_MECHANISMS: Mapping[str, Callable[[object, Mapping[str, Any]], None]] = {
+    KERBEROS: _verify_kerberos,
+    CERTIFICATE: _verify_certificate,
+}
+
+
+def compute_thumbprints(presented: str) -> frozenset[str]:
+    """Return the values of `x5t#S256` that stand for a certificate, none if it is none.
+
+    RFC 8705 hashes the DER encoding. Keystone, in spite of the member's name, hashes the PEM
+    text as its own server handed it over: mostly with a line break at the end, or without
+    one, or folded as it was handed to us. All of them say which certificate it is.
+
+    Args:
+        presented: SSL_CLIENT_CERT: one certificate as PEM, where blanks or tabs may stand for
+            or beside line breaks (nginx: `$ssl_client_cert`), or percent-encoded (nginx:
+            `$ssl_client_escaped_cert`).
+    """
+    text = unquote(presented) if "%" in presented else presented
+    words = text.strip().removeprefix(_BEGIN).removesuffix(_END)
+    try:
+        encoded = base64.b64decode("".join(words.split()), validate=True)
+    except ValueError:
+        return frozenset()
+    if not encoded:
+        return frozenset()
+    pem = ssl.DER_cert_to_PEM_cert(encoded)
+    texts = (pem, pem.rstrip(), text)
+    return frozenset(map(_hash, (encoded, *(shown.encode() for shown in texts))))
+
+
+def _hash(encoded: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(encoded).digest()).rstrip(b"=").decode()
+
+
+def _refuse(detail: str) -> InvalidToken:
+    return InvalidToken(Reason.WRONG_BINDING, detail)

@@ -1,0 +1,7 @@
+"""Our options under the names of `keystonemiddleware.opts`, which services import."""
+
+from __future__ import annotations
+
+from authmw.options import list_opts as list_auth_token_opts
+
+__all__ = ["list_auth_token_opts"]

@@ -1,0 +1,74 @@
+"""Following the service when it reads its configuration files again (SIGHUP).
+
+oslo.config calls that mutating: the service calls `conf.mutate_config_files()`, options marked
+mutable get their new values, and hooks are told. oslo.service does it on SIGHUP.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import weakref
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from authmw.config import load_settings
+from authmw.errors import ConfigurationError
+from authmw.lookup import find_service_conf
+from authmw.options import GROUP, OPTIONS
+from authmw.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+# They are all about requests: what is judged by them is nowhere remembered.
+MUTABLE_NAMES = tuple(opt.dest for opt in OPTIONS if opt.mutable)
+
+
+class Follower(Protocol):
+    """What goes by settings that may change."""
+
+    settings: Settings
+
+    def go_by(self, settings: Settings) -> None:
+        """Follow these settings from now on; they differ in mutable options only."""
+
+
+def follow_reloads(follower: Follower, conf: Mapping[str, Any]) -> None:
+    """Have new values of mutable options followed as soon as the service has read them.
+
+    A configuration that is wrong is logged, and what was in force stays so: the service keeps
+    running, as it does for its own options.
+
+    Args:
+        follower: told of new settings for as long as somebody else holds it.
+        conf: what its settings were loaded from.
+    """
+    service_conf = find_service_conf(conf)
+    register = getattr(service_conf, "register_mutate_hook", None)
+    if register is None:
+        return
+    find_follower = weakref.ref(follower)
+    # The service may rebind `cfg.CONF` meanwhile.
+    same_conf = {**conf, "oslo_config_config": service_conf}
+
+    def reload(_conf: object, fresh: Mapping[tuple[str, str], object]) -> None:
+        follower = find_follower()
+        if follower is None or not any(group == GROUP for group, _ in fresh):
+            return
+        try:
+            loaded = load_settings(same_conf)
+        except ConfigurationError as error:
+            _log.error("Reloaded, and the former options stay in force: %s", error)
+            return
+        before = follower.settings
+        changed = {
+            name: getattr(loaded, name)
+            for name in MUTABLE_NAMES
+            if getattr(loaded, name) != getattr(before, name)
+        }
+        if changed:
+            follower.go_by(dataclasses.replace(before, **changed))
+            for name, value in changed.items():
+                _log.info("Reloaded [%s] %s = %r", GROUP, name, value)
+
+    register(reload)

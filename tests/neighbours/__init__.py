@@ -1,0 +1,1 @@
+"""Libraries that read what the filter tells a service."""

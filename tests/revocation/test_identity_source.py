@@ -1,0 +1,124 @@
+"""Asking the identity endpoint for events: quietly, and apart from the circuit breaker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from authmw.auth_plugin import load_auth_plugin
+from authmw.errors import IdentityUnavailable
+from authmw.identity.client import IdentityClient
+from authmw.identity.outage import Outage
+from authmw.identity.outcomes import Outcome
+from authmw.revocation.feed import RevocationFeed
+from authmw.revocation.identity_source import IdentityEvents
+from authmw.revocation.source import EventsForbidden
+from tests.misbehaving import MisbehavingIdentity, Stage, answer, hang_up
+from tests.revocation.servers import Clock
+from tests.test_identity_outcomes import settings_for
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment must not stand between us and the server."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def identity() -> Iterator[MisbehavingIdentity]:
+    with MisbehavingIdentity().served() as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def client(identity: MisbehavingIdentity, clock: Clock) -> IdentityClient:
+    settings = settings_for(identity.url)
+    return IdentityClient(
+        settings, lambda: load_auth_plugin(settings.auth), clock=lambda: clock.now
+    )
+
+
+@pytest.fixture
+def feed(client: IdentityClient) -> RevocationFeed:
+    return RevocationFeed(
+        IdentityEvents(client),
+        poll_interval_seconds=10,
+        max_staleness_seconds=600,
+        retention_seconds=1000,
+        max_events=10,
+    )
+
+
+def poll(feed: RevocationFeed, clock: Clock, times: int) -> None:
+    for _ in range(times):
+        feed.poll(clock.now)
+        clock.pass_(10)
+
+
+def test_only_the_feed_speaks_of_its_outages_and_once_for_each_change(
+    feed: RevocationFeed,
+    identity: MisbehavingIdentity,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, "authmw"):
+        for behaviour in (answer(503), answer(403), None, hang_up):
+            identity.behaviours = {} if behaviour is None else {Stage.OTHER: behaviour}
+            poll(feed, clock, 4)
+    asked = f"GET {identity.url}/v3/OS-REVOKE/events"
+    failed, forbidden, again, broken = caplog.messages
+    start = "revocation events can't be read: "
+    assert failed == f"{start}{asked}: the server failed (HTTP 503)"
+    assert forbidden == (
+        f"{start}our own user may not read them, so a revoked token is taken for as long as it is "
+        f"cached; give the user the service role ({asked}: our own credentials may not do this: "
+        "give the user of auth_type the role that Keystone's policy asks for (service or admin) "
+        "(HTTP 403))"
+    )
+    assert again == "revocation events can be read again"
+    assert broken.startswith(f"{start}{asked}: the connection broke")
+
+
+def test_its_outages_make_no_request_probe_and_open_nothing(
+    feed: RevocationFeed, client: IdentityClient, identity: MisbehavingIdentity, clock: Clock
+) -> None:
+    identity.behaviours = {Stage.OTHER: answer(500)}
+    poll(feed, clock, 10)
+    assert identity.count(Stage.OTHER) == 10
+    client.fetch_token("good")
+    validations = [seen for seen in identity.seen if seen.stage is Stage.VALIDATION]
+    assert [seen.headers["x-subject-token"] for seen in validations] == ["good"]
+
+
+def test_an_open_breaker_keeps_it_from_nothing_and_only_a_probe_closes_it(
+    feed: RevocationFeed, client: IdentityClient, identity: MisbehavingIdentity, clock: Clock
+) -> None:
+    identity.behaviours = {Stage.VALIDATION: answer(500)}
+    for number in range(5):
+        with pytest.raises(IdentityUnavailable):
+            client.fetch_token(f"token-{number}")
+    feed.poll(clock.now)
+    assert feed.answered_at == clock.now
+    with pytest.raises(Outage) as raised:
+        client.fetch_token("another")
+    assert raised.value.outcome is Outcome.BREAKER_OPEN
+
+
+def test_a_403_is_told_from_an_outage(
+    client: IdentityClient, identity: MisbehavingIdentity
+) -> None:
+    events = IdentityEvents(client)
+    identity.behaviours = {Stage.OTHER: answer(403)}
+    with pytest.raises(EventsForbidden):
+        events.fetch_events(None)
+    identity.behaviours = {Stage.OTHER: answer(503)}
+    with pytest.raises(Outage) as raised:
+        events.fetch_events(None)
+    assert raised.value.outcome is Outcome.SERVER_ERROR

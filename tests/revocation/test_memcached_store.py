@@ -1,0 +1,335 @@
+"""One poll for a whole deployment: records and lease in a real memcached."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+
+from authmw.cache.assembly import make_shelves
+from authmw.cache.memcached import MemcachedCache, open_memcached
+from authmw.errors import CacheError
+from authmw.revocation import window
+from authmw.revocation.memcached_store import PART_BYTES, MemcachedStore
+from tests.cache.parts import ENDPOINT
+from tests.cache.servers import make_settings
+from tests.revocation.servers import Clock, EventServer, Site, make_feed, make_site
+from tests.services.memcached import Memcached
+
+NOW = 1_700_000_000.0
+SECRETS = {"memcache_secret_key": "the secret", "memcache_secret_key_previous": "the old one"}
+STRATEGIES = ["None", "MAC", "ENCRYPT"]
+
+
+def open_cache(memcached: Memcached, **options: str) -> MemcachedCache:
+    return open_memcached(make_settings(memcached_servers=memcached.address, **options))
+
+
+def open_store(
+    memcached: Memcached, strategy: str = "ENCRYPT", *, endpoint: str = ENDPOINT, **options: str
+) -> MemcachedStore:
+    options = {**({} if strategy == "None" else SECRETS), **options}
+    settings = make_settings(
+        memcached_servers=memcached.address, memcache_security_strategy=strategy, **options
+    )
+    return MemcachedStore(open_memcached(settings), make_shelves(settings, endpoint))
+
+
+@pytest.fixture(params=STRATEGIES)
+def strategy(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def store(empty_memcached: Memcached, strategy: str) -> MemcachedStore:
+    return open_store(empty_memcached, strategy)
+
+
+def incompressible(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+# Records
+
+
+def test_what_was_written_is_read_by_all_who_share_it(
+    empty_memcached: Memcached, store: MemcachedStore, strategy: str
+) -> None:
+    assert store.read("notice") is None
+    store.write("notice", b"one")
+    store.write("recent", b"two")
+    store.write("notice", b"three")
+    other_process = open_store(empty_memcached, strategy)
+    assert (other_process.read("notice"), other_process.read("recent")) == (b"three", b"two")
+    elsewhere = open_store(empty_memcached, strategy, endpoint="https://other.example")
+    assert elsewhere.read("notice") is None
+
+
+@pytest.mark.parametrize("size", [0, PART_BYTES - 100, PART_BYTES + 100, 3 * PART_BYTES + 7])
+def test_a_record_of_any_size_comes_back(store: MemcachedStore, size: int) -> None:
+    record = incompressible(size)
+    store.write("full", record)
+    assert store.read("full") == record
+
+
+def test_large_records_take_the_room_of_two_however_often_they_are_written(
+    empty_memcached: Memcached,
+) -> None:
+    store = open_store(empty_memcached)
+    for seed in range(5):
+        record = incompressible(3 * PART_BYTES, seed)
+        store.write("full", record)
+        assert store.read("full") == record
+    assert empty_memcached.count_items() <= 1 + 2 * 3
+    store.write("full", b"small")
+    assert store.read("full") == b"small"
+
+
+def test_a_record_that_lost_a_part_is_gone_and_one_with_a_foreign_part_too(
+    empty_memcached: Memcached, strategy: str
+) -> None:
+    store = open_store(empty_memcached, strategy)
+    cache = open_cache(empty_memcached)
+    settings = make_settings(
+        memcache_security_strategy=strategy, **({} if strategy == "None" else SECRETS)
+    )
+    shelf = make_shelves(settings, ENDPOINT)[0]
+    key = shelf.keys.make_key("revocation", b"full/0/0")
+    store.write("full", incompressible(2 * PART_BYTES, 1))
+    part = cache.get(key)
+    assert part is not None
+    store.write("full", incompressible(2 * PART_BYTES, 2))
+    store.write("full", incompressible(2 * PART_BYTES, 3))
+    assert store.read("full") == incompressible(2 * PART_BYTES, 3)
+
+    cache.set(key, part, 60)  # sealed by us, under this name, for an earlier write
+    assert store.read("full") is None
+    cache.delete(key)
+    assert store.read("full") is None
+
+
+def test_who_does_not_know_the_secret_writes_nothing_that_is_believed(
+    empty_memcached: Memcached,
+) -> None:
+    store = open_store(empty_memcached, "MAC")
+    store.write("notice", b"good")
+    store.write("recent", b"other")
+    shelf = make_shelves(make_settings(memcache_security_strategy="MAC", **SECRETS), ENDPOINT)[0]
+    notice, recent = (shelf.keys.make_key("revocation", name) for name in (b"notice", b"recent"))
+    cache = open_cache(empty_memcached)
+    sealed = cache.get(notice)
+    assert sealed is not None
+    for garbage in (b"", b"x", sealed[:-1], sealed + b"x", sealed[:40] + b"!" + sealed[41:]):
+        cache.set(notice, garbage, 60)
+        with pytest.raises(CacheError, match="no seal of ours"):
+            store.read("notice")
+    cache.set(recent, sealed, 60)  # moved to another name
+    with pytest.raises(CacheError, match="no seal of ours"):
+        store.read("recent")
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (b"", "no proper first line"),
+        (b"0123456789abcdef 2 0\n", "no proper first line"),
+        (b"0123456789abcdef 0 9999\n", "no proper first line"),
+        (b"0123456789abcdef 0 -1\n", "no proper first line"),
+        (b"0123456789abcdef 0 0\nnot zlib", "can't be decompressed"),
+        (b"0123456789abcdef 0 0\nx\x9c", "is cut off"),
+        (b"0123456789abcdef 0 0\n", "is cut off"),
+    ],
+)
+def test_what_is_no_record_of_ours_is_a_fault_and_is_written_over(
+    empty_memcached: Memcached, entry: bytes, message: str
+) -> None:
+    store = open_store(empty_memcached, "None")
+    shelf = make_shelves(make_settings(), ENDPOINT)[0]
+    key = shelf.keys.make_key("revocation", b"full")
+    open_cache(empty_memcached).set(key, shelf.seal(key, entry), 60)
+    with pytest.raises(CacheError, match=message):
+        store.read("full")
+    store.write("full", incompressible(2 * PART_BYTES))
+    assert store.read("full") == incompressible(2 * PART_BYTES)
+
+
+def test_records_under_the_previous_secret_are_read(empty_memcached: Memcached) -> None:
+    old = {"memcache_secret_key": "the old one", "memcache_secret_key_previous": ""}
+    open_store(empty_memcached, **old).write("notice", b"old")
+    rolled_out = open_store(empty_memcached)
+    assert rolled_out.read("notice") == b"old"
+    rolled_out.write("notice", b"new")
+    assert rolled_out.read("notice") == b"new"
+
+
+# The lease
+
+
+def test_the_lease_is_one_s_until_it_is_given_back(
+    empty_memcached: Memcached, store: MemcachedStore, strategy: str
+) -> None:
+    other = open_store(empty_memcached, strategy)
+    assert store.try_lease("a", 60, NOW)
+    assert not other.try_lease("b", 60, NOW + 3600), "only memcached's own clock counts"
+    assert store.try_lease("a", 60, NOW)
+    other.end_lease("b")
+    assert not other.try_lease("b", 60, NOW)
+    store.end_lease("a")
+    assert other.try_lease("b", 60, NOW)
+    assert not store.try_lease("a", 60, NOW)
+
+
+def test_the_lease_of_one_that_died_ends_by_itself(empty_memcached: Memcached) -> None:
+    store = open_store(empty_memcached)
+    assert store.try_lease("one that dies", 1, NOW)
+    give_up_at = time.monotonic() + 20
+    while not store.try_lease("another", 1, NOW):
+        assert time.monotonic() < give_up_at
+        time.sleep(0.1)
+
+
+def test_a_made_up_lease_is_a_fault_so_that_each_asks_by_itself(
+    empty_memcached: Memcached,
+) -> None:
+    store = open_store(empty_memcached, "MAC")
+    shelf = make_shelves(make_settings(memcache_security_strategy="MAC", **SECRETS), ENDPOINT)[0]
+    open_cache(empty_memcached).set(shelf.keys.make_key("revocation", b"lease"), b"mine", 60)
+    with pytest.raises(CacheError, match="no seal of ours"):
+        store.try_lease("a", 10, NOW)
+
+
+# Feeds that share it
+
+
+@pytest.fixture
+def server() -> EventServer:
+    return EventServer(Clock())
+
+
+def make_deployment(server: EventServer, memcached: Memcached, size: int, **options: str) -> Site:
+    """Return processes with connections of their own."""
+
+    def open_() -> MemcachedStore:
+        return open_store(memcached, "MAC", **options)
+
+    return make_site(server, size, open_)
+
+
+def sizes(site: Site) -> set[int]:
+    return {len(feed) for feed in site.feeds}
+
+
+def test_a_hundred_processes_cost_one_poll_an_interval(
+    server: EventServer, empty_memcached: Memcached
+) -> None:
+    site = make_deployment(server, empty_memcached, 100)
+    site.run(30)
+    server.revoke(user_id="u1")
+    site.run(11)
+    assert sizes(site) == {1}
+    assert len(server.asked) == len(set(server.asked)) == 5
+
+
+def test_more_events_than_fit_into_one_entry_are_shared_too(
+    server: EventServer, empty_memcached: Memcached
+) -> None:
+    ids = random.Random(7)
+    for _ in range(30_000):
+        server.revoke(audit_id=f"{ids.getrandbits(128):032x}", user_id=f"{ids.getrandbits(128):x}")
+    server.clock.pass_(1000)
+    site = make_deployment(server, empty_memcached, 2)
+    site.run(3)
+    assert len(server.asked) == 1
+    assert sizes(site) == {30_000}
+    assert empty_memcached.count_items() > 3
+
+
+def flush(memcached: Memcached) -> None:
+    memcached.flush()
+
+
+def restart(memcached: Memcached) -> None:
+    memcached.stop()
+    memcached.start()
+
+
+@pytest.mark.parametrize("lose", [flush, restart])
+def test_a_memcached_that_forgot_everything_is_filled_again(
+    server: EventServer, empty_memcached: Memcached, lose: Callable[[Memcached], None]
+) -> None:
+    for number in range(window.MAX_EVENTS + 5):
+        server.revoke(audit_id=f"a{number}")
+    server.clock.pass_(100)
+    site = make_deployment(server, empty_memcached, 5)
+    site.run(15)
+    lose(empty_memcached)
+    server.revoke(user_id="u1")
+    site.run(21)
+    asked = len(server.asked)
+    site.feeds.append(make_feed(server, store=open_store(empty_memcached, "MAC")))
+    site.run(3)
+    assert sizes(site) == {len(server.events)}
+    assert asked == 4
+    assert len(server.asked) == asked
+
+
+def revoke_without_memcached(
+    site: Site, server: EventServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """See that an event reaches every process all the same."""
+    asked = len(server.asked)
+    server.revoke(user_id="u1")
+    with caplog.at_level(logging.WARNING, "authmw.revocation"):
+        site.run(11.5)
+    assert sizes(site) == {1}
+    assert len(server.asked) - asked <= 2 * len(site.feeds)
+    said = [text for text in caplog.messages if "not shared between processes" in text]
+    assert len(said) == len(site.feeds)
+
+
+def test_without_memcached_each_process_asks_by_itself_and_shares_again_afterwards(
+    server: EventServer, empty_memcached: Memcached, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = make_deployment(server, empty_memcached, 3, memcache_pool_dead_retry="1")
+    site.run(15)
+    empty_memcached.stop()
+    revoke_without_memcached(site, server, caplog)
+
+    empty_memcached.start()
+    time.sleep(1.1)  # for which a server that failed is left alone
+    site.run(25)
+    asked = len(server.asked)
+    server.revoke(user_id="u2")
+    site.run(30)
+    assert sizes(site) == {2}
+    assert len(server.asked) - asked == 3
+
+
+def test_a_frozen_memcached_costs_each_process_one_time_out(
+    server: EventServer, empty_memcached: Memcached, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = make_deployment(server, empty_memcached, 3)
+    site.run(15)
+    empty_memcached.suspend()
+    began = time.monotonic()
+    revoke_without_memcached(site, server, caplog)
+    assert time.monotonic() - began < 3 * 2 + 4
+
+
+def test_a_process_that_finds_no_bulletin_has_it_published_again(
+    server: EventServer, empty_memcached: Memcached
+) -> None:
+    server.revoke(user_id="u1")
+    site = make_deployment(server, empty_memcached, 3)
+    site.run(15)
+    shelf = make_shelves(make_settings(memcache_security_strategy="MAC", **SECRETS), ENDPOINT)[0]
+    open_cache(empty_memcached).delete(shelf.keys.make_key("revocation", b"recent"))
+    asked = len(server.asked)
+    site.feeds.append(make_feed(server, store=open_store(empty_memcached, "MAC")))
+    site.run(100)
+    assert sizes(site) == {1}
+    # One an interval, and one of the newcomer's own.
+    assert len(server.asked) - asked == 11
