@@ -161,7 +161,8 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
         "allow_cors_preflight",
         mutable=True,
         default=False,
-        help="Whether OPTIONS requests need no token. Browsers send none in a CORS preflight.",
+        help="Whether OPTIONS requests need no token, on any path. Browsers send none in a CORS "
+        "preflight. Not for a service that takes the method from a header of the request.",
     ),
     ListOpt(
         "cors_allowed_origins",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Hashable
 
 from authmw.cache.memory import Entry, MemoryCache
+from authmw.cache.refusals import Refusals
 from authmw.checks.expiry import verify_not_expired
 from authmw.checks.token_string import verify_carriable
 from authmw.errors import IdentityUnavailable, InvalidToken
@@ -27,6 +28,7 @@ class Resolver:
         flights: joins concurrent validations of one token.
         validator: asked about what memory does not hold.
         revocations: which tokens were revoked since they were validated.
+        refusals: remembers for a moment what was refused.
         max_token_size: bytes; a longer token is refused unseen.
         clock: epoch seconds.
     """
@@ -38,6 +40,7 @@ class Resolver:
         flights: Flights[Token],
         validator: Validator,
         revocations: Revocations,
+        refusals: Refusals,
         max_token_size: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -45,6 +48,7 @@ class Resolver:
         self._flights = flights
         self._validator = validator
         self._revocations = revocations
+        self._refusals = refusals
         self._max_token_size = max_token_size
         self._clock = clock
 
@@ -81,6 +85,7 @@ class Resolver:
         """
         verify_carriable(token, self._max_token_size)
         key = _memory_key(token, strength)
+        self._refusals.verify_not_refused(key, now)
         try:
             return self._flights.run(key, lambda: self._lead(token, strength, key))
         except IdentityUnavailable:
@@ -111,7 +116,8 @@ class Resolver:
             validated = self._validator.validate(token, strength, now)
             # An answer may come from a cache, and be older than the revocation.
             self._revocations.verify_not_revoked(validated)
-        except InvalidToken:
+        except InvalidToken as refusal:
+            self._refusals.remember(key, refusal, now)
             self._memory.discard(key)
             if strength is Strength.ALLOW_EXPIRED:
                 self._memory.discard(token)  # no good at full strength either

@@ -18,6 +18,10 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _UNSAFE_IN_HEADER = re.compile(r"[^\x21-\x7e]|[\"\\]")
 
 
+# Random characters; what a guesser has to try is far past reach then.
+_SHORTEST_SECRET = 32
+
+
 def verify_settings(settings: Settings) -> list[str]:
     """Check the rules no single option's type can express.
 
@@ -194,6 +198,12 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
     elif not settings.service_token_roles:
         yield "service_token_roles is empty: no service token will ever be accepted"
     strategy = settings.memcache_security_strategy
+    secret = settings.memcache_secret_key
+    if strategy is not None and secret is not None and len(secret) < _SHORTEST_SECRET:
+        yield (
+            f"memcache_secret_key has fewer than {_SHORTEST_SECRET} characters: whoever can read "
+            "memcached may guess it; write as many random ones"
+        )
     if strategy is None and settings.memcache_secret_key is not None:
         yield "memcache_secret_key has no effect without memcache_security_strategy"
     if strategy is None and (settings.memcached_servers or settings.cache):

@@ -28,9 +28,7 @@ class Configuration:
         config: an oslo.config object; with neither, `oslo_config.cfg.CONF`.
     """
 
-    def __init__(
-        self, options: Mapping[str, Any], config_file: str | None, config: Any
-    ) -> None:
+    def __init__(self, options: Mapping[str, Any], config_file: str | None, config: Any) -> None:
         self._options = dict(options)
         self._config_file = config_file
         self._config = config

@@ -38,7 +38,7 @@ class EndpointSource:
             return None
         try:
             return ServiceCatalog.from_services(services)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise IdentityUnavailable(
                 f"the identity endpoint sent a catalog that can't be read: {error}"
             ) from error

@@ -11,6 +11,7 @@ from typing import Any
 from authmw.auth_plugin import load_auth_plugin
 from authmw.authenticator import Authenticator, MakeTokenAuth, Rules
 from authmw.cache.memory import MemoryCache
+from authmw.cache.refusals import Refusals
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import BindPolicy
 from authmw.config import load_settings
@@ -102,6 +103,7 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
         flights=Flights[Token](settings.identity_deadline + _FOLLOWER_PATIENCE_SECONDS),
         validator=validator,
         revocations=revocations,
+        refusals=Refusals(settings.negative_cache_time),
         max_token_size=settings.max_token_size,
         clock=clock,
     )

@@ -24,7 +24,7 @@ def make_token_source(
         endpoint,
         cache,
         cache_seconds=settings.token_cache_time,
-        grace_seconds=settings.identity_outage_grace,
+        grace_seconds=_usable_grace(settings),
         include_catalog=settings.include_service_catalog,
         clock_skew_seconds=settings.clock_skew_tolerance,
     )
@@ -35,5 +35,10 @@ def make_remote_validator(settings: Settings, source: TokenSource) -> RemoteVali
     return RemoteValidator(
         source,
         cache_seconds=settings.token_cache_time,
-        grace_seconds=settings.identity_outage_grace,
+        grace_seconds=_usable_grace(settings),
     )
+
+
+def _usable_grace(settings: Settings) -> int:
+    # Past the other bound nobody knows any more whether a token was revoked.
+    return min(settings.identity_outage_grace, settings.revocation_max_staleness)

@@ -65,9 +65,11 @@ def make_revocations(
 def open_store(settings: Settings) -> SharedStore:
     """Return where processes share events: all of a deployment, or those of one host.
 
-    The cache of a request's environ is of no use here: the feed works between requests.
+    Whoever can write where they are shared can make revoked tokens good again, so memcached
+    serves only where its entries are sealed. The cache of a request's environ is of no use
+    here: the feed works between requests.
     """
-    if settings.memcached_servers:
+    if settings.memcached_servers and settings.memcache_security_strategy is not None:
         from authmw.cache.assembly import make_shelves
         from authmw.cache.memcached import open_memcached
         from authmw.revocation.memcached_store import MemcachedStore

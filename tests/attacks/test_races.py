@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from authmw.cache.memory import MemoryCache
+from authmw.cache.refusals import Refusals
 from authmw.errors import InvalidToken, Reason
 from authmw.flights import Flights
 from authmw.resolver import Resolver
@@ -60,6 +61,7 @@ class Site:
             memory=self.memory,
             flights=Flights(10),
             validator=self,
+            refusals=Refusals(0),
             revocations=late,
             max_token_size=8000,
             clock=lambda: self.clock.now,

@@ -302,3 +302,13 @@ def test_preflight_is_let_through_only_where_allowed(
     protected = protect(**options)
     assert protected.app.options("/x", status="*").status_int == status
     assert protected.get(headers={"Access-Control-Request-Method": "GET"}).status_int == 401
+
+
+def test_a_flood_of_one_bad_token_is_asked_about_once_where_refusals_are_remembered(
+    protect: Protect, server: IdentityServer
+) -> None:
+    protected = protect(negative_cache_time="5")
+    for _ in range(5):
+        assert protected.get("garbage").status_int == 401
+    assert server.calls["validate"] == 1
+    assert protected.get(server.issue(project="inventory")).status_int == 200

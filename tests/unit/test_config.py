@@ -20,7 +20,7 @@ from authmw.options import GROUP, OPTIONS
 from authmw.setting_rules import verify_settings
 from authmw.settings import Validation
 
-SECRET = "s3cr3t-that-nobody-may-see"
+SECRET = "a-secret-of-no-less-than-32-characters"
 
 
 def conf_of(tmp_path: Path, text: str = "") -> cfg.ConfigOpts:

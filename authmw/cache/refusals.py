@@ -1,0 +1,48 @@
+"""Refused tokens, remembered for a moment, in memory only: for floods of one bad token."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable
+
+from authmw.errors import InvalidToken
+
+_MAX_REFUSALS = 10_000
+
+
+class Refusals:
+    """Remembers why tokens were refused (`negative_cache_time`).
+
+    Args:
+        seconds: how long; 0 remembers nothing. Short, as a token may become valid.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._known: dict[bytes, tuple[float, InvalidToken]] = {}
+
+    def verify_not_refused(self, key: Hashable, now: float) -> None:
+        """Refuse what was refused a moment ago.
+
+        Raises:
+            InvalidToken: as then.
+        """
+        if not self._known:
+            return
+        known = self._known.get(_digest(key))
+        if known is not None and now < known[0]:
+            # A new object: an exception collects tracebacks as it is raised.
+            raise InvalidToken(known[1].reason, known[1].detail)
+
+    def remember(self, key: Hashable, refusal: InvalidToken, now: float) -> None:
+        """Remember a refusal."""
+        if not self._seconds:
+            return
+        if len(self._known) >= _MAX_REFUSALS:
+            # All at once: to pick some would cost more than asking about them again.
+            self._known.clear()
+        self._known[_digest(key)] = (now + self._seconds, refusal)
+
+
+def _digest(key: Hashable) -> bytes:
+    return hashlib.sha256(repr(key).encode("utf-8", "surrogatepass")).digest()
