@@ -79,7 +79,39 @@ def _split_off(name: str, listed: str) -> list[str]:
     return [role for role in f"{before},{after}".split(",") if role]
 
 
+_TOKEN_AUTH = "environ keystone.token_auth"
+
+
+def _is_refused_token_kept(case: Case, difference: Difference) -> bool:
+    """Tell whether the peer's plugin describes a token that both sides refused."""
+    refused = {
+        "user": case.verdict.startswith("Invalid"),
+        "service": case.verdict.endswith("service Invalid"),
+    }
+    said = (difference.ours, difference.peers)
+    return any(
+        (difference.fact == f"{_TOKEN_AUTH} has_{whose}_token" and said == (False, True))
+        or (difference.fact == f"{_TOKEN_AUTH} {whose}" and said == (None, ABSENT))
+        or (difference.fact.startswith(f"{_TOKEN_AUTH} {whose} ") and difference.ours is ABSENT)
+        for whose, is_refused in refused.items()
+        if is_refused
+    )
+
+
 ROWS = (
+    Row(
+        "token-auth-without-refused-tokens",
+        _is_refused_token_kept,
+        ours="keystone.token_auth never holds a token that was refused",
+        peers=(
+            "keeps there a token that was found, and then refused: expired, without a service "
+            "role, or denied by access rules"
+        ),
+        reason=(
+            "With delay_auth_decision a service that acts with the plugin would act for a caller "
+            "whom X-Identity-Status calls Invalid."
+        ),
+    ),
     Row(
         "token-as-a-record",
         lambda _, found: (

@@ -457,6 +457,7 @@ ALLOWED: list[dict[str, object]] = [
     {"revocation_poll_interval": "700", "token_validation": "remote"},
     {"public_paths": "/healthcheck,POST /v1/hooks/*"},
     {"enforce_token_bind": "kerberos"},
+    {"enforce_token_bind": "x5t#S256"},
     {"memcache_sasl_enabled": "true", "memcache_username": "x", "memcache_password": SECRET},
     {"jws_jwks_uri": "http://127.0.0.1:5000/keys"},
     {"jws_authority": "claims,identity", "jws_claim_names": "roles:groups"},
@@ -471,6 +472,8 @@ def test_what_may_be_meant_is_accepted_without_a_word(paste: dict[str, object]) 
 DOUBTFUL: list[tuple[dict[str, object], str]] = [
     ({"enforce_token_bind": "requierd"}, "did you mean required?"),
     ({"enforce_token_bind": "Strict"}, "did you mean strict?"),
+    ({"enforce_token_bind": "x5t#s256"}, "did you mean x5t#S256?"),
+    ({"enforce_token_bind": "retina"}, "can't be checked here: every token will be refused"),
     ({"insecure": "true"}, "insecure = true: the identity service's certificate is not verified"),
     ({"insecure": "true", "cafile": "ca"}, "cafile has no effect with insecure = true"),
     ({"service_token_roles_required": "false"}, "service_token_roles_required = false: any"),
