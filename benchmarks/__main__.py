@@ -13,12 +13,22 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import hits, live_tokens, machine, personas, revocation, stampede, startup
+from benchmarks import (
+    first_sight,
+    hits,
+    live_tokens,
+    machine,
+    personas,
+    revocation,
+    stampede,
+    startup,
+)
 from benchmarks.measure import FULL, QUICK, Effort
 from benchmarks.stage import silence_logs
 from benchmarks.table import Row, format_rst, format_text
 
 TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
+    "first_sight": first_sight.run,
     "hits": hits.run,
     "live_tokens": live_tokens.run,
     "personas": personas.run,

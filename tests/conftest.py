@@ -63,8 +63,9 @@ def memcached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memcached]:
 @pytest.fixture
 def empty_memcached(memcached: Memcached) -> Iterator[Memcached]:
     """The session's memcached, running and empty; a test may suspend or stop it."""
+    # Not flushed: what was there would still be counted.
+    memcached.stop()
     memcached.start()
-    memcached.flush()
     yield memcached
     if memcached.is_running():
         memcached.resume()

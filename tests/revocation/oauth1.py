@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -44,10 +45,11 @@ def delegate(api: IdentityApi, user: PasswordUser, project: Named, role: Named) 
             f"{_PATH}/authorize/{request_token['oauth_token']}",
             body={"roles": [{"id": role.id}]},
             token=api.issue(user, project_scope(project)),
-            expected=(200, 403),
+            expected=(200, 401, 403),
         )
         if authorization.status_code == 200:
             break
+        time.sleep(0.2)
     api.withdraw(user, admin, project_scope(project))
     access_token = _send_signed(
         api,
