@@ -1,0 +1,1 @@
+"""Real OpenStack services behind authmw and behind keystonemiddleware: see README.rst."""
