@@ -183,7 +183,7 @@ def test_a_stopped_process_refuses_connections_and_knows_its_tokens_when_started
     token = process.api.issue(user)
     process.stop()
     try:
-        with pytest.raises(requests.ConnectionError, match="Connection (refused|aborted)"):
+        with pytest.raises(requests.ConnectionError, match=r"Connection (refused|aborted)"):
             requests.get(process.auth_url, timeout=5)
     finally:
         process.start()

@@ -8,8 +8,8 @@ holds for every token with the same *authority key*.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from authmw.authority.claims_set import KeystoneClaims, parse_keystone_claims
@@ -57,6 +57,8 @@ class Answer:
             uses it, so that it can renew it ahead of time, without anybody waiting.
         fresh_until: epoch seconds up to which it holds without being asked for again.
         usable_until: epoch seconds up to which it may be used while nobody can be asked.
+        renew: asks for it anew in the background, with a question's token; None where its
+            source needs no asking. To be called with a token that is known to be good only.
     """
 
     principal: Principal
@@ -64,6 +66,9 @@ class Answer:
     renew_from: int
     fresh_until: int
     usable_until: int
+    renew: Callable[[Question, Answer, float], None] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def size(self) -> int:

@@ -85,10 +85,7 @@ class IdentityAuthority:
         entry = self._answers.get(question.key)
         if entry is not None and now < entry.value.fresh_until:
             entry.used = True
-            answer = entry.value
-            if now >= answer.renew_from and self._renewals.get().want(question, answer, now):
-                self._wake(self)
-            return answer
+            return entry.value
         known = None if entry is None else entry.value
         try:
             return self._flights.run(question.key, lambda: self._renew(question, known, now))
@@ -97,6 +94,10 @@ class IdentityAuthority:
             if entry is not None and now < entry.value.usable_until:
                 return entry.value
             raise
+
+    def _want_renewal(self, question: Question, known: Answer, now: float) -> None:
+        if self._renewals.get().want(question, known, now):
+            self._wake(self)
 
     @property
     def reload_at(self) -> float:
@@ -145,6 +146,7 @@ class IdentityAuthority:
             renew_from=fresh_until - self._renew_ahead_seconds,
             fresh_until=fresh_until,
             usable_until=fresh_until + self._grace_seconds,
+            renew=self._want_renewal,
         )
         self._answers.put(question.key, answer)
         return answer

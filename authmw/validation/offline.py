@@ -43,7 +43,8 @@ class OfflineValidator:
         the identity endpoint's to say.
         """
         claims, issued_at, expires_at, _ = self._verifier.verify(token, now)
-        answer = self._authority.look_up(Question(authority_key(claims), claims, token), now)
+        question = Question(authority_key(claims), claims, token)
+        answer = self._authority.look_up(question, now)
         fresh_until = min(
             _relied_on_until(answer, now), self._revocations.decidable_until(now), expires_at
         )
@@ -58,6 +59,10 @@ class OfflineValidator:
             usable_until=fresh_until,
         )
         self._revocations.verify_decidable(validated, now)
+        if answer.renew is not None and now >= answer.renew_from:
+            # A revoked token would be refused, and its bearer's answer be forgotten with it.
+            self._revocations.verify_not_revoked(validated)
+            answer.renew(question, answer, now)
         return validated
 
 

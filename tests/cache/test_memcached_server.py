@@ -35,7 +35,8 @@ class FakeConnection:
 
     def set(self, key: str, value: bytes, ttl_seconds: int) -> None: ...
 
-    def add(self, key: str, value: bytes, ttl_seconds: int) -> bool: ...
+    def add(self, key: str, value: bytes, ttl_seconds: int) -> bool:
+        raise NotImplementedError
 
     def delete(self, key: str) -> None: ...
 

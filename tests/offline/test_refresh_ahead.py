@@ -101,3 +101,19 @@ def test_what_was_refused_does_not_come_back_in_an_outage(
     assert protected.ask(tokens[0]).status == 401
     with server.failing(Fault.ERROR_503, "validate"):
         assert [protected.ask(token).status for token in tokens] == [503, 503]
+
+
+def test_a_token_known_to_be_revoked_does_not_cost_its_bearer_the_answer(
+    server: IdentityServer, clock: Clock, tmp_path: Path
+) -> None:
+    protected = make_filter(server, tmp_path / "keys", clock, revocation_poll_interval="5")
+    revoked, good = (server.issue_jws("member", project="inventory") for _ in range(2))
+    assert [protected.ask(token).status for token in (revoked, good)] == [200, 200]
+    server.revoke(revoked)
+    clock.advance(EARLY_SECONDS)
+    assert protected.ask(revoked).status == 401
+    clock.advance(LATE_SECONDS)
+    assert protected.ask(revoked).status == 401
+    with server.failing(Fault.ERROR_503, "validate"):
+        assert protected.ask(good).status == 200
+    assert server.calls["validate"] <= 2, "nothing was asked about the revoked token"

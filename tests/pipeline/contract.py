@@ -10,6 +10,24 @@ from typing import Any
 Body = dict[str, Any]
 
 
+def sort_roles(headers: dict[str, str]) -> dict[str, str]:
+    """Return headers with role names in order: Keystone lists them in another one each time."""
+    return {
+        key: ",".join(sorted(value.split(",")))
+        if key.endswith(("_ROLES", "_ROLE")) and value
+        else value
+        for key, value in headers.items()
+    }
+
+
+def sort_role_assignments(info: Any) -> Any:
+    """Return a copy of `keystone.token_info` with its roles in order."""
+    if info is None or "roles" not in info["token"]:
+        return info
+    roles = sorted(info["token"]["roles"], key=lambda role: role["id"])
+    return {**info, "token": {**info["token"], "roles": roles}}
+
+
 def expected_headers(body: Body) -> dict[str, str]:
     """Return the identity headers of a user token, but for X-Service-Catalog.
 
@@ -57,7 +75,7 @@ def _identity(body: Body) -> dict[str, str]:
         "USER_NAME": body["user"]["name"],
         "USER_DOMAIN_ID": body["user"]["domain"]["id"],
         "USER_DOMAIN_NAME": body["user"]["domain"]["name"],
-        "ROLES": ",".join(role["name"] for role in body.get("roles", [])),
+        "ROLES": ",".join(sorted(role["name"] for role in body.get("roles", []))),
     }
     if "project" in body:
         said |= {

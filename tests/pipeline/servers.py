@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from authmw.headers import RESERVED_KEYS
+from tests.pipeline.contract import sort_roles
 from tests.pipeline.paste_files import OURS, OURS_BY_ENTRY_POINT, THE_PEER_S, write_paste_file
 from tests.pipeline.people import People
 from tests.pipeline.wire import Answer, send
@@ -162,4 +163,4 @@ class Servers:
 def identity_of(answer: Answer) -> dict[str, str]:
     """Return what the service was told under a name of the contract, but for the catalog."""
     reserved = RESERVED_KEYS - {"HTTP_X_SERVICE_CATALOG"}
-    return {key: value for key, value in answer.seen.headers.items() if key in reserved}
+    return sort_roles({key: value for key, value in answer.seen.headers.items() if key in reserved})
