@@ -8,89 +8,59 @@ Nothing here does I/O or reads a clock.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from authmw import headers
 from authmw.catalog import ServiceCatalog
-from authmw.checks.access_rules import AccessRule, parse_access_rules
+from authmw.checks.access_rules import AccessRule
 from authmw.template import Template
+from authmw.token_body import (
+    MalformedBody,
+    lay_out,
+    parse_access_rules,
+    parse_is_admin_project,
+    parse_oauth1,
+    parse_roles,
+    parse_scope,
+    parse_thumbprint,
+    parse_time,
+    parse_trust,
+    parse_user,
+    read_optional,
+    read_required,
+    read_strings,
+    render_time,
+)
+from authmw.token_parts import (
+    DomainScope,
+    OAuth1Access,
+    ProjectScope,
+    Role,
+    Scope,
+    SystemScope,
+    Trust,
+    Unscoped,
+    User,
+)
 
-
-class MalformedBody(ValueError):
-    """A token body is not of the shape that the Identity API promises; says where."""
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """The user a token speaks for."""
-
-    id: str
-    name: str | None = None
-    domain_id: str | None = None
-    domain_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """One role of the token on its scope."""
-
-    id: str | None
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectScope:
-    """The token is for one project."""
-
-    id: str
-    name: str | None = None
-    domain_id: str | None = None
-    domain_name: str | None = None
-    is_domain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DomainScope:
-    """The token is for one domain."""
-
-    id: str
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SystemScope:
-    """The token is for the deployment as a whole (`all`, the only system scope there is)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unscoped:
-    """The token says who the user is, and grants nothing."""
-
-
-Scope = ProjectScope | DomainScope | SystemScope | Unscoped
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """The trust a token was issued under (Identity API v3, OS-TRUST)."""
-
-    id: str
-    trustor_id: str
-    trustee_id: str
-    impersonation: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OAuth1Access:
-    """The OAuth1 delegation a token was issued under (Identity API v3, OS-OAUTH1)."""
-
-    consumer_id: str
-    access_token_id: str
-
+__all__ = [
+    "DomainScope",
+    "MalformedBody",
+    "OAuth1Access",
+    "Principal",
+    "ProjectScope",
+    "Role",
+    "Scope",
+    "SystemScope",
+    "Token",
+    "Trust",
+    "Unscoped",
+    "User",
+    "parse_time",
+    "render_time",
+]
 
 # The members of a token body that differ between tokens of one principal.
 _OWN_MEMBERS = frozenset(
@@ -147,29 +117,29 @@ class Principal:
             MalformedBody: a member is missing or of the wrong type.
             InvalidToken: (unsafe_value) a name could not be said in a header.
         """
-        bind = _optional(body, "bind", dict) or {}
-        application_credential = _optional(body, "application_credential", dict)
+        bind = read_optional(body, "bind", dict) or {}
+        application_credential = read_optional(body, "application_credential", dict)
         shared = {name: value for name, value in body.items() if name not in _OWN_MEMBERS}
         return cls(
-            user=_parse_user(_required(body, "user", dict)),
-            scope=_parse_scope(body),
-            roles=_parse_roles(_optional(body, "roles", list) or []),
-            is_admin_project=_parse_is_admin_project(body),
+            user=parse_user(read_required(body, "user", dict)),
+            scope=parse_scope(body),
+            roles=parse_roles(read_optional(body, "roles", list) or []),
+            is_admin_project=parse_is_admin_project(body),
             catalog=catalog,
-            trust=_parse_trust(_optional(body, "OS-TRUST:trust", dict)),
-            oauth1=_parse_oauth1(_optional(body, "OS-OAUTH1", dict)),
+            trust=parse_trust(read_optional(body, "OS-TRUST:trust", dict)),
+            oauth1=parse_oauth1(read_optional(body, "OS-OAUTH1", dict)),
             application_credential_id=(
                 None
                 if application_credential is None
-                else _optional(application_credential, "id", str)
+                else read_optional(application_credential, "id", str)
             ),
             access_rules=(
                 None
                 if application_credential is None
-                else _parse_access_rules(application_credential.get("access_rules"))
+                else parse_access_rules(application_credential.get("access_rules"))
             ),
             bind=bind,
-            _shared_body=_lay_out(shared),
+            _shared_body=lay_out(shared),
         )
 
     @property
@@ -244,15 +214,15 @@ class Token:
     ) -> Token:
         """Read a whole v3 token body; arguments and errors as of `Principal.from_body`."""
         issued_text, expires_text = (
-            _required(body, "issued_at", str),
-            _required(body, "expires_at", str),
+            read_required(body, "issued_at", str),
+            read_required(body, "expires_at", str),
         )
         principal = Principal.from_body(body, catalog)
-        thumbprint = _parse_thumbprint(_optional(body, "oauth2_credential", dict))
+        thumbprint = parse_thumbprint(read_optional(body, "oauth2_credential", dict))
         return cls(
             principal,
-            _parse_strings(body, "methods"),
-            _parse_strings(body, "audit_ids"),
+            read_strings(body, "methods"),
+            read_strings(body, "audit_ids"),
             parse_time(issued_text, "issued_at"),
             parse_time(expires_text, "expires_at"),
             fresh_until,
@@ -341,151 +311,3 @@ class Token:
         if principal.catalog is not None:
             body["catalog"] = principal.catalog.services
         return {"token": body}
-
-
-def render_time(seconds: int) -> str:
-    """Write epoch seconds as the Identity API does."""
-    return f"{_render_minute(seconds // 60)}{seconds % 60:02}.000000Z"
-
-
-# Of the tokens that come in one minute, most were issued and expire in few others.
-@functools.lru_cache(maxsize=256)
-def _render_minute(minutes: int) -> str:
-    return datetime.fromtimestamp(minutes * 60, UTC).strftime("%Y-%m-%dT%H:%M:")
-
-
-def _lay_out(members: Mapping[str, object]) -> Template:
-    try:
-        return Template(members)
-    except ValueError as error:
-        raise MalformedBody("the token body is nested too deep") from error
-
-
-def _required(members: Mapping[str, object], name: str, kind: type[Any]) -> Any:
-    value = members.get(name)
-    if type(value) is not kind:
-        raise MalformedBody(f"{name!r} is not {_KINDS[kind]} but {type(value).__name__}")
-    return value
-
-
-def _optional(members: Mapping[str, object], name: str, kind: type[Any]) -> Any:
-    value = members.get(name)
-    return value if value is None or type(value) is kind else _required(members, name, kind)
-
-
-_KINDS: Mapping[type[Any], str] = {
-    dict: "an object",
-    list: "an array",
-    str: "a string",
-    bool: "a boolean",
-}
-
-
-def _required_id(members: Mapping[str, object]) -> str:
-    identifier: str = _required(members, "id", str)
-    if not identifier:
-        raise MalformedBody("'id' is empty")
-    return identifier
-
-
-def _parse_user(user: Mapping[str, object]) -> User:
-    domain_id, domain_name = _parse_domain_of(user)
-    return User(_required_id(user), _optional(user, "name", str), domain_id, domain_name)
-
-
-def _parse_domain_of(owner: Mapping[str, object]) -> tuple[str | None, str | None]:
-    domain = _optional(owner, "domain", dict)
-    if domain is None:
-        return None, None
-    return _optional(domain, "id", str), _optional(domain, "name", str)
-
-
-def _parse_scope(body: Mapping[str, object]) -> Scope:
-    project = _optional(body, "project", dict)
-    domain = _optional(body, "domain", dict)
-    system = _optional(body, "system", dict)
-    if sum(scope is not None for scope in (project, domain, system)) > 1:
-        raise MalformedBody("more than one of 'project', 'domain' and 'system'")
-    if project is not None:
-        domain_id, domain_name = _parse_domain_of(project)
-        return ProjectScope(
-            _required_id(project),
-            _optional(project, "name", str),
-            domain_id,
-            domain_name,
-            _optional(body, "is_domain", bool) is True,
-        )
-    if domain is not None:
-        return DomainScope(_required_id(domain), _optional(domain, "name", str))
-    if system is not None:
-        if _required(system, "all", bool) is not True:
-            raise MalformedBody("'system' is not {'all': true}")
-        return SystemScope()
-    return Unscoped()
-
-
-def _parse_roles(roles: list[object]) -> tuple[Role, ...]:
-    parsed = []
-    for role in roles:
-        if type(role) is not dict:
-            raise MalformedBody("a role is not an object")
-        parsed.append(Role(_optional(role, "id", str), _required(role, "name", str)))
-    return tuple(parsed)
-
-
-def _parse_is_admin_project(body: Mapping[str, object]) -> bool:
-    # Keystone leaves it out where no admin project is configured; everyone counts then
-    # as acting in it, and services tell by the role alone.
-    said = _optional(body, "is_admin_project", bool)
-    return True if said is None else bool(said)
-
-
-def _parse_trust(trust: Mapping[str, object] | None) -> Trust | None:
-    if trust is None:
-        return None
-    return Trust(
-        _required_id(trust),
-        _required_id(_required(trust, "trustor_user", dict)),
-        _required_id(_required(trust, "trustee_user", dict)),
-        _required(trust, "impersonation", bool),
-    )
-
-
-def _parse_oauth1(oauth1: Mapping[str, object] | None) -> OAuth1Access | None:
-    if oauth1 is None:
-        return None
-    return OAuth1Access(
-        _required(oauth1, "consumer_id", str), _required(oauth1, "access_token_id", str)
-    )
-
-
-def _parse_access_rules(rules: object) -> tuple[AccessRule, ...] | None:
-    try:
-        return parse_access_rules(rules)
-    except ValueError as error:
-        raise MalformedBody(f"'access_rules': {error}") from error
-
-
-def _parse_strings(members: Mapping[str, object], name: str) -> tuple[str, ...]:
-    values = _optional(members, name, list) or []
-    if not all(type(value) is str for value in values):
-        raise MalformedBody(f"{name!r} is not an array of strings")
-    return tuple(values)
-
-
-def _parse_thumbprint(credential: Mapping[str, object] | None) -> str | None:
-    return None if credential is None else _optional(credential, "x5t#S256", str)
-
-
-def parse_time(text: str, name: str = "time") -> int:
-    """Return epoch seconds, truncated, of a time as the Identity API writes it.
-
-    Raises:
-        MalformedBody: it is not one; `name` is said.
-    """
-    try:
-        time = datetime.fromisoformat(text)
-        # The Identity API speaks UTC; where it leaves the zone out it still means UTC.
-        return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() // 1)
-    except (ValueError, OverflowError) as error:
-        raise MalformedBody(f"{name!r} is not a time of ISO 8601") from error
