@@ -94,9 +94,8 @@ class JwksUri:
 
     def reload_early(self, now: float) -> KeySet | None:
         """Reload for a token that no key verifies; None when that is refused as too soon."""
-        if not self._early.is_granted(now):
+        if not self._early.attempt(lambda: self.reload(now), now):
             return None
-        self.reload(now)
         return self.current(now)
 
     def reload(self, now: float) -> None:

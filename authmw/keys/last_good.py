@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from authmw.errors import IdentityUnavailable
 from authmw.jose.key_set import KeySet
+from authmw.process import PerProcess
 
 _log = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +83,28 @@ class LastGoodKeys:
 
 
 class RateLimit:
-    """Grants something at most once in an interval, and refuses at once otherwise.
+    """Has something done at most once in an interval, and refuses at once otherwise.
 
-    No lock: two threads may pass together, which costs one reload more.
+    Whoever comes while it is being done waits for that, and no longer than
+    `_PATIENCE_SECONDS`: what he came for may be what is being read.
     """
 
     def __init__(self, interval_seconds: float) -> None:
         self._interval_seconds = interval_seconds
         self._granted_at = float("-inf")
+        self._under_way = PerProcess(threading.Lock)
 
-    def is_granted(self, now: float) -> bool:
-        """Whether it may happen now; if so, it counts as having happened."""
-        # abs(): a clock that was set back must not refuse for as long as it was ahead.
-        if abs(now - self._granted_at) < self._interval_seconds:
+    def attempt(self, work: Callable[[], None], now: float) -> bool:
+        """Do `work()` if it may be done now; tell whether it was."""
+        lock = self._under_way.get()
+        if not lock.acquire(timeout=_PATIENCE_SECONDS):
             return False
-        self._granted_at = now
-        return True
+        try:
+            # abs(): a clock that was set back must not refuse for as long as it was ahead.
+            if abs(now - self._granted_at) < self._interval_seconds:
+                return False
+            self._granted_at = now
+            work()
+            return True
+        finally:
+            lock.release()

@@ -46,6 +46,8 @@ class IdentityApi:
         self.url = url
         self._admin_password = admin_password
         self._http = requests.Session()
+        # A connection kept alive may be closed by the server at the moment it is used again.
+        self._http.headers["Connection"] = "close"
         # A proxy of the environment must not stand between us and 127.0.0.1.
         self._http.trust_env = False
         self._admin_token: IssuedToken | None = None
