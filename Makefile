@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Most tests wait for servers, so there may be more workers than cores.
 WORKERS ?= 3
+# Real servers on a busy machine: what fails is tried once more, and reported either way.
+RERUNS ?= 1
 PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
@@ -20,10 +22,10 @@ demo: $(VENV)/.demo ## show authmw at work; SERVE=1 leaves the demo service runn
 	$(BIN)/authmw demo $(if $(SERVE),--serve)
 
 test: $(VENV)/.test ## the fast tests, against a real Keystone and memcached
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadgroup --reruns $(RERUNS)
 
 test-slow: $(VENV)/.test ## the tests that take many seconds each
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --reruns $(RERUNS)
 
 test-all: test test-slow bench-quick ## every test, and a short run of the benchmarks
 

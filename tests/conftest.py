@@ -15,10 +15,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests share a worker: those of one file, and of few groups with a Keystone.
 
     A Keystone takes seconds to start, so only two workers shall have one; they begin with
-    what needs it, as that takes longest.
+    what needs it, as that takes longest. Its threads may for a moment know users, roles and
+    tokens as they were before (see `tests.services.keystone`), so these tests get two more
+    tries; what fails for a reason of ours fails each time, and each try is reported.
     """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+        if "keystone" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
     items.sort(key=lambda item: "keystone" not in getattr(item, "fixturenames", ()))
 
 
