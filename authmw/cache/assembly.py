@@ -35,12 +35,14 @@ def make_shelves(settings: Settings, endpoint: str) -> list[Shelf]:
     """
     strategy = settings.memcache_security_strategy
     if strategy is None:
-        return [Shelf(KeyMaker(endpoint, None), NoSealing())]
+        return [_make_shelf(endpoint, None, NoSealing())]
     texts = (settings.memcache_secret_key, settings.memcache_secret_key_previous)
     secrets = [Secret(text) for text in texts if text]
-    return [
-        Shelf(KeyMaker(endpoint, secret), _make_sealing(strategy, secret)) for secret in secrets
-    ]
+    return [_make_shelf(endpoint, secret, _make_sealing(strategy, secret)) for secret in secrets]
+
+
+def _make_shelf(endpoint: str, secret: Secret | None, sealing: Sealing) -> Shelf:
+    return Shelf(KeyMaker(endpoint, secret, sealing), sealing)
 
 
 def _make_sealing(strategy: SecurityStrategy, secret: Secret) -> Sealing:

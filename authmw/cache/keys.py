@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 
+from authmw.cache.sealing import Sealing
 from authmw.cache.secret import Secret
 from authmw.validation import Strength
 
 # Goes into every key: a new format never meets an entry of an old one.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _PREFIX = "authmw:"
 _PUBLIC_KEY = b"authmw: no secret is configured"
@@ -25,12 +26,15 @@ class KeyMaker:
         endpoint: which identity service the entries come from, in any words that all
             processes which share them agree upon.
         secret: keys the HMAC; None: anyone can compute it.
+        sealing: how the entries are sealed. Processes that seal otherwise, for a while or for
+            good, don't overwrite each other's entries with what the other can't open.
     """
 
-    __slots__ = ("_endpoint", "_key")
+    __slots__ = ("_endpoint", "_key", "_sealing")
 
-    def __init__(self, endpoint: str, secret: Secret | None) -> None:
+    def __init__(self, endpoint: str, secret: Secret | None, sealing: Sealing) -> None:
         self._endpoint = endpoint.encode()
+        self._sealing = sealing.mark
         self._key = _PUBLIC_KEY if secret is None else secret.derive(b"names of entries")
 
     def make_key(self, kind: str, digest: bytes, strength: Strength = Strength.CURRENT) -> str:
@@ -43,6 +47,7 @@ class KeyMaker:
         """
         parts = (
             FORMAT_VERSION.to_bytes(2),
+            self._sealing,
             self._endpoint,
             kind.encode(),
             strength.value.encode(),

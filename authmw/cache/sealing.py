@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from authmw.cache.secret import Secret
 from authmw.errors import CacheError, ConfigurationError
@@ -22,7 +22,13 @@ _GCM_TAG_BYTES = 16
 
 
 class Sealing(Protocol):
-    """One way to protect entries."""
+    """One way to protect entries.
+
+    Attributes:
+        mark: what a sealed entry begins with.
+    """
+
+    mark: ClassVar[bytes]
 
     def seal(self, key: str, entry: bytes) -> bytes:
         """Return the entry, sealed for this cache key."""
@@ -34,17 +40,17 @@ class Sealing(Protocol):
 class NoSealing:
     """Protects nothing: whoever can write to the cache can be anyone."""
 
-    _MARK = b"aw-0"
+    mark: ClassVar[bytes] = b"aw-0"
 
     def seal(self, key: str, entry: bytes) -> bytes:  # noqa: ARG002
         """See `Sealing`."""
-        return self._MARK + entry
+        return self.mark + entry
 
     def open(self, key: str, sealed: bytes) -> bytes:  # noqa: ARG002
         """See `Sealing`."""
-        if not sealed.startswith(self._MARK):
+        if not sealed.startswith(self.mark):
             raise CacheError("an entry was sealed in another way, or is none of ours")
-        return sealed[len(self._MARK) :]
+        return sealed[len(self.mark) :]
 
 
 class MacSealing:
@@ -53,28 +59,28 @@ class MacSealing:
     Layout: mark, tag (32 bytes), entry. The tag's key is derived for each cache key.
     """
 
-    _MARK = b"aw-M"
+    mark: ClassVar[bytes] = b"aw-M"
 
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
 
     def seal(self, key: str, entry: bytes) -> bytes:
         """See `Sealing`."""
-        return b"".join((self._MARK, self._tag(key, entry), entry))
+        return b"".join((self.mark, self._tag(key, entry), entry))
 
     def open(self, key: str, sealed: bytes) -> bytes:
         """See `Sealing`."""
-        start = len(self._MARK)
+        start = len(self.mark)
         end = start + _TAG_BYTES
         entry = sealed[end:]
-        if not sealed.startswith(self._MARK) or not hmac.compare_digest(
+        if not sealed.startswith(self.mark) or not hmac.compare_digest(
             sealed[start:end], self._tag(key, entry)
         ):
             raise CacheError("an entry has no seal of ours: it was changed, moved or made up")
         return entry
 
     def _tag(self, key: str, entry: bytes) -> bytes:
-        return hmac.digest(self._secret.derive(self._MARK + key.encode()), entry, "sha256")
+        return hmac.digest(self._secret.derive(self.mark + key.encode()), entry, "sha256")
 
 
 class EncryptSealing:
@@ -88,7 +94,7 @@ class EncryptSealing:
         ConfigurationError: `cryptography` can't be used here.
     """
 
-    _MARK = b"aw-E"
+    mark: ClassVar[bytes] = b"aw-E"
 
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
@@ -110,18 +116,18 @@ class EncryptSealing:
         random = os.urandom(_SALT_BYTES + _NONCE_BYTES)
         salt, nonce = random[:_SALT_BYTES], random[_SALT_BYTES:]
         cipher = self._cipher(self._derive(key, salt))
-        return b"".join((self._MARK, random, cipher.encrypt(nonce, entry, self._MARK)))
+        return b"".join((self.mark, random, cipher.encrypt(nonce, entry, self.mark)))
 
     def open(self, key: str, sealed: bytes) -> bytes:
         """See `Sealing`."""
-        salt_at = len(self._MARK)
+        salt_at = len(self.mark)
         nonce_at = salt_at + _SALT_BYTES
         text_at = nonce_at + _NONCE_BYTES
-        if not sealed.startswith(self._MARK) or len(sealed) < text_at + _GCM_TAG_BYTES:
+        if not sealed.startswith(self.mark) or len(sealed) < text_at + _GCM_TAG_BYTES:
             raise CacheError("an entry was sealed in another way, or is none of ours")
         cipher = self._cipher(self._derive(key, sealed[salt_at:nonce_at]))
         try:
-            return cipher.decrypt(sealed[nonce_at:text_at], sealed[text_at:], self._MARK)
+            return cipher.decrypt(sealed[nonce_at:text_at], sealed[text_at:], self.mark)
         except self._invalid_tag:
             # `from None`: there is nothing in it.
             raise CacheError(
@@ -129,4 +135,4 @@ class EncryptSealing:
             ) from None
 
     def _derive(self, key: str, salt: bytes) -> bytes:
-        return self._secret.derive(self._MARK + salt + key.encode())
+        return self._secret.derive(self.mark + salt + key.encode())

@@ -32,7 +32,8 @@ def make_sealings() -> dict[str, Sealing]:
 
 
 def make_shelf(sealing: Sealing | None = None, secret: Secret | None = None) -> Shelf:
-    return Shelf(KeyMaker(ENDPOINT, secret), sealing or NoSealing())
+    sealing = sealing or NoSealing()
+    return Shelf(KeyMaker(ENDPOINT, secret, sealing), sealing)
 
 
 def make_answer(

@@ -114,7 +114,7 @@ TOKEN_DIGEST = digest_token("a token")
 
 
 def test_key_fits_into_memcached_and_holds_nothing_of_the_token() -> None:
-    key = KeyMaker(ENDPOINT, None).make_key("token", TOKEN_DIGEST)
+    key = KeyMaker(ENDPOINT, None, NoSealing()).make_key("token", TOKEN_DIGEST)
     assert len(key) <= 250
     assert key.isascii()
     assert key.isprintable()
@@ -123,22 +123,28 @@ def test_key_fits_into_memcached_and_holds_nothing_of_the_token() -> None:
 
 
 def test_key_is_the_same_in_every_process() -> None:
-    keys = {KeyMaker(ENDPOINT, Secret("text")).make_key("token", TOKEN_DIGEST) for _ in range(2)}
-    assert len(keys) == 1
+    makers = [
+        KeyMaker(ENDPOINT, secret, MacSealing(secret))
+        for secret in (Secret("text"), Secret("text"))
+    ]
+    assert len({maker.make_key("token", TOKEN_DIGEST) for maker in makers}) == 1
 
 
 def test_whatever_an_entry_is_about_makes_a_key_of_its_own() -> None:
-    maker = KeyMaker(ENDPOINT, SECRET)
+    sealing = MacSealing(SECRET)
+    maker = KeyMaker(ENDPOINT, SECRET, sealing)
     keys = [
         maker.make_key("token", TOKEN_DIGEST),
         maker.make_key("token", TOKEN_DIGEST, Strength.ALLOW_EXPIRED),
         maker.make_key("token", digest_token("another token")),
         maker.make_key("authority", TOKEN_DIGEST),
-        KeyMaker("https://other.example/v3", SECRET).make_key("token", TOKEN_DIGEST),
-        KeyMaker(ENDPOINT, OTHER_SECRET).make_key("token", TOKEN_DIGEST),
-        KeyMaker(ENDPOINT, None).make_key("token", TOKEN_DIGEST),
+        KeyMaker("https://other.example/v3", SECRET, sealing).make_key("token", TOKEN_DIGEST),
+        KeyMaker(ENDPOINT, OTHER_SECRET, sealing).make_key("token", TOKEN_DIGEST),
+        KeyMaker(ENDPOINT, None, sealing).make_key("token", TOKEN_DIGEST),
+        # Sealed otherwise, it would only be in the way of those who can't open it.
+        KeyMaker(ENDPOINT, SECRET, EncryptSealing(SECRET)).make_key("token", TOKEN_DIGEST),
         # The border between two parts is part of the key.
-        KeyMaker(ENDPOINT + "token", SECRET).make_key("", TOKEN_DIGEST),
-        KeyMaker(ENDPOINT[:-1], SECRET).make_key("3token", TOKEN_DIGEST),
+        KeyMaker(ENDPOINT + "token", SECRET, sealing).make_key("", TOKEN_DIGEST),
+        KeyMaker(ENDPOINT[:-1], SECRET, sealing).make_key("3token", TOKEN_DIGEST),
     ]
     assert len(set(keys)) == len(keys)
