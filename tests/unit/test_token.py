@@ -221,6 +221,56 @@ def test_equal_catalogs_are_one_object() -> None:
     assert first.principal.catalog is second.principal.catalog is not None
 
 
+def test_tokens_of_one_bearer_have_one_principal() -> None:
+    first, second = (
+        read(make_body(audit_ids=[audit_id], methods=[method]), CATALOG)
+        for audit_id, method in (("a1", "password"), ("a2", "token"))
+    )
+    assert second.principal is first.principal
+    assert (second.audit_ids, second.methods) == (("a2",), ("token",))
+    first.to_token_info()["token"]["user"]["name"] = "Eve"
+    assert second.to_token_info()["token"]["user"]["name"] == "Ada"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"roles": [{"id": "r1", "name": "member"}]},
+        {"is_domain": True},
+        {"is_admin_project": False},
+        {"odd": 1},
+        {"odd": True},
+        {"odd": 1.0},
+        {"odd": "1"},
+        {"odd": [1]},
+        {"odd": None},
+    ],
+)
+def test_whoever_differs_in_anything_has_a_principal_of_his_own(other: dict[str, Any]) -> None:
+    plain, one = read(make_body()), read(make_body(odd=[]))
+    differing = read(make_body(**other))
+    assert differing.principal is not plain.principal
+    assert differing.principal is not one.principal
+    assert differing.to_token_info()["token"] == make_body(**other)
+
+
+def test_a_principal_with_another_catalog_is_another() -> None:
+    without, with_one, with_another = (
+        read(make_body(), catalog) for catalog in (None, CATALOG, CATALOG[:1])
+    )
+    assert without.catalog is None
+    assert with_one.catalog is not with_another.catalog is not None
+    assert "HTTP_X_SERVICE_CATALOG" not in without.principal.user_environ
+
+
+def test_a_body_with_more_than_json_can_say_is_read_all_the_same() -> None:
+    class Name(str):
+        __slots__ = ()
+
+    token = read(make_body(odd=Name("from a test of a service")))
+    assert token.to_token_info()["token"]["odd"] == "from a test of a service"
+
+
 def test_trust_and_oauth1_are_read() -> None:
     delegations: dict[str, Any] = {
         "OS-TRUST:trust": {
