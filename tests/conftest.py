@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.services.keystone import Keystone
 from tests.services.memcached import Memcached
+
+# A thread may be in the middle of a question that has until its deadline.
+_PATIENCE_SECONDS = 15
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,6 +49,28 @@ def temporary_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
         patch.setattr(tempfile, "tempdir", None)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_at_work() -> Iterator[None]:
+    """Fail the tests that come after a file which left filters at work.
+
+    They would speak in the logs of these tests, and ask servers that are gone.
+    """
+    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    while left := [thread.name for thread in _ours()]:
+        assert time.monotonic() < give_up_at, f"{_last_files[-1:]} did not close: {left}"
+        gc.collect()  # a filter that is gone takes its threads with it
+        time.sleep(0.05)
+    yield
+    _last_files.append(os.environ["PYTEST_CURRENT_TEST"].partition("::")[0])
+
+
+_last_files: list[str] = []
+
+
+def _ours() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("authmw-")]
 
 
 @pytest.fixture(scope="session")

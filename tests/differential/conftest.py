@@ -15,18 +15,23 @@ from tests.services.memcached import Memcached
 
 
 @pytest.fixture(scope="session")
-def contest(
+def site(
     keystone: Keystone, memcached: Memcached, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Contest]:
-    """Answers what differs in a case; every case is sent once a session."""
+) -> Iterator[Site]:
+    """Who there is at Keystone, and what filters can be pointed at."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
-        site = Site(
+        yield Site(
             estate=Estate(keystone),
             memcached=memcached,
             directory=tmp_path_factory.mktemp("differential"),
             silent=silent,
             environ={"swift.text": TextCache(), "swift.anything": AnythingCache()},
         )
-        contest = Contest(site)
-        yield contest
-        contest.close()
+
+
+@pytest.fixture(scope="module")
+def contest(site: Site) -> Iterator[Contest]:
+    """Answers what differs in a case; every case is sent once."""
+    contest = Contest(site)
+    yield contest
+    contest.close()

@@ -54,6 +54,8 @@ class Contest:
 
     def close(self) -> None:
         """Let go of both sides; some of the peer's connections end in no other way."""
+        for side in self._made:
+            side.close()
         self._pairs.clear()
         self._made.clear()
         with quiet():

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import authmw
+
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
@@ -150,6 +152,11 @@ class Side:
             exc_info=exc_info,
             closed=self._body.is_closed,
         )
+
+    def close(self) -> None:
+        """End what works in the background; the peer has no such door."""
+        if isinstance(self._app, authmw.AuthMiddleware):
+            self._app.close()
 
     def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         answer = self._answer

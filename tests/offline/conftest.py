@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -24,24 +26,29 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def make_filter(keystone: Keystone, bearers: Bearers, clock: Clock) -> MakeFilter:
-    """Make a filter with Keystone's public keys; keyword arguments are more options."""
+def make_any_filter(bearers: Bearers, clock: Clock) -> Iterator[MakeFilter]:
+    """Make a filter that asks Keystone; keyword arguments are more options."""
+    with contextlib.ExitStack() as made:
 
-    def make(**options: str) -> Filter:
-        keys = {"jws_public_key_repository": str(keystone.jws_public_key_repository)}
-        return Filter({**bearers.service_options, **keys, **options}, clock)
+        def make(**options: str) -> Filter:
+            protected = Filter({**bearers.service_options, **options}, clock)
+            made.callback(protected.close)
+            return protected
 
-    return make
+        yield make
 
 
 @pytest.fixture
-def make_remote_filter(bearers: Bearers, clock: Clock) -> MakeFilter:
+def make_filter(keystone: Keystone, make_any_filter: MakeFilter) -> MakeFilter:
+    """Make a filter with Keystone's public keys."""
+    keys = str(keystone.jws_public_key_repository)
+    return functools.partial(make_any_filter, jws_public_key_repository=keys)
+
+
+@pytest.fixture
+def make_remote_filter(make_any_filter: MakeFilter) -> MakeFilter:
     """Make a filter that asks Keystone about every token."""
-
-    def make(**options: str) -> Filter:
-        return Filter({**bearers.service_options, "token_validation": "remote", **options}, clock)
-
-    return make
+    return functools.partial(make_any_filter, token_validation="remote")
 
 
 @pytest.fixture

@@ -48,13 +48,12 @@ class Filter:
 
     def __init__(self, options: dict[str, str], clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
-        door = open_door({**options, "oslo_config_config": _empty_conf()}, clock=self.clock)
-        self._authenticate = door.authenticator.authenticate
+        self._door = open_door({**options, "oslo_config_config": _empty_conf()}, clock=self.clock)
 
     def ask(self, token: str, path: str = "/v1/items") -> Told:
         environ: dict[str, Any] = {"HTTP_X_AUTH_TOKEN": token, "PATH_INFO": path}
         setup_testing_defaults(environ)
-        rejection = self._authenticate(environ)
+        rejection = self._door.authenticator.authenticate(environ)
         headers = {
             name: value
             for name, value in environ.items()
@@ -62,6 +61,10 @@ class Filter:
         }
         status = 200 if rejection is None else rejection.status
         return Told(status, headers, environ.get("keystone.token_info"))
+
+    def close(self) -> None:
+        """End what works in the background."""
+        self._door.close()
 
 
 def _empty_conf() -> Any:
