@@ -158,7 +158,7 @@ def parse_access_rules(rules: object) -> tuple[AccessRule, ...] | None:
 
 def read_strings(members: Mapping[str, object], name: str) -> tuple[str, ...]:
     values = read_optional(members, name, list) or []
-    if not all(type(value) is str for value in values):
+    if any([type(value) is not str for value in values]):  # noqa: C419 - a third of the time
         raise MalformedBody(f"{name!r} is not an array of strings")
     return tuple(values)
 

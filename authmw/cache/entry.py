@@ -95,7 +95,7 @@ def parse_entry(entry: bytes) -> TokenEntry:
     """
     line, _, segment = entry.partition(b"\n")
     try:
-        members = json.loads(line)
+        members = json.loads(line.decode())
         if type(members) is not dict or members.get("version") != ENTRY_VERSION:
             raise CacheError("an entry is of another format")
         answered_at, expires_at = members["answered_at"], members["expires_at"]

@@ -30,11 +30,13 @@ class KeyMaker:
             good, don't overwrite each other's entries with what the other can't open.
     """
 
-    __slots__ = ("_endpoint", "_key", "_sealing")
+    __slots__ = ("_endpoint", "_heads", "_key", "_sealing")
 
     def __init__(self, endpoint: str, secret: Secret | None, sealing: Sealing) -> None:
         self._endpoint = endpoint.encode()
         self._sealing = sealing.mark
+        # Few: one for each kind and strength.
+        self._heads: dict[tuple[str, Strength], bytes] = {}
         self._key = _PUBLIC_KEY if secret is None else secret.derive(b"names of entries")
 
     def make_key(self, kind: str, digest: bytes, strength: Strength = Strength.CURRENT) -> str:
@@ -45,17 +47,21 @@ class KeyMaker:
             digest: what it is kept by: `digest_token` of the token, or the like.
             strength: with which it was validated.
         """
+        head = self._heads.get((kind, strength))
+        if head is None:
+            head = self._heads[kind, strength] = self._make_head(kind, strength)
+        return _PREFIX + hmac.digest(self._key, head + digest, "sha256").hex()
+
+    def _make_head(self, kind: str, strength: Strength) -> bytes:
         parts = (
             FORMAT_VERSION.to_bytes(2),
             self._sealing,
             self._endpoint,
             kind.encode(),
             strength.value.encode(),
-            digest,
         )
-        # With its length before each, no two lists of parts read alike.
-        message = b"".join([len(part).to_bytes(4) + part for part in parts])
-        return _PREFIX + hmac.digest(self._key, message, "sha256").hex()
+        # With its length before each, no two lists of parts read alike, whatever follows.
+        return b"".join([len(part).to_bytes(4) + part for part in parts])
 
 
 def digest_token(token: str) -> bytes:
