@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,7 @@ class SpecialMemcached(ServerProcess):
             is_ready=lambda: is_listening(port),
             log=directory / "memcached.log",
             environ=environ,
+            stop_signal=signal.SIGKILL,
         )
 
 
@@ -105,6 +108,12 @@ class UnixMemcached(ServerProcess):
         user = ["-u", "root"] if os.geteuid() == 0 else []
         super().__init__(
             ["memcached", "-s", str(path), "-t", "2", *user],
-            is_ready=path.exists,
+            is_ready=lambda: _accepts(path),
             log=directory / "memcached.log",
+            stop_signal=signal.SIGKILL,
         )
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -18,7 +19,10 @@ class Memcached(ServerProcess):
         if os.geteuid() == 0:
             command += ["-u", "root"]
         super().__init__(
-            command, is_ready=lambda: is_listening(self.port), log=directory / f"{name}.log"
+            command,
+            is_ready=lambda: is_listening(self.port),
+            log=directory / f"{name}.log",
+            stop_signal=signal.SIGKILL,
         )
 
     @property

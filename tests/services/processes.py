@@ -59,6 +59,7 @@ class ServerProcess:
         log: the file that collects the server's output over all its starts.
         environ: set on top of our own environment.
         working_directory: where the server runs.
+        stop_signal: SIGKILL for what has nothing to put in order, and would take its time.
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class ServerProcess:
         log: Path,
         environ: Mapping[str, str] | None = None,
         working_directory: Path | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
+        self._stop_signal = stop_signal
         self._command = list(command)
         self._is_ready = is_ready
         self.log = log
@@ -119,7 +122,7 @@ class ServerProcess:
             return
         if self.is_running():
             self.resume()
-            self._process.terminate()
+            self._process.send_signal(self._stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace_seconds)
         # The group outlives its leader while a worker is left.
