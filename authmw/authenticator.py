@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Protocol
 
 from authmw import headers, request
 from authmw.checks.access_rules import AccessRule, verify_access
@@ -22,16 +22,29 @@ from authmw.checks.service_roles import has_service_role
 from authmw.checks.token_bind import BindPolicy, verify_binding
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.fingerprint import fingerprint
+from authmw.identity.outage import Outage
 from authmw.refresh import Refresher
+from authmw.rejection import Rejection
 from authmw.resolver import Resolver
 from authmw.token import Token
 from authmw.validation import Strength
 
 _log = logging.getLogger(__name__)
 
-# What makes `keystone.token_auth`: called with the user's token and its string, then the
-# service's, each None where there is none that was accepted.
-MakeTokenAuth = Callable[[Token | None, str | None, Token | None, str | None], object]
+
+class Credentials(Protocol):
+    """What `keystone.token_auth` is, as far as it matters here; see `authmw.token_auth`."""
+
+    def without_user(self) -> Credentials:
+        """Return those of the same request, but for the user's."""
+
+
+# Called with the user's token and its string, then the service's, each None where there is none
+# that was accepted.
+MakeTokenAuth = Callable[[Token | None, str | None, Token | None, str | None], Credentials]
+
+# Holds the bearer token that we copied to X-Auth-Token.
+_COPIED: Final = "authmw.copied_bearer"
 
 # Read by every request: a class looks its members up more slowly.
 _CURRENT = Strength.CURRENT
@@ -54,19 +67,6 @@ class Rules:
     service_token_roles: frozenset[str]
     service_token_roles_required: bool
     bind_policy: BindPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why a request does not reach the app.
-
-    Attributes:
-        status: 401, or 503 where nobody could say.
-        retry_after: seconds; None with a 401.
-    """
-
-    status: int
-    retry_after: int | None = None
 
 
 class Authenticator:
@@ -95,6 +95,7 @@ class Authenticator:
         self._rules = rules
         self._make_token_auth = make_token_auth
         self._requires_binding = rules.bind_policy.is_required
+        self._accepts_bearer = rules.accept_bearer
         self._clock = clock
         self._let_some_through = rules.allow_cors_preflight or bool(rules.public_paths)
         self._warned_of_service_role = False
@@ -137,9 +138,12 @@ class Authenticator:
         """Refuse a token that `authenticate` accepted; return what that would have returned."""
         token: Token = environ[headers.TOKEN]
         _log.info("user token with audit id %s is not acceptable: %s", token.audit_id, error)
+        credentials: Credentials = environ[headers.TOKEN_AUTH]
+        headers.strip_user(environ)
         if not self._rules.delay_auth_decision:
             return Rejection(401)
-        self.admit_anonymous(environ)
+        environ[headers.USER_STATUS_KEY] = headers.INVALID
+        environ[headers.TOKEN_AUTH] = credentials.without_user()
         return None
 
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
@@ -171,8 +175,8 @@ class Authenticator:
                     return rejection
 
         user_string = environ.get("HTTP_X_AUTH_TOKEN")
-        if user_string is None:
-            user_string = self._read_user_token_elsewhere(environ)
+        if user_string is None or self._accepts_bearer:
+            user_string = self._read_user_token(environ)
         if user_string and (user_string := user_string.strip()):
             strength = Strength.ALLOW_EXPIRED if is_service_request else _CURRENT
             try:
@@ -201,13 +205,20 @@ class Authenticator:
             environ[headers.TOKEN_AUTH] = self._make_token_auth(None, None, service, service_string)
         return rejection
 
-    def _read_user_token_elsewhere(self, environ: dict[str, Any]) -> str | None:
-        token: str | None = environ.get("HTTP_X_STORAGE_TOKEN")
-        if token is None and self._rules.accept_bearer:
+    def _read_user_token(self, environ: dict[str, Any]) -> str | None:
+        token: str | None = environ.get("HTTP_X_AUTH_TOKEN")
+        if token is not None:
+            if environ.get(_COPIED) is not token:
+                return token
+            # The app made this request of one that we copied a token in: what it came with
+            # itself counts, or nothing.
+            del environ["HTTP_X_AUTH_TOKEN"]
+        token = environ.get("HTTP_X_STORAGE_TOKEN")
+        if token is None and self._accepts_bearer:
             scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
             if scheme.lower() == "bearer" and credentials:
                 # Services send the caller's token on from here.
-                token = environ["HTTP_X_AUTH_TOKEN"] = credentials.strip()
+                token = environ["HTTP_X_AUTH_TOKEN"] = environ[_COPIED] = credentials.strip()
         return token
 
     def _resolve(
@@ -274,6 +285,8 @@ class Authenticator:
             _log.info("%s %s is not acceptable: %s", what, fingerprint(string), error)
             rejection = Rejection(401)
         else:
-            _log.warning("%s %s could not be validated: %s", what, fingerprint(string), error)
+            # The identity client has warned of an outage already; this says whom it met.
+            level = logging.INFO if isinstance(error, Outage) else logging.WARNING
+            _log.log(level, "%s %s could not be validated: %s", what, fingerprint(string), error)
             rejection = Rejection(503, error.retry_after)
         return None if self._rules.delay_auth_decision else rejection

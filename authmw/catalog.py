@@ -2,73 +2,29 @@
 
 A catalog is by far the largest part of a token body and the same for every token of a
 project, so equal catalogs are one object in a process. Services get it inside
-`keystone.token_info`, where nobody may change it for somebody else: its lists and dicts
-refuse to be changed, while copies (`copy.copy`, `copy.deepcopy`, pickle, JSON) are plain
-lists and dicts.
+`keystone.token_info`, where nobody may change it for somebody else (`authmw.read_only`).
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import weakref
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
+
+from authmw.read_only import ReadOnlyDict, ReadOnlyList
 
 # Objects made from a JSON text of n bytes take about this many times n bytes of memory.
 _MEMORY_PER_JSON_BYTE = 8
 
 
-def _refuse_change(*_: object, **__: object) -> NoReturn:
-    raise TypeError(
-        "the service catalog is shared by all requests and read-only; copy.deepcopy() it first"
-    )
-
-
-class ReadOnlyList(list[Any]):
-    """A list that refuses to be changed; its copies are plain lists."""
-
-    __slots__ = ("__weakref__",)
-
-    append = extend = insert = remove = reverse = sort = clear = pop = _refuse_change
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse_change
-
-    def __copy__(self) -> list[Any]:
-        return list(self)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
-        return [copy.deepcopy(item, memo) for item in self]
-
-    def __reduce_ex__(self, protocol: object) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return list, (list(self),)
-
-
-class ReadOnlyDict(dict[str, Any]):
-    """A dict that refuses to be changed; its copies are plain dicts."""
-
-    __slots__ = ()
-
-    update = setdefault = clear = pop = popitem = _refuse_change
-    __setitem__ = __delitem__ = __ior__ = _refuse_change
-
-    def __copy__(self) -> dict[str, Any]:
-        return dict(self)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
-        return {name: copy.deepcopy(value, memo) for name, value in self.items()}
-
-    def __reduce_ex__(self, protocol: object) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return dict, (dict(self),)
-
-
-def _freeze(members: dict[str, Any]) -> ReadOnlyDict:
+def _freeze(members: dict[str, Any]) -> ReadOnlyDict[Any]:
     for name, value in members.items():
         if type(value) is list:
             members[name] = _freeze_list(value)
     return ReadOnlyDict(members)
 
 
-def _freeze_list(items: list[Any]) -> ReadOnlyList:
+def _freeze_list(items: list[Any]) -> ReadOnlyList[Any]:
     return ReadOnlyList(_freeze_list(item) if type(item) is list else item for item in items)
 
 
@@ -102,7 +58,7 @@ class ServiceCatalog:
         """Return the catalog of this JSON text: the one already there if a token holds it.
 
         Raises:
-            ValueError: not JSON, or not a list of objects.
+            ValueError: not JSON, or not a list of objects with lists of endpoints.
             RecursionError: nested too deep.
         """
         known = _in_use.get(text)
@@ -126,7 +82,10 @@ def _to_v2(services: list[Any]) -> list[dict[str, Any]]:
 
 def _service_to_v2(service: dict[str, Any]) -> dict[str, Any]:
     by_region: dict[str | None, dict[str, Any]] = {}
-    for endpoint in service.get("endpoints") or ():
+    endpoints = service.get("endpoints") or []
+    if not isinstance(endpoints, list):
+        raise ValueError("the endpoints of a service are a list")
+    for endpoint in endpoints:
         if not isinstance(endpoint, dict):
             continue
         interface, url, region = (endpoint.get(key) for key in ("interface", "url", "region"))

@@ -46,7 +46,8 @@ class AuthTokenFixture(Fixture):
         stand_ins.install(source)
         self.addCleanup(stand_ins.remove, source)
         self.addCleanup(self._documents.clear)
-        _log.info("tokens of an AuthTokenFixture are accepted in this process")
+        # In production it would be a way around every check.
+        _log.warning("tokens of an AuthTokenFixture are accepted in this process")
 
     @property
     def tokens(self) -> KeysView[str]:

@@ -99,6 +99,6 @@ class Flights(Generic[T]):
 
 def _raise_again(error: InvalidToken | IdentityUnavailable) -> NoReturn:
     # An exception object collects tracebacks as it is raised, so each thread gets its own.
-    if isinstance(error, InvalidToken):
-        raise InvalidToken(error.reason, error.detail)
-    raise IdentityUnavailable(error.detail, error.retry_after)
+    twin = type(error).__new__(type(error), *error.args)
+    vars(twin).update(vars(error))
+    raise twin

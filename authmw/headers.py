@@ -91,8 +91,10 @@ IDENTITY_HEADERS: Final = (
 USER_STATUS_KEY: Final = to_environ_key(IDENTITY_HEADERS[0].name)
 SERVICE_STATUS_KEY: Final = to_environ_key(IDENTITY_HEADERS[0].service_name)
 
-RESERVED_KEYS: Final = frozenset(
-    {to_environ_key(header.name) for header in IDENTITY_HEADERS}
+_USER_KEYS: Final = frozenset(to_environ_key(header.name) for header in IDENTITY_HEADERS)
+
+RESERVED_KEYS: Final = (
+    _USER_KEYS
     | {to_environ_key(header.service_name) for header in IDENTITY_HEADERS if header.for_service}
     | set(ENVIRON_OBJECTS)
 )
@@ -104,6 +106,12 @@ def strip(environ: dict[str, Any]) -> None:
     if not RESERVED_KEYS.isdisjoint(environ):
         for key in RESERVED_KEYS:
             environ.pop(key, None)
+
+
+def strip_user(environ: dict[str, Any]) -> None:
+    """Take back what was said of the user, and the environ objects, but not the service."""
+    for key in (*_USER_KEYS, *ENVIRON_OBJECTS):
+        environ.pop(key, None)
 
 
 _VALUES: Final = tuple((to_environ_key(header.name), header.value) for header in IDENTITY_HEADERS)

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from authmw import headers
-from authmw.authenticator import Rejection
 from authmw.errors import InvalidToken
-from authmw.rejection import REFUSED, respond
+from authmw.rejection import REFUSED, Rejection, respond
 from authmw.request import begin, end
 from authmw.streaming import keep_current
 from authmw.token import Token
@@ -149,7 +148,8 @@ class AuthMiddleware:
         """Yield what we add to an app's refusal; CORS headers only where it is ours in truth."""
         if status.startswith("401"):
             yield "WWW-Authenticate", self._door.challenge()
-        if REFUSED in environ:
+        # Taken away, so that of several filters one says it, and of one refusal only.
+        if environ.pop(REFUSED, False):
             yield from self._cors_headers(environ)
 
     def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,21 +1,35 @@
-"""The responses the middleware makes itself: 401 and 503 as JSON, as Keystone words them."""
+"""Rejections, and the responses they become: 401 and 503 as JSON, as Keystone words them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
-
-from authmw.authenticator import Rejection
 
 # In the environ of a request that `authmw.require` refused, so that the middleware in front
 # knows the refusal for one of ours.
 REFUSED: Final = "authmw.refused"
 
+REQUIRES_AUTHENTICATION: Final = "The request you have made requires authentication."
+
 _BODIES = {
-    401: ("Unauthorized", "The request you have made requires authentication."),
+    401: ("Unauthorized", REQUIRES_AUTHENTICATION),
     503: ("Service Unavailable", "The identity service can't be asked now; try again later."),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a request does not reach the app.
+
+    Attributes:
+        status: 401, or 503 where nobody could say.
+        retry_after: seconds; None with a 401.
+    """
+
+    status: int
+    retry_after: int | None = None
 
 
 def respond(

@@ -89,18 +89,21 @@ class Resolver:
         try:
             return self._flights.run(key, lambda: self._lead(token, strength, key))
         except IdentityUnavailable:
-            entry = self._memory.get(key)
             # Whoever waited for an answer may have waited for too long.
             now = max(now, self._clock())
-            if entry is None or now >= entry.value.usable_until:
-                raise
-            if strength is Strength.CURRENT:
-                verify_not_expired(entry.value, now)
-            elif now >= entry.value.expires_at:
-                # Whether an expired token may still be used only the endpoint says.
-                raise
-            self._check_again(key, entry)
-            return entry.value
+            # What is good at full strength is good for those who need less.
+            for known in dict.fromkeys((key, token)):
+                entry = self._memory.get(known)
+                if entry is None or now >= entry.value.usable_until:
+                    continue
+                if strength is Strength.CURRENT:
+                    verify_not_expired(entry.value, now)
+                elif now >= entry.value.expires_at:
+                    # Whether an expired token may still be used only the endpoint says.
+                    continue
+                self._check_again(known, entry)
+                return entry.value
+            raise
 
     def _lead(self, token: str, strength: Strength, key: Hashable) -> Token:
         # Read anew: since `recall` another flight may have landed, and time has passed

@@ -93,6 +93,10 @@ class TokenAuth(BaseIdentityPlugin):
         """Whether the request came with a valid service token."""
         return self._service is not None
 
+    def without_user(self) -> TokenAuth:
+        """Return the credentials of the same request, but for the user's."""
+        return type(self)(self._fetch_own_token, None, None, self._service, self._service_string)
+
     def get_auth_ref(self, session: Session) -> AccessInfoV3:  # noqa: ARG002
         """Return what the user's token says; no other can be had.
 

@@ -89,7 +89,8 @@ def _verify_kerberos(principal: object, environ: Mapping[str, Any]) -> None:
     # Authentication schemes are case-insensitive (RFC 9110 §11.1).
     if str(environ.get("AUTH_TYPE", "")).lower() != "negotiate":
         raise _refuse("it is bound by kerberos, and the request was not negotiated")
-    if environ.get("REMOTE_USER") != principal:
+    # Bound to nobody is no match for a request of nobody.
+    if not principal or environ.get("REMOTE_USER") != principal:
         raise _refuse("it is bound by kerberos to another user than REMOTE_USER")
 
 

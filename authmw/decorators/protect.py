@@ -149,8 +149,7 @@ def protect(
 def _answer_misconfigured(
     environ: dict[str, Any], start_response: Callable[..., Any]
 ) -> Iterable[bytes]:
-    from authmw.authenticator import Rejection
-    from authmw.rejection import respond
+    from authmw.rejection import Rejection, respond
 
     rejection = Rejection(503, retry_after=_RETRY_AFTER_SECONDS)
     return respond(rejection, "", (), environ, start_response)

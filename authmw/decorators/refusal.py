@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from authmw.rejection import render_error
+from authmw.rejection import REQUIRES_AUTHENTICATION, render_error
 
 _TITLES = {401: "Unauthorized", 403: "Forbidden"}
 _WORDS = {
@@ -44,10 +44,9 @@ def refuse_unauthenticated(*, is_challenged: bool) -> Refusal:
     Args:
         is_challenged: whether a middleware in front adds WWW-Authenticate to every 401.
     """
-    message = "The request you have made requires authentication."
     # RFC 9110 §15.5.2 wants one in every 401.
     headers = () if is_challenged else (("WWW-Authenticate", "Keystone"),)
-    return Refusal(401, render_error(401, _TITLES[401], message), headers)
+    return Refusal(401, render_error(401, _TITLES[401], REQUIRES_AUTHENTICATION), headers)
 
 
 def refuse_missing(missing: Mapping[str, Sequence[str] | Literal[True]]) -> Refusal:

@@ -62,6 +62,8 @@ def require(
             decorated: F | None = decorate_class(view, decorate)
             if decorated is not None:
                 return decorated
+        if not callable(view):
+            raise TypeError(f"{type(view).__qualname__} is no view: it can't be called")
         wrapper = _wrap_async if inspect.iscoroutinefunction(view) else _wrap
         wrapped: F = wrapper(view, requirement)
         # Pyramid counts a view's arguments, and does not look behind a wrapper.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from authmw.testing import IdentityServer
@@ -137,3 +139,35 @@ def test_expired_token_in_memory_is_asked_about_again_even_for_a_service(
     target.clock.ahead_seconds = 4000
     target.attack(HTTP_X_AUTH_TOKEN=user, HTTP_X_SERVICE_TOKEN=service)
     assert server.calls["validate"] == 1
+
+
+def test_service_token_costs_its_user_nothing_in_an_outage(
+    aim: Aim, server: IdentityServer
+) -> None:
+    """What the user's token alone would be worth, it is worth beside a service token too."""
+    target = aim(http_request_max_retries="0")
+    user = server.issue("member", project="inventory")
+    service = server.issue("service", project="service")
+    assert target.attack(HTTP_X_AUTH_TOKEN=user).status == 200
+    assert target.attack(HTTP_X_AUTH_TOKEN=service).status == 200
+    server.stop()
+    target.clock.ahead_seconds = 400  # past token_cache_time, within identity_outage_grace
+
+    def status(**tokens: Any) -> int:
+        return target.attack(**tokens).status
+
+    assert status(HTTP_X_AUTH_TOKEN=user) == 200
+    assert status(HTTP_X_AUTH_TOKEN=user, HTTP_X_SERVICE_TOKEN=service) == 200
+
+
+def test_in_an_outage_a_service_token_lets_no_expired_user_token_in(
+    aim: Aim, server: IdentityServer
+) -> None:
+    target = aim(http_request_max_retries="0")
+    user = server.issue("member", project="inventory", expires_in=350)
+    service = server.issue("service", project="service")
+    assert target.attack(HTTP_X_AUTH_TOKEN=user).status == 200
+    assert target.attack(HTTP_X_AUTH_TOKEN=service).status == 200
+    server.stop()
+    target.clock.ahead_seconds = 400
+    assert target.attack(HTTP_X_AUTH_TOKEN=user, HTTP_X_SERVICE_TOKEN=service).status == 503

@@ -149,6 +149,12 @@ def test_require_above_protect_is_refused_since_it_would_see_no_token() -> None:
         authmw.require()(authmw.protect(app))
 
 
+@pytest.mark.parametrize("thing", [7, "view", classmethod(lambda _: None), property()])
+def test_what_is_no_view_is_refused_when_it_is_decorated(thing: Any) -> None:
+    with pytest.raises(TypeError, match="is no view: it can't be called"):
+        authmw.require()(thing)
+
+
 def test_require_below_protect_needs_nothing_else(server: IdentityServer) -> None:
     @authmw.protect(**server.service_credentials)
     @authmw.require(roles="member")

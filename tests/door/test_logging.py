@@ -40,3 +40,18 @@ def test_the_reason_is_logged_and_not_told_to_the_client(
     response = protect().get("x" * 9000)
     assert "malformed: 9000 bytes are more than max_token_size = 8000" in caplog.text
     assert "malformed" not in response.text
+
+
+def test_an_outage_is_warned_of_once_and_whom_it_met_is_said_beside_it(
+    protect: Protect, server: IdentityServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever counts warnings counts outages, not the requests that met them."""
+    caplog.set_level(logging.INFO, "authmw")
+    protected = protect(http_request_max_retries="0")
+    token = server.issue(project="inventory")
+    with server.failing(Fault.ERROR_500, "validate"):
+        assert protected.get(token).status_int == 503
+    said = [(record.levelname, record.name) for record in caplog.records]
+    assert said == [("WARNING", "authmw.identity.client"), ("INFO", "authmw.authenticator")]
+    fingerprint = hashlib.sha256(token.encode()).hexdigest()[:12]
+    assert f"user token {fingerprint} could not be validated: GET " in caplog.text

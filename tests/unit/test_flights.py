@@ -9,6 +9,8 @@ import pytest
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.flights import Flights
+from authmw.identity.outage import Outage
+from authmw.identity.outcomes import Outcome
 
 
 class Crowd:
@@ -89,12 +91,14 @@ def test_followers_get_the_leader_s_result() -> None:
     [
         InvalidToken(Reason.NOT_FOUND, "unknown"),
         IdentityUnavailable("frozen", retry_after=7),
+        Outage(Outcome.BREAKER_OPEN, retry_after=7),
     ],
 )
 def test_refusals_and_outages_are_shared_each_as_an_object_of_its_own(error: Exception) -> None:
     _, crowd = run_crowd(lambda _: raise_(error))
     assert {type(outcome) for outcome in crowd.outcomes} == {type(error)}
     assert {str(outcome) for outcome in crowd.outcomes} == {str(error)}
+    assert [vars(outcome) for outcome in crowd.outcomes] == [vars(error)] * 32
     if isinstance(error, IdentityUnavailable):
         assert {getattr(outcome, "retry_after", None) for outcome in crowd.outcomes} == {7}
 

@@ -216,6 +216,14 @@ def test_the_catalog_in_token_info_is_read_only_and_its_copies_are_not() -> None
     assert catalog == CATALOG
 
 
+@pytest.mark.parametrize(
+    "services", [None, {}, "catalog", [7], [{"type": "compute", "endpoints": 7}]]
+)
+def test_what_is_no_catalog_is_refused_as_the_docstring_says(services: object) -> None:
+    with pytest.raises(ValueError, match="list"):
+        ServiceCatalog.from_services(services)
+
+
 def test_equal_catalogs_are_one_object() -> None:
     first, second = read(make_body(), CATALOG), read(make_body("domain"), copy.deepcopy(CATALOG))
     assert first.principal.catalog is second.principal.catalog is not None

@@ -103,6 +103,8 @@ PASSES: list[tuple[dict[str, Any], dict[str, Any], set[str]]] = [
         {"disabled"},
     ),
     ({"bind": {KERBEROS: None}}, {"AUTH_TYPE": "Negotiate", "REMOTE_USER": ""}, {"disabled"}),
+    ({"bind": {KERBEROS: None}}, {"AUTH_TYPE": "Negotiate"}, {"disabled"}),
+    ({"bind": {KERBEROS: ""}}, {"AUTH_TYPE": "Negotiate", "REMOTE_USER": ""}, {"disabled"}),
     (STRANGE_BOUND, {}, {"disabled", "permissive"}),
     (BOTH_BOUND, NEGOTIATED, {"disabled", "permissive"}),
     (BOTH_BOUND, {}, {"disabled"}),
