@@ -67,14 +67,16 @@ class CachedTokenSource:
                 self._cache.clear(_KIND, digest, Strength.CURRENT)
             raise
         except IdentityUnavailable:
-            if known is not None and now < known.answered_at + self._usable_seconds(allow_expired):
+            if allow_expired and place.is_reachable:
+                # What is good at full strength is good for those who need less.
+                place = self._cache.find(_KIND, digest, Strength.CURRENT)
+                known = self._read(place, now, allow_expired=False)
+            usable_seconds = self._cache_seconds + self._grace_seconds
+            if known is not None and now < known.answered_at + usable_seconds:
                 return known
             raise
         self._write(place, answer, now, allow_expired=allow_expired)
         return answer
-
-    def _usable_seconds(self, allow_expired: bool) -> int:  # noqa: FBT001 - private, one use
-        return self._cache_seconds + (0 if allow_expired else self._grace_seconds)
 
     def _read(self, place: Place, now: float, *, allow_expired: bool) -> TokenAnswer | None:
         """Return the answer kept there, if it may be used at all; its age is not judged."""
@@ -87,9 +89,9 @@ class CachedTokenSource:
         expires_at = _read_expiry(answer.body)
         if expires_at is None:
             return  # whoever reads the body will say what is wrong with it
-        ttl_seconds = self._usable_seconds(allow_expired)
+        ttl_seconds = self._cache_seconds
         if not allow_expired:
-            ttl_seconds = min(ttl_seconds, int(expires_at - now))
+            ttl_seconds = min(ttl_seconds + self._grace_seconds, int(expires_at - now))
         self._entries.write(place, answer, expires_at=expires_at, ttl_seconds=ttl_seconds)
 
 

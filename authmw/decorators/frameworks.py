@@ -62,7 +62,9 @@ def _answer_wsgi(start_response: Any, refusal: Refusal) -> object:
 
 
 def _find_django(arguments: Arguments) -> Any:
-    return _first_of(arguments, "django.http", "HttpRequest")
+    # Django REST framework hands its views a request of its own, around Django's.
+    wrapped = _first_of(arguments, "rest_framework.request", "Request")
+    return wrapped or _first_of(arguments, "django.http", "HttpRequest")
 
 
 def _answer_django(_request: Any, refusal: Refusal) -> object:

@@ -186,6 +186,18 @@ def test_what_allow_expired_got_serves_only_those_who_may_ask_for_it() -> None:
         site.ask(after)
 
 
+def test_in_an_outage_what_is_known_at_full_strength_serves_those_who_may_use_it_expired() -> None:
+    """A service that sends a token of its own along must not be worse off for it."""
+    site = Site()
+    site.ask()
+    site.answers(OUTAGE)
+    last = NOW + CACHE_SECONDS + GRACE_SECONDS - 1
+    assert site.ask(last, allow_expired=True) == make_answer()
+    for after in (last + 1, EXPIRES_AT):
+        with pytest.raises(IdentityUnavailable):
+            site.ask(after, allow_expired=True)
+
+
 def test_what_allow_expired_got_has_no_grace() -> None:
     site = Site()
     site.ask(allow_expired=True)

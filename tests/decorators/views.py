@@ -71,20 +71,34 @@ def flask_class(required: Decorator) -> WsgiApp:
     return app
 
 
-def _django(view: Any) -> WsgiApp:
+_DJANGO_URLS = "tests.decorators.urls"
+
+
+def _set_django_up() -> ModuleType:
+    """Configure Django, once in a process; returns the module of its routes."""
     import django
     from django.conf import settings
-    from django.core.handlers.wsgi import WSGIHandler
-    from django.urls import path
 
-    urls = ModuleType("tests.decorators.urls")
-    sys.modules[urls.__name__] = urls
     if not settings.configured:
-        settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=urls.__name__, LOGGING_CONFIG=None)
+        sys.modules[_DJANGO_URLS] = ModuleType(_DJANGO_URLS)
+        # Django REST framework asks who is logged in, of middleware that is not here.
+        rest: dict[str, Any] = {"DEFAULT_AUTHENTICATION_CLASSES": [], "UNAUTHENTICATED_USER": None}
+        settings.configure(
+            ALLOWED_HOSTS=["*"],
+            ROOT_URLCONF=_DJANGO_URLS,
+            LOGGING_CONFIG=None,
+            REST_FRAMEWORK=rest,
+        )
         django.setup()
-    urls.urlpatterns = [path("", view)]  # type: ignore[attr-defined]
-    from django.urls import clear_url_caches
+    return sys.modules[_DJANGO_URLS]
 
+
+def _django(view: Any) -> WsgiApp:
+    urls = _set_django_up()
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.urls import clear_url_caches, path
+
+    urls.urlpatterns = [path("", view)]  # type: ignore[attr-defined]
     clear_url_caches()
     app: WsgiApp = WSGIHandler()
     return app
@@ -105,6 +119,19 @@ def django_class(required: Decorator) -> WsgiApp:
     from django.views import View
 
     class Hello(View):  # type: ignore[misc]
+        @required
+        def get(self, _request: Any) -> Any:
+            return HttpResponse(HELLO, content_type="text/plain")
+
+    return _django(Hello.as_view())
+
+
+def rest_framework_class(required: Decorator) -> WsgiApp:
+    _set_django_up()  # its parts read the settings when they are imported
+    from django.http import HttpResponse
+    from rest_framework.views import APIView
+
+    class Hello(APIView):  # type: ignore[misc]
         @required
         def get(self, _request: Any) -> Any:
             return HttpResponse(HELLO, content_type="text/plain")
@@ -178,6 +205,7 @@ APPS = (
     flask_async_view,
     django_view,
     django_class,
+    rest_framework_class,
     falcon_responder,
     pyramid_view,
     pyramid_class,
