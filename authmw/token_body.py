@@ -30,12 +30,13 @@ class MalformedBody(ValueError):
     """A token body is not of the shape that the Identity API promises; says where."""
 
 
+# Where many tokens come, many were issued in one second and expire in one.
+@functools.lru_cache(maxsize=1024)
 def render_time(seconds: int) -> str:
     """Write epoch seconds as the Identity API does."""
     return f"{_render_minute(seconds // 60)}{seconds % 60:02}.000000Z"
 
 
-# Of the tokens that come in one minute, most were issued and expire in few others.
 @functools.lru_cache(maxsize=256)
 def _render_minute(minutes: int) -> str:
     return datetime.fromtimestamp(minutes * 60, UTC).strftime("%Y-%m-%dT%H:%M:")

@@ -82,6 +82,9 @@ class Answer:
 class Authority(Protocol):
     """One source of answers."""
 
+    def recall(self, key: str) -> Answer | None:
+        """Return what is remembered under an authority key, however old; without I/O."""
+
     def look_up(self, question: Question, now: float) -> Answer | None:
         """Answer a question.
 

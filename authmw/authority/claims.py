@@ -59,12 +59,19 @@ class ClaimsAuthority:
         self._admin_project = admin_project
         self._fresh_seconds = fresh_seconds
 
+    def recall(self, key: str) -> Answer | None:
+        """Return what memory holds; see `Authority`."""
+        entry = self._answers.get(key)
+        if entry is None:
+            return None
+        entry.used = True
+        return entry.value
+
     def look_up(self, question: Question, now: float) -> Answer | None:
         """Answer from the claims; see `Authority`."""
-        entry = self._answers.get(question.key)
-        if entry is not None and now < entry.value.fresh_until:
-            entry.used = True
-            return entry.value
+        known = self.recall(question.key)
+        if known is not None and now < known.fresh_until:
+            return known
         body = self._make_body(question)
         if body is None:
             return None

@@ -80,19 +80,25 @@ class IdentityAuthority:
         self._renewals = PerProcess(_Renewals)
         self._wake = wake
 
+    def recall(self, key: str) -> Answer | None:
+        """Return what memory holds; see `Authority`."""
+        entry = self._answers.get(key)
+        if entry is None:
+            return None
+        entry.used = True
+        return entry.value
+
     def look_up(self, question: Question, now: float) -> Answer:
         """Answer from memory, else ask; see `Authority`."""
-        entry = self._answers.get(question.key)
-        if entry is not None and now < entry.value.fresh_until:
-            entry.used = True
-            return entry.value
-        known = None if entry is None else entry.value
+        known = self.recall(question.key)
+        if known is not None and now < known.fresh_until:
+            return known
         try:
             return self._flights.run(question.key, lambda: self._renew(question, known, now))
         except IdentityUnavailable:
-            entry = self._answers.get(question.key)
-            if entry is not None and now < entry.value.usable_until:
-                return entry.value
+            known = self.recall(question.key)
+            if known is not None and now < known.usable_until:
+                return known
             raise
 
     def _want_renewal(self, question: Question, known: Answer, now: float) -> None:

@@ -18,6 +18,14 @@ class AuthoritySources:
     def __init__(self, sources: Sequence[Authority]) -> None:
         self._sources = tuple(sources)
 
+    def recall(self, key: str) -> Answer | None:
+        """Return what the first source that remembers anything remembers; see `Authority`."""
+        for source in self._sources:
+            answer = source.recall(key)
+            if answer is not None:
+                return answer
+        return None
+
     def look_up(self, question: Question, now: float) -> Answer:
         """Answer a question.
 

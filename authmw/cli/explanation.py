@@ -178,7 +178,7 @@ def _judge_algorithm(jws: CompactJws, settings: Settings) -> Finding:
 
 def _find_key(jws: CompactJws, keys: KeySet, settings: Settings) -> PublicKey:
     candidates = keys.find_candidates(jws.header.algorithm.name, jws.header.kid)
-    tried = candidates[: settings.jws_max_keys]
+    tried = keys.choose(candidates, settings.jws_max_keys)
     key = find_verifying_key(jws, tried)
     if not keys:
         outage = IdentityUnavailable("there is no usable public key: a service answers 503")

@@ -12,8 +12,8 @@ from authmw.config import load_settings
 from authmw.errors import AuthmwError, ConfigurationError, IdentityUnavailable
 from authmw.identity.documents import DocumentFetcher
 from authmw.jose.algorithms import KeyRefused
-from authmw.jose.jwk import parse_jwk_document
 from authmw.keys.directory import DirectoryRefused, read_directory
+from authmw.keys.jwks_uri import ACCEPT, parse_answer
 from authmw.keys.listing import Listing
 from authmw.settings import Settings
 
@@ -85,10 +85,7 @@ def _read_repository(path: str) -> Listing:
 
 def _fetch(settings: Settings, uri: str) -> Listing:
     try:
-        answer = DocumentFetcher(settings)(uri, {"accept": "application/jwk-set+json"})
-        if answer.status != 200:
-            raise KeysUnavailable(f"{uri} can't be used: HTTP status {answer.status}")
-        parsed = parse_jwk_document(answer.body, uri)
+        parsed = parse_answer(DocumentFetcher(settings)(uri, ACCEPT), uri)
     except (OSError, IdentityUnavailable) as error:
         raise KeysUnavailable(f"{uri} gives no answer ({error})") from error
     except KeyRefused as error:

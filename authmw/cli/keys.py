@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 
 from authmw.cli.key_pair import write_key_pair
 from authmw.cli.key_sources import KeysUnavailable, add_key_source_arguments, read_keys
 from authmw.errors import ConfigurationError
+from authmw.jose.key_set import KeySet
 from authmw.jose.keys import PublicKey
 from authmw.keys.listing import Listing
 
+_LONGEST_KID = 100
 _COLUMNS = ("FILE", "ALGORITHM", "KID", "THUMBPRINT", "USED")
 
 
@@ -47,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.keys_command == "list":
         _print_table([_describe(key, accepted) for key in found.keys], found)
         return 0
-    return _check(found, accepted)
+    return _check(found, accepted, settings.jws_max_keys)
 
 
 def _generate(directory: str) -> int:
@@ -68,7 +71,7 @@ def _generate(directory: str) -> int:
     return 0
 
 
-def _check(found: Listing, accepted: Sequence[str]) -> int:
+def _check(found: Listing, accepted: Sequence[str], max_keys: int) -> int:
     problems = [f"{skipped.source} is not used: {skipped.reason}" for skipped in found.skipped]
     problems += found.warnings
     used = [key for key in found.keys if key.algorithm.name in accepted]
@@ -77,6 +80,7 @@ def _check(found: Listing, accepted: Sequence[str]) -> int:
         for key in found.keys
         if key not in used
     ]
+    problems += KeySet(used).describe_surplus(accepted, max_keys)
     if not used:
         problems.append("there is no usable public key: every signed token would get 503")
     for problem in problems:
@@ -88,7 +92,9 @@ def _check(found: Listing, accepted: Sequence[str]) -> int:
 
 def _describe(key: PublicKey, accepted: Sequence[str]) -> tuple[str, ...]:
     use = _describe_use(key, accepted)
-    return key.source, key.algorithm.name, key.kid or "-", key.thumbprint, use
+    # Whoever keeps a JWK set may write anything there; this goes to a terminal.
+    kid = "-" if key.kid is None else json.dumps(key.kid)[1:-1][:_LONGEST_KID]
+    return key.source, key.algorithm.name, kid, key.thumbprint, use
 
 
 def _describe_use(key: PublicKey, accepted: Sequence[str]) -> str:

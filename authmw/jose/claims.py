@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from authmw.errors import InvalidToken, Reason
 
 MAX_NUMERIC_DATE = 253402300799
 """9999-12-31T23:59:59Z: the last second that a `datetime` can hold."""
-
-
-class Lifetime(NamedTuple):  # made once for each token, and a frozen dataclass is slower
-    """When a token was issued and when it ends, in whole epoch seconds."""
-
-    issued_at: int
-    expires_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +27,14 @@ class ClaimRules:
     audience: str | None = None
     tolerance_seconds: int = 5
 
-    def verify(self, claims: Mapping[str, object], now: float) -> Lifetime:
+    def verify(self, claims: Mapping[str, object], now: float) -> tuple[int, int]:
         """Verify iat, exp, nbf, iss and aud.
 
         Args:
             claims: of a token whose signature was verified.
             now: epoch seconds.
+
+        Returns when the token was issued and when it ends, in whole epoch seconds.
 
         Raises:
             InvalidToken: one is missing, mistyped or says no.
@@ -59,7 +53,7 @@ class ClaimRules:
             raise InvalidToken(Reason.WRONG_ISSUER, "'iss' is not jws_issuer")
         if self.audience is not None or "aud" in claims:
             self._verify_audience(claims.get("aud"))
-        return Lifetime(issued_at, expires_at)
+        return issued_at, expires_at
 
     def _verify_audience(self, aud: object) -> None:
         """RFC 7519 §4.1.3: one string, or an array of strings."""

@@ -14,6 +14,10 @@ from authmw.jose.keys import (
 )
 from authmw.jose.strict_json import parse_json_object
 
+# "d" is the private part of EC, OKP and RSA keys alike (RFC 7518 §6.2.2, §6.3.2); of RSA any of
+# the others gives the whole away.
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
+
 
 def parse_key_document(document: bytes, source: str) -> ParsedKeys:
     """Parse what a key file may hold: PEM, a JWK or a JWK set, told apart by how it begins.
@@ -64,8 +68,7 @@ def parse_jwk(jwk: object, source: str) -> PublicKey:
     """
     if not isinstance(jwk, dict):
         raise KeyRefused("a JWK that is no JSON object")
-    # "d" is the private part of EC, OKP and RSA keys alike (RFC 7518 §6.2.2, §6.3.2).
-    if "d" in jwk or jwk.get("kty") == "oct":
+    if not _PRIVATE_MEMBERS.isdisjoint(jwk) or jwk.get("kty") == "oct":
         raise PrivateKeyFound("a private or symmetric JWK; only public keys belong here")
     kid = jwk.get("kid")
     if kid is not None and not isinstance(kid, str):

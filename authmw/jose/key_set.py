@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -18,7 +19,7 @@ class KeySet:
             that no key verifies then gets 503, not 401.
     """
 
-    __slots__ = ("_by_algorithm", "keys", "missing")
+    __slots__ = ("_by_algorithm", "_turn", "keys", "missing")
 
     def __init__(self, keys: Iterable[PublicKey], missing: str | None = None) -> None:
         distinct: dict[tuple[str, str | None], PublicKey] = {}
@@ -31,6 +32,7 @@ class KeySet:
             name = key.algorithm.name
             by_algorithm[name] = (*by_algorithm.get(name, ()), key)
         self._by_algorithm = by_algorithm
+        self._turn = 0
 
     def __bool__(self) -> bool:
         return bool(self.keys)
@@ -45,6 +47,41 @@ class KeySet:
         if kid is None:
             return candidates
         return [key for key in candidates if key.kid is None or key.kid == kid]
+
+    def choose(self, candidates: Sequence[PublicKey], most: int) -> Sequence[PublicKey]:
+        """Return those of the candidates to try on one token, `most` at most.
+
+        Where there are more, the last try goes to each of the others in turn: a key that begins
+        to sign is found after a few tokens, while strangers' tokens, which nothing verifies,
+        never take the tries of the keys in use. A single try is left to the key in use.
+        """
+        if len(candidates) <= most:
+            return candidates
+        if most == 1:
+            return candidates[:1]
+        others = candidates[most - 1 :]
+        last = others[self._turn % len(others)]
+        self._turn += 1  # no lock: a turn that is lost comes again
+        return [*candidates[: most - 1], last]
+
+    def describe_surplus(self, algorithms: Iterable[str], most: int) -> tuple[str, ...]:
+        """Say of which algorithms there are more keys than `most` that every token may need.
+
+        Args:
+            algorithms: the accepted ones (`jws_accepted_algorithms`).
+            most: keys tried for a token (`jws_max_keys`).
+
+        Returns a sentence for each, for the operator. A kid tells keys apart, so those that
+        have one don't count.
+        """
+        counts = Counter(key.algorithm.name for key in self.keys if key.kid is None)
+        return tuple(
+            f"there are {counts[name]} {name} keys without a kid, and jws_max_keys = {most} are "
+            "tried for a token: tokens of the others may be refused; remove the keys that no "
+            f"longer sign, or set jws_max_keys = {counts[name]}"
+            for name in sorted(algorithms)
+            if counts[name] > most
+        )
 
     def try_first(self, key: PublicKey) -> None:
         """Have `key` tried first from now on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from authmw.jose.claims import ClaimRules
 from authmw.jose.jws import CompactJws, find_verifying_key, parse_claims, parse_compact
 from authmw.jose.key_set import KeySet, KeySource
 from authmw.jose.keys import PublicKey
+
+_log = logging.getLogger(__name__)
 
 
 class VerifiedJws(NamedTuple):  # made once for each token, and a frozen dataclass is slower
@@ -50,6 +53,8 @@ class JwsVerifier:
         self._max_keys = max_keys
         self._max_size = max_size
         self._rules = rules
+        self._looked_at: KeySet | None = None
+        self._surplus: tuple[str, ...] = ()
 
     def verify(self, token: str, now: float) -> VerifiedJws:
         """Verify signature and registered claims of one token.
@@ -77,7 +82,10 @@ class JwsVerifier:
     def _find_key(self, jws: CompactJws, now: float) -> PublicKey:
         header = jws.header
         keys = self._source.current(now)
-        tried = keys.find_candidates(header.algorithm.name, header.kid)[: self._max_keys]
+        if keys is not self._looked_at:
+            self._warn_of_surplus(keys)
+        candidates = keys.find_candidates(header.algorithm.name, header.kid)
+        tried = keys.choose(candidates, self._max_keys)
         key = find_verifying_key(jws, tried)
         if key is None:
             keys = self._find_newer_keys(now)
@@ -89,9 +97,26 @@ class JwsVerifier:
         if key is None:
             if keys.missing is not None:
                 raise IdentityUnavailable(f"no key verifies a token, but {keys.missing}")
-            raise InvalidToken(Reason.BAD_SIGNATURE, "no public key verifies the signature")
+            raise InvalidToken(
+                Reason.BAD_SIGNATURE,
+                "no public key verifies the signature" + self._describe_untried(len(candidates)),
+            )
         keys.try_first(key)
         return key
+
+    def _describe_untried(self, fitting: int) -> str:
+        if fitting <= self._max_keys:
+            return ""
+        return f"; only {self._max_keys} of {fitting} that fit were tried (jws_max_keys)"
+
+    def _warn_of_surplus(self, keys: KeySet) -> None:
+        """Warn of keys that are seldom tried, once for each change."""
+        self._looked_at = keys
+        surplus = keys.describe_surplus(self._accepted_algorithms, self._max_keys)
+        if surplus != self._surplus:
+            self._surplus = surplus
+            for sentence in surplus:
+                _log.warning("%s", sentence)
 
     def _find_newer_keys(self, now: float) -> KeySet:
         """The keys after a reload, since the signer's key may be newer than ours."""

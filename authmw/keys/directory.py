@@ -145,13 +145,12 @@ def read_directory(path: str) -> Listing:
         OSError: it can't be read, or a file of it for a reason that is not the file's.
         DirectoryRefused: anyone could put a key there.
     """
-    directory = os.stat(path)
-    access = judge_access(directory.st_mode, is_read_only_mount=_is_read_only(path))
+    access = _judge(os.stat(path), path)
     if access is Access.WORLD_WRITABLE:
         raise DirectoryRefused(f"it is {access.value}: anyone could add a key; chmod o-w")
     files = (_read_file(path, name) for name in _list_names(path))
     listing = judge_files(file for file in files if file is not None)
-    if access is Access.GROUP_WRITABLE:
+    if access.is_doubtful:
         warning = f"the directory is {access.value}"
         return Listing(listing.keys, listing.skipped, (warning, *listing.warnings))
     return listing
@@ -163,7 +162,8 @@ def _list_names(path: str) -> list[str]:
 
 def _scan(path: str) -> _Signature:
     """Describe the directory so that a change of any key file changes the description."""
-    signature: _Signature = {"": (os.stat(path).st_mode,)}
+    directory = os.stat(path)
+    signature: _Signature = {"": (directory.st_mode, directory.st_uid)}
     for name in _list_names(path):
         try:
             found = os.stat(os.path.join(path, name))
@@ -173,8 +173,8 @@ def _scan(path: str) -> _Signature:
             signature[name] = ()
         else:
             signature[name] = (
+                found.st_ctime_ns,  # nobody can set this one; it covers mode and owner too
                 found.st_mtime_ns,
-                found.st_ctime_ns,  # nobody can set this one; it covers the mode too
                 found.st_size,
                 found.st_dev,
                 found.st_ino,
@@ -183,7 +183,7 @@ def _scan(path: str) -> _Signature:
 
 
 def _is_settled(signature: _Signature, now: float) -> bool:
-    changed_ns = max(time for file in signature.values() for time in (*file[:2], 0))
+    changed_ns = max((file[0] for name, file in signature.items() if name and file), default=0)
     return changed_ns < (now - _SETTLED_AFTER_SECONDS) * 1e9
 
 
@@ -206,7 +206,7 @@ def _read_file(directory: str, name: str) -> KeyFile | None:
             return KeyFile(name, trouble="not a regular file")
         with open(descriptor, "rb", closefd=False) as file:
             document = file.read(MAX_FILE_SIZE + 1)
-        access = judge_access(found.st_mode, is_read_only_mount=_is_read_only(descriptor))
+        access = _judge(found, descriptor)
     finally:
         os.close(descriptor)
     if len(document) > MAX_FILE_SIZE:
@@ -214,6 +214,12 @@ def _read_file(directory: str, name: str) -> KeyFile | None:
     return KeyFile(name, document, found.st_mtime_ns, access)
 
 
-def _is_read_only(place: str | int) -> bool:
-    """Whether the mount that a path or an open file is on is read-only."""
-    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+def _judge(found: os.stat_result, place: str | int) -> Access:
+    """Judge the access to a path or an open file."""
+    is_read_only_mount = bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+    return judge_access(
+        found.st_mode,
+        found.st_uid,
+        our_id=os.geteuid(),
+        is_read_only_mount=is_read_only_mount,
+    )

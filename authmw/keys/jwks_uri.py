@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -10,13 +11,14 @@ from authmw.errors import IdentityUnavailable
 from authmw.jose.algorithms import KeyRefused
 from authmw.jose.jwk import parse_jwk_document
 from authmw.jose.key_set import KeySet
-from authmw.jose.keys import SkippedKey
+from authmw.jose.keys import ParsedKeys, SkippedKey
 from authmw.jose.primitives import require_cryptography
 from authmw.keys.last_good import LastGoodKeys, RateLimit
 
 _log = logging.getLogger(__name__)
 
 OPTION = "jws_jwks_uri"
+ACCEPT = {"accept": "application/jwk-set+json, application/json"}
 MAX_BODY_SIZE = 1 << 20
 """Octets of an answer; the fetcher may bound it earlier."""
 MIN_LIFETIME_SECONDS = 60.0
@@ -76,6 +78,7 @@ class JwksUri:
         self._last_good = LastGoodKeys(OPTION, uri, max_age_seconds)
         self._early = RateLimit(early_reload_interval_seconds)
         self._tagged: tuple[str, KeySet] | None = None
+        self._read = KeySet(())
         self._reported: tuple[SkippedKey, ...] = ()
         self._reload_at = float("-inf")
 
@@ -102,7 +105,7 @@ class JwksUri:
         """Ask for the JWK set, conditionally if we have it (RFC 9110 §13.1.2)."""
         # Set before asking: others that look at reload_at meanwhile need not ask too.
         self._reload_at = now + RETRY_SECONDS
-        headers = {"accept": "application/jwk-set+json, application/json"}
+        headers = dict(ACCEPT)
         tagged = self._tagged
         if tagged is not None:
             headers["if-none-match"] = tagged[0]
@@ -121,19 +124,33 @@ class JwksUri:
             self._reload_at = now + lifetime_seconds
 
     def _accept(self, answer: FetchedDocument, now: float) -> None:
-        if answer.status != 200:
-            raise KeyRefused(f"HTTP status {answer.status}")
-        if len(answer.body) > MAX_BODY_SIZE:
-            raise KeyRefused(f"larger than {MAX_BODY_SIZE} octets")
-        parsed = parse_jwk_document(answer.body, self._uri)
+        parsed = parse_answer(answer, self._uri)
         keys = KeySet(parsed.keys)
+        if keys.keys == self._read.keys:
+            keys = self._read  # which knows by now the order to try them in
+        self._read = keys
         self._last_good.accept(keys, now)
         etag = _parse_etag(answer.headers.get("etag", ""))
         self._tagged = None if etag is None else (etag, keys)
         if parsed.skipped != self._reported:
             self._reported = parsed.skipped
-            for skipped in parsed.skipped:
-                _log.warning("%s: a key is not used: %s", self._uri, skipped.reason)
+            # A line for each reason, as a hostile set may hold any number of such keys.
+            for reason, count in Counter(skipped.reason for skipped in parsed.skipped).items():
+                keys_are = "key is" if count == 1 else "keys are"
+                _log.warning("%s: %d %s not used: %s", self._uri, count, keys_are, reason)
+
+
+def parse_answer(answer: FetchedDocument, uri: str) -> ParsedKeys:
+    """Parse the JWK set in an HTTP answer.
+
+    Raises:
+        KeyRefused: (or `PrivateKeyFound`) there is none that may be used.
+    """
+    if answer.status != 200:
+        raise KeyRefused(f"HTTP status {answer.status}")
+    if len(answer.body) > MAX_BODY_SIZE:
+        raise KeyRefused(f"larger than {MAX_BODY_SIZE} octets")
+    return parse_jwk_document(answer.body, uri)
 
 
 def _parse_etag(etag: str) -> str | None:

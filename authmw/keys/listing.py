@@ -11,26 +11,46 @@ from authmw.jose.algorithms import KeyRefused
 from authmw.jose.jwk import parse_key_document
 from authmw.jose.keys import PrivateKeyFound, PublicKey, SkippedKey
 
+_ROOT = 0
+
 
 class Access(enum.Enum):
-    """Who besides the owner can change a file or directory."""
+    """Who besides root and the service's own user can change a file or directory."""
 
     PROTECTED = "protected"
     GROUP_WRITABLE = "writable by its group"
+    OWNED_BY_ANOTHER = "owned by neither root nor the user that reads it"
     WORLD_WRITABLE = "writable by everyone"
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether some other accounts, though not all, can make themselves issuers of tokens.
 
-def judge_access(mode: int, *, is_read_only_mount: bool) -> Access:
-    """Say who can write, by the mode of a file or directory (`st_mode`).
+        That may be meant, as where Keystone's user owns the keys on Keystone's own host: it
+        deserves a warning, and is no reason to refuse every token.
+        """
+        return self in (Access.GROUP_WRITABLE, Access.OWNED_BY_ANOTHER)
 
-    The mode does not matter on a mount that nobody can write through: Kubernetes mounts
-    secrets read-only, with directories of mode 1777. The sticky bit does not help: it keeps
-    others from removing a key, not from adding one.
+
+def judge_access(mode: int, owner_id: int, *, our_id: int, is_read_only_mount: bool) -> Access:
+    """Say who can write, by the mode and owner of a file or directory; the worst counts.
+
+    Neither matters on a mount that nobody can write through: Kubernetes mounts secrets
+    read-only, with directories of mode 1777, and in a container any owner may be seen. The
+    sticky bit does not help: it keeps others from removing a key, not from adding one.
+
+    Args:
+        mode: `st_mode`.
+        owner_id: `st_uid`; an owner may write whatever the mode says, as he can change it.
+        our_id: effective user id of the process that reads.
+        is_read_only_mount: of the mount it is on.
     """
     if is_read_only_mount:
         return Access.PROTECTED
     if mode & stat.S_IWOTH:
         return Access.WORLD_WRITABLE
+    if owner_id not in (_ROOT, our_id):
+        return Access.OWNED_BY_ANOTHER
     return Access.GROUP_WRITABLE if mode & stat.S_IWGRP else Access.PROTECTED
 
 
@@ -78,7 +98,7 @@ def judge_files(files: Iterable[KeyFile]) -> Listing:
             is_private = isinstance(error, PrivateKeyFound)
             skipped.append(SkippedKey(file.name, str(error), is_private))
             continue
-        if file.access is Access.GROUP_WRITABLE:
+        if file.access.is_doubtful:
             warnings.append(f"{file.name} is {file.access.value}")
         keys.extend(parsed.keys)
         skipped.extend(parsed.skipped)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from authmw.authority import Answer, Question
 from authmw.authority.claims_set import parse_audit_ids
 from authmw.authority.key import authority_key
 from authmw.authority.sources import AuthoritySources
-from authmw.jose.verifier import JwsVerifier
+from authmw.jose.verifier import JwsVerifier, VerifiedJws
 from authmw.revocation.verdict import Revocations
 from authmw.token import Token
 from authmw.validation import Strength
@@ -42,28 +44,40 @@ class OfflineValidator:
         An expired token is refused, whatever the strength: whether it may still be used is
         the identity endpoint's to say.
         """
-        claims, issued_at, expires_at, _ = self._verifier.verify(token, now)
-        question = Question(authority_key(claims), claims, token)
-        answer = self._authority.look_up(question, now)
+        verified = self._verifier.verify(token, now)
+        key = authority_key(verified.claims)
+        answer = self._authority.recall(key)
+        if answer is None or now >= answer.fresh_until:
+            if answer is not None:
+                # Somebody is to be asked with this token. A revoked one would be refused, and
+                # what is known of its bearer be forgotten with it.
+                lasting = replace(answer, principal=replace(answer.principal, roles=()))
+                self._revocations.verify_not_revoked(self._join(verified, lasting, now))
+            answer = self._authority.look_up(Question(key, verified.claims, token), now)
+        validated = self._join(verified, answer, now)
+        self._revocations.verify_decidable(validated, now)
+        if answer.renew is not None and now >= answer.renew_from:
+            self._revocations.verify_not_revoked(validated)  # for the same reason
+            answer.renew(Question(key, verified.claims, token), answer, now)
+        return validated
+
+    def _join(self, verified: VerifiedJws, answer: Answer, now: float) -> Token:
+        """Put together what the token says and what its authority says."""
         fresh_until = min(
-            _relied_on_until(answer, now), self._revocations.decidable_until(now), expires_at
+            _relied_on_until(answer, now),
+            self._revocations.decidable_until(now),
+            verified.expires_at,
         )
-        validated = Token.of_principal(
+        return Token.of_principal(
             answer.principal,
             methods=answer.claims.methods,
-            audit_ids=parse_audit_ids(claims),
-            issued_at=issued_at,
-            expires_at=expires_at,
+            audit_ids=parse_audit_ids(verified.claims),
+            issued_at=verified.issued_at,
+            expires_at=verified.expires_at,
             thumbprint=answer.claims.thumbprint,
             fresh_until=fresh_until,
             usable_until=fresh_until,
         )
-        self._revocations.verify_decidable(validated, now)
-        if answer.renew is not None and now >= answer.renew_from:
-            # A revoked token would be refused, and its bearer's answer be forgotten with it.
-            self._revocations.verify_not_revoked(validated)
-            answer.renew(question, answer, now)
-        return validated
 
 
 def _relied_on_until(answer: Answer, now: float) -> int:

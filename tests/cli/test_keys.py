@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from joserfc.jwk import ECKey
 
 from authmw.cli import main
 from authmw.testing import IdentityServer
@@ -163,6 +165,30 @@ def test_checking_finds(
     write(repository, name, content, mode)
     assert main(["keys", "check", str(repository)]) == 1
     assert capsys.readouterr().out.splitlines() == [f"problem: {problem}"]
+
+
+def test_checking_finds_more_keys_than_are_tried(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(1, 9):
+        write(repository, f"{number}.pem", public_pem("ES256", number))
+    assert main(["keys", "check", str(repository)]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("problem: there are 9 ES256 keys without a kid, and jws_max_keys = 8")
+
+
+def test_a_kid_can_not_write_to_the_terminal(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jwk = ECKey.import_key(public_pem("ES256", 1)).as_dict(private=False)
+    kid = "\x1b[2J\nforged.pem  ES256  -  abc  yes" + "x" * 1000
+    write(repository, "odd.jwk", json.dumps({**jwk, "kid": kid}).encode())
+    assert main(["keys", "list", str(repository)]) == 0
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    rows = printed.splitlines()
+    assert len(rows) == 3
+    assert max(map(len, rows)) < 300
 
 
 def test_checking_finds_that_there_is_no_key_at_all(

@@ -110,6 +110,14 @@ def test_private_key_is_refused_with_everything_beside_it(algorithm: str) -> Non
         assert str(private_jwk["d"]) not in str(refusal.value)
 
 
+@pytest.mark.parametrize("left", ["p", "dp", "oth"])
+def test_private_key_of_which_only_a_part_is_left_has_leaked_all_the_same(left: str) -> None:
+    private_jwk = JOSERFC["RS256"](private_pem("RS256")).as_dict(private=True)
+    part = {left: private_jwk.get(left, [])}
+    with pytest.raises(PrivateKeyFound, match="only public keys belong here"):
+        parse_key_document(document({**jwk("RS256"), **part}), "a file")
+
+
 def test_encrypted_and_traditional_private_keys_are_refused_too() -> None:
     key = private_key("RS256")
     for octets in (

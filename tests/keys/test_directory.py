@@ -176,6 +176,18 @@ def test_unchanged_directory_keeps_its_key_set_and_what_that_has_learned(
     assert source.current(later + 3 + MAX_AGE) is before
 
 
+def test_file_from_the_future_is_not_read_again_and_again(path: pathlib.Path) -> None:
+    """Whoever copied it here kept the time that another host's clock gave it."""
+    write(path / "key.pem", public_pem("ES256"))
+    later = time.time() + 60
+    os.utime(path / "key.pem", (later + 86400, later + 86400))
+    source = KeyDirectory(str(path), max_age_seconds=MAX_AGE)
+    source.reload(later)
+    before = source.current(later)
+    source.reload(later + 3)
+    assert source.current(later + 3) is before
+
+
 def test_file_that_has_just_changed_is_read_again(path: pathlib.Path) -> None:
     """Its next change may come within the granularity of the file system's clock."""
     write(path / "key.pem", public_pem("ES256"))
@@ -335,6 +347,26 @@ def test_group_writable_directory_and_file_are_used_with_a_warning(
         f"{path}: the directory is writable by its group",
         f"{path}: key.pem is writable by its group",
     ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_directory_and_file_of_another_user_are_used_with_a_warning(
+    path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(path / "key.pem", public_pem("ES256"))
+    write(path / "ours.pem", public_pem("ES256", 1))
+    later = time.time() + 60
+    source = KeyDirectory(str(path), max_age_seconds=MAX_AGE)
+    source.reload(later)
+    os.chown(path / "key.pem", 12345, -1)
+    source.reload(later + 3)
+    os.chown(path, 12345, -1)
+    source.reload(later + 6)
+    source.reload(later + 9)
+    assert names(source, later + 9) == ["key.pem", "ours.pem"]
+    of_file = f"{path}: key.pem is owned by neither root nor the user that reads it"
+    of_directory = f"{path}: the directory is owned by neither root nor the user that reads it"
+    assert caplog.messages == [of_file, of_directory, of_file]
 
 
 # A directory that can't be read

@@ -62,6 +62,14 @@ def test_set_is_asked_for_conditionally_and_kept_when_it_has_not_changed(
     assert kids(source, NOW + 2 * MAX_AGE) == ["3"]
 
 
+def test_set_that_comes_again_unchanged_keeps_what_was_learned_of_it(server: JwksServer) -> None:
+    source = watch(server)
+    before = source.current(NOW)
+    source.reload(NOW + 300)
+    assert len(server.requests) == 2
+    assert source.current(NOW + 300) is before
+
+
 @pytest.mark.parametrize(
     ("cache_control", "seconds"),
     [
@@ -163,5 +171,16 @@ def test_key_that_is_of_no_use_is_named_in_the_log(
     source.reload(NOW + 300)
     assert kids(source) == ["0"]
     assert caplog.messages == [
-        f"{server.uri}: a key is not used: a JWK of a type or curve that no algorithm here uses"
+        f"{server.uri}: 1 key is not used: a JWK of a type or curve that no algorithm here uses"
+    ]
+
+
+def test_hostile_set_does_not_fill_the_log(
+    server: JwksServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.body = json.dumps({"keys": [1] * 10_000 + [{"kty": "XY"}]}).encode()
+    watch(server)
+    assert caplog.messages == [
+        f"{server.uri}: 10000 keys are not used: a JWK that is no JSON object",
+        f"{server.uri}: 1 key is not used: a JWK of a type or curve that no algorithm here uses",
     ]

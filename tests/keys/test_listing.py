@@ -11,21 +11,31 @@ from tests.jose.signing import private_pem, public_pem
 
 
 @pytest.mark.parametrize(
-    ("mode", "mount", "access"),
+    ("mode", "owner", "mount", "access"),
     [
-        (0o644, "rw", Access.PROTECTED),
-        (0o600, "rw", Access.PROTECTED),
-        (0o664, "rw", Access.GROUP_WRITABLE),
-        (0o620, "rw", Access.GROUP_WRITABLE),
-        (0o646, "rw", Access.WORLD_WRITABLE),
-        (0o666, "rw", Access.WORLD_WRITABLE),
-        (stat.S_IFDIR | 0o1777, "rw", Access.WORLD_WRITABLE),
-        (stat.S_IFDIR | 0o1777, "ro", Access.PROTECTED),
-        (0o666, "ro", Access.PROTECTED),
+        (0o644, "root", "rw", Access.PROTECTED),
+        (0o644, "ours", "rw", Access.PROTECTED),
+        (0o600, "ours", "rw", Access.PROTECTED),
+        (0o664, "root", "rw", Access.GROUP_WRITABLE),
+        (0o620, "ours", "rw", Access.GROUP_WRITABLE),
+        # Whoever owns a file can make it writable.
+        (0o444, "another", "rw", Access.OWNED_BY_ANOTHER),
+        (0o664, "another", "rw", Access.OWNED_BY_ANOTHER),
+        (stat.S_IFDIR | 0o755, "another", "rw", Access.OWNED_BY_ANOTHER),
+        (0o644, "another", "ro", Access.PROTECTED),
+        (0o646, "root", "rw", Access.WORLD_WRITABLE),
+        (0o666, "another", "rw", Access.WORLD_WRITABLE),
+        (stat.S_IFDIR | 0o1777, "root", "rw", Access.WORLD_WRITABLE),
+        (stat.S_IFDIR | 0o1777, "root", "ro", Access.PROTECTED),
+        (0o666, "ours", "ro", Access.PROTECTED),
     ],
 )
-def test_access_is_judged_by_mode_and_mount(mode: int, mount: str, access: Access) -> None:
-    assert judge_access(mode, is_read_only_mount=mount == "ro") is access
+def test_access_is_judged_by_mode_owner_and_mount(
+    mode: int, owner: str, mount: str, access: Access
+) -> None:
+    owner_id = {"root": 0, "ours": 1000, "another": 1001}[owner]
+    found = judge_access(mode, owner_id, our_id=1000, is_read_only_mount=mount == "ro")
+    assert found is access
 
 
 def test_files_that_are_of_no_use_are_skipped_each_for_its_reason() -> None:
@@ -37,9 +47,10 @@ def test_files_that_are_of_no_use_are_skipped_each_for_its_reason() -> None:
             KeyFile("d", private_pem("ES256")),
             KeyFile("e", trouble="can't be read (Permission denied)"),
             KeyFile("f", b'{"keys": [{"kty": "XY"}]}'),
+            KeyFile("g", public_pem("ES256", 3), access=Access.OWNED_BY_ANOTHER),
         ]
     )
-    assert [key.source for key in listing.keys] == ["b", "a"]
+    assert [key.source for key in listing.keys] == ["b", "a", "g"]
     assert [
         (skipped.source, skipped.reason, skipped.is_private) for skipped in listing.skipped
     ] == [
@@ -48,4 +59,7 @@ def test_files_that_are_of_no_use_are_skipped_each_for_its_reason() -> None:
         ("e", "can't be read (Permission denied)", False),
         ("f", "a JWK of a type or curve that no algorithm here uses", False),
     ]
-    assert listing.warnings == ("b is writable by its group",)
+    assert listing.warnings == (
+        "b is writable by its group",
+        "g is owned by neither root nor the user that reads it",
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from authmw.testing import Fault, IdentityServer
+from authmw.testing.revocations import RevokedAttributes
 from tests.offline.embedded import make_filter, wait_for_validations
 from tests.offline.filters import Clock
 
@@ -117,3 +118,39 @@ def test_a_token_known_to_be_revoked_does_not_cost_its_bearer_the_answer(
     with server.failing(Fault.ERROR_503, "validate"):
         assert protected.ask(good).status == 200
     assert server.calls["validate"] <= 2, "nothing was asked about the revoked token"
+
+
+def test_a_token_known_to_be_revoked_does_not_cost_its_bearer_the_grace_when_the_answer_has_ended(
+    server: IdentityServer, clock: Clock, tmp_path: Path
+) -> None:
+    protected = make_filter(server, tmp_path / "keys", clock, revocation_poll_interval="5")
+    revoked, good = (server.issue_jws("member", project="inventory") for _ in range(2))
+    assert [protected.ask(token).status for token in (revoked, good)] == [200, 200]
+    server.revoke(revoked)
+    clock.advance(EARLY_SECONDS)
+    assert protected.ask(revoked).status == 401
+    clock.advance(LATE_SECONDS + REST_SECONDS)
+    assert protected.ask(revoked).status == 401
+    assert server.calls["validate"] == 1, "the events had said it already"
+    with server.failing(Fault.ERROR_503, "validate"):
+        assert protected.ask(good).status == 200
+    clock.advance(REST_SECONDS)
+    assert [protected.ask(token).status for token in (revoked, good)] == [401, 200]
+
+
+def test_a_role_that_is_gone_revokes_no_token_by_what_was_said_before(
+    server: IdentityServer, clock: Clock, tmp_path: Path
+) -> None:
+    protected = make_filter(server, tmp_path / "keys", clock, revocation_poll_interval="5")
+    role = server.directory.add_role("auditor")
+    server.directory.assign("auditor", "member", project="inventory")
+    token = server.issue_jws("member", project="inventory")
+    assert "auditor" in protected.ask(token).headers["HTTP_X_ROLES"].split(",")
+    server.directory.unassign("auditor", "member", project="inventory")
+    server.emit(RevokedAttributes(role_id=role.id))
+    clock.advance(EARLY_SECONDS)
+    assert protected.ask(token).status == 401
+    clock.advance(LATE_SECONDS + REST_SECONDS)
+    told = protected.ask(token)
+    assert told.status == 200
+    assert "auditor" not in told.headers["HTTP_X_ROLES"].split(",")
