@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from authmw.process import PerProcess
 _log = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 2.0
+_MOMENT_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +87,37 @@ class LastGoodKeys:
 class RateLimit:
     """Has something done at most once in an interval, and refuses at once otherwise.
 
-    Whoever comes while it is being done waits for that, and no longer than
-    `_PATIENCE_SECONDS`: what he came for may be what is being read.
+    Whoever comes while it is being done waits for that, as what he came for may be what is
+    being read; but only in its first `_PATIENCE_SECONDS`, so that something that hangs holds
+    up nobody else.
+
+    Args:
+        interval_seconds: between one time and the next.
+        steady_clock: seconds, monotonic.
     """
 
-    def __init__(self, interval_seconds: float) -> None:
+    def __init__(
+        self, interval_seconds: float, steady_clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._steady_clock = steady_clock
         self._interval_seconds = interval_seconds
         self._granted_at = float("-inf")
+        self._began_at = float("-inf")  # by the steady clock
         self._under_way = PerProcess(threading.Lock)
 
     def attempt(self, work: Callable[[], None], now: float) -> bool:
         """Do `work()` if it may be done now; tell whether it was."""
         lock = self._under_way.get()
-        if not lock.acquire(timeout=_PATIENCE_SECONDS):
+        patience = self._began_at + _PATIENCE_SECONDS - self._steady_clock()
+        # Who holds it may be about to begin only.
+        if not lock.acquire(timeout=max(patience, _MOMENT_SECONDS)):
             return False
         try:
             # abs(): a clock that was set back must not refuse for as long as it was ahead.
             if abs(now - self._granted_at) < self._interval_seconds:
                 return False
             self._granted_at = now
+            self._began_at = self._steady_clock()
             work()
             return True
         finally:

@@ -43,6 +43,26 @@ def test_who_comes_while_it_is_under_way_is_refused_only_once_it_is_done() -> No
     assert order == ["reloaded", *["refused"] * 4]
 
 
+def test_work_that_hangs_holds_up_nobody_who_comes_late() -> None:
+    seconds = [0.0]
+    limit = RateLimit(1.0, steady_clock=lambda: seconds[0])
+    started, may_finish = threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        assert may_finish.wait(30)
+
+    hanging = threading.Thread(target=limit.attempt, args=(work, 10.0))
+    hanging.start()
+    assert started.wait(30)
+    seconds[0] = 2.1
+    assert not limit.attempt(lambda: None, 20.0), "though an interval has passed"
+    assert hanging.is_alive()
+    may_finish.set()
+    hanging.join(30)
+    assert limit.attempt(lambda: None, 20.0)
+
+
 def test_work_that_fails_holds_nobody_up() -> None:
     limit = RateLimit(1.0)
     with pytest.raises(ZeroDivisionError):
