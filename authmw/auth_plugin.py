@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 
 from authmw.errors import ConfigurationError
 from authmw.lookup import Lookup
+from authmw.option_types import SharedOpt
 from authmw.options import GROUP
 
 if TYPE_CHECKING:
     from keystoneauth1.loading import BaseLoader
     from keystoneauth1.plugin import BaseAuthPlugin
+    from oslo_config import cfg
 
 LOG = logging.getLogger(__name__)
 
 _NAMESPACE = "keystoneauth1.plugin"
+_INSTALL = "install the libraries this plugin needs, or choose another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,28 @@ def read_auth_options(lookup: Lookup) -> AuthOptions | None:
     registered = loading.get_auth_plugin_conf_options(loader)
     values: dict[str, object] = {}
     for opt, oslo_opt in zip(options, registered, strict=True):
-        value = lookup.read(oslo_opt, section)
+        value = lookup.read(_never_required(oslo_opt), section)
         # The conversion to oslo.config's options loses the default.
         values[opt.dest] = opt.default if value is None else value
     return AuthOptions(auth_type, section, MappingProxyType(values))
+
+
+def _never_required(opt: cfg.Opt) -> cfg.Opt:
+    """Return the option for a conf whose files need not say it.
+
+    Its value may stand in the paste file, which oslo.config does not know: it would then
+    refuse to read its own files again. `load_auth_plugin` says what is missing.
+    """
+    return SharedOpt(
+        opt.name,
+        type=opt.type,
+        dest=opt.dest,
+        metavar=opt.metavar,
+        default=opt.default,
+        secret=opt.secret,
+        help=opt.help,
+        deprecated_opts=opt.deprecated_opts,
+    )
 
 
 def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
@@ -122,8 +143,11 @@ def _find_loader(auth_type: str) -> BaseLoader[BaseAuthPlugin]:
             auth_type,
             f"write {' or '.join(near)}" if near else f"write one of {', '.join(installed)}",
         ) from None
-    if not loader.available:
+    except Exception as error:
+        # Importing it may fail in any way where one of its libraries is missing.
         raise ConfigurationError(
-            "auth_type", auth_type, "install the libraries this plugin needs, or choose another"
-        )
+            "auth_type", auth_type, f"{_INSTALL} ({type(error).__name__}: {error})"
+        ) from error
+    if not loader.available:
+        raise ConfigurationError("auth_type", auth_type, _INSTALL)
     return loader

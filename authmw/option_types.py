@@ -81,8 +81,9 @@ class SharedOpt(cfg.Opt):
     Services import keystonemiddleware, before or after our filter is built, and that
     registers its options, worded differently, in the same group. To oslo.config any
     difference is a DuplicateOptError that stops the service. Ours therefore equals an
-    option of the same name, default and deprecated names, whatever its help and bounds;
-    being of a subclass, our comparison is the one Python asks, in either order.
+    option of the same name, default and deprecated names, whatever its help and bounds, and
+    whether or not it must be set; being of a subclass, our comparison is the one Python
+    asks, in either order.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -99,14 +100,13 @@ class SharedOpt(cfg.Opt):
 
 
 def _contract(opt: cfg.Opt) -> tuple[object, ...]:
-    """What a reader of the option relies on."""
+    """What a reader of the option relies on; whoever misses a value says so when reading."""
     return (
         opt.name,
         opt.dest,
         opt.default,
         opt.multi,
         opt.secret,
-        opt.required,
         {(deprecated.group, deprecated.name) for deprecated in opt.deprecated_opts},
     )
 

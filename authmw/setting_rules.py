@@ -17,9 +17,10 @@ _VERSION_3 = re.compile(r"v?3(\.[0-9]+)?", re.ASCII)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _UNSAFE_IN_HEADER = re.compile(r"[^\x21-\x7e]|[\"\\]")
 
-
 # Random characters; what a guesser has to try is far past reach then.
 _SHORTEST_SECRET = 32
+# The life of a token by Keystone's default.
+_SHORTEST_RETENTION_SECONDS = 3600
 
 
 def verify_settings(settings: Settings) -> list[str]:
@@ -116,8 +117,8 @@ def _verify_offline(settings: Settings) -> None:
     if settings.jws_claim_names:
         _verify_claim_names(settings.jws_claim_names)
     uri = settings.jws_jwks_uri
-    if uri is not None and not _is_http(uri):
-        raise ConfigurationError("jws_jwks_uri", uri, "write an https URI")
+    if uri is not None:
+        _verify_keys_uri(uri)
     if settings.shadow_validation and settings.token_validation is Validation.OFFLINE:
         raise ConfigurationError(
             "shadow_validation",
@@ -130,6 +131,21 @@ def _verify_offline(settings: Settings) -> None:
             raise ConfigurationError("token_validation", "offline", needs)
         if settings.shadow_validation:
             raise ConfigurationError("shadow_validation", "true", needs)
+
+
+def _verify_keys_uri(uri: str) -> None:
+    try:
+        parts = urlsplit(uri)
+        is_http = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_http = False
+    if not is_http:
+        shown = "***" if "@" in uri else uri
+        raise ConfigurationError("jws_jwks_uri", shown, "write an https URI")
+    if "@" in parts.netloc:
+        raise ConfigurationError(
+            "jws_jwks_uri", "***", "write it without user and password, which are never sent"
+        )
 
 
 def _verify_claim_names(names: Mapping[str, str]) -> None:
@@ -164,7 +180,7 @@ def _verify_revocation(settings: Settings) -> None:
             "write a number of seconds, or token_validation = offline if signed tokens are to "
             "stay good until they expire, revoked or not",
         )
-    if interval > settings.revocation_max_staleness:
+    if interval >= settings.revocation_max_staleness:
         raise ConfigurationError(
             "revocation_max_staleness",
             settings.revocation_max_staleness,
@@ -226,19 +242,21 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
                 yield (f"{option} has no effect without jws_public_key_repository or jws_jwks_uri")
     if settings.jws_claim_names and "claims" not in settings.jws_authority:
         yield "jws_claim_names has no effect without claims in jws_authority"
+    if settings.revocation_retention < _SHORTEST_RETENTION_SECONDS:
+        yield (
+            "revocation_retention is less than an hour: a revoked token is good again if it lives "
+            "longer; write no less than the life of a token"
+        )
+    if settings.validates_offline and settings.revocation_poll_interval and settings.auth is None:
+        yield (
+            "without auth_type nobody can ask for revocation events, and every signed token gets "
+            "503; set auth_type, or token_validation = offline and revocation_poll_interval = 0"
+        )
     if settings.validates_offline and settings.revocation_poll_interval == 0:
         yield (
             "revocation_poll_interval = 0: revoked tokens validated offline stay good until they "
             "expire"
         )
-
-
-def _is_http(uri: str) -> bool:
-    try:
-        parts = urlsplit(uri)
-        return parts.scheme in ("https", "http") and bool(parts.hostname)
-    except ValueError:
-        return False
 
 
 def _is_loopback(uri: str) -> bool:

@@ -12,8 +12,8 @@ from webtest import TestApp
 import authmw
 import authmw.options
 import authmw.opts
-from authmw.authenticator import Rejection
 from authmw.errors import InvalidToken, Reason
+from authmw.rejection import Rejection
 from authmw.testing import IdentityServer
 from authmw.token import Token
 from tests.door.conftest import Protected, Service

@@ -206,6 +206,24 @@ def test_the_conf_that_was_current_at_the_start_is_followed(
     assert protected.get().status_int == 200
 
 
+def test_credentials_in_paste_alone_do_not_keep_the_service_from_reloading(
+    tmp_path: Path, server: IdentityServer, deployment: Deployment
+) -> None:
+    path = tmp_path / "bare.conf"
+    path.write_text("[keystone_authtoken]\ndelay_auth_decision = false\n")
+    conf = cfg.ConfigOpts()
+    conf([], project="service", default_config_files=[str(path)])
+    service = Service()
+    deployment.middleware = authmw.AuthProtocol(
+        service, {"oslo_config_config": conf, **server.service_credentials}
+    )
+    protected = Protected(server, service, TestApp(deployment.middleware))
+    assert protected.get().status_int == 401
+    path.write_text("[keystone_authtoken]\ndelay_auth_decision = true\n")
+    conf.mutate_config_files()
+    assert protected.get().status_int == 200
+
+
 def test_a_filter_nobody_uses_any_more_is_not_held_by_the_conf(deployment: Deployment) -> None:
     deployment.start()
     deployment.middleware.close()

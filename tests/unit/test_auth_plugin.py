@@ -142,6 +142,35 @@ def test_a_service_may_load_the_same_plugin_from_the_conf_itself(tmp_path: Path)
     load_settings({"oslo_config_config": conf})
 
 
+@pytest.mark.parametrize("source", ["paste", "file"])
+def test_a_service_that_loads_the_plugin_itself_may_register_its_options_first(
+    source: str, tmp_path: Path
+) -> None:
+    conf = conf_of(tmp_path, section("keystone_authtoken", PASSWORD if source == "file" else {}))
+    conf.register_opts(loading.get_auth_plugin_conf_options("password"), "keystone_authtoken")
+    paste = PASSWORD if source == "paste" else {}
+    settings = load_settings({"oslo_config_config": conf, **paste})
+    assert isinstance(load_auth_plugin(settings.auth), generic.Password)
+
+
+@pytest.mark.parametrize("auth_section", [None, "credentials"])
+def test_credentials_in_paste_alone_let_the_service_read_its_files_again(
+    auth_section: str | None, tmp_path: Path
+) -> None:
+    # auth_url is a required option of the plugin, and no file says it.
+    conf = conf_of(tmp_path, "")
+    paste = PASSWORD | ({} if auth_section is None else {"auth_section": auth_section})
+    load_settings({"oslo_config_config": conf, **paste})
+    conf.mutate_config_files()
+    assert conf.reload_config_files()
+    # Whoever then loads the plugin from the files is told by the plugin what is missing.
+    loading.register_auth_conf_options(conf, "keystone_authtoken")
+    conf.register_opts(
+        loading.get_auth_plugin_conf_options("password"), auth_section or "keystone_authtoken"
+    )
+    load_settings({"oslo_config_config": conf, **paste})
+
+
 def test_a_plugin_can_be_made_again_and_is_another_object() -> None:
     settings = load_settings({"oslo_config_config": cfg.ConfigOpts(), **PASSWORD})
     assert load_auth_plugin(settings.auth) is not load_auth_plugin(settings.auth)
@@ -177,6 +206,20 @@ def test_an_unknown_auth_type_is_refused_with_the_nearest_installed_ones() -> No
 def test_an_auth_type_like_no_other_is_refused_with_all_installed_ones() -> None:
     with pytest.raises(ConfigurationError, match=r"write one of .*password, .*v3totp"):
         load_settings({"oslo_config_config": cfg.ConfigOpts(), "auth_type": "zzzzzz"})
+
+
+def test_a_plugin_that_breaks_while_it_is_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # So does v3samlpassword where lxml is not installed.
+    def fail(_name: str) -> object:
+        raise AttributeError("'NoneType' object has no attribute '_Element'")
+
+    monkeypatch.setattr(loading, "get_plugin_loader", fail)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({"oslo_config_config": cfg.ConfigOpts(), "auth_type": "v3samlpassword"})
+    assert str(caught.value) == (
+        "[keystone_authtoken] auth_type = 'v3samlpassword': install the libraries this plugin "
+        "needs, or choose another (AttributeError: 'NoneType' object has no attribute '_Element')"
+    )
 
 
 def test_options_a_plugin_needs_are_named(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from authmw.options import GROUP, OPTIONS
 from authmw.setting_rules import verify_settings
 from authmw.settings import Validation
 
+CREDENTIALS = {"auth_type": "none", "endpoint": "http://127.0.0.1:5000"}
 SECRET = "a-secret-of-no-less-than-32-characters"
 
 
@@ -389,6 +390,13 @@ WRONG_TOGETHER: list[tuple[dict[str, object], str]] = [
     ),
     ({"jws_jwks_uri": "file:///keys"}, "jws_jwks_uri = 'file:///keys': write an https URI"),
     ({"jws_jwks_uri": "https://[x"}, "jws_jwks_uri = 'https://[x': write an https URI"),
+    ({"jws_jwks_uri": "https://id:5OOO/k"}, "jws_jwks_uri = 'https://id:5OOO/k': write an https"),
+    ({"jws_jwks_uri": "https://id:99999/"}, "jws_jwks_uri = 'https://id:99999/': write an https"),
+    ({"jws_jwks_uri": f"https://nova:{SECRET}@id:5OOO/k"}, "jws_jwks_uri = '***': write an https"),
+    (
+        {"jws_jwks_uri": f"https://nova:{SECRET}@id/k"},
+        "jws_jwks_uri = '***': write it without user and password, which are never sent",
+    ),
     (
         {"token_validation": "offline"},
         "token_validation = 'offline': set jws_public_key_repository or jws_jwks_uri",
@@ -412,6 +420,10 @@ WRONG_TOGETHER: list[tuple[dict[str, object], str]] = [
     (
         {"revocation_poll_interval": "700", "jws_public_key_repository": "/keys"},
         "revocation_max_staleness = 600: write more than revocation_poll_interval, which is 700",
+    ),
+    (
+        {"revocation_poll_interval": "600", "jws_public_key_repository": "/keys"},
+        "revocation_max_staleness = 600: write more than revocation_poll_interval, which is 600",
     ),
     ({"oslo_config_config": "nova"}, "oslo_config_config = 'nova': pass a ConfigOpts object"),
     ({"oslo_config_config": 3}, "oslo_config_config = 'int': pass a ConfigOpts object"),
@@ -451,7 +463,7 @@ ALLOWED: list[dict[str, object]] = [
     {"auth_version": "3"},
     {"auth_version": "v3.0"},
     {"memcache_security_strategy": "ENCRYPT", "memcache_secret_key": SECRET},
-    {"token_validation": "offline", "jws_public_key_repository": "/keys"},
+    {"token_validation": "offline", "jws_public_key_repository": "/keys", **CREDENTIALS},
     {"shadow_validation": "true", "token_validation": "remote", "jws_jwks_uri": "https://id/k"},
     {"revocation_poll_interval": "0"},
     {"revocation_poll_interval": "700", "token_validation": "remote"},
@@ -459,7 +471,8 @@ ALLOWED: list[dict[str, object]] = [
     {"enforce_token_bind": "kerberos"},
     {"enforce_token_bind": "x5t#S256"},
     {"memcache_sasl_enabled": "true", "memcache_username": "x", "memcache_password": SECRET},
-    {"jws_jwks_uri": "http://127.0.0.1:5000/keys"},
+    {"jws_jwks_uri": "http://127.0.0.1:5000/keys", **CREDENTIALS},
+    {"revocation_retention": "3600"},
     {"jws_authority": "claims,identity", "jws_claim_names": "roles:groups"},
 ]
 
@@ -495,6 +508,11 @@ DOUBTFUL: list[tuple[dict[str, object], str]] = [
         },
         "revocation_poll_interval = 0: revoked tokens validated offline stay good until",
     ),
+    (
+        {"jws_public_key_repository": "/keys", "jws_authority": "claims"},
+        "without auth_type nobody can ask for revocation events, and every signed token gets 503",
+    ),
+    ({"revocation_retention": "3599"}, "revocation_retention is less than an hour: a revoked"),
 ]
 
 
