@@ -6,11 +6,13 @@ An answer about one token is kept under its authority key, and serves every toke
 from __future__ import annotations
 
 from authmw.authority import Question
+from authmw.authority.agreement import verify_agreement
 from authmw.cache.answers import AnswerEntries
 from authmw.cache.keys import digest_token
 from authmw.cache.shared import Place, SharedCache
-from authmw.errors import IdentityUnavailable, InvalidToken
+from authmw.errors import CacheError, IdentityUnavailable, InvalidToken
 from authmw.identity.answer import TokenAnswer, TokenSource
+from authmw.token import MalformedBody, Principal
 
 _KIND = "authority"
 
@@ -54,7 +56,7 @@ class CachedAuthoritySource:
         """Return what is remembered, else ask; see `authmw.authority.identity.Ask`."""
         # One digest for all: what an entry is about is in its key as well.
         place = self._cache.find(_KIND, digest_token(question.key))
-        known = self._read(place, now, newer_than)
+        known = self._read(place, question, now, newer_than)
         if known is not None and now < known.answered_at + self._cache_seconds:
             return known
         try:
@@ -66,14 +68,34 @@ class CachedAuthoritySource:
             if known is not None and now < known.answered_at + self._usable_seconds:
                 return known
             raise
-        self._entries.write(
-            place,
-            answer,
-            expires_at=answer.answered_at + self._usable_seconds,
-            ttl_seconds=self._usable_seconds,
-        )
-        return answer
+        if _find_fault(answer, question) is None:
+            self._entries.write(
+                place,
+                answer,
+                expires_at=answer.answered_at + self._usable_seconds,
+                ttl_seconds=self._usable_seconds,
+            )
+        return answer  # whoever asks will say what is wrong with it
 
-    def _read(self, place: Place, now: float, newer_than: int) -> TokenAnswer | None:
+    def _read(
+        self, place: Place, question: Question, now: float, newer_than: int
+    ) -> TokenAnswer | None:
         entry = self._entries.read(place, now)
-        return entry.answer if entry is not None and entry.answer.answered_at > newer_than else None
+        if entry is None or entry.answer.answered_at <= newer_than:
+            return None
+        fault = _find_fault(entry.answer, question)
+        if fault is None:
+            return entry.answer
+        self._cache.report_unreadable(
+            CacheError(f"an entry about a bearer can't be the truth: {fault}")
+        )
+        return None
+
+
+def _find_fault(answer: TokenAnswer, question: Question) -> str | None:
+    """Say why an answer would be refused, as nobody else should get it; None: it would not."""
+    try:
+        verify_agreement(Principal.from_body(answer.body, answer.catalog), question.keystone)
+    except (MalformedBody, InvalidToken, IdentityUnavailable) as error:
+        return str(error)
+    return None

@@ -30,7 +30,8 @@ class Refusals:
         if not self._known:
             return
         known = self._known.get(_digest(key))
-        if known is not None and now < known[0]:
+        # The lower bound is for a clock that was set back.
+        if known is not None and known[0] - self._seconds - 1 <= now < known[0]:
             # A new object: an exception collects tracebacks as it is raised.
             raise InvalidToken(known[1].reason, known[1].detail)
 

@@ -15,6 +15,7 @@ import email.utils
 import io
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -132,11 +133,14 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> int:
 
 
 def parse_http_date(written: str) -> float | None:
-    """Return an HTTP date (RFC 9110 §5.6.7) as epoch seconds, None if it is none."""
+    """Return an HTTP date (RFC 9110 §5.6.7) as epoch seconds, None if it is none since 1970."""
     try:
-        return email.utils.parsedate_to_datetime(written).timestamp()
+        date = email.utils.parsedate_to_datetime(written)
+        # HTTP speaks UTC; one of its forms does not say so.
+        seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except (ValueError, OverflowError, TypeError):
         return None
+    return seconds if seconds >= 0 else None
 
 
 def _use_deadline_pools(manager: PoolManager) -> None:

@@ -8,7 +8,6 @@ shape it should have; who may have written them is the store's affair (seal, fil
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from authmw.revocation.attributes import ATTRIBUTE_BY_NAME
 from authmw.revocation.events import RevocationEvent
 
 _FORMAT = 1
+_LATEST_SECONDS = 253_402_300_799  # in year 9999: what a datetime can say
 
 
 class MalformedRecord(ValueError):
@@ -130,7 +130,12 @@ def _string(members: dict[str, object], name: str) -> str:
 
 def _time(members: dict[str, object], name: str) -> float:
     value = members.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    # Not isfinite(), which itself fails for a number of hundreds of digits.
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 0 <= value <= _LATEST_SECONDS
+    ):
         raise MalformedRecord(f"{name!r} is not a time")
     return value
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import random
-import secrets
 import threading
 from datetime import UTC, datetime
 
@@ -20,6 +19,7 @@ from authmw.revocation.bulletin import Notice
 from authmw.revocation.events import MalformedEvents, parse_events
 from authmw.revocation.facts import facts_of
 from authmw.revocation.knowledge import Knowledge
+from authmw.revocation.since import SinceTimes
 from authmw.revocation.source import EventsForbidden, EventSource
 from authmw.revocation.store import SharedStore
 from authmw.token import Token
@@ -86,7 +86,7 @@ class RevocationFeed:
         self._board = None if store is None else Board(store, lease_seconds=lease_seconds)
         self._patience = 2 * lease_seconds + _PATIENCE_SECONDS
         self._polling = PerProcess(threading.Lock)
-        self._since_count = secrets.randbelow(1_000_000)
+        self._since = SinceTimes()
         self._tried_at: float | None = None
         self._waiting_since: float | None = None
         self._notice: Notice | None = None
@@ -198,7 +198,12 @@ class RevocationFeed:
         self._tried_at = now
         self._waiting_since = None
         try:
-            answer = self._source.fetch_events(self._render_since(self._known.covers_from))
+            answer = self._source.fetch_events(self._since.render(self._known.covers_from))
+            if answer.date is not None and answer.date < self._known.covers_from:
+                # The clock we went by ran ahead, who knows for how long: what was made
+                # meanwhile is in no answer to such a question.
+                answer = self._source.fetch_events(self._since.render(0.0))
+                self._known.forget_coverage()
             answered_at = now if answer.date is None else answer.date
             events = parse_events(answer.document, int(answered_at))
         except EventsForbidden as error:
@@ -218,16 +223,6 @@ class RevocationFeed:
             self.answered_at = now
             self.is_forbidden = False
             self._report(None)
-
-    def _render_since(self, covers_from: float) -> str:
-        """Write a time that was never asked for before.
-
-        Keystone remembers its answer for each `since`, and may go on giving it after there
-        was an event. Events have whole seconds, so the fraction is free to be our counter.
-        """
-        self._since_count = (self._since_count + 1) % 1_000_000
-        since = datetime.fromtimestamp(int(covers_from), UTC)
-        return f"{since:%Y-%m-%dT%H:%M:%S}.{self._since_count:06}Z"
 
     def _report(self, trouble: str | None) -> None:
         if trouble is not None and self._trouble is None:

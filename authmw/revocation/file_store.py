@@ -98,7 +98,11 @@ class FileStore:
                 except BlockingIOError:
                     yield None
                 else:
-                    yield file
+                    try:
+                        yield file
+                    finally:
+                        # Closing is not enough: a child forked just now has it open, too.
+                        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
     def _path(self, name: str) -> Path:
         return self._directory / f"{self._name}.{name}"

@@ -108,7 +108,7 @@ class EventIndex:
         """Take events in, drop those past retention, and return those that were news.
 
         Args:
-            now: the time of whoever made the events, epoch seconds.
+            now: epoch seconds; if in doubt too early, which keeps events for longer.
         """
         self._drop_old(now)
         news = [event for event in events if self._put(event, now)]

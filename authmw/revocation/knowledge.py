@@ -16,6 +16,9 @@ _log = logging.getLogger(__name__)
 OVERLAP_SECONDS = 60
 # By how much more than our own clock the server's may have moved on between two answers.
 _CLOCK_SLACK_SECONDS = 5
+# Of `revocation_max_events`. Two, as old ones go while new ones come.
+_WARN_FROM_PART = 0.9
+_WARN_AGAIN_BELOW_PART = 0.7
 
 
 class Knowledge:
@@ -34,6 +37,7 @@ class Knowledge:
         self.covers_to: float | None = None
         self._covered_at = 0.0
         self._max_events = max_events
+        self._is_filling_up = False
 
     @property
     def covers_from(self) -> float:
@@ -60,7 +64,7 @@ class Knowledge:
                 elapsed = max(now - self._covered_at, 0.0)
                 date = min(date, self.covers_to + elapsed + _CLOCK_SLACK_SECONDS)
             self.move_on(date, now)
-        self._add(events, now if self.covers_to is None else self.covers_to)
+        self._add(events, self.covers_to, now)
         if self.covers_to is not None:
             self.window.record(events, covers_from, self.covers_to)
 
@@ -78,7 +82,7 @@ class Knowledge:
                 return False
             bulletins.insert(0, full)
         for bulletin in bulletins:
-            self._add(bulletin.events, bulletin.covers_to)
+            self._add(bulletin.events, bulletin.covers_to, now)
             if bulletin.forgotten_before is not None:
                 self.index.forget_before(bulletin.forgotten_before)
         self.window.adopt(recent)
@@ -93,9 +97,17 @@ class Knowledge:
         """Note that every event up to `covers_to` is known, as of our own `now`."""
         self.covers_to, self._covered_at = covers_to, now
 
-    def _add(self, events: Sequence[RevocationEvent], server_time: float) -> None:
+    def forget_coverage(self) -> None:
+        """Note that the next answer has to have everything, and is one to such a question."""
+        self.covers_to = None
+
+    def _add(
+        self, events: Sequence[RevocationEvent], server_time: float | None, now: float
+    ) -> None:
         had_forgotten = self.index.forgotten_before is not None
-        for event in self.index.add(events, server_time):
+        # A clock that is wrong, ours or the server's, must not make an event look old.
+        earliest = now if server_time is None else min(server_time, now)
+        for event in self.index.add(events, earliest):
             if not event.attributes:
                 _log.error(
                     "a revocation event names no attribute we know: every token issued up to %s "
@@ -108,9 +120,25 @@ class Knowledge:
                     "covers more tokens: %r",
                     event.ignored,
                 )
-        if self.index.forgotten_before is not None and not had_forgotten:
+        self._warn_of_number(had_forgotten=had_forgotten)
+
+    def _warn_of_number(self, *, had_forgotten: bool) -> None:
+        """Say that events were forgotten, or are about to be: once, until there is room again."""
+        forgotten_before = self.index.forgotten_before
+        is_filling_up = len(self.index) >= _WARN_FROM_PART * self._max_events
+        if forgotten_before is not None and not had_forgotten:
             _log.error(
                 "there are more than revocation_max_events = %d revocation events: the oldest "
-                "are forgotten, and signed tokens of their time get 503",
+                "are forgotten, and signed tokens issued up to %s get 503",
+                self._max_events,
+                datetime.fromtimestamp(forgotten_before, UTC).isoformat(),
+            )
+        elif is_filling_up and not self._is_filling_up and forgotten_before is None:
+            _log.warning(
+                "%d revocation events are kept, of revocation_max_events = %d: beyond that the "
+                "oldest are forgotten, and signed tokens of their time get 503",
+                len(self.index),
                 self._max_events,
             )
+        if is_filling_up or len(self.index) < _WARN_AGAIN_BELOW_PART * self._max_events:
+            self._is_filling_up = is_filling_up

@@ -84,7 +84,13 @@ def open_store(settings: Settings) -> SharedStore:
 
 
 def _shared_directory() -> Path:
-    return Path(tempfile.gettempdir()) / f"authmw-{os.geteuid()}"
+    try:
+        temporary = tempfile.gettempdir()
+    except FileNotFoundError:
+        # No directory can be written to now. Whoever wants to will say so, and find out when
+        # there is room again.
+        temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - FileStore trusts nobody
+    return Path(temporary) / f"authmw-{os.geteuid()}"
 
 
 def _name_store(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +123,29 @@ def test_without_the_right_to_read_events_remote_validation_goes_on(
         assert protected.get(token).status_int == 200
     warnings = [line for line in caplog.text.splitlines() if "our own user may not read" in line]
     assert len(warnings) == 1
+
+
+def test_without_any_room_for_files_the_service_starts_and_asks_by_itself(
+    request: pytest.FixtureRequest,
+    server: IdentityServer,
+    issue: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> str:
+        # What it says where every disk is full or read-only.
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/var/tmp']")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "gettempdir", fail)
+        patch.setenv("TMPDIR", str(tmp_path / "gone"))
+        filtered: Protected = request.getfixturevalue("filtered")
+    token = issue("member", project="inventory")
+    assert filtered.get(token).status_int == 200
+    server.revoke(token)
+    assert wait_for(lambda: filtered.get(token).status_int == 401)
+    assert caplog.text.count("revocation events are not shared between processes") == 1
 
 
 @pytest.mark.parametrize("mode", ["offline"], indirect=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.feed import RevocationFeed
+from authmw.revocation.file_store import FileStore
 from authmw.revocation.source import EventsAnswer, EventsForbidden
 from tests.revocation.literal import iso, seconds
 from tests.revocation.servers import Clock, EventServer, make_feed
@@ -34,8 +37,13 @@ def is_revoked(feed: RevocationFeed, user_id: str = "u1") -> bool:
     return False
 
 
+EVERYTHING = -ISSUED_AT
+
+
 def asked_since(server: EventServer) -> list[int]:
-    return [seconds(since or "") - ISSUED_AT for since in server.asked]
+    """Return what was asked for, in seconds from the start; any time in 1970 is all there is."""
+    moments = [seconds(since or "") for since in server.asked]
+    return [EVERYTHING if moment < 365 * 86400 else moment - ISSUED_AT for moment in moments]
 
 
 def test_a_revoked_token_is_refused_and_the_log_learns_by_what(server: EventServer) -> None:
@@ -66,7 +74,7 @@ def test_it_asks_for_everything_first_and_then_for_a_minute_before_the_last_answ
     for _ in range(3):
         feed.poll(server.clock.now)
         server.clock.pass_(10)
-    assert asked_since(server) == [-ISSUED_AT, -60, -50]
+    assert asked_since(server) == [EVERYTHING, -60, -50]
 
 
 def test_it_asks_only_once_in_an_interval_and_again_after_a_failure(server: EventServer) -> None:
@@ -136,6 +144,86 @@ def test_a_server_whose_clock_is_set_back_is_believed(server: EventServer) -> No
     assert len(feed) == 5
 
 
+@pytest.mark.parametrize("ahead", [3600, 86400 * 400])
+def test_what_was_made_while_we_went_by_a_clock_that_ran_ahead_is_asked_for_anew(
+    server: EventServer, ahead: float
+) -> None:
+    server.ahead = ahead
+    feed = make_feed(server, interval=300, max_staleness=900)
+    feed.poll(server.clock.now)
+    server.ahead = 0
+    server.clock.pass_(100)
+    server.revoke(user_id="u1")
+    server.clock.pass_(200)
+    feed.poll(server.clock.now)
+    assert is_revoked(feed)
+    assert asked_since(server) == [EVERYTHING, ahead - 60, EVERYTHING]
+    server.clock.pass_(300)
+    feed.poll(server.clock.now)
+    assert asked_since(server)[3:] == [300 - 60]
+
+
+class Overwhelmed(EventServer):
+    """A server that can't list everything, for a while."""
+
+    is_overwhelmed = False
+
+    def fetch_events(self, since: str | None) -> EventsAnswer:
+        if self.is_overwhelmed and seconds(since or "") < ISSUED_AT:
+            raise IdentityUnavailable("too much for me")
+        return super().fetch_events(since)
+
+
+def test_until_everything_was_asked_for_anew_nothing_counts_as_an_answer(clock: Clock) -> None:
+    server = Overwhelmed(clock, ahead=3600)
+    feed = make_feed(server)
+    feed.poll(clock.now)
+    answered_at = feed.answered_at
+    server.ahead = 0
+    server.revoke(user_id="u1")
+    for is_overwhelmed in (True, True, False):
+        clock.pass_(10)
+        server.is_overwhelmed = is_overwhelmed
+        feed.poll(clock.now)
+        assert is_revoked(feed) is not is_overwhelmed
+        assert (feed.answered_at == answered_at) is is_overwhelmed
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_first_answer_by_a_clock_far_ahead_makes_no_event_look_old(
+    server: EventServer, tmp_path: Path, *, is_shared: bool
+) -> None:
+    store = FileStore(tmp_path / "feed", "site") if is_shared else None
+    server.revoke(user_id="u1")
+    server.ahead = 86400 * 400
+    feeds = [make_feed(server, store=store) for _ in range(2)]
+    for feed in feeds:
+        feed.poll(server.clock.now)
+        assert is_revoked(feed)
+    assert len(server.asked) == (1 if is_shared else 2)
+
+
+def test_processes_forked_from_one_never_ask_the_same(server: EventServer) -> None:
+    # Keystone may give the second the answer that it gave the first, an hour ago.
+    feed = make_feed(server)
+    first, second = (_ask_in_a_child(feed, server) for _ in range(2))
+    assert first != second
+    assert first.startswith("1970-01-")
+
+
+def _ask_in_a_child(feed: RevocationFeed, server: EventServer) -> str:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        feed.poll(server.clock.now)
+        os.write(writer, (server.asked[-1] or "").encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader) as said:
+        return said.read()
+
+
 def test_our_own_clock_set_back_does_not_keep_us_from_asking(server: EventServer) -> None:
     feed = make_feed(server)
     feed.poll(server.clock.now)
@@ -150,7 +238,7 @@ def test_without_a_date_everything_is_asked_for_again(server: EventServer) -> No
         server.revoke(user_id=f"u{number}")
         feed.poll(server.clock.now)
         server.clock.pass_(10)
-    assert asked_since(server) == [-ISSUED_AT] * 3
+    assert asked_since(server) == [EVERYTHING] * 3
     assert len(feed) == 3
     assert not feed.is_stale(server.clock.now)
 
@@ -340,8 +428,35 @@ def test_with_too_many_events_only_tokens_of_the_forgotten_time_can_t_be_decided
     [message] = caplog.messages
     assert message == (
         "there are more than revocation_max_events = 10 revocation events: the oldest are "
+        "forgotten, and signed tokens issued up to 2023-11-14T22:13:24+00:00 get 503"
+    )
+
+
+def test_before_there_are_too_many_events_a_warning_says_so_once(
+    server: EventServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = make_feed(server, max_events=10)
+    said = []
+    for number in range(10):
+        server.revoke(audit_id=f"a{number}")
+        feed.poll(server.clock.now)
+        said.append(len(caplog.messages))
+        server.clock.pass_(10)
+    assert said == [0] * 8 + [1] * 2
+    [message] = caplog.messages
+    assert message == (
+        "9 revocation events are kept, of revocation_max_events = 10: beyond that the oldest are "
         "forgotten, and signed tokens of their time get 503"
     )
+    # After two days, when they are gone, it is said again.
+    server.clock.pass_(180_600)
+    feed.poll(server.clock.now)
+    assert len(feed) == 0
+    for number in range(9):
+        server.revoke(audit_id=f"b{number}")
+    server.clock.pass_(10)
+    feed.poll(server.clock.now)
+    assert len(caplog.messages) == 2
 
 
 def test_an_interval_of_zero_makes_no_feed(server: EventServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -150,6 +151,22 @@ def test_a_lease_half_written_is_nobody_s(
     (directory / "site.lease").write_bytes(content)
     assert store.try_lease("b", 10, NOW)
     assert not store.try_lease("a", 10, NOW)
+
+
+def test_a_fork_while_the_lease_is_looked_at_keeps_it_from_nobody(
+    store: FileStore, directory: Path
+) -> None:
+    # The child has the same open file, and would hold its lock for as long as it lives.
+    with store._lease_file():
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+            os._exit(0)
+    try:
+        assert FileStore(directory, "site").try_lease("b", 10, NOW)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 CONTENDER = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -268,7 +269,14 @@ def test_records_that_are_no_records_are_as_good_as_none(
 ) -> None:
     store = open_store()
     server.revoke(user_id="u1")
-    for garbage in (b"", b"{", b"[]", b'{"format":2}', b'{"format":1}', b"\xff", b'{"format":1,'):
+    times = [10**400, 1e300, -1e300, -1, "now", None, True]
+    odd = [
+        {"edition": "e", "covers_to": 1, "tried_at": time, "answered_at": time} for time in times
+    ]
+    for garbage in (
+        *(b"", b"{", b"[]", b'{"format":2}', b'{"format":1}', b"\xff", b'{"format":1,'),
+        *(json.dumps({"format": 1, **members}).encode() for members in odd),
+    ):
         for name in ("notice", "recent", "full"):
             store.write(name, garbage)
         feed = make_feed(server, store=open_store())

@@ -19,6 +19,14 @@ def test_a_refusal_is_repeated_until_its_time_is_over() -> None:
     refusals.verify_not_refused("token", 105.0)
 
 
+def test_a_clock_set_back_does_not_prolong_a_refusal() -> None:
+    refusals = Refusals(5)
+    refusals.remember("token", REFUSAL, 100_000.0)
+    with pytest.raises(InvalidToken):
+        refusals.verify_not_refused("token", 99_999.5)
+    refusals.verify_not_refused("token", 96_400.0)
+
+
 def test_another_token_and_another_strength_are_not_refused() -> None:
     refusals = Refusals(5)
     refusals.remember(("token", "allow_expired"), REFUSAL, 100.0)

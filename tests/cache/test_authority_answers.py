@@ -1,0 +1,98 @@
+"""What the shared cache says of a bearer is used only where it can be the truth."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from authmw.authority import Question
+from authmw.cache.authority_answers import CachedAuthoritySource
+from authmw.cache.shared import SharedCache
+from authmw.errors import IdentityUnavailable
+from authmw.identity.answer import TokenAnswer
+from tests.cache.parts import NOW, DictCache, ScriptedSource, make_answer, make_shelf
+
+CLAIMS = {
+    "sub": "u1",
+    "openstack_methods": ["password"],
+    "openstack_audit_ids": ["audit-1"],
+    "openstack_project_id": "p1",
+}
+OUTAGE = IdentityUnavailable("nobody answers")
+
+
+class Site:
+    """One filter's cached source, with a cache that others may share."""
+
+    def __init__(self, held: DictCache) -> None:
+        self.source = ScriptedSource(make_answer())
+        self._ask = CachedAuthoritySource(
+            self.source,
+            SharedCache(held, [make_shelf()]),
+            cache_seconds=60,
+            grace_seconds=200,
+            include_catalog=True,
+            clock_skew_seconds=5,
+        )
+
+    def ask(self, now: float = NOW) -> TokenAnswer:
+        return self._ask(Question("the key", CLAIMS, "a.b.c"), now, newer_than=-60)
+
+
+# What no endpoint says of this bearer: not of the shape of a body, unsafe, or of somebody else.
+WRONG: list[dict[str, Any]] = [
+    {"user": "nobody"},
+    {"user": {"id": "", "name": "Ada"}},
+    {"roles": [{"id": "r1"}]},
+    {"user": {"id": "u1", "name": "Ada\r\nX-Roles: admin"}},
+    {"user": {"id": "u2", "name": "Eve", "domain": {"id": "d1", "name": "Eins"}}},
+    {"project": {"id": "p2", "name": "Andere"}},
+    {"application_credential": {"id": "ac1"}},
+]
+
+
+@pytest.mark.parametrize("members", WRONG)
+def test_an_entry_that_can_not_be_the_truth_is_a_miss_and_replaced(
+    members: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    held = DictCache()
+    site = Site(held)
+    site.ask()
+    [(key, good)] = held.values.items()
+    # Whoever can write to a cache that is not sealed puts this there.
+    held.values[key] = change(good, members)
+
+    assert site.ask() == site.ask() == make_answer()
+    assert held.values[key] == good
+    assert len(site.source.questions) == 2
+    assert "an entry about a bearer can't be the truth: " in caplog.text
+
+
+def test_such_an_entry_is_of_no_use_in_an_outage_either() -> None:
+    held = DictCache()
+    site = Site(held)
+    site.ask()
+    [(key, good)] = held.values.items()
+    held.values[key] = change(good, WRONG[0])
+    site.source.outcome = OUTAGE
+    with pytest.raises(IdentityUnavailable, match="nobody answers"):
+        site.ask()
+
+
+@pytest.mark.parametrize("members", WRONG)
+def test_an_answer_that_will_be_refused_is_not_kept_for_others(members: dict[str, Any]) -> None:
+    held = DictCache()
+    site = Site(held)
+    site.source.outcome = make_answer(**members)
+    assert site.ask() == make_answer(**members)
+    assert held.values == {}
+
+
+def change(entry: bytes, members: dict[str, Any]) -> bytes:
+    """Return the entry with other members in its body."""
+    head, line, catalog = entry.split(b"\n", 2)
+    written = json.loads(line)
+    written["body"].update(members)
+    return b"\n".join((head, json.dumps(written).encode(), catalog))
