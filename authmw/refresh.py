@@ -10,8 +10,10 @@ one has died, it is not, and a request does the work itself.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
+import traceback
 import weakref
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,11 @@ _log = logging.getLogger(__name__)
 
 # How late a background thread may be before a request does its work.
 _PATIENCE_SECONDS = 2.0
+# How long a request waits for a reload that a thread has begun. One that began in time is
+# either stopped, and needs a moment, or asks somebody who does not answer; so one request
+# waits for it, once.
+_MOMENT_SECONDS = 1.0
+_LONGEST_RELOAD_SECONDS = 15.0
 # No reload is planned nearer than this, whatever a refreshable says.
 _SHORTEST_PAUSE_SECONDS = 0.05
 _NEVER = float("inf")
@@ -82,11 +89,22 @@ class _Loop:
         self.refreshable = refreshable
         self.plan = _Plan(refreshable, clocks)
         self.reloading = threading.Lock()
+        self.stepping_in = threading.Lock()
+        # Of the reload that is under way: whether it began too late, and was waited for.
+        self.is_late = False
+        self.was_waited_for = False
         self.is_closed = False
         self._clock = clocks.wall
         self._wake = wake = threading.Event()
-        # Bound to the event alone, so that the thread does not keep the loop alive.
-        self._end: Callable[[object], None] = lambda _: wake.set()
+        home = os.getpid()
+
+        # Of the event alone, so that the thread does not keep the loop alive. A forked child
+        # has no such thread, and a lock in the event that may be held for ever.
+        def end(_: object) -> None:
+            if os.getpid() == home:
+                wake.set()
+
+        self._end = end
         self._thread: threading.Thread | None = None
         self._lacks_thread = False
 
@@ -94,8 +112,14 @@ class _Loop:
         try:
             self.refreshable.reload(self._clock())
         except Exception as error:  # noqa: BLE001
-            # Nobody waits for this thread, so nobody else would ever hear of it.
-            _log.exception("reloading %r failed: %s", self.refreshable, type(error).__name__)
+            # Nobody waits for this thread, so nobody else would ever hear of it. The
+            # exception's text is left out: it could quote a token or a secret.
+            _log.error(
+                "reloading %s failed (%s):\n%s",
+                type(self.refreshable).__name__,
+                type(error).__name__,
+                "".join(traceback.format_tb(error.__traceback__)),
+            )
         self.plan.begin_anew()
 
     def start(self) -> None:
@@ -125,9 +149,13 @@ class _Loop:
         return None if pause == _NEVER else max(pause, _SHORTEST_PAUSE_SECONDS)
 
     def reload_if_due(self) -> None:
-        if self.plan.seconds_left <= 0:
+        seconds_left = self.plan.seconds_left
+        if seconds_left <= 0:
             with self.reloading:
+                self.was_waited_for = False
+                self.is_late = seconds_left <= -_PATIENCE_SECONDS
                 self.reload()
+                self.is_late = False
 
 
 def _run(find_loop: Callable[[], _Loop | None], wake: threading.Event) -> None:
@@ -241,10 +269,29 @@ class Refresher:
                 loop.wake()
 
     def _reload_if_due(self, loop: _Loop, *, patience: float) -> None:
-        if loop.plan.seconds_left > -patience:
+        if loop.plan.seconds_left > -patience and not loop.is_late:
             return
-        if loop.reloading.acquire(blocking=False):
+        if loop.stepping_in.acquire(blocking=False):
             try:
-                loop.reload()
+                self._step_in(loop, patience)
             finally:
-                loop.reloading.release()
+                loop.stepping_in.release()
+
+    def _step_in(self, loop: _Loop, patience: float) -> None:
+        """Reload it, or where a thread is at it already, see to it that the thread gets on.
+
+        Where threads stand still between requests (uWSGI without --enable-threads), one may do
+        so in the middle of a reload, and goes on only while a request waits for it.
+        """
+        if loop.is_late:
+            timeout = _LONGEST_RELOAD_SECONDS
+        else:
+            timeout = 0 if loop.was_waited_for else _MOMENT_SECONDS
+        if not loop.reloading.acquire(timeout=timeout):
+            loop.was_waited_for = True
+            return
+        try:
+            if loop.plan.seconds_left <= -patience:
+                loop.reload()
+        finally:
+            loop.reloading.release()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import pytest
 import requests
 
 from authmw.testing import AccessRule, IdentityServer
+from tests.revocation.oauth1 import delegate, issue_from_delegation
 from tests.services.identity_api import IdentityApi
 from tests.services.identity_types import (
     SYSTEM_SCOPE,
@@ -42,6 +44,7 @@ CASES = [
     "access rules",
     "no access rules",
     "exchanged",
+    "oauth1",
 ]
 
 
@@ -96,6 +99,8 @@ def _issue_for_real(people: People, case: str, api: IdentityApi | None = None) -
             return api.issue(holder, UNSCOPED)
         case "exchanged":
             return api.issue_from_token(api.issue(holder), project_scope(project))
+        case "oauth1":
+            return issue_from_delegation(api, delegate(api, holder, project, people.role))
         case "trust" | "impersonating trust":
             trust_id = api.create_trust(
                 holder,
@@ -136,6 +141,11 @@ def _issue_embedded(server: IdentityServer, case: str) -> str:
                 impersonation=case == "impersonating trust",
             )
             return server.issue(trust=trust.id)
+        case "oauth1":
+            access = directory.add_oauth1_access(
+                consumer_id=uuid.uuid4().hex, user="member", project="inventory", roles=["member"]
+            )
+            return server.issue(oauth1_access=access.id)
         case _:
             rules: dict[str, list[AccessRule]] = {
                 "access rules": [AccessRule("inventory", "GET", "/v1/items")],
@@ -319,16 +329,23 @@ def test_a_deleted_token_makes_the_events_keystone_makes(
     )
 
 
-@pytest.mark.parametrize("kind", ["user", "project"])
+@pytest.mark.parametrize("kind", ["user", "project", "consumer"])
 def test_deleting_emits_the_event_keystone_emits(keystone: Keystone, kind: str) -> None:
-    api = keystone.fernet.api
-    subject = api.create_user().id if kind == "user" else api.create_project().id
-    api.delete(kind, subject)
+    api, server = keystone.fernet.api, IdentityServer()
+    match kind:
+        case "user":
+            subject = api.create_user().id
+            api.delete(kind, subject)
+            server.delete_user("member")
+        case "project":
+            subject = api.create_project().id
+            api.delete(kind, subject)
+            server.delete_project("inventory")
+        case _:
+            made = api.call("POST", "/OS-OAUTH1/consumers", body={"consumer": {}}).json()
+            subject = made["consumer"]["id"]
+            api.call("DELETE", f"/OS-OAUTH1/consumers/{subject}")
+            server.delete_consumer(subject)
     (real,) = [event for event in api.list_revocation_events() if subject in event.values()]
-    server = IdentityServer()
-    if kind == "user":
-        server.delete_user("member")
-    else:
-        server.delete_project("inventory")
     (ours,) = server.events_since()
     assert shape(ours.render()) == shape(real)

@@ -22,20 +22,20 @@ from tests.pipeline.people import People
 from tests.pipeline.wire import Answer, send
 from tests.services.identity_types import IssuedToken
 from tests.services.keystone import Keystone
-from tests.services.wsgi_server import Gunicorn, serve_paste_file
+from tests.services.wsgi_server import Gunicorn, WsgiServer, serve_paste_file
 
 IMPATIENT_SECONDS = 2
 
 
 class Server:
-    """A gunicorn of several workers, each with all filters.
+    """A server of one or more processes, each with all filters.
 
     Args:
-        gunicorn: running.
+        process: running.
     """
 
-    def __init__(self, gunicorn: Gunicorn) -> None:
-        self.gunicorn = gunicorn
+    def __init__(self, process: WsgiServer) -> None:
+        self.process = process
 
     def ask(
         self,
@@ -53,7 +53,7 @@ class Server:
         if service is not None:
             tokens.append(f"X-Service-Token: {service.id}")
         return send(
-            self.gunicorn.port,
+            self.process.port,
             filter_name,
             [*tokens, *lines],
             method=method,

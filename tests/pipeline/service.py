@@ -51,7 +51,10 @@ def tell_what_was_seen(
     environ: dict[str, Any], start_response: Callable[..., Any]
 ) -> Iterable[bytes]:
     """Answer with JSON, and with the status that a header `X-Answer` asks for."""
-    environ["wsgi.input"].read()  # a chunked body may have trailers, which come last
+    # A chunked body may have trailers, which come last. Servers that don't know the extension
+    # would wait for more than there is.
+    terminated = environ.get("wsgi.input_terminated", False)
+    environ["wsgi.input"].read(*([] if terminated else [int(environ.get("CONTENT_LENGTH") or 0)]))
     token = environ.get("authmw.token")
     seen = {
         "pid": os.getpid(),

@@ -81,7 +81,7 @@ def test_requests_on_one_connection_have_nothing_in_common(
     server: Server, keystone: Keystone, tokens: dict[str, IssuedToken]
 ) -> None:
     # A proxy sends the requests of all its clients over a few connections.
-    connection = http.client.HTTPConnection("127.0.0.1", server.gunicorn.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", server.process.port, timeout=60)
     with closing(connection):
         for scope in ("project", None, "system", "unscoped", None, "domain", "project"):
             headers = {"Host": "delayed"}
@@ -99,7 +99,7 @@ def test_a_worker_born_later_serves_as_well(server: Server, tokens: dict[str, Is
     before = server.ask_every_worker("strict", tokens["project"])
     os.kill(min(before), signal.SIGKILL)
     # The other one answers all the while.
-    assert is_answering(server.gunicorn.url)
+    assert is_answering(server.process.url)
     give_up_at = time.monotonic() + 60
     while (answer := server.ask("strict", tokens["project"])).seen.pid in before:
         assert time.monotonic() < give_up_at, "the worker that was killed has no successor"

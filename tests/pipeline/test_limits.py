@@ -56,7 +56,7 @@ def test_a_request_of_a_hundred_headers_is_still_one(
 
 def ask_about_new_token(server: Server, request_id: str) -> str:
     """Send a token nobody knows with this request id; returns what the server logged since."""
-    log = server.gunicorn.log
+    log = server.process.log
     length = log.stat().st_size
     lines = [f"X-Auth-Token: {uuid.uuid4().hex}", f"X-OpenStack-Request-ID: {request_id}"]
     assert server.ask("strict", None, lines).status == 401

@@ -11,7 +11,38 @@ from tests.services.processes import ServerProcess, find_free_port, is_answering
 REPOSITORY = Path(__file__).parents[2]
 
 
-class Gunicorn(ServerProcess):
+class WsgiServer(ServerProcess):
+    """Any server that speaks HTTP on a port of 127.0.0.1; ready once it answers.
+
+    Args:
+        command: program and arguments.
+        port: the free one that they name.
+        log: the file for the server's output.
+        ready_path: asked until something answers, whatever the status.
+        environ: set on top of our own environment.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        port: int,
+        log: Path,
+        ready_path: str = "/",
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        super().__init__(
+            command,
+            is_ready=lambda: is_answering(self.url + ready_path),
+            log=log,
+            environ=environ,
+            working_directory=REPOSITORY,
+        )
+
+
+class Gunicorn(WsgiServer):
     """gunicorn on a free port; ready once a worker answers.
 
     Args:
@@ -35,9 +66,8 @@ class Gunicorn(ServerProcess):
         ready_path: str = "/",
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self.port = find_free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{self.port}"]
+        port = find_free_port()
+        command = [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}"]
         command += [f"--workers={workers}", f"--threads={threads}"]
         # A test that suspends the server for a while must not have its workers replaced.
         command += ["--timeout=300", "--graceful-timeout=1", "--no-control-socket"]
@@ -45,10 +75,10 @@ class Gunicorn(ServerProcess):
             command.append("--preload")
         super().__init__(
             [*command, *application],
-            is_ready=lambda: is_answering(self.url + ready_path),
+            port=port,
             log=log,
+            ready_path=ready_path,
             environ=environ,
-            working_directory=REPOSITORY,
         )
 
 

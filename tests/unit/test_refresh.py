@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +36,9 @@ class Counting:
     def wait_for(self, reloads: int) -> bool:
         with self.reloaded:
             return self.reloaded.wait_for(lambda: self.reloads >= reloads, 20)
+
+
+SECRET = "gAAAAAB-what-nobody-may-see"
 
 
 class Failing(Counting):
@@ -168,7 +173,25 @@ def test_a_failure_is_logged_and_does_not_end_the_refreshing(
     refresher = Refresher([failing])
     refresher.catch_up()
     assert failing.wait_for(3)
-    assert "failed: RuntimeError" in caplog.text
+    refresher.close()
+    assert "failed (RuntimeError)" in caplog.text
+    assert 'raise RuntimeError("disk on fire")' in caplog.text
+
+
+def test_what_a_failure_quotes_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    class Quoting(Counting):
+        def reload(self, now: float) -> None:
+            super().reload(now)
+            raise RuntimeError(f"can't use {SECRET}") from ValueError(SECRET)
+
+    quoting = Quoting(3600)
+    refresher = Refresher([quoting])
+    refresher.catch_up()
+    refresher.close()
+    [record] = [each for each in caplog.records if "Quoting failed" in each.getMessage()]
+    assert SECRET not in logging.Formatter().format(record)
+    # Nor does the record hold on to the exception, whose frames have it in their variables.
+    assert record.exc_info is None
 
 
 def test_its_threads_end_when_it_is_closed() -> None:
@@ -221,3 +244,52 @@ def test_a_forked_child_starts_its_own_threads() -> None:
         os._exit(0 if counting.wait_for(known + 3) else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_child_forked_while_a_thread_was_woken_waits_for_nobody() -> None:
+    counting = Counting(3600)
+    refresher = Refresher([counting])
+    refresher.catch_up()
+    [wake] = [loop._wake for loop in refresher._crew.get().loops]
+    with vars(wake)["_cond"]:  # as the parent's other threads do for a moment, again and again
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            refresher.catch_up()
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    refresher.close()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_request_waits_for_a_thread_that_is_stopped_in_the_middle_of_what_is_overdue() -> None:
+    """As under uWSGI without --enable-threads: it goes on while a request waits."""
+    now = [1000.0]
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    class Stopped(Counting):
+        def reload(self, now: float) -> None:
+            if self.reloads:
+                begun.set()
+                assert may_go_on.wait(20)
+            super().reload(now)
+
+    stopped = Stopped(100, lambda: now[0])
+    refresher = Refresher([stopped], clock=lambda: now[0])
+    refresher.catch_up()
+    now[0] += 150
+    refresher.wake(stopped)
+    assert begun.wait(20)
+    seen: list[int] = []
+
+    def request() -> None:
+        refresher.catch_up()
+        seen.append(stopped.reloads)
+
+    asking = threading.Thread(target=request)
+    asking.start()
+    asking.join(0.3)
+    may_go_on.set()
+    asking.join(20)
+    refresher.close()
+    assert seen == [2]
