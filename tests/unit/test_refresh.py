@@ -195,14 +195,15 @@ def test_what_a_failure_quotes_is_not_logged(caplog: pytest.LogCaptureFixture) -
 
 
 def test_its_threads_end_when_it_is_closed() -> None:
+    before = threading.enumerate()
     counting = Counting(0.05)
     refresher = Refresher([counting])
     refresher.catch_up()
     assert counting.wait_for(3)
+    [thread] = [thread for thread in threading.enumerate() if thread not in before]
     refresher.close()
-    for thread in threading.enumerate():
-        if thread.name == "authmw-Counting":
-            thread.join(20)
+    thread.join(20)
+    assert not thread.is_alive()
     reloads = counting.reloads
     time.sleep(0.2)
     assert (counting.reloads, refresher.overdue_at) == (reloads, float("inf"))
