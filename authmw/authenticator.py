@@ -137,7 +137,7 @@ class Authenticator:
     def withdraw(self, environ: dict[str, Any], error: InvalidToken) -> Rejection | None:
         """Refuse a token that `authenticate` accepted; return what that would have returned."""
         token: Token = environ[headers.TOKEN]
-        _log.info("user token with audit id %s is not acceptable: %s", token.audit_id, error)
+        _log.info("user token with audit id %s is not acceptable: %s", token.audit_id, str(error))
         credentials: Credentials = environ[headers.TOKEN_AUTH]
         headers.strip_user(environ)
         if not self._rules.delay_auth_decision:
@@ -282,11 +282,13 @@ class Authenticator:
     ) -> Rejection | None:
         """Log a refusal; return the rejection, or None where the app is to decide."""
         if isinstance(error, InvalidToken):
-            _log.info("%s %s is not acceptable: %s", what, fingerprint(string), error)
+            _log.info("%s %s is not acceptable: %s", what, fingerprint(string), str(error))
             rejection = Rejection(401)
         else:
             # The identity client has warned of an outage already; this says whom it met.
             level = logging.INFO if isinstance(error, Outage) else logging.WARNING
-            _log.log(level, "%s %s could not be validated: %s", what, fingerprint(string), error)
+            _log.log(
+                level, "%s %s could not be validated: %s", what, fingerprint(string), str(error)
+            )
             rejection = Rejection(503, error.retry_after)
         return None if self._rules.delay_auth_decision else rejection

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from authmw.cache.answers import AnswerEntries
 from authmw.cache.keys import digest_token
 from authmw.cache.shared import Place, SharedCache
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.identity.answer import TokenAnswer, TokenSource
-from authmw.token import MalformedBody, parse_time
+from authmw.token import MalformedBody, Token
 from authmw.validation import Strength
 
 _KIND = "token"
@@ -86,18 +84,13 @@ class CachedTokenSource:
         return entry.answer
 
     def _write(self, place: Place, answer: TokenAnswer, now: float, *, allow_expired: bool) -> None:
-        expires_at = _read_expiry(answer.body)
-        if expires_at is None:
+        try:
+            expires_at = Token.from_body(
+                answer.body, answer.catalog, fresh_until=0, usable_until=0
+            ).expires_at
+        except (MalformedBody, InvalidToken):
             return  # whoever reads the body will say what is wrong with it
         ttl_seconds = self._cache_seconds
         if not allow_expired:
             ttl_seconds = min(ttl_seconds + self._grace_seconds, int(expires_at - now))
         self._entries.write(place, answer, expires_at=expires_at, ttl_seconds=ttl_seconds)
-
-
-def _read_expiry(body: Mapping[str, object]) -> int | None:
-    text = body.get("expires_at")
-    try:
-        return parse_time(text) if isinstance(text, str) else None
-    except MalformedBody:
-        return None

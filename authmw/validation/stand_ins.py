@@ -47,7 +47,7 @@ class StandInValidator:
     def __init__(self, configured: Validator, *, include_catalog: bool) -> None:
         self._configured = configured
         self._stand_in = RemoteValidator(
-            _Installed(include_catalog=include_catalog), cache_seconds=0, grace_seconds=0
+            [_Installed(include_catalog=include_catalog)], cache_seconds=0, grace_seconds=0
         )
 
     def validate(self, token: str, strength: Strength, now: float) -> Token:

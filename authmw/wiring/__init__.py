@@ -30,7 +30,7 @@ from authmw.validation.shadow import ShadowValidator
 from authmw.validation.stand_ins import StandInValidator
 from authmw.wiring.cache import make_shared_cache
 from authmw.wiring.reload import follow_reloads
-from authmw.wiring.remote import make_remote_validator, make_token_source
+from authmw.wiring.remote import make_remote_validator
 from authmw.wiring.revocation import make_revocations
 
 # Followers wait a little longer than a leader may take, so that they share its outcome.
@@ -120,7 +120,7 @@ def _make_validator(
 ) -> Validator:
     endpoint = EndpointSource(identity, include_catalog=settings.include_service_catalog)
     cache = make_shared_cache(settings)
-    remote = make_remote_validator(settings, make_token_source(settings, endpoint, cache))
+    remote = make_remote_validator(settings, endpoint, cache)
     if not settings.has_key_source or settings.token_validation is Validation.REMOTE:
         return remote
     # Imported here, as verifying signatures takes libraries that remote validation does not.

@@ -12,28 +12,25 @@ if TYPE_CHECKING:
     from authmw.cache.shared import SharedCache
 
 
-def make_token_source(
+def make_remote_validator(
     settings: Settings, endpoint: TokenSource, cache: SharedCache | None
-) -> TokenSource:
-    """Return the endpoint, with the shared cache in front where there is one."""
-    if cache is None or settings.token_cache_time <= 0:
-        return endpoint
-    from authmw.cache.token_answers import CachedTokenSource
+) -> RemoteValidator:
+    """Return the validator that asks the endpoint, through the shared cache if there is one."""
+    sources = [endpoint]
+    if cache is not None and settings.token_cache_time > 0:
+        from authmw.cache.token_answers import CachedTokenSource
 
-    return CachedTokenSource(
-        endpoint,
-        cache,
-        cache_seconds=settings.token_cache_time,
-        grace_seconds=_usable_grace(settings),
-        include_catalog=settings.include_service_catalog,
-        clock_skew_seconds=settings.clock_skew_tolerance,
-    )
-
-
-def make_remote_validator(settings: Settings, source: TokenSource) -> RemoteValidator:
-    """Return the validator that asks a source."""
+        cached = CachedTokenSource(
+            endpoint,
+            cache,
+            cache_seconds=settings.token_cache_time,
+            grace_seconds=_usable_grace(settings),
+            include_catalog=settings.include_service_catalog,
+            clock_skew_seconds=settings.clock_skew_tolerance,
+        )
+        sources.insert(0, cached)
     return RemoteValidator(
-        source,
+        sources,
         cache_seconds=settings.token_cache_time,
         grace_seconds=_usable_grace(settings),
     )

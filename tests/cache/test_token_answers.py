@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from authmw.cache.entry import TokenEntry
 from authmw.cache.keys import KeyMaker, digest_token
 from authmw.cache.sealing import EncryptSealing, MacSealing
 from authmw.cache.shared import MAX_VALUE_BYTES, SharedCache, Shelf
@@ -15,6 +16,8 @@ from authmw.cache.token_answers import CachedTokenSource
 from authmw.catalog import ServiceCatalog
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.answer import TokenAnswer
+from authmw.validation import Strength
+from authmw.validation.remote import RemoteValidator
 from tests.cache.parts import (
     ENDPOINT,
     NOW,
@@ -150,6 +153,31 @@ def test_token_about_to_expire_is_not_kept_for_ever(left_seconds: float) -> None
     site = Site()
     site.ask(EXPIRES_AT - left_seconds)
     assert site.held.values == {}
+
+
+def test_answer_that_is_no_token_body_is_passed_on_and_not_kept() -> None:
+    site = Site()
+    site.answers(make_answer(user="nobody"))
+    assert site.ask() == make_answer(user="nobody")
+    assert site.held.values == {}
+
+
+def test_entry_that_is_no_token_body_has_the_endpoint_asked() -> None:
+    """Who can write to an unsealed cache must not keep a token from working."""
+    site = Site()
+    site.ask()
+    (key,) = site.held.values
+    entry = TokenEntry(make_answer(user="nobody"), EXPIRES_AT, has_catalog=True)
+    site.held.values[key] = make_shelf().seal(key, entry.to_bytes())
+    validator = RemoteValidator(
+        [site.cached, site.source], cache_seconds=CACHE_SECONDS, grace_seconds=GRACE_SECONDS
+    )
+    validated = validator.validate(TOKEN, Strength.CURRENT, NOW)
+    assert validated.to_token_info()["token"] == make_answer().body
+    assert site.questions == 2
+    site.answers(make_answer(user="nobody"))
+    with pytest.raises(IdentityUnavailable, match="'user' is not an object but str"):
+        validator.validate(TOKEN, Strength.CURRENT, NOW)
 
 
 @pytest.mark.parametrize("expires_at", [..., None, 5, "", "tomorrow", "9999999-01-01T00:00:00Z"])
