@@ -208,17 +208,22 @@ def test_an_auth_type_like_no_other_is_refused_with_all_installed_ones() -> None
         load_settings({"oslo_config_config": cfg.ConfigOpts(), "auth_type": "zzzzzz"})
 
 
-def test_a_plugin_that_breaks_while_it_is_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_that_breaks_while_it_is_loaded_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # So does v3samlpassword where lxml is not installed.
-    def fail(_name: str) -> object:
-        raise AttributeError("'NoneType' object has no attribute '_Element'")
-
-    monkeypatch.setattr(loading, "get_plugin_loader", fail)
+    metadata = tmp_path / "broken_plugin-1.dist-info"
+    metadata.mkdir()
+    (metadata / "entry_points.txt").write_text(
+        "[keystoneauth1.plugin]\nbroken = broken_plugin:Loader\n"
+    )
+    (tmp_path / "broken_plugin.py").write_text("None._Element")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigurationError) as caught:
-        load_settings({"oslo_config_config": cfg.ConfigOpts(), "auth_type": "v3samlpassword"})
+        load_settings({"oslo_config_config": cfg.ConfigOpts(), "auth_type": "broken"})
     assert str(caught.value) == (
-        "[keystone_authtoken] auth_type = 'v3samlpassword': install the libraries this plugin "
-        "needs, or choose another (AttributeError: 'NoneType' object has no attribute '_Element')"
+        "[keystone_authtoken] auth_type = 'broken': install the libraries this plugin needs, or "
+        "choose another (AttributeError: 'NoneType' object has no attribute '_Element')"
     )
 
 
