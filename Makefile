@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# Most tests wait for servers, so there may be more workers than cores.
+# Most tests wait for servers, so there may be more workers than cores. Each takes whole files
+# (by group is ignored, without a word, by some versions), in the order of tests/conftest.py.
 WORKERS ?= 3
 # Real servers on a busy machine: what fails is tried once more, and reported either way.
 RERUNS ?= 1
@@ -22,7 +23,7 @@ demo: $(VENV)/.demo ## show authmw at work; SERVE=1 leaves the demo service runn
 	$(BIN)/authmw demo $(if $(SERVE),--serve)
 
 test: $(VENV)/.test ## the fast tests, against a real Keystone and memcached
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadgroup --reruns $(RERUNS)
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS)
 
 test-slow: $(VENV)/.test ## the tests that take many seconds each
 	$(BIN)/python -m pytest -m slow --reruns $(RERUNS)

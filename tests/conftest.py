@@ -19,24 +19,18 @@ _PATIENCE_SECONDS = 15
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests share a worker: those of one file, and of few groups with a Keystone.
+    """Begin with what needs a real Keystone, as that takes longest; file by file.
 
-    A Keystone takes seconds to start, so only two workers shall have one; they begin with
-    what needs it, as that takes longest. Its threads may for a moment know users, roles and
-    tokens as they were before (see `tests.services.keystone`), so these tests get two more
-    tries; what fails for a reason of ours fails each time, and each try is reported.
+    The threads of a Keystone may for a moment know users, roles and tokens as they were before
+    (see `tests.services.keystone`), so these tests get two more tries; what fails for a reason
+    of ours fails each time, and each try is reported.
     """
+    slow_files = set()
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
         if "keystone" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
-    items.sort(key=lambda item: "keystone" not in getattr(item, "fixturenames", ()))
-
-
-def _group_of(item: pytest.Item) -> str:
-    if "keystone" not in getattr(item, "fixturenames", ()):
-        return str(item.path)
-    return "keystone, pipeline" if "pipeline" in item.path.parts else "keystone"
+            slow_files.add(item.path)
+    items.sort(key=lambda item: item.path not in slow_files)
 
 
 @pytest.fixture(scope="session", autouse=True)
