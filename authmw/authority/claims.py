@@ -61,11 +61,7 @@ class ClaimsAuthority:
 
     def recall(self, key: str) -> Answer | None:
         """Return what memory holds; see `Authority`."""
-        entry = self._answers.get(key)
-        if entry is None:
-            return None
-        entry.used = True
-        return entry.value
+        return self._answers.recall(key)
 
     def look_up(self, question: Question, now: float) -> Answer | None:
         """Answer from the claims; see `Authority`."""

@@ -82,11 +82,7 @@ class IdentityAuthority:
 
     def recall(self, key: str) -> Answer | None:
         """Return what memory holds; see `Authority`."""
-        entry = self._answers.get(key)
-        if entry is None:
-            return None
-        entry.used = True
-        return entry.value
+        return self._answers.recall(key)
 
     def look_up(self, question: Question, now: float) -> Answer:
         """Answer from memory, else ask; see `Authority`."""

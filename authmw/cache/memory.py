@@ -79,6 +79,14 @@ class MemoryCache(Generic[V]):
         """The memory all entries take, in bytes, by estimate."""
         return self._bytes
 
+    def recall(self, key: Hashable) -> V | None:
+        """Return a value, and take note that it is in use; None: it is not held."""
+        entry = self.get(key)
+        if entry is None:
+            return None
+        entry.used = True
+        return entry.value
+
     def put(self, key: Hashable, value: V, generation: int = 0) -> None:
         """Remember a value, and forget others until the bounds are kept."""
         entry = Entry(value, generation, _ENTRY_OVERHEAD + value.size + 2 * _key_length(key))
