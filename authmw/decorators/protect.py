@@ -39,6 +39,7 @@ class Protected:
         self._app = app
         self._configuration = configuration
         self._middleware: WsgiApp | None = None
+        self._told = ""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Handle one request (PEP 3333).
@@ -49,7 +50,10 @@ class Protected:
         try:
             middleware = self._middleware or self._open()
         except ConfigurationError as error:
-            _log.critical("%s", error)
+            # Once for each mistake: the next request tries again, as it may be put right.
+            if str(error) != self._told:
+                self._told = str(error)
+                _log.critical("%s", self._told)
             return _answer_misconfigured(environ, start_response)
         return middleware(environ, start_response)
 

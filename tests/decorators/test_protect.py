@@ -203,9 +203,10 @@ def test_a_wrong_configuration_lets_nobody_through_and_is_named_in_the_log(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     app = authmw.protect(config_file=tmp_path / "missing.conf")(greet)
-    answer = get(app, "token")
-    assert (answer.status_int, answer.headers["Retry-After"]) == (503, "60")
-    assert "missing.conf" not in answer.text
+    for _ in range(3):
+        answer = get(app, "token")
+        assert (answer.status_int, answer.headers["Retry-After"]) == (503, "60")
+        assert "missing.conf" not in answer.text
     (record,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
     assert "missing.conf" in record.getMessage()
     with pytest.raises(authmw.ConfigurationError, match="name a configuration file that can be"):
