@@ -216,6 +216,7 @@ class Refresher:
         clocks = _Clocks(clock, steady_clock)
         self._crew = PerProcess(lambda: _Crew(self._refreshables, self._in_background, clocks))
         self.idle_from, self.overdue_at = -_NEVER, _NEVER
+        self._forget: tuple[Callable[[], None], ...] = ()
         self.add(*refreshables)
 
     def add(self, *refreshables: Refreshable, in_background: bool = False) -> None:
@@ -231,12 +232,21 @@ class Refresher:
         if self._refreshables:
             self.overdue_at = -_NEVER
 
+    def when_set_back(self, forget: Callable[[], None]) -> None:
+        """Have this called when the clock was set back: what was dated by it would stay fresh
+        for as much longer. Noticed only where something is kept fresh.
+        """
+        self._forget += (forget,)
+
     def catch_up(self) -> None:
         """Do what is overdue and see to it that the background threads run.
 
         In a process's first round everybody waits until everything was read once; later, one
         request works and the others go on with what there is.
         """
+        if self._clock() < self.idle_from:
+            for forget in self._forget:
+                forget()
         crew = self._crew.get()
         if not crew.is_under_way:
             with crew.first_round:

@@ -107,6 +107,13 @@ class MemoryCache(Generic[V]):
         with self._lock.get():
             self._remove(key)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock.get():
+            self._entries.clear()
+            self._catalogs.clear()
+            self._bytes = 0
+
     def _make_room(self, newcomer: Entry[V]) -> None:
         while self._entries and self._is_over(self._growth(newcomer), entries=1):
             oldest, candidate = next(iter(self._entries.items()))

@@ -86,7 +86,6 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
     identity = IdentityClient(
         settings,
         functools.partial(load_auth_plugin, settings.auth),
-        user_agent=settings.user_agent,
         clock=clock,
     )
     refresher = Refresher(clock=clock)
@@ -95,11 +94,13 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
         _make_validator(settings, identity, revocations, refresher),
         include_catalog=settings.include_service_catalog,
     )
+    memory = MemoryCache[Token](
+        max_entries=settings.memory_cache_size if settings.token_cache_time else 0,
+        max_bytes=settings.memory_cache_bytes,
+    )
+    refresher.when_set_back(memory.clear)
     resolver = Resolver(
-        memory=MemoryCache[Token](
-            max_entries=settings.memory_cache_size if settings.token_cache_time else 0,
-            max_bytes=settings.memory_cache_bytes,
-        ),
+        memory=memory,
         flights=Flights[Token](settings.identity_deadline + _FOLLOWER_PATIENCE_SECONDS),
         validator=validator,
         revocations=revocations,

@@ -9,7 +9,6 @@ from authmw.authority.claims import ClaimsAuthority
 from authmw.authority.identity import Ask, IdentityAuthority
 from authmw.authority.sources import AuthoritySources
 from authmw.cache.memory import MemoryCache
-from authmw.errors import ConfigurationError
 from authmw.identity.answer import TokenAnswer, TokenSource
 from authmw.identity.documents import DocumentFetcher
 from authmw.jose.claims import ClaimRules
@@ -100,10 +99,12 @@ def _make_authority(
                     fresh_seconds=settings.authority_cache_time,
                 )
             )
-        elif name == "identity":
+        else:
+            answers = _make_answers(settings)
+            refresher.when_set_back(answers.clear)
             identity = IdentityAuthority(
                 _make_ask(settings, endpoint, cache),
-                answers=_make_answers(settings),
+                answers=answers,
                 fresh_seconds=settings.authority_cache_time,
                 grace_seconds=settings.identity_outage_grace,
                 deadline_seconds=settings.identity_deadline,
@@ -111,10 +112,6 @@ def _make_authority(
             )
             sources.append(identity)
             refresher.add(identity)
-        else:
-            raise ConfigurationError(
-                "jws_authority", name, "bundles are not built yet; write identity or claims"
-            )
     return AuthoritySources(sources)
 
 

@@ -233,3 +233,18 @@ def test_a_token_that_makes_the_service_stumble_is_its_owners_trouble(
             for _ in range(3):
                 assert protected.get("hostile").status_int == 503
         assert protected.get(server.issue(project="inventory")).status_int == 200, number
+
+
+def test_what_was_remembered_by_a_clock_that_is_set_back_is_asked_for_again(
+    protect: Protect, server: IdentityServer, clock: Clock
+) -> None:
+    """It would be taken for fresh for an hour longer than it is."""
+    protected = protect(revocation_poll_interval="10")
+    token = server.issue("member", project="inventory")
+    for validations in (1, 1):
+        assert protected.get(token).status_int == 200
+        assert server.calls["validate"] == validations
+    clock.now -= 3600
+    for validations in (2, 2):
+        assert protected.get(token).status_int == 200
+        assert server.calls["validate"] == validations

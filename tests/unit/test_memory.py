@@ -164,3 +164,10 @@ def test_a_child_forked_while_a_thread_held_the_lock_can_still_put() -> None:
             os._exit(0 if memory.get("a") else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_memory_that_was_cleared_holds_nothing_and_has_all_its_room() -> None:
+    memory = MemoryCache[Token](max_entries=10, max_bytes=1_000_000)
+    memory.put("a", make_token(1, ServiceCatalog.from_services(CATALOG)))
+    memory.clear()
+    assert (len(memory), memory.size, memory.get("a")) == (0, 0, None)
