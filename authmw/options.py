@@ -67,9 +67,9 @@ IDENTITY_OPTIONS: tuple[cfg.Opt, ...] = (
         "identity_outage_grace",
         unit="seconds",
         default=300,
-        help="Seconds for which a token or authority answer already known stays usable while the "
-        "identity service cannot answer, and only then; never past the token's expiry. Five "
-        "minutes bridge a restart. 0 turns it off.",
+        help="Seconds for which a known token, or what is known of a signed token's bearer, stays "
+        "usable while the identity service cannot answer, and only then; never past the token's "
+        "expiry. Five minutes bridge a restart. 0 turns it off.",
     ),
     StrOpt(
         "certfile",
@@ -335,7 +335,7 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
         "shadow_validation",
         default=False,
         help="When true, the identity service decides, and signed tokens are verified offline as "
-        "well: every difference is logged and counted. A rehearsal for offline validation.",
+        "well: every difference is logged. A rehearsal for offline validation.",
     ),
     StrOpt(
         "jws_public_key_repository",
@@ -381,10 +381,10 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
     ListOpt(
         "jws_authority",
         default=["identity"],
-        item_type=types.String(choices=("claims", "identity", "bundle")),
-        help="Where names and roles of a signed token come from, in the order asked: claims of "
-        "the token itself, the identity service (once per user and scope, not per token), or a "
-        "signed bundle on local disk.",
+        item_type=types.String(choices=("claims", "identity")),
+        help="Where names and roles of a signed token come from, in the order asked: claims "
+        "are those of the token itself, identity asks the identity service, once per user and "
+        "scope, not per token.",
     ),
     DictOpt(
         "jws_claim_names",
@@ -398,8 +398,9 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
         unit="seconds",
         min=1,
         default=60,
-        help="Seconds such an answer is fresh: within that time a removed role, a disabled "
-        "project or a deleted application credential is noticed.",
+        help="Seconds an answer of the identity service about a signed token's bearer is fresh: "
+        "within that time a removed role, a disabled project or a deleted application credential "
+        "is noticed.",
     ),
     IntOpt(
         "clock_skew_tolerance",

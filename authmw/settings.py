@@ -19,7 +19,7 @@ DEFAULT_READ_TIMEOUT_SECONDS = 30.0
 
 Interface = Literal["internal", "public", "admin"]
 SecurityStrategy = Literal["MAC", "ENCRYPT"]
-AuthoritySource = Literal["claims", "identity", "bundle"]
+AuthoritySource = Literal["claims", "identity"]
 Algorithm = Literal["ES256", "ES384", "ES512", "EdDSA", "RS256"]
 
 

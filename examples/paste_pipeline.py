@@ -14,10 +14,10 @@ from paste.deploy import loadapp
 
 PIPELINE = """
 [pipeline:main]
-pipeline = auth_token inventory
+pipeline = authtoken inventory
 
-[filter:auth_token]
-use = egg:authmw#auth_token
+[filter:authtoken]
+paste.filter_factory = authmw:filter_factory
 # Where the section [keystone_authtoken] is; see etc/authmw.conf.sample.
 oslo_config_project = inventory
 oslo_config_file = %(config_file)s

@@ -1,8 +1,8 @@
 """Authority: where names and roles of a signed token come from.
 
 A signature proves who issued a token. Keystone's JWS names neither roles nor names, since
-assignments are unbounded, so somebody else has to: the token's own claims, the identity
-endpoint, or a bundle on local disk. Whatever the source, an answer is a `Principal` that
+assignments are unbounded, so somebody else has to: the token's own claims, or the
+identity endpoint. Whatever the source, an answer is a `Principal` that
 holds for every token with the same *authority key*.
 """
 

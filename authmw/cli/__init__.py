@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Protocol
 
+from authmw import __version__
 from authmw.cli import demo, keys, token
 
 
@@ -34,7 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 if all is well.
     """
     parser = argparse.ArgumentParser(prog="authmw", description="Tools that come with authmw.")
-    subcommands = parser.add_subparsers(dest="command", required=True)
+    parser.add_argument("--version", action="version", version=f"authmw {__version__}")
+    subcommands = parser.add_subparsers(
+        dest="command", required=True, title="commands", metavar="COMMAND"
+    )
     for name, module in _COMMANDS.items():
         description = module.__doc__ or ""
         subparser = subcommands.add_parser(

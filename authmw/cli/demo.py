@@ -1,4 +1,4 @@
-"""Show authmw at work: a protected service, an identity service, a dozen requests."""
+"""Show authmw at work: a protected service, an identity service, two dozen requests."""
 
 from __future__ import annotations
 

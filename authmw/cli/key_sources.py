@@ -33,11 +33,13 @@ def add_key_source_arguments(
         options: for that argument.
     """
     group = parser.add_mutually_exclusive_group(required=True)
-    group.add_argument(directory, help="of public keys (jws_public_key_repository)", **options)
+    group.add_argument(
+        directory, help="of public keys, as jws_public_key_repository names one", **options
+    )
     group.add_argument(
         "--config-file",
         metavar="FILE",
-        help="a service's configuration file: keys and rules of its [keystone_authtoken]",
+        help="a service's configuration file, whose [keystone_authtoken] names keys and rules",
     )
 
 

@@ -20,17 +20,17 @@ _COLUMNS = ("FILE", "ALGORITHM", "KID", "THUMBPRINT", "USED")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `authmw keys`."""
-    commands = parser.add_subparsers(dest="keys_command", required=True)
-    generate = commands.add_parser(
-        "generate",
-        help="make an ES256 key pair as Keystone needs it: private.pem and public.pem",
+    commands = parser.add_subparsers(
+        dest="keys_command", required=True, title="commands", metavar="COMMAND"
     )
+    summary = "Make an ES256 key pair as Keystone needs it: private.pem and public.pem."
+    generate = commands.add_parser("generate", help=summary, description=summary)
     generate.add_argument("directory", help="made if missing; no file in it is overwritten")
     for name, summary in (
-        ("list", "show each key, and whether it would be used"),
-        ("check", "say what is wrong; exit status 1 if anything is"),
+        ("list", "Show each public key, and whether a service would use it."),
+        ("check", "Say what is wrong with public keys; exit status 1 if anything is."),
     ):
-        command = commands.add_parser(name, help=summary)
+        command = commands.add_parser(name, help=summary, description=summary)
         add_key_source_arguments(command, "directory", nargs="?")
 
 

@@ -16,10 +16,12 @@ _MOST_CHARACTERS = 1 << 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `authmw token`."""
-    commands = parser.add_subparsers(dest="token_command", required=True)
+    commands = parser.add_subparsers(
+        dest="token_command", required=True, title="commands", metavar="COMMAND"
+    )
     command = commands.add_parser(
         "explain",
-        help="say which key verifies a token, what it claims, and what a service would do with it",
+        help="Say which key verifies a token, what it claims, and what a service would do with it.",
         description=(
             "Explains a signed token offline: the identity service is not asked. Exit status 0: "
             "accepted, 1: refused, 2: the question could not be asked. Neither the token nor "

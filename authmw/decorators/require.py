@@ -34,11 +34,11 @@ def require(
         @authmw.require(roles=("member", "admin"), scope="project")
         def list_items(): ...
 
-    It decorates WSGI callables and the views of Flask, Django, Falcon and Pyramid, functions
-    or methods, and stands nearest to them: below `protect`, and below the framework's route.
-    A middleware has to be in front. Without a valid token the answer is 401; to a token that
-    lacks something it is 403, and the JSON body says what (`error.missing`). Both are the
-    framework's own kind of response.
+    It decorates WSGI callables and the views of Flask, Django, Django REST framework, Falcon
+    and Pyramid, functions or methods, and stands nearest to them: below `protect`, and below
+    the framework's route. A middleware has to be in front. Without a valid token the answer is
+    401; to a token that lacks something it is 403, and the JSON body says what
+    (`error.missing`). Both are the framework's own kind of response.
 
     Args:
         roles: role names, of which the token needs one; decorate twice to ask for two.

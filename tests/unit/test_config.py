@@ -307,7 +307,7 @@ WRONG_TYPE = [
     (
         "jws_authority",
         "keystone",
-        "= 'keystone': write a comma separated list out of claims, identity, bundle",
+        "= 'keystone': write a comma separated list out of claims, identity",
     ),
     ("jws_claim_names", "roles", "= 'roles': write comma separated name:text pairs"),
 ]
