@@ -306,15 +306,29 @@ def test_open_breaker_keeps_the_challenge_from_asking(
     assert len(identity.seen) == asked
 
 
-def test_other_questions_fail_fast_too(
+def test_failing_fast_asks_nothing_and_says_nothing_more_in_the_log(
+    client: IdentityClient, identity: MisbehavingIdentity, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_open(client, identity)
+    asked = len(identity.seen)
+    caplog.clear()
+    assert fetch(client, "x") is Outcome.BREAKER_OPEN
+    assert len(identity.seen) == asked
+    assert caplog.records == []
+
+
+def test_question_in_the_background_is_sent_all_the_same_and_closes_nothing(
     client: IdentityClient, identity: MisbehavingIdentity, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_open(client, identity)
     caplog.clear()
+    assert client.fetch_json("/OS-REVOKE/events", {}).body == {"events": []}
+    assert identity.count(Stage.OTHER) == 1
+    assert fetch(client, "x") is Outcome.BREAKER_OPEN
+    identity.behaviours = {Stage.OTHER: answer(500)}
     with pytest.raises(Outage) as raised:
         client.fetch_json("/OS-REVOKE/events", {})
-    assert raised.value.outcome is Outcome.BREAKER_OPEN
-    assert identity.count(Stage.OTHER) == 0
+    assert raised.value.outcome is Outcome.SERVER_ERROR
     assert caplog.records == []
 
 

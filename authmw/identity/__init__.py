@@ -6,7 +6,8 @@ requests from waiting for an endpoint that does not answer. `session` is the key
 side (our own credentials, the catalog, discovery), `transport` the rules every request obeys,
 `sockets` and `deadline` what makes the total deadline hold, `json_answer` what is read from a
 good answer. `answer` is what validators see of all this, `endpoint_source` the client as they
-see it. `documents` fetches what needs no credentials.
+see it. `authenticate_uri` remembers where clients are sent for a token, and `documents` fetches
+what needs no credentials.
 """
 
 from __future__ import annotations

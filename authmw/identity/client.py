@@ -8,7 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from authmw.checks.token_string import verify_carriable
@@ -31,7 +31,6 @@ from authmw.process import PerProcess
 
 if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin
-    from keystoneauth1.session import Session
     from requests import Response
 
     from authmw.identity.session import IdentitySession
@@ -39,15 +38,13 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 # What oslo.middleware makes and Keystone takes over into its log; anything else is not ours
 # to pass on.
 _REQUEST_ID = re.compile(r"req-[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 
 
 class IdentityClient:
-    """Asks the identity endpoint; the only HTTP client of authmw.
+    """Asks the identity endpoint with our own credentials; nothing else does.
 
     Nothing is loaded or opened before the first question, and each process opens its own.
 
@@ -56,7 +53,6 @@ class IdentityClient:
         auth_plugin: our own credentials, or what makes them. A plugin holds a lock and a
             token, so a server that forks should pass what makes one: each process then has
             its own. None: every question ends as an outage that names `auth_type`.
-        user_agent: sent with every request; by default that of the settings.
         clock: seconds, for the pauses of the circuit breaker.
     """
 
@@ -65,11 +61,9 @@ class IdentityClient:
         settings: Settings,
         auth_plugin: BaseAuthPlugin | Callable[[], BaseAuthPlugin | None] | None,
         *,
-        user_agent: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._user_agent = user_agent or settings.user_agent
         self._clock = clock
         self._plugin = PerProcess(
             auth_plugin if callable(auth_plugin) else functools.partial(_same, auth_plugin)
@@ -103,44 +97,27 @@ class IdentityClient:
         query = [] if self._settings.include_service_catalog else ["nocatalog"]
         if allow_expired:
             query.append("allow_expired=1")
-        return self._ask(
-            "/auth/tokens",
-            "&".join(query),
-            {"X-Subject-Token": token, **ACCESS_RULES},
-            request_id,
-            about_token=True,
-            read=lambda response, where: parse_token(parse_object(response, where), where),
-        )
+        headers = {"X-Subject-Token": token, **ACCESS_RULES}
+        if request_id is not None and _REQUEST_ID.fullmatch(request_id):
+            headers["X-OpenStack-Request-ID"] = request_id
+        return self._ask(_with_query("/auth/tokens", "&".join(query)), headers)
 
-    def fetch_json(
-        self,
-        path: str,
-        query: Mapping[str, str],
-        *,
-        request_id: str | None = None,
-        in_background: bool = False,
-    ) -> IdentityAnswer:
-        """Ask for a JSON object of the version 3 API.
+    def fetch_json(self, path: str, query: Mapping[str, str]) -> IdentityAnswer:
+        """Ask for a JSON object of the version 3 API in the background: no request waits.
+
+        Who asks does so at intervals and says in the log what comes of it; here nothing is
+        logged. The circuit breaker has no part in it: it would keep such a question from
+        finding out that the endpoint is back, and its outcome says little about validations.
 
         Args:
             path: below the version, with a leading slash: "/OS-REVOKE/events".
             query: of the address.
-            request_id: as for `fetch_token`.
-            in_background: no request waits, and who asks does so at intervals and says in
-                the log what comes of it. Nothing is logged here then, and the circuit
-                breaker has no part in it: it would keep such a question from finding out
-                that the endpoint is back, and its outcome says little about validations.
 
         Raises IdentityUnavailable for everything but status 200 and a JSON object.
         """
-        if in_background:
-            with deadline(self._settings.identity_deadline), self._outages(quietly=True):
-                where = f"{path}?{urlencode(query)}" if query else path
-                response = self._opened.get().ask(where, {})
-                return parse_answer(response, self._judge(response, about_token=False))
-        return self._ask(
-            path, urlencode(query), {}, request_id, about_token=False, read=parse_answer
-        )
+        with deadline(self._settings.identity_deadline), self._only_outages():
+            response = self._opened.get().ask(_with_query(path, urlencode(query)), {})
+            return parse_answer(response, judge(response, about_token=False))
 
     def fetch_own_token(self, *, refused: str | None = None) -> str | None:
         """Return our own token, for calls in our own name; nothing is sent while it is good.
@@ -174,51 +151,28 @@ class IdentityClient:
             lambda: self._opened.get().known_authenticate_uri(),
         )
 
-    @property
-    def session(self) -> Session:
-        """The keystoneauth1 session of this process; raises Outage without an auth plugin."""
-        return self._opened.get().session
-
-    @property
-    def auth_plugin(self) -> BaseAuthPlugin | None:
-        """Our own credentials in this process."""
-        return self._plugin.get()
-
     def _open(self) -> IdentitySession:
         plugin = self._plugin.get()
         if plugin is None:
             raise Outage(Outcome.NO_AUTH_PLUGIN)
         from authmw.identity.session import IdentitySession
 
-        return IdentitySession(self._settings, plugin, self._user_agent)
+        return IdentitySession(self._settings, plugin)
 
-    def _ask(
-        self,
-        path: str,
-        query: str,
-        headers: Mapping[str, str],
-        request_id: str | None,
-        *,
-        about_token: bool,
-        read: Callable[[Response, str], T],
-    ) -> T:
-        """Send one question, unless the circuit breaker says not to.
+    def _ask(self, path: str, headers: Mapping[str, str]) -> dict[str, object]:
+        """Ask for a token's body, unless the circuit breaker says not to.
 
-        Returns what `read` makes of an answer with status 200 and what was asked.
-        Raises InvalidToken (only if `about_token`) or IdentityUnavailable.
+        Raises InvalidToken or Outage.
         """
-        asked = dict(headers)
-        if request_id is not None and _REQUEST_ID.fullmatch(request_id):
-            asked["X-OpenStack-Request-ID"] = request_id
         breaker = self._breaker.get()
         with deadline(self._settings.identity_deadline):
             while breaker.admit(self._clock()):
                 self._probe(breaker)
             try:
                 with self._logged_outages():
-                    session = self._opened.get()
-                    response = session.ask(path + (f"?{query}" if query else ""), asked)
-                    answer = read(response, self._judge(response, about_token=about_token))
+                    response = self._opened.get().ask(path, headers)
+                    where = self._judge_token(response)
+                    body = parse_token(parse_object(response, where), where)
             except InvalidToken:
                 breaker.record(Health.ANSWERS)
                 raise
@@ -226,12 +180,12 @@ class IdentityClient:
                 breaker.record(outage.outcome.value.health)
                 raise
         breaker.record(Health.ANSWERS)
-        return answer
+        return body
 
-    def _judge(self, response: Response, *, about_token: bool) -> str:
-        """Judge an answer, and where it may be about us as well, find that out."""
+    def _judge_token(self, response: Response) -> str:
+        """Judge an answer about a token; where it may be about us as well, find that out."""
         try:
-            return judge(response, about_token=about_token)
+            return judge(response, about_token=True)
         except InvalidToken:
             if response.status_code == 403:
                 self._ask_about_ourselves()
@@ -268,31 +222,36 @@ class IdentityClient:
         # Where discovery fails keystoneauth1 may return `auth_url` as it is.
         return found.rstrip("/") if found and is_version_3(found) else None
 
-    def _logged_outages(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def _logged_outages(self) -> Iterator[None]:
         """Let nothing but InvalidToken and Outage leave, and say each outage in the log."""
-        return self._outages(quietly=False)
+        try:
+            with self._only_outages():
+                yield
+        except Outage as outage:
+            is_ours = outage.outcome.value.verdict is Verdict.CREDENTIALS_REFUSED
+            level = logging.ERROR if is_ours else logging.WARNING
+            LOG.log(level, "No answer (%s): %s", outage.outcome.name.lower(), outage.detail)
+            raise
 
     @contextlib.contextmanager
-    def _outages(self, *, quietly: bool) -> Iterator[None]:
+    def _only_outages(self) -> Iterator[None]:
+        """Let nothing but InvalidToken and Outage leave."""
         try:
             yield
         except InvalidToken:
             raise
         except Outage as outage:
-            self._note(outage, quietly=quietly)
+            self._forget_lost_endpoint(outage)
             raise
         except Exception as error:  # noqa: BLE001 - an auth plugin may raise anything
             found = outage_of(error)
-            self._note(found, quietly=quietly)
+            self._forget_lost_endpoint(found)
             # Only the unforeseen needs a traceback; others may quote what we sent.
             raise found from (error if found.outcome is Outcome.FAILED else None)
 
-    def _note(self, outage: Outage, *, quietly: bool) -> None:
-        row = outage.outcome.value
-        if not quietly:
-            level = logging.ERROR if row.verdict is Verdict.CREDENTIALS_REFUSED else logging.WARNING
-            LOG.log(level, "No answer (%s): %s", outage.outcome.name.lower(), outage.detail)
-        if row.is_endpoint_lost:
+    def _forget_lost_endpoint(self, outage: Outage) -> None:
+        if outage.outcome.value.is_endpoint_lost:
             with contextlib.suppress(Exception):
                 self._opened.get().forget_endpoint()
 
@@ -306,6 +265,10 @@ def _log_change(change: Change | None, detail: str) -> None:
         )
     elif change is Change.CLOSED:
         LOG.warning("The identity endpoint answers again")
+
+
+def _with_query(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path
 
 
 def _same(plugin: BaseAuthPlugin | None) -> BaseAuthPlugin | None:

@@ -1,4 +1,4 @@
-"""What an answer of the identity endpoint says, once its status was judged."""
+"""What is read from the body of an answer of the identity endpoint."""
 
 from __future__ import annotations
 

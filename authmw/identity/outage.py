@@ -1,4 +1,4 @@
-"""The one error of this room."""
+"""The one error of this room's own: an outage, by its row in the table of outcomes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _USERINFO = re.compile(r"//[^/\s]*@")
 
 
 class Outage(IdentityUnavailable):
-    """The endpoint was asked and could not answer.
+    """The endpoint could not be asked, or gave no answer that can be used.
 
     Args:
         outcome: the row of the table.

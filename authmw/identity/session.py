@@ -39,20 +39,19 @@ class IdentitySession:
     Args:
         settings: interface, region, TLS, time-outs and retries.
         plugin: our own credentials.
-        user_agent: sent with every request, before the names of the libraries.
     """
 
-    def __init__(self, settings: Settings, plugin: BaseAuthPlugin, user_agent: str) -> None:
-        self.plugin = plugin
-        self.session = Session(
+    def __init__(self, settings: Settings, plugin: BaseAuthPlugin) -> None:
+        self._plugin = plugin
+        self._session = Session(
             session=open_requests_session(settings),
             verify=False if settings.insecure else settings.cafile or True,
             cert=client_certificate(settings),
-            user_agent=user_agent,
+            user_agent=settings.user_agent,
             redirect=MAX_REDIRECTS,
         )
         self._adapter = Adapter(
-            self.session,
+            self._session,
             auth=plugin,
             service_type="identity",
             interface=settings.interface,
@@ -79,7 +78,7 @@ class IdentitySession:
             current = self._read_headers()
             if current != refused:
                 return current
-            return self._read_headers() if self.plugin.invalidate() else None
+            return self._read_headers() if self._plugin.invalidate() else None
 
     def find_endpoint(self) -> str:
         """Return the version 3 identity endpoint, without a slash at the end.
@@ -95,7 +94,7 @@ class IdentitySession:
 
     def forget_endpoint(self) -> None:
         """Make the next request ask for a new token of ours, and with it a new catalog."""
-        self.plugin.invalidate()
+        self._plugin.invalidate()
 
     def discover_authenticate_uri(self) -> str | None:
         """Return where clients get tokens, by discovery at the plugin's `auth_url`."""
@@ -145,16 +144,16 @@ class IdentitySession:
     ) -> requests.Response:
         # Our credentials are among the headers: `authenticated` would make keystoneauth1
         # fetch them again, outside of `_one_at_a_time`, and repeat a 401 on its own.
-        return self.session.get(
+        return self._session.get(
             endpoint + path,
             headers={**headers, **credentials},
-            auth=self.plugin,
+            auth=self._plugin,
             authenticated=False,
             raise_exc=False,
         )
 
     def _read_headers(self) -> dict[str, str]:
-        headers = self.plugin.get_headers(self.session)
+        headers = self._plugin.get_headers(self._session)
         if headers is None:
             raise Outage(Outcome.NOT_AUTHENTICATED, note="the auth plugin gave no token")
         return dict(headers)
@@ -180,6 +179,7 @@ def is_version_3(endpoint: str) -> bool:
 
 
 def open_requests_session(settings: Settings) -> requests.Session:
+    """Return a session that sends by the rules of `authmw.identity.transport`."""
     session = requests.Session()
     adapter = DeadlineAdapter(
         connect_seconds=settings.connect_timeout,
@@ -201,6 +201,7 @@ def _add_nothing(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def client_certificate(settings: Settings) -> str | tuple[str, str] | None:
+    """Return what requests takes as `cert`: one file with both, certificate and key, or None."""
     if settings.certfile and settings.keyfile:
         return settings.certfile, settings.keyfile
     return settings.certfile

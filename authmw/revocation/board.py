@@ -1,4 +1,4 @@
-"""The shared store as the feed sees it: records or nothing, and faults in the log."""
+"""The shared store as `sharing` sees it: records or nothing, and faults in the log."""
 
 from __future__ import annotations
 

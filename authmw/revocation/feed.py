@@ -1,44 +1,29 @@
-"""The revocation events of a deployment, kept fresh by polling: when to ask, and whom.
+"""The revocation events of a deployment, kept fresh by polling the identity service.
 
 No thread and no clock here: whoever keeps things fresh calls `poll(now)` again and again.
-With a shared store one process asks the identity service for all of them; the others read
-what it learned.
+With a shared store it does so in turns with the other processes (`sharing`).
 """
 
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from datetime import UTC, datetime
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.process import PerProcess
-from authmw.revocation.board import Board
-from authmw.revocation.bulletin import Notice
 from authmw.revocation.events import MalformedEvents, parse_events
 from authmw.revocation.facts import facts_of
+from authmw.revocation.jitter import EARLIEST_PART, shorten
 from authmw.revocation.knowledge import Knowledge
+from authmw.revocation.progress import Progress
+from authmw.revocation.sharing import SharedPolling
 from authmw.revocation.since import SinceTimes
 from authmw.revocation.source import EventsForbidden, EventSource
 from authmw.revocation.store import SharedStore
 from authmw.token import Token
 
 _log = logging.getLogger(__name__)
-
-# A poll has a deadline of its own; who needs longer than this is taken for dead.
-_LONGEST_LEASE_SECONDS = 15
-# How often word of the others is looked for; and how often while one of them is about to
-# poll, or there are no events yet to go on with.
-_FOLLOW_SECONDS = 1.0
-_HURRY_SECONDS = 0.2
-# How long a process without any events waits for somebody else's first poll.
-_PATIENCE_SECONDS = 2.0
-# The share of a pause that has to pass; the rest is left to chance.
-_EARLIEST = 0.9
-# A service may have seeded the common one, and a state of our own would be the same in all
-# processes forked from one.
-_chance = random.SystemRandom()
 
 
 class RevocationFeed:
@@ -56,9 +41,6 @@ class RevocationFeed:
         store: shared with the other processes; None: this process asks by itself.
 
     Attributes:
-        is_forbidden: the identity service last answered 403.
-        answered_at: when the last poll that was answered began, ours or another process's;
-            epoch seconds, None: there was none yet.
         reload_at: when to call `reload` next, epoch seconds.
     """
 
@@ -74,25 +56,20 @@ class RevocationFeed:
     ) -> None:
         if poll_interval_seconds < 1:
             raise ValueError("a feed polls at intervals of 1 s or more")
-        self.is_forbidden = False
-        self.answered_at: float | None = None
         self.reload_at = 0.0
         self._source = source
         self._interval = poll_interval_seconds
         self._max_staleness = max_staleness_seconds
         self._max_events = max_events
         self._known = Knowledge(max_events=max_events, retention_seconds=retention_seconds)
-        lease_seconds = min(poll_interval_seconds, _LONGEST_LEASE_SECONDS)
-        self._board = None if store is None else Board(store, lease_seconds=lease_seconds)
-        self._patience = 2 * lease_seconds + _PATIENCE_SECONDS
+        self._progress = Progress()
         self._polling = PerProcess(threading.Lock)
         self._since = SinceTimes()
-        self._tried_at: float | None = None
-        self._waiting_since: float | None = None
-        self._notice: Notice | None = None
-        self._is_cut_off = False
-        self._editions_apart: tuple[str, str] | None = None
-        self._trouble: str | None = None
+        self._shared: SharedPolling | None = None
+        if store is not None:
+            self._shared = SharedPolling(
+                store, self._known, self._progress, poll_interval_seconds=poll_interval_seconds
+            )
 
     # What requests ask
 
@@ -100,6 +77,19 @@ class RevocationFeed:
     def generation(self) -> int:
         """Moves on when events came that were not known, and only then."""
         return self._known.index.generation
+
+    @property
+    def answered_at(self) -> float | None:
+        """When the last poll that was answered began, ours or another process's.
+
+        Epoch seconds; None: there was none yet.
+        """
+        return self._progress.answered_at
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether the identity service last answered 403."""
+        return self._progress.is_forbidden
 
     def __len__(self) -> int:
         """The number of events kept."""
@@ -124,7 +114,7 @@ class RevocationFeed:
         """
         if self.is_stale(now):
             raise IdentityUnavailable(
-                f"{self._describe_age()}: {self._trouble or 'nothing polls them'}"
+                f"{self._describe_age()}: {self._progress.trouble or 'nothing polls them'}"
             )
         forgotten_before = self._known.index.forgotten_before
         if forgotten_before is not None and token.issued_at <= forgotten_before:
@@ -135,12 +125,14 @@ class RevocationFeed:
 
     def decidable_until(self, now: float) -> int:
         """Return up to when, in epoch seconds, the last answer is recent enough to go by."""
-        return int(now if self.answered_at is None else self.answered_at + self._max_staleness)
+        answered_at = self._progress.answered_at
+        return int(now if answered_at is None else answered_at + self._max_staleness)
 
     def is_stale(self, now: float) -> bool:
         """Whether the last answer is older than `revocation_max_staleness`, or there is none."""
+        answered_at = self._progress.answered_at
         # abs(): after a clock was set back nobody knows how old anything is.
-        return self.answered_at is None or abs(now - self.answered_at) > self._max_staleness
+        return answered_at is None or abs(now - answered_at) > self._max_staleness
 
     def _describe_age(self) -> str:
         if self.answered_at is None:
@@ -165,9 +157,9 @@ class RevocationFeed:
         if not lock.acquire(blocking=False):
             return
         try:
-            if self._board is not None:
-                self._poll_together(self._board, now)
-            elif self._is_due(now):
+            if self._shared is not None:
+                self._shared.poll(now, self._ask)
+            elif self._progress.is_due(self._interval * EARLIEST_PART, now):
                 self._ask(now)
         finally:
             lock.release()
@@ -175,28 +167,13 @@ class RevocationFeed:
     def reload(self, now: float) -> None:
         """Poll, and plan the next time; see `authmw.refresh.Refreshable`."""
         self.poll(now)
-        if self._board is None:
-            longest = float(self._interval)
-        elif self.answered_at is None or self._waiting_since is not None:
-            longest = _HURRY_SECONDS
+        if self._shared is not None:
+            self.reload_at = self._shared.plan(now)
         else:
-            longest = _FOLLOW_SECONDS
-        # Earlier than need be, never later, so that processes started together drift apart.
-        self.reload_at = now + longest * _chance.uniform(_EARLIEST, 1.0)
-        if self._board is not None and self._tried_at is not None:
-            # A moment after the next poll is due one of us should be there to begin it.
-            due_at = self._tried_at + self._interval
-            if now < due_at < self.reload_at:
-                self.reload_at = due_at + _HURRY_SECONDS * _chance.random()
-
-    def _is_due(self, now: float) -> bool:
-        # abs(): a clock that was set back must not keep us waiting for as long.
-        interval = self._interval * (_EARLIEST if self._board is None else 1.0)
-        return self._tried_at is None or abs(now - self._tried_at) >= interval
+            self.reload_at = now + shorten(self._interval)
 
     def _ask(self, now: float) -> None:
-        self._tried_at = now
-        self._waiting_since = None
+        self._progress.tried_at = now
         try:
             answer = self._source.fetch_events(self._since.render(self._known.covers_from))
             if answer.date is not None and answer.date < self._known.covers_from:
@@ -207,9 +184,9 @@ class RevocationFeed:
             answered_at = now if answer.date is None else answer.date
             events = parse_events(answer.document, int(answered_at))
         except EventsForbidden as error:
-            if not self.is_forbidden:
-                self._trouble = None  # this is another one, and has to be said
-            self.is_forbidden = True
+            if not self._progress.is_forbidden:
+                self._progress.trouble = None  # this is another one, and has to be said
+            self._progress.is_forbidden = True
             self._report(
                 "our own user may not read them, so a revoked token is taken for as long as it is "
                 f"cached; give the user the service role ({error.detail})"
@@ -220,108 +197,13 @@ class RevocationFeed:
             self._report(f"the answer is no list of events: {error}")
         else:
             self._known.take_answer(events, answer.date, now)
-            self.answered_at = now
-            self.is_forbidden = False
+            self._progress.answered_at = now
+            self._progress.is_forbidden = False
             self._report(None)
 
     def _report(self, trouble: str | None) -> None:
-        if trouble is not None and self._trouble is None:
+        if trouble is not None and self._progress.trouble is None:
             _log.warning("revocation events can't be read: %s", trouble)
-        elif trouble is None and self._trouble is not None:
+        elif trouble is None and self._progress.trouble is not None:
             _log.info("revocation events can be read again")
-        self._trouble = trouble
-
-    # Together with other processes
-
-    def _poll_together(self, board: Board, now: float) -> None:
-        self._follow(board, now)
-        if not self._is_due(now):
-            self._waiting_since = None
-        elif self._is_cut_off:
-            # Nobody else can tell us what we missed, and nobody else waits for our answer.
-            self._ask(now)
-            board.ask_for_all()
-        elif board.try_lease(now):
-            # Whoever held it may have been done only just now.
-            posted = self._follow(board, now)
-            if self._is_due(now):
-                self._ask(now)
-                self._publish(board, posted, now)
-            board.end_lease()
-        elif self._is_patience_at_end(now):
-            self._ask(now)
-
-    def _is_patience_at_end(self, now: float) -> bool:
-        """Whether whoever has the lease has done nothing with it for too long."""
-        if self._waiting_since is None:
-            self._waiting_since = now
-        patience = _PATIENCE_SECONDS if self.answered_at is None else self._patience
-        return abs(now - self._waiting_since) >= patience
-
-    def _follow(self, board: Board, now: float) -> Notice | None:
-        """Learn what other processes published; return the notice they left."""
-        notice = board.read_notice()
-        if notice is None or notice == self._notice:
-            self._is_cut_off = False
-            return notice
-        self._is_cut_off = bool(notice.edition) and not (
-            self._catch_up(board, notice, now) and self._is_expected(notice.edition)
-        )
-        if self._is_cut_off:
-            return notice
-        self._tried_at = notice.tried_at
-        self.is_forbidden = notice.is_forbidden
-        if notice.edition != self._known.window.edition:
-            return notice
-        is_answer = self._notice is None or self._notice.answered_at != notice.answered_at
-        self._notice = notice
-        if is_answer and notice.answered_at is not None and notice.covers_to is not None:
-            # Another host's clock may be ahead of ours.
-            self.answered_at = min(notice.answered_at, now)
-            self._known.move_on(notice.covers_to, now)
-            self._trouble = None
-        return notice
-
-    def _catch_up(self, board: Board, notice: Notice, now: float) -> bool:
-        """Know what a notice speaks of; False if there is no way to."""
-        if notice.edition == self._known.window.edition:
-            return True
-        recent = board.read_recent()
-        if recent is None:
-            return False
-        full = board.read_full() if self._known.needs_full(recent) else None
-        return self._known.take_bulletins(recent, full, now)
-
-    def _is_expected(self, edition: str) -> bool:
-        """Whether a notice goes with the bulletin that we know, or will in a moment.
-
-        The bulletin may be a later one already, and the notice about it is to come. If the
-        two stay apart, two processes have published at the same time, each one of them.
-        """
-        known = self._known.window.edition
-        if edition == known:
-            self._editions_apart = None
-            return True
-        is_new = self._editions_apart != (edition, known)
-        self._editions_apart = (edition, known)
-        return is_new
-
-    def _publish(self, board: Board, posted: Notice | None, now: float) -> None:
-        """Tell the others how our poll went.
-
-        Args:
-            posted: the notice that was there before.
-            now: when the poll began.
-        """
-        window, covers_to = self._known.window, self._known.covers_to
-        if covers_to is not None:
-            if posted is None or not posted.edition:
-                # The store is new or was emptied, or somebody asks for all there is.
-                window.require_full()
-            if posted is None or posted.edition != window.edition:
-                full = window.take_full(covers_to)
-                if full is not None:
-                    board.post_full(full)
-                board.post_recent(window.make_bulletin(covers_to))
-        self._notice = Notice(window.edition, covers_to, now, self.answered_at, self.is_forbidden)
-        board.post_notice(self._notice)
+        self._progress.trouble = trouble

@@ -14,11 +14,10 @@ class IdentityEvents:
     def __init__(self, identity: IdentityClient) -> None:
         self._identity = identity
 
-    def fetch_events(self, since: str | None) -> EventsAnswer:
+    def fetch_events(self, since: str) -> EventsAnswer:
         """See `EventSource`."""
-        query = {} if since is None else {"since": since}
         try:
-            answer = self._identity.fetch_json("/OS-REVOKE/events", query, in_background=True)
+            answer = self._identity.fetch_json("/OS-REVOKE/events", {"since": since})
         except Outage as outage:
             if outage.outcome is Outcome.CREDENTIALS_FORBIDDEN:
                 raise EventsForbidden(outage.detail, outage.retry_after) from outage

@@ -1,4 +1,4 @@
-"""Where revocation events come from."""
+"""Who answers the question for revocation events, and what an answer holds."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class EventsForbidden(IdentityUnavailable):
 class EventSource(Protocol):
     """Answers the question for events."""
 
-    def fetch_events(self, since: str | None) -> EventsAnswer:
-        """Ask for the events that were made after `since`, an ISO 8601 time; None: for all.
+    def fetch_events(self, since: str) -> EventsAnswer:
+        """Ask for the events that were made after `since`, an ISO 8601 time.
 
         Raises:
             EventsForbidden: we may not ask.

@@ -37,7 +37,7 @@ class EventServer:
     ahead: float = 0.0
     fault: IdentityUnavailable | None = None
     has_date: bool = True
-    asked: list[str | None] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
     answer: object = None
 
@@ -46,12 +46,12 @@ class EventServer:
         stamp = iso(int(self.clock.now + self.ahead))
         self.events.append({**attributes, "issued_before": stamp, "revoked_at": stamp})
 
-    def fetch_events(self, since: str | None) -> EventsAnswer:
+    def fetch_events(self, since: str) -> EventsAnswer:
         """Answer as GET /v3/OS-REVOKE/events does: events made after `since`."""
         self.asked.append(since)
         if self.fault is not None:
             raise self.fault
-        after = float("-inf") if since is None else seconds(since)
+        after = seconds(since)
         listed = [event for event in self.events if seconds(event["revoked_at"]) > after]
         document = (
             {"events": listed, "links": {"next": None}} if self.answer is None else self.answer

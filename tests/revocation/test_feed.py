@@ -42,7 +42,7 @@ EVERYTHING = -ISSUED_AT
 
 def asked_since(server: EventServer) -> list[int]:
     """Return what was asked for, in seconds from the start; any time in 1970 is all there is."""
-    moments = [seconds(since or "") for since in server.asked]
+    moments = [seconds(since) for since in server.asked]
     return [EVERYTHING if moment < 365 * 86400 else moment - ISSUED_AT for moment in moments]
 
 
@@ -168,8 +168,8 @@ class Overwhelmed(EventServer):
 
     is_overwhelmed = False
 
-    def fetch_events(self, since: str | None) -> EventsAnswer:
-        if self.is_overwhelmed and seconds(since or "") < ISSUED_AT:
+    def fetch_events(self, since: str) -> EventsAnswer:
+        if self.is_overwhelmed and seconds(since) < ISSUED_AT:
             raise IdentityUnavailable("too much for me")
         return super().fetch_events(since)
 
@@ -216,7 +216,7 @@ def _ask_in_a_child(feed: RevocationFeed, server: EventServer) -> str:
     child = os.fork()
     if child == 0:
         feed.poll(server.clock.now)
-        os.write(writer, (server.asked[-1] or "").encode())
+        os.write(writer, server.asked[-1].encode())
         os._exit(0)
     os.close(writer)
     os.waitpid(child, 0)
@@ -471,7 +471,7 @@ class HeldUpServer:
         self.asked = threading.Event()
         self.may_answer = threading.Event()
 
-    def fetch_events(self, since: str | None) -> EventsAnswer:
+    def fetch_events(self, since: str) -> EventsAnswer:
         self.asked.set()
         assert self.may_answer.wait(30)
         return EventsAnswer({"events": []}, float(ISSUED_AT))

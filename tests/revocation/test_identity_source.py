@@ -19,6 +19,8 @@ from tests.misbehaving import MisbehavingIdentity, Stage, answer, hang_up
 from tests.revocation.servers import Clock
 from tests.test_identity_outcomes import settings_for
 
+SINCE = "2026-01-02T03:04:05.000006Z"
+
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +119,8 @@ def test_a_403_is_told_from_an_outage(
     events = IdentityEvents(client)
     identity.behaviours = {Stage.OTHER: answer(403)}
     with pytest.raises(EventsForbidden):
-        events.fetch_events(None)
+        events.fetch_events(SINCE)
     identity.behaviours = {Stage.OTHER: answer(503)}
     with pytest.raises(Outage) as raised:
-        events.fetch_events(None)
+        events.fetch_events(SINCE)
     assert raised.value.outcome is Outcome.SERVER_ERROR

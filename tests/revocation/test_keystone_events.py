@@ -33,12 +33,12 @@ class KeystoneEvents:
 
     def __init__(self, api: IdentityApi) -> None:
         self.api = api
-        self.asked: list[str | None] = []
+        self.asked: list[str] = []
 
-    def fetch_events(self, since: str | None) -> EventsAnswer:
+    def fetch_events(self, since: str) -> EventsAnswer:
         self.asked.append(since)
-        query = "" if since is None else "?" + urllib.parse.urlencode({"since": since})
-        answer = self.api.call("GET", f"/OS-REVOKE/events{query}")
+        query = urllib.parse.urlencode({"since": since})
+        answer = self.api.call("GET", f"/OS-REVOKE/events?{query}")
         return EventsAnswer(
             answer.json(), parsedate_to_datetime(answer.headers["Date"]).timestamp()
         )
