@@ -8,6 +8,7 @@ Nothing here does I/O or reads a clock.
 
 from __future__ import annotations
 
+import hashlib
 import marshal
 import weakref
 from collections.abc import Mapping
@@ -127,7 +128,7 @@ class Principal:
         """
         shared = {name: value for name, value in body.items() if name not in _OWN_MEMBERS}
         try:
-            said = marshal.dumps(shared, 0)
+            said = hashlib.sha256(marshal.dumps(shared, 0)).digest()
         except ValueError:  # more than JSON can say, or too deep
             return cls._parse(body, catalog, shared)
         known = _in_use.get(said)
@@ -199,9 +200,9 @@ class Principal:
         return frozenset(role.name for role in self.roles)
 
 
-# Principals in use, by the members they were read from. The bytes are never read back, so
-# marshal's weaknesses are none here, and it takes a third of the time of JSON; its version 0
-# writes equal members alike, however often they are referred to elsewhere.
+# Principals in use, by a digest of the members they were read from, which may be large. What is
+# digested is never read back, so marshal's weaknesses are none here, and it takes a third of the
+# time of JSON; its version 0 writes equal members alike, however often they are referred to.
 _in_use: weakref.WeakValueDictionary[bytes, Principal] = weakref.WeakValueDictionary()
 
 
