@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from authmw import headers, request
+from authmw.answers.tokens import decides
 from authmw.checks.access_rules import AccessRule, verify_access
 from authmw.checks.expiry import verify_not_expired
 from authmw.checks.paths import PublicPaths, access_path
@@ -225,8 +226,7 @@ class Authenticator:
         self, string: str, strength: Strength, now: float, environ: dict[str, Any]
     ) -> Token:
         token = self._recall(string, now)
-        # Whether an expired token may still be used only the identity endpoint says.
-        if token is None or (strength is not _CURRENT and now >= token.expires_at):
+        if token is None or (strength is not _CURRENT and not decides(token, strength, now)):
             mark = request.begin(environ)
             try:
                 token = self._resolver.validate(string, strength, now)

@@ -398,9 +398,17 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
         unit="seconds",
         min=1,
         default=60,
-        help="Seconds an answer of the identity service about a signed token's bearer is fresh: "
+        help="Seconds an answer of the identity service about the bearer of tokens is fresh: "
         "within that time a removed role, a disabled project or a deleted application credential "
-        "is noticed.",
+        "is noticed. One call renews it for all tokens of a user with one scope.",
+    ),
+    IntOpt(
+        "authority_renewal_rate",
+        unit="calls a second",
+        default=10,
+        help="Calls a second at most by which a process renews what it knows of the bearers of "
+        "tokens that are not signed. Where more are in use, and with 0, roles are as old as "
+        "token_cache_time allows.",
     ),
     IntOpt(
         "clock_skew_tolerance",

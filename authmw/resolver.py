@@ -6,16 +6,15 @@ it joins or starts a flight, and a validator does the work.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable
 
+from authmw.answers.tokens import decides
 from authmw.cache.memory import Entry, MemoryCache
 from authmw.cache.refusals import Refusals
-from authmw.checks.expiry import verify_not_expired
 from authmw.checks.token_string import verify_carriable
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.flights import Flights
-from authmw.revocation.verdict import Revocations
+from authmw.revalidation import Revalidation
 from authmw.token import Token
 from authmw.validation import Strength, Validator
 
@@ -27,7 +26,7 @@ class Resolver:
         memory: remembers validated tokens.
         flights: joins concurrent validations of one token.
         validator: asked about what memory does not hold.
-        revocations: which tokens were revoked since they were validated.
+        revalidation: judges remembered tokens by what holds now.
         refusals: remembers for a moment what was refused.
         max_token_size: bytes; a longer token is refused unseen.
         clock: epoch seconds.
@@ -39,96 +38,90 @@ class Resolver:
         memory: MemoryCache[Token],
         flights: Flights[Token],
         validator: Validator,
-        revocations: Revocations,
+        revalidation: Revalidation,
         refusals: Refusals,
         max_token_size: int,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
     ) -> None:
         self._memory = memory
         self._flights = flights
         self._validator = validator
-        self._revocations = revocations
+        self._revalidation = revalidation
         self._refusals = refusals
         self._max_token_size = max_token_size
         self._clock = clock
 
     def recall(self, token: str, now: float) -> Token | None:
-        """Return what memory holds of a token, validated at full strength and still fresh.
+        """Return what memory holds of a token, while it is fresh.
+
+        It may have expired: a request that has not earned to use an expired token is refused
+        after this, as after every validation.
 
         Raises:
-            InvalidToken: (revoked) since it was validated.
+            InvalidToken: it is not acceptable any more, though it was when it was validated.
         """
         entry = self._memory.get(token)
         if entry is None or now >= entry.value.fresh_until:
             return None
-        if entry.generation != self._revocations.generation:
-            self._check_again(token, entry)
+        if entry.generation != self._revalidation.generation and not self._is_still_known(
+            token, entry, now
+        ):
+            return None
         entry.used = True
         return entry.value
 
-    def _check_again(self, key: Hashable, entry: Entry[Token]) -> None:
-        # Read first: an event that comes meanwhile then causes one more check, not one less.
-        generation = self._revocations.generation
+    def _is_still_known(self, token: str, entry: Entry[Token], now: float) -> bool:
+        """Judge an entry again; False: the token has to be validated anew."""
+        # Read first: a change that comes meanwhile then causes one more look, not one less.
+        generation = self._revalidation.generation
         try:
-            self._revocations.verify_not_revoked(entry.value)
+            self._revalidation.verify(entry.value, now)
         except InvalidToken:
-            self._memory.discard(key)
+            self._memory.discard(token)
             raise
+        except IdentityUnavailable:
+            return False
         entry.generation = generation
+        return True
 
     def validate(self, token: str, strength: Strength, now: float) -> Token:
-        """Return the Token of a string that `recall` did not know.
+        """Return the Token of a string that `recall` did not know, or that has expired since.
 
         Raises:
             InvalidToken: the token is not acceptable.
             IdentityUnavailable: nobody could say, and no earlier answer may be used.
         """
         verify_carriable(token, self._max_token_size)
-        key = _memory_key(token, strength)
+        # Those who need less than full strength can't share a refusal with the others.
+        key = token if strength is Strength.CURRENT else (token, strength.value)
         self._refusals.verify_not_refused(key, now)
-        try:
-            return self._flights.run(key, lambda: self._lead(token, strength, key))
-        except IdentityUnavailable:
-            # Whoever waited for an answer may have waited for too long.
-            now = max(now, self._clock())
-            # What is good at full strength is good for those who need less.
-            for known in dict.fromkeys((key, token)):
-                entry = self._memory.get(known)
-                if entry is None or now >= entry.value.usable_until:
-                    continue
-                if strength is Strength.CURRENT:
-                    verify_not_expired(entry.value, now)
-                elif now >= entry.value.expires_at:
-                    # Whether an expired token may still be used only the endpoint says.
-                    continue
-                self._check_again(known, entry)
-                return entry.value
-            raise
+        return self._flights.run(key, lambda: self._lead(token, strength, key))
 
     def _lead(self, token: str, strength: Strength, key: Hashable) -> Token:
         # Read anew: since `recall` another flight may have landed, and time has passed
         # for whoever waited.
         now = self._clock()
-        entry = self._memory.get(key)
-        if entry is not None and now < entry.value.fresh_until:
-            self._check_again(key, entry)
-            entry.used = True
-            return entry.value
-        generation = self._revocations.generation
+        known = self._find_known(token, now)
+        if known is not None and now < known.fresh_until and decides(known, strength, now):
+            return known
+        generation = self._revalidation.generation
         try:
-            validated = self._validator.validate(token, strength, now)
+            validated = self._validator.validate(token, strength, now, known)
             # An answer may come from a cache, and be older than the revocation.
-            self._revocations.verify_not_revoked(validated)
+            self._revalidation.verify(validated, now)
         except InvalidToken as refusal:
             self._refusals.remember(key, refusal, now)
-            self._memory.discard(key)
-            if strength is Strength.ALLOW_EXPIRED:
-                self._memory.discard(token)  # no good at full strength either
+            self._memory.discard(token)
             raise
-        self._memory.put(key, validated, generation)
+        # What a test's fixture answered is never usable again: no memory holds it beyond.
+        if now < validated.usable_until:
+            self._memory.put(token, validated, generation)
         return validated
 
-
-def _memory_key(token: str, strength: Strength) -> Hashable:
-    # What was validated at less than full strength is kept where `recall` can't find it.
-    return token if strength is Strength.CURRENT else (token, strength.value)
+    def _find_known(self, token: str, now: float) -> Token | None:
+        """Return what memory holds, however old, if it would still be good by what holds now."""
+        entry = self._memory.get(token)
+        if entry is None or not self._is_still_known(token, entry, now):
+            return None
+        entry.used = True
+        return entry.value

@@ -114,6 +114,13 @@ def _verify_offline(settings: Settings) -> None:
             raise ConfigurationError(option, "", "name at least one, or remove the line")
         if len(set(items)) < len(items):
             raise ConfigurationError(option, ",".join(items), "name each only once")
+    if "claims" in settings.jws_authority[1:]:
+        raise ConfigurationError(
+            "jws_authority",
+            ",".join(settings.jws_authority),
+            "put claims first: asked after another source, in an outage they would bring back a "
+            "bearer whom that source has refused",
+        )
     if settings.jws_claim_names:
         _verify_claim_names(settings.jws_claim_names)
     uri = settings.jws_jwks_uri

@@ -110,6 +110,7 @@ class Settings:
     jws_authority: tuple[AuthoritySource, ...]
     jws_claim_names: Mapping[str, str]  # meaning to claim, where it is not the default
     authority_cache_time: int  # seconds
+    authority_renewal_rate: int  # calls a second; 0: none
     clock_skew_tolerance: int  # seconds
 
     # Revocation

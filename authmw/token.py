@@ -215,9 +215,15 @@ class Token:
         methods: how the user authenticated.
         audit_ids: the token's own audit id, then that of the first of its chain.
         issued_at, expires_at: epoch seconds, truncated.
+        answered_at: epoch seconds when the token itself was validated: when the identity
+            endpoint answered about it, or when its signature was verified.
         fresh_until: epoch seconds up to which this record answers for the token without
             another validation.
         usable_until: epoch seconds up to which it may, while validation is out of reach.
+        bearer: what tokens of one bearer have in common (`authmw.answers.bearer_key`); None
+            for a signed token, whose claims say that.
+        signed_by: the thumbprint (RFC 7638) of the public key that verified its signature;
+            None where the identity endpoint vouches for it.
         thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
         is_bound: whether it is bound to anything; see `authmw.checks.token_bind`.
     """
@@ -227,8 +233,11 @@ class Token:
     audit_ids: tuple[str, ...]
     issued_at: int
     expires_at: int
+    answered_at: int
     fresh_until: int
     usable_until: int
+    bearer: str | None
+    signed_by: str | None
     thumbprint: str | None
     is_bound: bool
     _issued_text: str = field(repr=False, compare=False)
@@ -240,8 +249,10 @@ class Token:
         body: Mapping[str, object],
         catalog: ServiceCatalog | None,
         *,
+        answered_at: int,
         fresh_until: int,
         usable_until: int,
+        bearer: str | None = None,
     ) -> Token:
         """Read a whole v3 token body; arguments and errors as of `Principal.from_body`."""
         issued_text, expires_text = (
@@ -256,8 +267,11 @@ class Token:
             read_strings(body, "audit_ids"),
             parse_time(issued_text, "issued_at"),
             parse_time(expires_text, "expires_at"),
+            answered_at,
             fresh_until,
             usable_until,
+            bearer,
+            None,
             thumbprint,
             thumbprint is not None or bool(principal.bind),
             issued_text,
@@ -274,15 +288,17 @@ class Token:
         issued_at: int,
         expires_at: int,
         thumbprint: str | None,
+        answered_at: int,
         fresh_until: int,
         usable_until: int,
+        signed_by: str,
     ) -> Token:
         """Join a known principal with what a signed token says of itself.
 
         Args:
             principal: who is calling.
-            methods, audit_ids, issued_at, expires_at, fresh_until, usable_until, thumbprint:
-                as the attributes.
+            methods, audit_ids, issued_at, expires_at, answered_at, fresh_until, usable_until,
+                thumbprint, signed_by: as the attributes.
         """
         return cls(
             principal,
@@ -290,8 +306,11 @@ class Token:
             audit_ids,
             issued_at,
             expires_at,
+            answered_at,
             fresh_until,
             usable_until,
+            None,
+            signed_by,
             thumbprint,
             thumbprint is not None or bool(principal.bind),
             render_time(issued_at),

@@ -78,7 +78,15 @@ class ClaimsAuthority:
         verify_agreement(principal, question.keystone)
         # The claims are signed, so what they say holds as long as the token does.
         fresh_until = int(now) + self._fresh_seconds
-        answer = Answer(principal, question.keystone, fresh_until, fresh_until, fresh_until)
+        answer = Answer(
+            principal,
+            question.methods,
+            question.thumbprint,
+            answered_at=int(now),
+            renew_from=fresh_until,
+            fresh_until=fresh_until,
+            usable_until=fresh_until,
+        )
         self._answers.put(question.key, answer)
         return answer
 

@@ -1,22 +1,25 @@
-"""Authority from the identity endpoint, asked once per authority key, not once per token."""
+"""Authority from the identity endpoint, asked once for each bearer, not once for each token."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from authmw.authority import Answer, Question
-from authmw.authority.agreement import verify_agreement
+from authmw.answers.read_through import ask_anew
+from authmw.answers.refused import RefusedAt
+from authmw.answers.source import AnswerSource
+from authmw.authority import Answer
+from authmw.authority.rate import RenewalRate
+from authmw.cache.keys import digest_token
 from authmw.cache.memory import MemoryCache
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.flights import Flights
 from authmw.identity.answer import TokenAnswer
 from authmw.process import PerProcess
-from authmw.token import MalformedBody, Principal
+from authmw.token import Principal
 
 # An answer in use is renewed in the background in this last part of its time.
 _RENEW_IN_LAST_PART = 0.25
@@ -26,22 +29,33 @@ _MAX_WAITING = 1000
 _ROUND_SECONDS = 1.0
 
 
-class Ask(Protocol):
-    """Asks the identity endpoint, or a cache in front of it."""
+class BearerQuestion(Protocol):
+    """Asks about the bearer of a token that is good.
 
-    def __call__(self, question: Question, now: float, *, newer_than: int) -> TokenAnswer:
-        """Return the endpoint's answer to a question.
+    Attributes:
+        key: the same for all tokens of the bearer, and for no others.
+        token: the token string that is shown to the endpoint.
+        methods, thumbprint: as of `Answer`.
+        is_rationed: whether the question may be put off (`authority_renewal_rate`).
+    """
 
-        Args:
-            question: what is asked about.
-            now: epoch seconds.
-            newer_than: epoch seconds; a remembered answer given at this time or before is
-                known already, and is not what is asked for.
+    @property
+    def key(self) -> str: ...
 
-        Raises:
-            InvalidToken: the endpoint refused the question's token.
-            IdentityUnavailable: nobody could say.
-        """
+    @property
+    def token(self) -> str: ...
+
+    @property
+    def methods(self) -> tuple[str, ...]: ...
+
+    @property
+    def thumbprint(self) -> str | None: ...
+
+    @property
+    def is_rationed(self) -> bool: ...
+
+    def verify_answer(self, principal: Principal, body: Mapping[str, object]) -> None:
+        """Raise IdentityUnavailable if an answer is about another bearer."""
 
 
 class IdentityAuthority:
@@ -53,51 +67,69 @@ class IdentityAuthority:
     It is `Refreshable`: an answer that is in use is asked for again before it ends.
 
     Args:
-        ask: asks the endpoint, or a cache in front of it.
+        source: the endpoint, or a cache in front of it.
         answers: remembers them.
         fresh_seconds: how long an answer holds (`authority_cache_time`).
         grace_seconds: how much longer it may be used while the endpoint can't answer.
         deadline_seconds: how long one call may take.
+        rate: how many rationed questions may be asked.
         wake: called when a renewal is wanted, so that `reload` is called before long.
     """
 
     def __init__(
         self,
-        ask: Ask,
+        source: AnswerSource[Answer],
         *,
         answers: MemoryCache[Answer],
         fresh_seconds: int,
         grace_seconds: int,
         deadline_seconds: float,
+        rate: RenewalRate,
         wake: Callable[[IdentityAuthority], None],
     ) -> None:
-        self._ask = ask
+        self._source = source
         self._answers = answers
         self._fresh_seconds = fresh_seconds
-        self._grace_seconds = grace_seconds
+        self._usable_seconds = fresh_seconds + grace_seconds
         self._renew_ahead_seconds = max(1, int(fresh_seconds * _RENEW_IN_LAST_PART))
         self._flights: Flights[Answer] = Flights(deadline_seconds, share_refusals=False)
+        self._refused_at = RefusedAt(self._usable_seconds)
         self._renewals = PerProcess(_Renewals)
+        self._rate = rate
         self._wake = wake
 
     def recall(self, key: str) -> Answer | None:
         """Return what memory holds; see `Authority`."""
         return self._answers.recall(key)
 
-    def look_up(self, question: Question, now: float) -> Answer:
+    def refused_at(self, key: str) -> int:
+        """Return when the endpoint last refused a token of this bearer; -1 if it did not."""
+        return self._refused_at.find(key)
+
+    def learn(self, question: BearerQuestion, principal: Principal, answered_at: int) -> Answer:
+        """Remember what the endpoint said of a bearer when it was asked about a token.
+
+        Returns the newest answer about the bearer.
+        """
+        known = self.recall(question.key)
+        if known is not None and known.answered_at >= answered_at:
+            return known
+        answer = self._make_answer(question, principal, answered_at)
+        self._answers.put(question.key, answer)
+        return answer
+
+    def look_up(self, question: BearerQuestion, now: float) -> Answer:
         """Answer from memory, else ask; see `Authority`."""
         known = self.recall(question.key)
         if known is not None and now < known.fresh_until:
             return known
-        try:
-            return self._flights.run(question.key, lambda: self._renew(question, known, now))
-        except IdentityUnavailable:
-            known = self.recall(question.key)
-            if known is not None and now < known.usable_until:
-                return known
-            raise
+        return self._flights.run(question.key, lambda: self._renew(question, known, now))
 
-    def _want_renewal(self, question: Question, known: Answer, now: float) -> None:
+    def may_ask(self, question: BearerQuestion, now: float) -> bool:
+        """Tell whether one more question may be asked now."""
+        return not question.is_rationed or self._rate.take(now)
+
+    def _want_renewal(self, question: BearerQuestion, known: Answer, now: float) -> None:
         if self._renewals.get().want(question, known, now):
             self._wake(self)
 
@@ -112,46 +144,109 @@ class IdentityAuthority:
         give_up_at = time.monotonic() + _ROUND_SECONDS
         while time.monotonic() < give_up_at and (wanted := renewals.take_one()) is not None:
             question, known = wanted
+            if not self.may_ask(question, now):
+                # Whoever uses it will want it again.
+                continue
             try:
-                # A refused token's answer is gone; the next request asks with its own.
-                with contextlib.suppress(InvalidToken):
-                    self._flights.run(
-                        question.key, functools.partial(self._renew, question, known, now)
-                    )
+                answer = self._flights.run(
+                    question.key, functools.partial(self._renew, question, known, now)
+                )
+            except InvalidToken:
+                continue  # the answer is gone; the next request asks with its own token
             except IdentityUnavailable:
-                # The answers end in their own time; those in use will be wanted again.
+                answer = known
+            if answer.answered_at <= known.answered_at:
+                # Nobody answers. What is known ends in its own time; what is in use will be
+                # wanted again.
                 renewals.clear()
 
-    def _renew(self, question: Question, known: Answer | None, now: float) -> Answer:
-        entry = self._answers.get(question.key)
-        known_until = 0 if known is None else known.fresh_until
-        if entry is not None and entry.value.fresh_until > known_until:
-            return entry.value  # another flight was quicker
-        try:
-            told = self._ask(question, now, newer_than=known_until - self._fresh_seconds)
-        except InvalidToken:
-            # It may be the bearer who is refused: what was said of him before must not come
-            # back in an outage. If it is this token alone, asking once more is all it costs.
-            self._answers.discard(question.key)
-            raise
-        try:
-            principal = Principal.from_body(told.body, told.catalog)
-        except MalformedBody as error:
-            raise IdentityUnavailable(
-                f"the identity endpoint sent a token body that can't be read: {error}"
-            ) from error
-        verify_agreement(principal, question.keystone)
-        fresh_until = told.answered_at + self._fresh_seconds
-        answer = Answer(
+    def _renew(self, question: BearerQuestion, known: Answer | None, now: float) -> Answer:
+        known_at = -1 if known is None else known.answered_at
+        current = self._answers.recall(question.key)
+        if current is not None and current.answered_at > known_at and now < current.fresh_until:
+            return current  # another flight was quicker
+        newer_than = max(known_at, self._refused_at.find(question.key))
+        subject = _BearerSubject(question, self._make_answer)
+        return ask_anew(
+            _Remembered(self._answers, self._refused_at, question.key, now),
+            lambda: self._source.fetch(subject, now, newer_than=newer_than),
+            now,
+        )
+
+    def _make_answer(
+        self, question: BearerQuestion, principal: Principal, answered_at: int
+    ) -> Answer:
+        fresh_until = answered_at + self._fresh_seconds
+        return Answer(
             principal,
-            question.keystone,
+            question.methods,
+            question.thumbprint,
+            answered_at,
             renew_from=fresh_until - self._renew_ahead_seconds,
             fresh_until=fresh_until,
-            usable_until=fresh_until + self._grace_seconds,
+            usable_until=answered_at + self._usable_seconds,
             renew=self._want_renewal,
         )
-        self._answers.put(question.key, answer)
-        return answer
+
+
+class _Remembered:
+    """One bearer's answer in memory; see `authmw.answers.read_through.Remembered`."""
+
+    def __init__(
+        self,
+        answers: MemoryCache[Answer],
+        refused_at: RefusedAt,
+        key: str,
+        now: float,
+    ) -> None:
+        self._answers = answers
+        self._refused_at = refused_at
+        self._key = key
+        self._now = now
+
+    def recall(self) -> Answer | None:
+        return self._answers.recall(self._key)
+
+    def keep(self, answer: Answer) -> None:
+        self._answers.put(self._key, answer)
+
+    def forget(self) -> None:
+        # It may be the bearer who is refused: what was said of him before must not come back
+        # in an outage. If it is this token alone, asking once more is all it costs.
+        self._refused_at.note(self._key, self._now)
+        self._answers.discard(self._key)
+
+
+class _BearerSubject:
+    """One bearer; see `authmw.answers.source.Subject`."""
+
+    kind = "bearer"
+    allow_expired = False
+
+    def __init__(
+        self,
+        question: BearerQuestion,
+        make_answer: Callable[[BearerQuestion, Principal, int], Answer],
+    ) -> None:
+        self._question = question
+        self._make_answer = make_answer
+        self.token = question.token
+
+    @property
+    def digest(self) -> bytes:
+        return digest_token(self._question.key)
+
+    def read(self, answer: TokenAnswer) -> Answer:
+        principal = Principal.from_body(answer.body, answer.catalog)
+        self._question.verify_answer(principal, answer.body)
+        return self._make_answer(self._question, principal, answer.answered_at)
+
+    def accepts(self, answer: Answer, now: float) -> bool:  # noqa: ARG002
+        return True
+
+    def remembered_until(self, answer: Answer) -> int:
+        # Whatever the expiry of the token it was asked with: it says who the bearer is.
+        return answer.usable_until
 
 
 class _Renewals:
@@ -159,10 +254,10 @@ class _Renewals:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wanted: dict[str, tuple[Question, Answer]] = {}
+        self._wanted: dict[str, tuple[BearerQuestion, Answer]] = {}
         self.wanted_since = float("inf")
 
-    def want(self, question: Question, known: Answer, now: float) -> bool:
+    def want(self, question: BearerQuestion, known: Answer, now: float) -> bool:
         """Note that an answer is to be renewed; False if that is noted already."""
         if question.key in self._wanted or len(self._wanted) >= _MAX_WAITING:
             return False
@@ -171,7 +266,7 @@ class _Renewals:
             self.wanted_since = min(self.wanted_since, now)
         return True
 
-    def take_one(self) -> tuple[Question, Answer] | None:
+    def take_one(self) -> tuple[BearerQuestion, Answer] | None:
         """Return what has waited longest, or None."""
         with self._lock:
             key = next(iter(self._wanted), None)

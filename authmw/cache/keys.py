@@ -7,10 +7,9 @@ import hmac
 
 from authmw.cache.sealing import Sealing
 from authmw.cache.secret import Secret
-from authmw.validation import Strength
 
 # Goes into every key: a new format never meets an entry of an old one.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _PREFIX = "authmw:"
 _PUBLIC_KEY = b"authmw: no secret is configured"
@@ -35,30 +34,27 @@ class KeyMaker:
     def __init__(self, endpoint: str, secret: Secret | None, sealing: Sealing) -> None:
         self._endpoint = endpoint.encode()
         self._sealing = sealing.mark
-        # Few: one for each kind and strength.
-        self._heads: dict[tuple[str, Strength], bytes] = {}
+        self._heads: dict[str, bytes] = {}  # by kind; there are few
         self._key = _PUBLIC_KEY if secret is None else secret.derive(b"names of entries")
 
-    def make_key(self, kind: str, digest: bytes, strength: Strength = Strength.CURRENT) -> str:
+    def make_key(self, kind: str, digest: bytes) -> str:
         """Return the key of one entry.
 
         Args:
             kind: what the entry is about, such as "token".
             digest: what it is kept by: `digest_token` of the token, or the like.
-            strength: with which it was validated.
         """
-        head = self._heads.get((kind, strength))
+        head = self._heads.get(kind)
         if head is None:
-            head = self._heads[kind, strength] = self._make_head(kind, strength)
+            head = self._heads[kind] = self._make_head(kind)
         return _PREFIX + hmac.digest(self._key, head + digest, "sha256").hex()
 
-    def _make_head(self, kind: str, strength: Strength) -> bytes:
+    def _make_head(self, kind: str) -> bytes:
         parts = (
             FORMAT_VERSION.to_bytes(2),
             self._sealing,
             self._endpoint,
             kind.encode(),
-            strength.value.encode(),
         )
         # With its length before each, no two lists of parts read alike, whatever follows.
         return b"".join([len(part).to_bytes(4) + part for part in parts])

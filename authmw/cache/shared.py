@@ -15,7 +15,6 @@ from authmw.cache.fault_log import FaultLog
 from authmw.cache.keys import KeyMaker
 from authmw.cache.sealing import Sealing
 from authmw.errors import CacheError
-from authmw.validation import Strength
 
 LOG = logging.getLogger(__name__)
 
@@ -105,20 +104,13 @@ class SharedCache:
         self._faults = faults or FaultLog()
         self._told_of_size = False
 
-    def find(self, kind: str, digest: bytes, strength: Strength = Strength.CURRENT) -> Place:
+    def find(self, kind: str, digest: bytes) -> Place:
         """Look an entry up; arguments as of `KeyMaker.make_key`."""
-        return Place(self, self._make_keys(kind, digest, strength))
-
-    def clear(self, kind: str, digest: bytes, strength: Strength = Strength.CURRENT) -> None:
-        """Keep no such entry any more."""
-        self._delete(self._make_keys(kind, digest, strength))
+        return Place(self, [shelf.keys.make_key(kind, digest) for shelf in self._shelves])
 
     def report_unreadable(self, fault: CacheError) -> None:
         """Say that an entry was ours by its seal, and yet could not be read."""
         self._faults.report(fault)
-
-    def _make_keys(self, kind: str, digest: bytes, strength: Strength) -> list[str]:
-        return [shelf.keys.make_key(kind, digest, strength) for shelf in self._shelves]
 
     def _read(self, keys: Sequence[str]) -> tuple[bytes | None, bool]:
         """Return the entry, if there is one, and whether the cache answered."""

@@ -79,6 +79,12 @@ class RevocationFeed:
         return self._known.index.generation
 
     @property
+    def incomplete_until(self) -> int:
+        """Epoch seconds up to which events that were made may have been forgotten; -1: none."""
+        forgotten_before = self._known.index.forgotten_before
+        return -1 if forgotten_before is None else forgotten_before
+
+    @property
     def answered_at(self) -> float | None:
         """When the last poll that was answered began, ours or another process's.
 

@@ -15,6 +15,10 @@ class Revocations(Protocol):
     def generation(self) -> int:
         """Moves on when something was revoked that was not known before."""
 
+    @property
+    def incomplete_until(self) -> int:
+        """Epoch seconds up to which events that were made may have been forgotten; -1: none."""
+
     def verify_not_revoked(self, token: Token) -> None:
         """Raise InvalidToken (revoked) if an event covers the token."""
 
@@ -29,6 +33,7 @@ class NoRevocations:
     """Nothing is known of revocation, and nobody waits for it."""
 
     generation = 0
+    incomplete_until = -1
 
     def verify_not_revoked(self, token: Token) -> None:
         """Accept every token."""

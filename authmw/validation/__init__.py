@@ -24,13 +24,14 @@ class Strength(enum.Enum):
 class Validator(Protocol):
     """Turns a token string into a Token, by whatever means."""
 
-    def validate(self, token: str, strength: Strength, now: float) -> Token:
+    def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
         """Validate one token string.
 
         Args:
             token: as the client sent it, without surrounding white space; not looked into yet.
             strength: what the request has earned.
             now: epoch seconds.
+            known: what memory holds of the token, though it is no longer fresh.
 
         Raises:
             InvalidToken: the token is not acceptable.

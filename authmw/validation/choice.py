@@ -27,21 +27,21 @@ class ChoiceValidator:
         self._remote = remote
         self._offline_only = offline_only
 
-    def validate(self, token: str, strength: Strength, now: float) -> Token:
+    def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
         """Validate one token; see `authmw.validation.Validator`."""
         if "." not in token:
             if self._remote is None or self._offline_only:
                 raise InvalidToken(
                     Reason.MALFORMED, "it is not signed, and token_validation = offline"
                 )
-            return self._remote.validate(token, strength, now)
+            return self._remote.validate(token, strength, now, known)
         try:
-            return self._offline.validate(token, strength, now)
+            return self._offline.validate(token, strength, now, known)
         except InvalidToken as refusal:
             if (
                 refusal.reason is Reason.EXPIRED
                 and strength is Strength.ALLOW_EXPIRED
                 and self._remote is not None
             ):
-                return self._remote.validate(token, strength, now)
+                return self._remote.validate(token, strength, now, known)
             raise

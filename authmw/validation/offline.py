@@ -13,10 +13,6 @@ from authmw.revocation.verdict import Revocations
 from authmw.token import Token
 from authmw.validation import Strength
 
-# How soon a token is looked at again while its answer waits to be renewed, ahead of its time
-# or, in an outage, past it.
-_LOOK_AGAIN_SECONDS = 5
-
 
 class OfflineValidator:
     """Verifies a compact JWS and assembles the Token.
@@ -38,7 +34,13 @@ class OfflineValidator:
         self._authority = authority
         self._revocations = revocations
 
-    def validate(self, token: str, strength: Strength, now: float) -> Token:  # noqa: ARG002
+    def validate(
+        self,
+        token: str,
+        strength: Strength,  # noqa: ARG002
+        now: float,
+        known: Token | None,  # noqa: ARG002
+    ) -> Token:
         """Validate one token; see `authmw.validation.Validator`.
 
         An expired token is refused, whatever the strength: whether it may still be used is
@@ -49,11 +51,12 @@ class OfflineValidator:
         answer = self._authority.recall(key)
         if answer is None or now >= answer.fresh_until:
             if answer is not None:
-                # Somebody is to be asked with this token. A revoked one would be refused, and
-                # what is known of its bearer be forgotten with it.
-                lasting = replace(answer, principal=replace(answer.principal, roles=()))
-                self._revocations.verify_not_revoked(self._join(verified, lasting, now))
-            answer = self._authority.look_up(Question(key, verified.claims, token), now)
+                # This token is about to be sent to Keystone. If it is revoked, Keystone refuses
+                # it and we would drop the answer about this bearer, so check our events first.
+                roleless = replace(answer, principal=replace(answer.principal, roles=()))
+                self._revocations.verify_not_revoked(self._join(verified, roleless, now))
+            question = Question(key, verified.claims, token)
+            answer = self._authority.look_up(question, now)
         validated = self._join(verified, answer, now)
         self._revocations.verify_decidable(validated, now)
         if answer.renew is not None and now >= answer.renew_from:
@@ -64,30 +67,19 @@ class OfflineValidator:
     def _join(self, verified: VerifiedJws, answer: Answer, now: float) -> Token:
         """Put together what the token says and what its authority says."""
         fresh_until = min(
-            _relied_on_until(answer, now),
+            answer.relied_on_until(now),
             self._revocations.decidable_until(now),
             verified.expires_at,
         )
         return Token.of_principal(
             answer.principal,
-            methods=answer.claims.methods,
+            methods=answer.methods,
             audit_ids=parse_audit_ids(verified.claims),
             issued_at=verified.issued_at,
             expires_at=verified.expires_at,
-            thumbprint=answer.claims.thumbprint,
+            thumbprint=answer.thumbprint,
+            answered_at=int(now),
             fresh_until=fresh_until,
             usable_until=fresh_until,
+            signed_by=verified.key.thumbprint,
         )
-
-
-def _relied_on_until(answer: Answer, now: float) -> int:
-    """Return up to when a Token made of this answer is used without another look.
-
-    A token in memory never asks the authority, which learns only by being asked that an
-    answer is in use: so the first look comes when renewing begins, and costs no more than
-    verifying a signature.
-    """
-    if now < answer.renew_from:
-        return answer.renew_from
-    soon = int(now) + _LOOK_AGAIN_SECONDS
-    return min(soon, answer.fresh_until if now < answer.fresh_until else answer.usable_until)

@@ -38,12 +38,12 @@ class ShadowValidator:
         """How often each thing was seen in this process: "same", or what differed."""
         return self._tally.get().read()
 
-    def validate(self, token: str, strength: Strength, now: float) -> Token:
+    def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
         """Validate one token; see `authmw.validation.Validator`."""
         if "." not in token or strength is not Strength.CURRENT:
-            return self._remote.validate(token, strength, now)
+            return self._remote.validate(token, strength, now, known)
         try:
-            decided = self._remote.validate(token, strength, now)
+            decided = self._remote.validate(token, strength, now, known)
         except InvalidToken as refusal:
             self._compare(token, refusal, now)
             raise
@@ -52,7 +52,7 @@ class ShadowValidator:
 
     def _compare(self, token: str, decided: Token | InvalidToken, now: float) -> None:
         try:
-            found: Token | InvalidToken = self._offline.validate(token, Strength.CURRENT, now)
+            found: Token | InvalidToken = self._offline.validate(token, Strength.CURRENT, now, None)
         except InvalidToken as refusal:
             found = refusal
         except IdentityUnavailable as outage:

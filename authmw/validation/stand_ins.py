@@ -11,8 +11,11 @@ fresh, so that no token outlives the fixture it came from.
 
 from __future__ import annotations
 
+from authmw.answers.source import EndpointAnswers
+from authmw.answers.tokens import TokenLifetime
 from authmw.errors import InvalidToken, Reason
 from authmw.identity.answer import TokenAnswer, TokenSource
+from authmw.revocation.verdict import NoRevocations
 from authmw.token import Token
 from authmw.validation import Strength, Validator
 from authmw.validation.remote import RemoteValidator
@@ -47,13 +50,15 @@ class StandInValidator:
     def __init__(self, configured: Validator, *, include_catalog: bool) -> None:
         self._configured = configured
         self._stand_in = RemoteValidator(
-            [_Installed(include_catalog=include_catalog)], cache_seconds=0, grace_seconds=0
+            EndpointAnswers(_Installed(include_catalog=include_catalog)),
+            TokenLifetime(0, 0, 0),
+            NoRevocations(),
         )
 
-    def validate(self, token: str, strength: Strength, now: float) -> Token:
+    def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
         """Validate one token; see `authmw.validation.Validator`."""
         validator = self._stand_in if _installed else self._configured
-        return validator.validate(token, strength, now)
+        return validator.validate(token, strength, now, known)
 
 
 class _Installed:

@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from authmw.auth_plugin import load_auth_plugin
 from authmw.authenticator import Authenticator, MakeTokenAuth, Rules
@@ -21,6 +21,7 @@ from authmw.identity.client import IdentityClient
 from authmw.identity.endpoint_source import EndpointSource
 from authmw.refresh import Refresher
 from authmw.resolver import Resolver
+from authmw.revalidation import Revalidation
 from authmw.revocation.verdict import Revocations
 from authmw.settings import Settings, Validation
 from authmw.token import Token
@@ -30,8 +31,11 @@ from authmw.validation.shadow import ShadowValidator
 from authmw.validation.stand_ins import StandInValidator
 from authmw.wiring.cache import make_shared_cache
 from authmw.wiring.reload import follow_reloads
-from authmw.wiring.remote import make_remote_validator
+from authmw.wiring.remote import make_bearers, make_remote_validator, renews_bearers
 from authmw.wiring.revocation import make_revocations
+
+if TYPE_CHECKING:
+    from authmw.jose.key_set import KeySource
 
 # Followers wait a little longer than a leader may take, so that they share its outcome.
 _FOLLOWER_PATIENCE_SECONDS = 2
@@ -90,8 +94,9 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
     )
     refresher = Refresher(clock=clock)
     revocations = make_revocations(settings, identity, refresher)
+    keys = _make_keys(settings, refresher)
     validator = StandInValidator(
-        _make_validator(settings, identity, revocations, refresher),
+        _make_validator(settings, identity, revocations, keys, refresher),
         include_catalog=settings.include_service_catalog,
     )
     memory = MemoryCache[Token](
@@ -103,7 +108,7 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
         memory=memory,
         flights=Flights[Token](settings.identity_deadline + _FOLLOWER_PATIENCE_SECONDS),
         validator=validator,
-        revocations=revocations,
+        revalidation=Revalidation(revocations),
         refusals=Refusals(settings.negative_cache_time),
         max_token_size=settings.max_token_size,
         clock=clock,
@@ -116,25 +121,46 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
     return door
 
 
+def _make_keys(settings: Settings, refresher: Refresher) -> KeySource | None:
+    if not settings.has_key_source or settings.token_validation is Validation.REMOTE:
+        return None
+    # Imported here, as verifying signatures takes libraries that remote validation does not.
+    from authmw.wiring.offline import make_key_source
+
+    keys = make_key_source(settings)
+    refresher.add(keys)
+    return keys
+
+
 def _make_validator(
-    settings: Settings, identity: IdentityClient, revocations: Revocations, refresher: Refresher
+    settings: Settings,
+    identity: IdentityClient,
+    revocations: Revocations,
+    keys: KeySource | None,
+    refresher: Refresher,
 ) -> Validator:
     endpoint = EndpointSource(identity, include_catalog=settings.include_service_catalog)
     cache = make_shared_cache(settings)
-    remote = make_remote_validator(settings, endpoint, cache)
-    if not settings.has_key_source or settings.token_validation is Validation.REMOTE:
-        return remote
-    # Imported here, as verifying signatures takes libraries that remote validation does not.
-    from authmw.wiring.offline import make_offline
+    bearers = make_bearers(settings, endpoint, cache, refresher)
+    remote = make_remote_validator(settings, endpoint, cache, revocations, bearers)
+    asks_about_bearers = renews_bearers(settings)
+    validator: Validator = remote
+    if keys is not None:
+        from authmw.wiring.offline import make_offline
 
-    offline = make_offline(settings, endpoint, cache, revocations, refresher)
-    if settings.shadow_validation:
-        return ShadowValidator(remote, offline)
-    return ChoiceValidator(
-        offline,
-        remote if settings.auth is not None else None,
-        offline_only=settings.token_validation is Validation.OFFLINE,
-    )
+        asks_about_bearers = asks_about_bearers or "identity" in settings.jws_authority
+        offline = make_offline(settings, keys, revocations, bearers)
+        if settings.shadow_validation:
+            validator = ShadowValidator(remote, offline)
+        else:
+            validator = ChoiceValidator(
+                offline,
+                remote if settings.auth is not None else None,
+                offline_only=settings.token_validation is Validation.OFFLINE,
+            )
+    if asks_about_bearers:
+        refresher.add(bearers)
+    return validator
 
 
 def read_rules(settings: Settings) -> Rules:

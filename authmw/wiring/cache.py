@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from authmw.answers.source import AnswerSource, EndpointAnswers, SharedAnswers
+from authmw.identity.answer import TokenSource
 from authmw.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +23,32 @@ def make_shared_cache(settings: Settings) -> SharedCache | None:
     from authmw.cache.assembly import open_shared_cache
 
     return open_shared_cache(settings, name_endpoint(settings))
+
+
+def make_source(
+    settings: Settings,
+    endpoint: TokenSource,
+    cache: SharedCache | None,
+    *,
+    remember_seconds: int,
+) -> AnswerSource[Any]:
+    """Return what answers about tokens or bearers: the endpoint, behind the cache if any.
+
+    Args:
+        settings: of the filter.
+        endpoint: asked for what is not remembered.
+        cache: where answers are remembered; None: nowhere.
+        remember_seconds: as of `SharedAnswers`.
+    """
+    if cache is None:
+        return EndpointAnswers(endpoint)
+    return SharedAnswers(
+        endpoint,
+        cache,
+        include_catalog=settings.include_service_catalog,
+        clock_skew_seconds=settings.clock_skew_tolerance,
+        remember_seconds=remember_seconds,
+    )
 
 
 def name_endpoint(settings: Settings) -> str:

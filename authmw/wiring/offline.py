@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from authmw.authority import Answer, Authority, Question
+from authmw.authority import Answer, Authority
 from authmw.authority.claims import ClaimsAuthority
-from authmw.authority.identity import Ask, IdentityAuthority
+from authmw.authority.identity import IdentityAuthority
 from authmw.authority.sources import AuthoritySources
 from authmw.cache.memory import MemoryCache
-from authmw.identity.answer import TokenAnswer, TokenSource
 from authmw.identity.documents import DocumentFetcher
 from authmw.jose.claims import ClaimRules
 from authmw.jose.key_set import KeySource
@@ -17,40 +14,24 @@ from authmw.jose.verifier import JwsVerifier
 from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
-from authmw.refresh import Refresher
 from authmw.revocation.verdict import Revocations
 from authmw.settings import Settings
 from authmw.validation.offline import OfflineValidator
 
-if TYPE_CHECKING:
-    from authmw.cache.shared import SharedCache
-
 
 def make_offline(
-    settings: Settings,
-    endpoint: TokenSource,
-    cache: SharedCache | None,
-    revocations: Revocations,
-    refresher: Refresher,
+    settings: Settings, keys: KeySource, revocations: Revocations, bearers: IdentityAuthority
 ) -> OfflineValidator:
     """Put offline validation together; nothing is read yet.
 
     Args:
         settings: of the filter; `has_key_source` is true.
-        endpoint: answers for `jws_authority = identity`.
-        cache: shares those answers with other processes; None: nothing does.
+        keys: verify signatures.
         revocations: which tokens were revoked.
-        refresher: gets what has to be kept fresh.
-
-    Raises:
-        ConfigurationError: a source that can't be had was asked for.
+        bearers: answers for `jws_authority = identity`.
     """
-    keys = make_key_source(settings)
-    refresher.add(keys)
     return OfflineValidator(
-        make_verifier(settings, keys),
-        _make_authority(settings, endpoint, cache, refresher),
-        revocations,
+        make_verifier(settings, keys), _make_authority(settings, bearers), revocations
     )
 
 
@@ -85,9 +66,7 @@ def make_key_source(settings: Settings) -> KeySource:
     return sources[0] if len(sources) == 1 else CombinedKeys(sources)
 
 
-def _make_authority(
-    settings: Settings, endpoint: TokenSource, cache: SharedCache | None, refresher: Refresher
-) -> AuthoritySources:
+def _make_authority(settings: Settings, bearers: IdentityAuthority) -> AuthoritySources:
     sources: list[Authority] = []
     for name in settings.jws_authority:
         if name == "claims":
@@ -100,38 +79,8 @@ def _make_authority(
                 )
             )
         else:
-            answers = _make_answers(settings)
-            refresher.when_set_back(answers.clear)
-            identity = IdentityAuthority(
-                _make_ask(settings, endpoint, cache),
-                answers=answers,
-                fresh_seconds=settings.authority_cache_time,
-                grace_seconds=settings.identity_outage_grace,
-                deadline_seconds=settings.identity_deadline,
-                wake=refresher.wake,
-            )
-            sources.append(identity)
-            refresher.add(identity)
+            sources.append(bearers)
     return AuthoritySources(sources)
-
-
-def _make_ask(settings: Settings, endpoint: TokenSource, cache: SharedCache | None) -> Ask:
-    if cache is not None:
-        from authmw.cache.authority_answers import CachedAuthoritySource
-
-        return CachedAuthoritySource(
-            endpoint,
-            cache,
-            cache_seconds=settings.authority_cache_time,
-            grace_seconds=settings.identity_outage_grace,
-            include_catalog=settings.include_service_catalog,
-            clock_skew_seconds=settings.clock_skew_tolerance,
-        )
-
-    def ask(question: Question, now: float, *, newer_than: int) -> TokenAnswer:  # noqa: ARG001
-        return endpoint.fetch_token_answer(question.token, allow_expired=False, now=now)
-
-    return ask
 
 
 def _make_answers(settings: Settings) -> MemoryCache[Answer]:

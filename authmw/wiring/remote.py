@@ -4,35 +4,81 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authmw.answers.tokens import TokenLifetime
+from authmw.authority import Answer
+from authmw.authority.identity import IdentityAuthority
+from authmw.authority.rate import RenewalRate
+from authmw.cache.memory import MemoryCache
 from authmw.identity.answer import TokenSource
+from authmw.refresh import Refresher
+from authmw.revocation.verdict import Revocations
 from authmw.settings import Settings
 from authmw.validation.remote import RemoteValidator
+from authmw.wiring.cache import make_source
 
 if TYPE_CHECKING:
     from authmw.cache.shared import SharedCache
 
 
 def make_remote_validator(
-    settings: Settings, endpoint: TokenSource, cache: SharedCache | None
+    settings: Settings,
+    endpoint: TokenSource,
+    cache: SharedCache | None,
+    revocations: Revocations,
+    bearers: IdentityAuthority,
 ) -> RemoteValidator:
     """Return the validator that asks the endpoint, through the shared cache if there is one."""
-    sources = [endpoint]
-    if cache is not None and settings.token_cache_time > 0:
-        from authmw.cache.token_answers import CachedTokenSource
+    grace_seconds = _usable_grace(settings)
+    renews = renews_bearers(settings)
+    return RemoteValidator(
+        make_source(
+            settings,
+            endpoint,
+            cache if settings.token_cache_time > 0 else None,
+            remember_seconds=settings.token_cache_time + grace_seconds,
+        ),
+        TokenLifetime(
+            settings.token_cache_time,
+            grace_seconds,
+            expired_seconds=min(settings.token_cache_time, settings.authority_cache_time)
+            if renews
+            else settings.token_cache_time,
+        ),
+        revocations,
+        bearers if renews else None,
+    )
 
-        cached = CachedTokenSource(
+
+def renews_bearers(settings: Settings) -> bool:
+    """Tell whether roles are renewed more often than tokens are asked about."""
+    return (
+        settings.authority_renewal_rate > 0
+        and settings.auth is not None
+        and settings.authority_cache_time < settings.token_cache_time
+    )
+
+
+def make_bearers(
+    settings: Settings, endpoint: TokenSource, cache: SharedCache | None, refresher: Refresher
+) -> IdentityAuthority:
+    """Return what asks the endpoint about bearers; where it is used, `refresher` keeps it fresh."""
+    answers = MemoryCache[Answer](
+        max_entries=settings.memory_cache_size, max_bytes=settings.memory_cache_bytes
+    )
+    refresher.when_set_back(answers.clear)
+    return IdentityAuthority(
+        make_source(
+            settings,
             endpoint,
             cache,
-            cache_seconds=settings.token_cache_time,
-            grace_seconds=_usable_grace(settings),
-            include_catalog=settings.include_service_catalog,
-            clock_skew_seconds=settings.clock_skew_tolerance,
-        )
-        sources.insert(0, cached)
-    return RemoteValidator(
-        sources,
-        cache_seconds=settings.token_cache_time,
-        grace_seconds=_usable_grace(settings),
+            remember_seconds=settings.authority_cache_time + settings.identity_outage_grace,
+        ),
+        answers=answers,
+        fresh_seconds=settings.authority_cache_time,
+        grace_seconds=settings.identity_outage_grace,
+        deadline_seconds=settings.identity_deadline,
+        rate=RenewalRate(settings.authority_renewal_rate),
+        wake=refresher.wake,
     )
 
 

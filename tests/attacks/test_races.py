@@ -12,6 +12,7 @@ from authmw.cache.refusals import Refusals
 from authmw.errors import InvalidToken, Reason
 from authmw.flights import Flights
 from authmw.resolver import Resolver
+from authmw.revalidation import Revalidation
 from authmw.revocation.feed import RevocationFeed
 from authmw.token import Token
 from authmw.validation import Strength
@@ -31,6 +32,10 @@ class Late:
     @property
     def generation(self) -> int:
         return self._feed.generation
+
+    @property
+    def incomplete_until(self) -> int:
+        return self._feed.incomplete_until
 
     def verify_not_revoked(self, token: Token) -> None:
         self._feed.verify_not_revoked(token)
@@ -62,7 +67,7 @@ class Site:
             flights=Flights(10),
             validator=self,
             refusals=Refusals(0),
-            revocations=late,
+            revalidation=Revalidation(late),
             max_token_size=8000,
             clock=lambda: self.clock.now,
         )
@@ -72,7 +77,7 @@ class Site:
         self.clock.pass_(20)
         self.feed.poll(self.clock.now)
 
-    def validate(self, token: str, strength: Strength, now: float) -> Token:
+    def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
         self.validations += 1
         validated = dataclasses.replace(token_of(), fresh_until=EXPIRES_AT)
         if self._is_revoked_during:

@@ -25,7 +25,8 @@ def test_no_text_of_an_object_holds_a_token(aim: Aim, server: IdentityServer) ->
     service = server.issue("service", project="service")
     target.attack(HTTP_X_AUTH_TOKEN=user, HTTP_X_SERVICE_TOKEN=service)
     seen = target.seen[-1]
-    question = Question(authority_key({}), {"sub": "u"}, user)
+    claims = {"sub": "u", "openstack_methods": ["token"], "openstack_audit_ids": ["a"]}
+    question = Question(authority_key({}), claims, user)
     for shown in (seen["authmw.token"], seen["keystone.token_auth"], question):
         for text in (repr(shown), str(shown)):
             assert user not in text

@@ -130,7 +130,7 @@ def test_expired_token_in_memory_is_asked_about_again_even_for_a_service(
     aim: Aim, server: IdentityServer
 ) -> None:
     """Whether an expired token may still be used only the identity endpoint says."""
-    target = aim(token_cache_time="100000")
+    target = aim(token_cache_time="100000", authority_renewal_rate="0")
     user = server.issue("member", project="inventory")
     service = server.issue("service", project="service", expires_in=50_000)
     assert target.attack(HTTP_X_AUTH_TOKEN=user).status == 200

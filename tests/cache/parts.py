@@ -6,13 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from authmw.answers.source import SharedAnswers
+from authmw.answers.tokens import TokenLifetime, TokenSubject
 from authmw.cache.keys import KeyMaker
 from authmw.cache.sealing import EncryptSealing, MacSealing, NoSealing, Sealing
 from authmw.cache.secret import Secret
-from authmw.cache.shared import Shelf
+from authmw.cache.shared import SharedCache, Shelf
 from authmw.catalog import ServiceCatalog
 from authmw.errors import CacheError
-from authmw.identity.answer import TokenAnswer
+from authmw.identity.answer import TokenAnswer, TokenSource
+from authmw.token import Token
+from authmw.validation import Strength
 from tests.unit.bodies import CATALOG, ISSUED_AT, make_body
 
 ENDPOINT = "https://id.example/v3"
@@ -87,6 +91,21 @@ class ScriptedSource:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
+
+
+class TokenAsker:
+    """Asks about tokens as a filter does, through the shared cache in front of a source."""
+
+    def __init__(
+        self, source: TokenSource, cache: SharedCache, lifetime: TokenLifetime | None = None
+    ) -> None:
+        self._lifetime = lifetime or TokenLifetime(300, 0, 300)
+        self._shared = SharedAnswers[Token](
+            source, cache, include_catalog=True, clock_skew_seconds=5, remember_seconds=300
+        )
+
+    def ask(self, token: str, now: float = NOW) -> Token:
+        return self._shared.fetch(TokenSubject(token, Strength.CURRENT, self._lifetime), now)
 
 
 class SwiftCache:

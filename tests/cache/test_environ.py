@@ -10,14 +10,13 @@ import pytest
 from authmw import request
 from authmw.cache.environ import EnvironCache
 from authmw.cache.shared import SharedCache
-from authmw.cache.token_answers import CachedTokenSource
 from authmw.errors import CacheError
 from tests.cache.parts import (
-    NOW,
     DictCache,
     OldSwiftCache,
     ScriptedSource,
     SwiftCache,
+    TokenAsker,
     environ_with,
     make_answer,
     make_shelf,
@@ -56,17 +55,9 @@ class Returning:
     def delete(self, key: str) -> None: ...
 
 
-def make_source(cache: EnvironCache = CACHE) -> tuple[CachedTokenSource, ScriptedSource]:
+def make_source(cache: EnvironCache = CACHE) -> tuple[TokenAsker, ScriptedSource]:
     source = ScriptedSource(make_answer())
-    cached = CachedTokenSource(
-        source,
-        SharedCache(cache, [make_shelf()]),
-        cache_seconds=300,
-        grace_seconds=0,
-        include_catalog=True,
-        clock_skew_seconds=5,
-    )
-    return cached, source
+    return TokenAsker(source, SharedCache(cache, [make_shelf()])), source
 
 
 @pytest.mark.parametrize("kind", [SwiftCache, OldSwiftCache])
@@ -153,8 +144,8 @@ def test_whatever_the_object_does_the_request_gets_its_answer(held: object) -> N
     cached, source = make_source()
     with request.serving(environ_with(held)):
         for _ in range(2):
-            answer = cached.fetch_token_answer("token", allow_expired=False, now=NOW)
-            assert answer == make_answer()
+            answer = cached.ask("token")
+            assert answer.user.id == "u1"
     assert len(source.questions) == 2
 
 
@@ -163,8 +154,8 @@ def test_object_that_comes_and_goes_serves_the_requests_that_have_it() -> None:
     held = SwiftCache()
     for environ in (environ_with(held), {}, environ_with(held), environ_with(SwiftCache())):
         with request.serving(environ):
-            answer = cached.fetch_token_answer("token", allow_expired=False, now=NOW)
-            assert answer == make_answer()
+            answer = cached.ask("token")
+            assert answer.user.id == "u1"
     assert len(source.questions) == 3
 
 
@@ -173,5 +164,5 @@ def test_entry_in_the_environs_cache_is_used_by_the_next_request() -> None:
     held = SwiftCache()
     for _ in range(3):
         with request.serving(environ_with(held)):
-            assert cached.fetch_token_answer("t", allow_expired=False, now=NOW) == make_answer()
+            assert cached.ask("t").user.id == "u1"
     assert len(source.questions) == 1

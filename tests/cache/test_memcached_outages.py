@@ -21,10 +21,9 @@ from pymemcache.client.base import Client
 from authmw.cache.assembly import open_shared_cache
 from authmw.cache.keys import digest_token
 from authmw.cache.memcached import open_memcached
-from authmw.cache.token_answers import CachedTokenSource
 from authmw.catalog import ServiceCatalog
 from authmw.identity.answer import TokenAnswer
-from tests.cache.parts import ENDPOINT, NOW, make_answer
+from tests.cache.parts import ENDPOINT, TokenAsker, make_answer
 from tests.cache.servers import make_settings
 from tests.services.memcached import Memcached
 from tests.unit.bodies import CATALOG
@@ -64,22 +63,12 @@ class Site:
         cache = open_shared_cache(self.settings, ENDPOINT)
         assert cache is not None
         self.directory = Directory()
-        self.source = CachedTokenSource(
-            self.directory,
-            cache,
-            cache_seconds=self.settings.token_cache_time,
-            grace_seconds=self.settings.identity_outage_grace,
-            include_catalog=True,
-            clock_skew_seconds=self.settings.clock_skew_tolerance,
-        )
+        self.source = TokenAsker(self.directory, cache)
 
     def ask(self, token: str) -> int:
         """Ask about a token, verify the answer, and return how many questions it took."""
         before = self.directory.questions
-        answer = self.source.fetch_token_answer(token, allow_expired=False, now=NOW)
-        user = answer.body["user"]
-        assert isinstance(user, dict)
-        assert user["id"] == f"id-of-{token}"
+        assert self.source.ask(token).user.id == f"id-of-{token}"
         return self.directory.questions - before
 
 

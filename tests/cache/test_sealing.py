@@ -10,7 +10,6 @@ from authmw.cache.keys import KeyMaker, digest_token
 from authmw.cache.sealing import EncryptSealing, MacSealing, NoSealing, Sealing
 from authmw.cache.secret import Secret
 from authmw.errors import CacheError
-from authmw.validation import Strength
 from tests.cache.parts import ENDPOINT, OTHER_SECRET, SECRET, make_sealings
 
 KEY = "authmw:" + "0" * 64
@@ -135,7 +134,6 @@ def test_whatever_an_entry_is_about_makes_a_key_of_its_own() -> None:
     maker = KeyMaker(ENDPOINT, SECRET, sealing)
     keys = [
         maker.make_key("token", TOKEN_DIGEST),
-        maker.make_key("token", TOKEN_DIGEST, Strength.ALLOW_EXPIRED),
         maker.make_key("token", digest_token("another token")),
         maker.make_key("authority", TOKEN_DIGEST),
         KeyMaker("https://other.example/v3", SECRET, sealing).make_key("token", TOKEN_DIGEST),

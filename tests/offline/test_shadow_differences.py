@@ -16,7 +16,11 @@ ROLES = [{"id": "r1", "name": "member"}, {"id": "r2", "name": "reader"}]
 
 def make_token(catalog: list[Any] = CATALOG, **members: Any) -> Token:
     return Token.from_body(
-        make_body(**members), ServiceCatalog.from_services(catalog), fresh_until=0, usable_until=0
+        make_body(**members),
+        ServiceCatalog.from_services(catalog),
+        answered_at=0,
+        fresh_until=0,
+        usable_until=0,
     )
 
 

@@ -20,7 +20,7 @@ OAUTH1: Json = {"consumer_id": "c1", "access_token_id": "a1"}
 
 def make_token(body: Json) -> Token:
     """Read a token body the way validators do."""
-    return Token.from_body(body, None, fresh_until=0, usable_until=0)
+    return Token.from_body(body, None, answered_at=0, fresh_until=0, usable_until=0)
 
 
 def token_of(scope: str = "project", **members: Any) -> Token:

@@ -30,6 +30,7 @@ OURS = {
     "jws_authority": ["identity"],
     "jws_claim_names": {},
     "authority_cache_time": 60,
+    "authority_renewal_rate": 10,
     "admin_project_name": None,
     "admin_project_domain_name": None,
     "revocation_poll_interval": 10,

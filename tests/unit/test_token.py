@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import pickle
 from collections.abc import Callable
@@ -50,6 +51,7 @@ def read(body: dict[str, Any], catalog: list[dict[str, Any]] | None = None) -> T
     return Token.from_body(
         body,
         None if catalog is None else ServiceCatalog.from_services(catalog),
+        answered_at=0,
         fresh_until=EXPIRES_AT,
         usable_until=EXPIRES_AT,
     )
@@ -371,8 +373,10 @@ def test_a_principal_joined_with_claims_gives_the_body_that_was_read() -> None:
         issued_at=ISSUED_AT,
         expires_at=EXPIRES_AT,
         thumbprint="thumb",
+        answered_at=0,
         fresh_until=EXPIRES_AT,
+        signed_by="a key",
         usable_until=EXPIRES_AT,
     )
-    assert joined == read_whole
+    assert joined == dataclasses.replace(read_whole, signed_by="a key")
     assert joined.to_token_info() == read_whole.to_token_info() == {"token": body}

@@ -35,7 +35,7 @@ POLICIES = ("disabled", "permissive", "strict", "required", "kerberos", CERTIFIC
 
 def read(**members: Any) -> Token:
     return Token.from_body(
-        make_body(**members), None, fresh_until=EXPIRES_AT, usable_until=EXPIRES_AT
+        make_body(**members), None, answered_at=0, fresh_until=EXPIRES_AT, usable_until=EXPIRES_AT
     )
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from authmw.cache.entry import TokenEntry
+from authmw.answers.entry import TokenEntry
+from authmw.answers.source import SharedAnswers
+from authmw.answers.tokens import TokenLifetime, TokenSubject
 from authmw.cache.keys import KeyMaker, digest_token
 from authmw.cache.sealing import EncryptSealing, MacSealing
 from authmw.cache.shared import MAX_VALUE_BYTES, SharedCache, Shelf
-from authmw.cache.token_answers import CachedTokenSource
 from authmw.catalog import ServiceCatalog
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.answer import TokenAnswer
+from authmw.revocation.verdict import NoRevocations
+from authmw.token import Token, User
 from authmw.validation import Strength
 from authmw.validation.remote import RemoteValidator
 from tests.cache.parts import (
@@ -36,8 +38,15 @@ TOKEN = "gAAAAAB-a-token-string"
 CACHE_SECONDS = 300
 GRACE_SECONDS = 200
 SKEW_SECONDS = 5
+LIFETIME = TokenLifetime(CACHE_SECONDS, GRACE_SECONDS, CACHE_SECONDS)
 OUTAGE = IdentityUnavailable("nobody answers")
 REFUSAL = InvalidToken(Reason.NOT_FOUND)
+
+
+def read(answer: TokenAnswer | None = None, **members: Any) -> Token:
+    """Return what a filter reads in an answer."""
+    told = answer or make_answer(**members)
+    return TokenSubject(TOKEN, Strength.CURRENT, LIFETIME).read(told)
 
 
 class Site:
@@ -46,22 +55,20 @@ class Site:
     def __init__(self, held: DictCache | None = None, *shelves: Shelf, **options: Any) -> None:
         self.held = held or DictCache()
         self.source = ScriptedSource(make_answer())
-        self.cached = CachedTokenSource(
+        self.shared = SharedAnswers[Token](
             self.source,
             SharedCache(self.held, shelves or [make_shelf()]),
             **{
-                "cache_seconds": CACHE_SECONDS,
-                "grace_seconds": GRACE_SECONDS,
                 "include_catalog": True,
                 "clock_skew_seconds": SKEW_SECONDS,
+                "remember_seconds": CACHE_SECONDS + GRACE_SECONDS,
                 **options,
             },
         )
 
-    def ask(
-        self, now: float = NOW, *, token: str = TOKEN, allow_expired: bool = False
-    ) -> TokenAnswer:
-        return self.cached.fetch_token_answer(token, allow_expired=allow_expired, now=now)
+    def ask(self, now: float = NOW, *, token: str = TOKEN, allow_expired: bool = False) -> Token:
+        strength = Strength.ALLOW_EXPIRED if allow_expired else Strength.CURRENT
+        return self.shared.fetch(TokenSubject(token, strength, LIFETIME), now)
 
     def answers(self, outcome: TokenAnswer | Exception) -> None:
         self.source.outcome = outcome
@@ -86,7 +93,7 @@ def test_second_process_gets_the_answer_the_first_one_fetched(
     first, second = Site(held, shelf), Site(held, shelf)
     catalog = None if services is None else ServiceCatalog.from_services(services)
     first.answers(make_answer(catalog=catalog))
-    assert first.ask() == second.ask() == make_answer(catalog=catalog)
+    assert first.ask() == second.ask() == read(catalog=catalog)
     assert (first.questions, second.questions) == (1, 0)
 
 
@@ -95,8 +102,8 @@ def test_answer_is_fresh_for_the_cache_time_and_not_a_second_longer() -> None:
     site.ask()
     site.ask(NOW + CACHE_SECONDS - 1)
     assert site.questions == 1
-    later = make_answer(answered_at=NOW + CACHE_SECONDS)
-    site.answers(later)
+    site.answers(make_answer(answered_at=NOW + CACHE_SECONDS))
+    later = read(answered_at=NOW + CACHE_SECONDS)
     assert site.ask(NOW + CACHE_SECONDS) == later
     assert site.ask(NOW + CACHE_SECONDS + 1) == later
     assert site.questions == 2
@@ -106,7 +113,7 @@ def test_in_an_outage_an_older_answer_is_used_within_the_grace_time() -> None:
     site = Site()
     site.ask()
     site.answers(OUTAGE)
-    assert site.ask(NOW + CACHE_SECONDS + GRACE_SECONDS - 1) == make_answer()
+    assert site.ask(NOW + CACHE_SECONDS + GRACE_SECONDS - 1) == read()
     assert site.questions == 2, "asked first"
     with pytest.raises(IdentityUnavailable, match="nobody answers"):
         site.ask(NOW + CACHE_SECONDS + GRACE_SECONDS)
@@ -143,8 +150,10 @@ def test_answer_never_outlives_its_token() -> None:
     assert site.questions == 1
     # A cache that keeps things for too long, and an outage, change nothing.
     site.answers(OUTAGE)
-    with pytest.raises(IdentityUnavailable):
-        site.ask(EXPIRES_AT)
+    with pytest.raises(InvalidToken, match="expired"):
+        RemoteValidator(site.shared, LIFETIME, NoRevocations()).validate(
+            TOKEN, Strength.CURRENT, EXPIRES_AT, None
+        )
 
 
 @pytest.mark.parametrize("left_seconds", [0.9, 0, -1, -100_000])
@@ -155,10 +164,11 @@ def test_token_about_to_expire_is_not_kept_for_ever(left_seconds: float) -> None
     assert site.held.values == {}
 
 
-def test_answer_that_is_no_token_body_is_passed_on_and_not_kept() -> None:
+def test_answer_that_is_no_token_body_is_an_outage_and_not_kept() -> None:
     site = Site()
     site.answers(make_answer(user="nobody"))
-    assert site.ask() == make_answer(user="nobody")
+    with pytest.raises(IdentityUnavailable, match="'user' is not an object"):
+        site.ask()
     assert site.held.values == {}
 
 
@@ -167,24 +177,24 @@ def test_entry_that_is_no_token_body_has_the_endpoint_asked() -> None:
     site = Site()
     site.ask()
     (key,) = site.held.values
-    entry = TokenEntry(make_answer(user="nobody"), EXPIRES_AT, has_catalog=True)
+    entry = TokenEntry(make_answer(user="nobody"), has_catalog=True)
     site.held.values[key] = make_shelf().seal(key, entry.to_bytes())
-    validator = RemoteValidator(
-        [site.cached, site.source], cache_seconds=CACHE_SECONDS, grace_seconds=GRACE_SECONDS
-    )
-    validated = validator.validate(TOKEN, Strength.CURRENT, NOW)
+    validator = RemoteValidator(site.shared, LIFETIME, NoRevocations())
+    validated = validator.validate(TOKEN, Strength.CURRENT, NOW, None)
     assert validated.to_token_info()["token"] == make_answer().body
     assert site.questions == 2
+    site.held.values.clear()
     site.answers(make_answer(user="nobody"))
     with pytest.raises(IdentityUnavailable, match="'user' is not an object but str"):
-        validator.validate(TOKEN, Strength.CURRENT, NOW)
+        validator.validate(TOKEN, Strength.CURRENT, NOW, None)
 
 
 @pytest.mark.parametrize("expires_at", [..., None, 5, "", "tomorrow", "9999999-01-01T00:00:00Z"])
-def test_answer_without_a_proper_expiry_is_passed_on_and_not_kept(expires_at: object) -> None:
+def test_answer_without_a_proper_expiry_is_an_outage_and_not_kept(expires_at: object) -> None:
     site = Site()
     site.answers(make_answer(expires_at=expires_at))
-    assert site.ask() == site.source.outcome
+    with pytest.raises(IdentityUnavailable, match="can't be read"):
+        site.ask()
     assert site.held.values == {}
 
 
@@ -198,8 +208,18 @@ def test_expiry_without_a_zone_is_utc() -> None:
 def test_time_to_live_covers_cache_time_and_grace() -> None:
     site = Site()
     site.ask()
+    assert list(site.held.ttls.values()) == [CACHE_SECONDS + GRACE_SECONDS]
+    site.answers(make_answer(answered_at=EXPIRES_AT))
+    site.ask(EXPIRES_AT, allow_expired=True)
+    assert list(site.held.ttls.values()) == [CACHE_SECONDS]
+
+
+def test_what_allow_expired_got_of_a_token_that_has_not_expired_serves_everybody() -> None:
+    """The endpoint said the same as it would have said without `allow_expired`."""
+    site = Site()
     site.ask(allow_expired=True)
-    assert list(site.held.ttls.values()) == [CACHE_SECONDS + GRACE_SECONDS, CACHE_SECONDS]
+    site.ask()
+    assert site.source.questions == [(TOKEN, True)]
 
 
 def test_what_allow_expired_got_serves_only_those_who_may_ask_for_it() -> None:
@@ -209,9 +229,23 @@ def test_what_allow_expired_got_serves_only_those_who_may_ask_for_it() -> None:
     site.ask(after, allow_expired=True)
     site.ask(after, allow_expired=True)
     assert site.source.questions == [(TOKEN, True)]
+    # Nobody is asked: it has expired, which is all there is to say at full strength.
+    with pytest.raises(InvalidToken, match="expired"):
+        RemoteValidator(site.shared, LIFETIME, NoRevocations()).validate(
+            TOKEN, Strength.CURRENT, after, None
+        )
+    assert site.questions == 1
+
+
+def test_what_was_known_before_the_expiry_says_nothing_of_the_time_after_it() -> None:
+    site = Site()
+    late = EXPIRES_AT - 10
+    site.answers(make_answer(answered_at=late))
+    site.ask(late, allow_expired=True)
     site.answers(REFUSAL)
     with pytest.raises(InvalidToken):
-        site.ask(after)
+        site.ask(EXPIRES_AT, allow_expired=True)
+    assert site.questions == 2
 
 
 def test_in_an_outage_what_is_known_at_full_strength_serves_those_who_may_use_it_expired() -> None:
@@ -220,7 +254,7 @@ def test_in_an_outage_what_is_known_at_full_strength_serves_those_who_may_use_it
     site.ask()
     site.answers(OUTAGE)
     last = NOW + CACHE_SECONDS + GRACE_SECONDS - 1
-    assert site.ask(last, allow_expired=True) == make_answer()
+    assert site.ask(last, allow_expired=True) == read()
     for after in (last + 1, EXPIRES_AT):
         with pytest.raises(IdentityUnavailable):
             site.ask(after, allow_expired=True)
@@ -228,10 +262,11 @@ def test_in_an_outage_what_is_known_at_full_strength_serves_those_who_may_use_it
 
 def test_what_allow_expired_got_has_no_grace() -> None:
     site = Site()
-    site.ask(allow_expired=True)
+    site.answers(make_answer(answered_at=EXPIRES_AT))
+    site.ask(EXPIRES_AT, allow_expired=True)
     site.answers(OUTAGE)
     with pytest.raises(IdentityUnavailable):
-        site.ask(NOW + CACHE_SECONDS, allow_expired=True)
+        site.ask(EXPIRES_AT + CACHE_SECONDS, allow_expired=True)
 
 
 def test_token_refused_even_though_expiry_was_allowed_is_forgotten_altogether() -> None:
@@ -239,15 +274,30 @@ def test_token_refused_even_though_expiry_was_allowed_is_forgotten_altogether() 
     site.ask()
     site.answers(REFUSAL)
     with pytest.raises(InvalidToken):
-        site.ask(allow_expired=True)
+        site.ask(NOW + CACHE_SECONDS, allow_expired=True)
     assert site.held.values == {}
 
 
-def test_with_a_cache_time_of_0_nothing_is_remembered() -> None:
-    site = Site(cache_seconds=0)
+@pytest.mark.parametrize("sealing", make_sealings())
+def test_an_entry_put_back_after_a_refusal_is_no_news(sealing: str) -> None:
+    """A seal says who wrote an entry, not that it is the latest."""
+    site = Site(None, make_shelf(make_sealings()[sealing]))
     site.ask()
-    site.ask()
-    assert (site.questions, site.held.values) == (2, {})
+    before = dict(site.held.values)
+    site.answers(REFUSAL)
+    with pytest.raises(InvalidToken):
+        site.ask(NOW + CACHE_SECONDS)
+    site.held.values.update(before)
+    with pytest.raises(InvalidToken):
+        site.ask(NOW + 10)  # as if it were fresh
+    site.held.values.update(before)
+    site.answers(OUTAGE)
+    with pytest.raises(IdentityUnavailable):
+        site.ask(NOW + CACHE_SECONDS)
+    # A newer answer counts again.
+    later = NOW + CACHE_SECONDS + 1
+    site.answers(make_answer(answered_at=later))
+    assert site.ask(later) == site.ask(later) == read(answered_at=later)
 
 
 def test_answer_from_the_future_is_not_believed() -> None:
@@ -279,8 +329,8 @@ def test_tokens_do_not_meet() -> None:
     site = Site()
     site.ask()
     site.answers(make_answer(user={"id": "u2", "name": "Eve"}))
-    assert site.ask(token=TOKEN + "x").body["user"] == {"id": "u2", "name": "Eve"}
-    assert site.ask() == make_answer()
+    assert site.ask(token=TOKEN + "x").user == User("u2", "Eve")
+    assert site.ask() == read()
 
 
 def test_identity_endpoints_do_not_meet() -> None:
@@ -305,7 +355,7 @@ def test_entry_of_another_token_under_this_key_is_a_miss(sealing: str) -> None:
     site.ask()
     for key in site.held.values:
         site.held.values[key] = moved
-    assert site.ask() == make_answer()
+    assert site.ask() == read()
     assert site.questions == 3
 
 
@@ -328,11 +378,11 @@ def test_secret_is_rotated_without_a_cold_cache(
     held = DictCache()
     before, during, after = Site(held, old), Site(held, new, old), Site(held, new)
     before.ask()
-    assert during.ask() == make_answer()
+    assert during.ask() == read()
     assert during.questions == 0, "read with the old secret"
     during.ask(NOW + CACHE_SECONDS)
     after.answers(OUTAGE)
-    assert after.ask(NOW + 1) == make_answer(), "written with the new one"
+    assert after.ask(NOW + 1) == read(), "written with the new one"
     during.answers(REFUSAL)
     with pytest.raises(InvalidToken):
         during.ask(NOW + CACHE_SECONDS)
@@ -373,7 +423,7 @@ def test_faults_of_the_cache_cost_nothing_but_time(caplog: pytest.LogCaptureFixt
     site = Site()
     site.held.fault = CacheError("memcached is on fire")
     for _ in range(50):
-        assert site.ask() == make_answer()
+        assert site.ask() == read()
     site.answers(REFUSAL)
     with pytest.raises(InvalidToken):
         site.ask()
@@ -411,7 +461,7 @@ def test_answer_too_large_for_the_cache_is_not_kept_and_said_once(
     large = make_answer(roles=[{"id": "r", "name": "x" * MAX_VALUE_BYTES}])
     site.answers(large)
     for _ in range(3):
-        assert site.ask() == large
+        assert site.ask() == read(large)
     assert site.held.values == {}
     (record,) = caplog.records
     assert f"more than {MAX_VALUE_BYTES} don't fit" in record.getMessage()
@@ -436,7 +486,7 @@ def test_garbage_in_the_cache_is_a_miss(
     site.ask()
     for key in site.held.values:
         site.held.values[key] = garbage
-    assert site.ask() == make_answer()
+    assert site.ask() == read()
     assert site.questions == 2
     assert "The shared cache is at fault" in caplog.text
 
@@ -449,7 +499,7 @@ def test_well_sealed_entry_of_odd_content_is_a_miss() -> None:
         sealed = MacSealing(SECRET).seal(key, key.encode() + b"\n" + content)
         site.held.values[key] = sealed
         asked = site.questions
-        assert site.ask() == make_answer()
+        assert site.ask() == read()
         assert site.questions == asked + 1
 
 
@@ -457,7 +507,7 @@ def test_answer_keeps_its_age_on_the_way_through_the_cache() -> None:
     site = Site()
     site.ask()
     assert site.ask(NOW + 100).answered_at == NOW
-    assert replace(site.ask(NOW + 100), answered_at=0) == make_answer(answered_at=0)
+    assert site.ask(NOW + 100) == read()
 
 
 def test_url_of_the_endpoint_is_not_in_the_cache() -> None:

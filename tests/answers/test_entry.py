@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from authmw.cache.entry import MAX_CATALOG_BYTES, TokenEntry, parse_entry
+from authmw.answers.entry import MAX_CATALOG_BYTES, TokenEntry, parse_entry
 from authmw.catalog import ServiceCatalog
 from authmw.errors import CacheError
 from tests.cache.parts import CATALOG_JSON, NOW, make_answer
-from tests.unit.bodies import CATALOG, EXPIRES_AT
+from tests.unit.bodies import CATALOG
 
 LARGE_CATALOG = [{**service, "id": f"{service['id']}-{n}"} for service in CATALOG for n in range(9)]
 
 
 def make_entry(catalog: ServiceCatalog | None = None, *, has_catalog: bool = True) -> TokenEntry:
-    return TokenEntry(make_answer(catalog=catalog), EXPIRES_AT, has_catalog)
+    return TokenEntry(make_answer(catalog=catalog), has_catalog)
 
 
 def make_line(**members: Any) -> bytes:
@@ -45,7 +45,7 @@ def test_entry_without_a_catalog_says_whether_one_was_asked_for(*, has_catalog: 
 
 def test_names_of_any_script_come_back() -> None:
     answer = make_answer(user={"id": "u1", "name": "Zoë 山\n\ud800", "domain": {"id": "d"}})
-    entry = TokenEntry(answer, EXPIRES_AT, has_catalog=True)
+    entry = TokenEntry(answer, has_catalog=True)
     assert parse_entry(entry.to_bytes()).answer.body == answer.body
 
 
@@ -65,7 +65,7 @@ def test_catalog_in_use_is_found_and_not_made_again() -> None:
 
 
 def test_catalog_that_no_token_uses_is_forgotten() -> None:
-    from authmw.cache import entry as module
+    from authmw.answers import entry as module
 
     written = make_entry(ServiceCatalog.from_services([{"type": "rare"}])).to_bytes()
     catalog = parse_entry(written).answer.catalog
@@ -83,7 +83,7 @@ UNREADABLE = {
     "a number": b"1\n",
     "a pickle": b"\x80\x04N.\n",
     "too deep": b"[" * 100_000 + b"\n",
-    "another version": make_line(version=2),
+    "another version": make_line(version=1),
     "no version": make_line(version=...),
     "version as text": make_line(version="1"),
     "no body": make_line(body=...),
@@ -93,7 +93,6 @@ UNREADABLE = {
     "answered_at text": make_line(answered_at="1"),
     "answered_at true": make_line(answered_at=True),
     "answered_at a fraction": make_line(answered_at=1.5),
-    "expires_at null": make_line(expires_at=None),
     "no catalog": make_line(catalog=...),
     "catalog null": make_line(catalog=None),
     "catalog a list": make_line(catalog=[]),
@@ -131,7 +130,7 @@ def test_entry_changed_at_random_is_read_or_refused_and_nothing_else() -> None:
 
 
 def test_body_that_json_can_not_say_is_a_cache_error() -> None:
-    entry = TokenEntry(make_answer(odd={1, 2}), EXPIRES_AT, has_catalog=True)
+    entry = TokenEntry(make_answer(odd={1, 2}), has_catalog=True)
     with pytest.raises(CacheError, match="not JSON: TypeError"):
         entry.to_bytes()
 

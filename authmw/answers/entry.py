@@ -2,7 +2,7 @@
 
 One line of JSON, then the catalog's JSON apart, compressed where that pays:
 
-    {"version":1,"answered_at":…,"expires_at":…,"catalog":"zlib","body":{…}}
+    {"version":2,"answered_at":…,"catalog":"zlib","body":{…}}
     …
 
 A catalog is by far the largest part and the same for thousands of tokens. Kept apart, one
@@ -22,7 +22,7 @@ from authmw.catalog import ServiceCatalog
 from authmw.errors import CacheError
 from authmw.identity.answer import TokenAnswer
 
-ENTRY_VERSION = 1
+ENTRY_VERSION = 2
 
 # What a catalog may grow to. 8 MiB is some 40,000 endpoints.
 MAX_CATALOG_BYTES = 8 * 1024 * 1024
@@ -46,12 +46,10 @@ class TokenEntry:
 
     Attributes:
         answer: what the identity endpoint said.
-        expires_at: when the token expires, epoch seconds.
         has_catalog: whether the endpoint was asked for the catalog.
     """
 
     answer: TokenAnswer
-    expires_at: int
     has_catalog: bool
 
     def to_bytes(self) -> bytes:
@@ -65,7 +63,6 @@ class TokenEntry:
                 {
                     "version": ENTRY_VERSION,
                     "answered_at": self.answer.answered_at,
-                    "expires_at": self.expires_at,
                     "catalog": form.value,
                     "body": dict(self.answer.body),
                 },
@@ -98,9 +95,8 @@ def parse_entry(entry: bytes) -> TokenEntry:
         members = json.loads(line.decode())
         if type(members) is not dict or members.get("version") != ENTRY_VERSION:
             raise CacheError("an entry is of another format")
-        answered_at, expires_at = members["answered_at"], members["expires_at"]
-        body = members["body"]
-        if type(answered_at) is not int or type(expires_at) is not int or type(body) is not dict:
+        answered_at, body = members["answered_at"], members["body"]
+        if type(answered_at) is not int or type(body) is not dict:
             raise CacheError("an entry has members of odd types")
         form = CatalogForm(members["catalog"])
         catalog = _unpack_catalog(form, segment)
@@ -108,7 +104,7 @@ def parse_entry(entry: bytes) -> TokenEntry:
         # `from None`: the error may hold the whole document.
         raise CacheError(f"an entry can't be read: {type(error).__name__}") from None
     return TokenEntry(
-        TokenAnswer(body, catalog, answered_at), expires_at, form is not CatalogForm.NOT_ASKED
+        TokenAnswer(body, catalog, answered_at), has_catalog=form is not CatalogForm.NOT_ASKED
     )
 
 

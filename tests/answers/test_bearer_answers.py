@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from authmw.authority import Question
-from authmw.cache.authority_answers import CachedAuthoritySource
+from authmw.answers.source import SharedAnswers
+from authmw.authority import Answer, Question
+from authmw.authority.identity import IdentityAuthority
+from authmw.authority.rate import RenewalRate
+from authmw.cache.memory import MemoryCache
 from authmw.cache.shared import SharedCache
-from authmw.errors import IdentityUnavailable
-from authmw.identity.answer import TokenAnswer
+from authmw.errors import IdentityUnavailable, InvalidToken
+from authmw.token import Principal
 from tests.cache.parts import NOW, DictCache, ScriptedSource, make_answer, make_shelf
 
 CLAIMS = {
@@ -20,25 +23,36 @@ CLAIMS = {
     "openstack_audit_ids": ["audit-1"],
     "openstack_project_id": "p1",
 }
+PRINCIPAL = Principal.from_body(make_answer().body, None)
 OUTAGE = IdentityUnavailable("nobody answers")
 
 
 class Site:
-    """One filter's cached source, with a cache that others may share."""
+    """What one process knows of bearers, with a cache that others may share."""
 
     def __init__(self, held: DictCache) -> None:
         self.source = ScriptedSource(make_answer())
-        self._ask = CachedAuthoritySource(
+        shared = SharedAnswers[Answer](
             self.source,
             SharedCache(held, [make_shelf()]),
-            cache_seconds=60,
-            grace_seconds=200,
             include_catalog=True,
             clock_skew_seconds=5,
+            remember_seconds=260,
+        )
+        self.answers = MemoryCache[Answer](max_entries=10, max_bytes=1_000_000)
+        self.bearers = IdentityAuthority(
+            shared,
+            answers=self.answers,
+            fresh_seconds=60,
+            grace_seconds=200,
+            deadline_seconds=10,
+            rate=RenewalRate(10),
+            wake=lambda _: None,
         )
 
-    def ask(self, now: float = NOW) -> TokenAnswer:
-        return self._ask(Question("the key", CLAIMS, "a.b.c"), now, newer_than=-60)
+    def ask(self, now: float = NOW) -> Answer:
+        self.answers.clear()  # as another process
+        return self.bearers.look_up(Question("the key", CLAIMS, "a.b.c"), now)
 
 
 # What no endpoint says of this bearer: not of the shape of a body, unsafe, or of somebody else.
@@ -64,7 +78,7 @@ def test_an_entry_that_can_not_be_the_truth_is_a_miss_and_replaced(
     # Whoever can write to a cache that is not sealed puts this there.
     held.values[key] = change(good, members)
 
-    assert site.ask() == site.ask() == make_answer()
+    assert site.ask().principal == site.ask().principal == PRINCIPAL
     assert held.values[key] == good
     assert len(site.source.questions) == 2
     assert "an entry about a bearer can't be the truth: " in caplog.text
@@ -86,7 +100,8 @@ def test_an_answer_that_will_be_refused_is_not_kept_for_others(members: dict[str
     held = DictCache()
     site = Site(held)
     site.source.outcome = make_answer(**members)
-    assert site.ask() == make_answer(**members)
+    with pytest.raises((IdentityUnavailable, InvalidToken)):
+        site.ask()
     assert held.values == {}
 
 
