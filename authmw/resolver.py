@@ -113,8 +113,8 @@ class Resolver:
             self._refusals.remember(key, refusal, now)
             self._memory.discard(token)
             raise
-        # What a test's fixture answered is never usable again: no memory holds it beyond.
-        if now < validated.usable_until:
+        # What a fixture of a test answered is never fresh, so that no memory holds it beyond.
+        if now < validated.fresh_until:
             self._memory.put(token, validated, generation)
         return validated
 
