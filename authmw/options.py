@@ -443,15 +443,16 @@ REVOCATION_OPTIONS: tuple[cfg.Opt, ...] = (
         min=1,
         default=180000,
         help="Seconds an event is kept: 48 hours in which services may still use expired tokens, "
-        "and two more for the tokens' own life.",
+        "and two more for the tokens' own life. A signed token issued before an event that was "
+        "dropped gets 503, so write no less than the longest life of a token.",
     ),
     IntOpt(
         "revocation_max_events",
         unit="events",
         min=1,
         default=100000,
-        help="Events kept at most; with more, offline validation answers 503 rather than forget "
-        "one.",
+        help="Events kept at most; with more, the oldest are dropped, and signed tokens issued "
+        "before one of those get 503.",
     ),
 )
 

@@ -45,9 +45,9 @@ class Revalidation:
         if token.signed_by is not None:
             self._revocations.verify_decidable(token, now)
             self._verify_key(token.signed_by, now)
-        elif token.answered_at <= self._revocations.incomplete_until:
+        elif token.answered_at < self._revocations.complete_from:
             raise IdentityUnavailable(
-                "revocation events were forgotten that came after the identity service was "
+                "revocation events were dropped that came after the identity service was "
                 "asked about this token"
             )
 

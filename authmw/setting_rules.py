@@ -251,8 +251,8 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
         yield "jws_claim_names has no effect without claims in jws_authority"
     if settings.revocation_retention < _SHORTEST_RETENTION_SECONDS:
         yield (
-            "revocation_retention is less than an hour: a revoked token is good again if it lives "
-            "longer; write no less than the life of a token"
+            "revocation_retention is less than an hour: a signed token that lives longer gets 503; "
+            "write no less than the life of a token"
         )
     if settings.validates_offline and settings.revocation_poll_interval and settings.auth is None:
         yield (

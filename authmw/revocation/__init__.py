@@ -1,14 +1,13 @@
 """Revocation events (Identity API v3, OS-REVOKE): which tokens they cover, how they get here.
 
-`verdict` is what validation sees of all this, and `feed` the door.
+`verdict` is what validation sees of all this, and `feed` implements it.
 
-Pure: `facts` (what of a token events speak of), `attributes` (the rule table), `events`
-(parsing), `index` (matching). Polling: `source` (who is asked), `identity_source` (the
-identity endpoint is), `since` (in which words), `knowledge` (what is known, and how complete
-it is), `progress` (how far polling has come), `jitter`. One poll for many processes:
-`sharing` (whose turn it is), `board` (where they leave each other word), `bulletin` (in which
-records), `window` (what a bulletin holds), `store` (what keeps records: `file_store`,
-`memcached_store`).
+Pure: `facts` (the token fields that events match), `attributes` (the rule table), `events`
+(parsing), `index` (matching). Polling: `source` (the interface of what is asked),
+`identity_source` (the identity endpoint), `since` (the times in questions), `known_events` (what
+is known, and up to when), `poll_state` (the latest polls), `jitter`. One poll for many processes:
+`sharing` (which of them asks), `shared_record` (what it tells the others), `recent_events` (the
+events in there), `store` (what keeps the record: `file_store`, `memcached_store`).
 """
 
 from __future__ import annotations

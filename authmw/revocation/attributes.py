@@ -21,7 +21,7 @@ class Attribute:
     Attributes:
         name: the member's name in the JSON of an event.
         met_by: the member of `RevocationFacts` with the values of a token; one of them must
-            be the event's. A None among them meets nothing, since no event states None.
+            be the event's, or None (unknown).
         parse: returns the value a JSON member stands for, None where it can't be read.
     """
 

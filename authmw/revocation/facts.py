@@ -1,4 +1,4 @@
-"""What of a token revocation events speak of."""
+"""The token fields that revocation events can match."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from authmw.token import DomainScope, ProjectScope, Token
 
 _Ids = tuple[str | None, ...]
 _NONE: _Ids = ()
+_UNKNOWN: _Ids = (None,)
 
 
 class RevocationFacts(NamedTuple):
     """The part of a token that decides whether an event covers it.
 
-    Each member but the last is all that meets one attribute of events, in the order of the
-    rule table; empty where the token has no such thing.
+    Each member but the last holds the values that match one attribute of events, in the order
+    of the rule table. It is empty where the token has no such value. A None in it stands for a
+    value that the token has and that we don't know: it matches every value of an event.
 
     A named tuple, since it is made for every check and a frozen dataclass takes three times
     as long to make.
@@ -44,7 +46,7 @@ class RevocationFacts(NamedTuple):
 
 
 def facts_of(token: Token) -> RevocationFacts:
-    """Return what events can say about a token."""
+    """Return the fields of a token that events can match."""
     principal = token.principal
     user, scope, trust, oauth1 = (
         principal.user,
@@ -58,14 +60,14 @@ def facts_of(token: Token) -> RevocationFacts:
     return RevocationFacts(
         (user.id,) if trust is None else (user.id, trust.trustor_id, trust.trustee_id),
         (scope.id,) if isinstance(scope, ProjectScope) else _NONE,
-        (user.domain_id, *domain_scope),
+        (user.domain_id or None, *domain_scope),
         domain_scope,
-        audit_ids[:1],
-        audit_ids[-1:],
-        tuple([role.id for role in principal.roles]),
+        audit_ids[:1] or _UNKNOWN,
+        audit_ids[-1:] or _UNKNOWN,
+        tuple([role.id or None for role in principal.roles]),
         _NONE if trust is None else (trust.id,),
-        _NONE if oauth1 is None else (oauth1.consumer_id,),
-        _NONE if oauth1 is None else (oauth1.access_token_id,),
+        _NONE if oauth1 is None else (oauth1.consumer_id or None,),
+        _NONE if oauth1 is None else (oauth1.access_token_id or None,),
         (token.expires_at,),
         token.issued_at,
     )

@@ -15,8 +15,8 @@ from authmw.process import PerProcess
 from authmw.revocation.events import MalformedEvents, parse_events
 from authmw.revocation.facts import facts_of
 from authmw.revocation.jitter import EARLIEST_PART, shorten
-from authmw.revocation.knowledge import Knowledge
-from authmw.revocation.progress import Progress
+from authmw.revocation.known_events import KnownEvents
+from authmw.revocation.poll_state import PollState
 from authmw.revocation.sharing import SharedPolling
 from authmw.revocation.since import SinceTimes
 from authmw.revocation.source import EventsForbidden, EventSource
@@ -25,12 +25,15 @@ from authmw.token import Token
 
 _log = logging.getLogger(__name__)
 
+# How often the log says at most that tokens are older than `revocation_retention`.
+_SAY_AGAIN_SECONDS = 3600
+
 
 class RevocationFeed:
-    """Knows which tokens are revoked, as of the last poll.
+    """Knows which tokens are revoked, as of the latest poll.
 
-    `generation` and the `verify_…` methods are for any thread and take no lock. Who keeps a
-    verdict together with `generation` reads `generation` first.
+    `generation` and the `verify_…` methods are for any thread and take no lock. Who remembers a
+    decision together with `generation` reads `generation` first.
 
     Args:
         source: who is asked.
@@ -61,28 +64,37 @@ class RevocationFeed:
         self._interval = poll_interval_seconds
         self._max_staleness = max_staleness_seconds
         self._max_events = max_events
-        self._known = Knowledge(max_events=max_events, retention_seconds=retention_seconds)
-        self._progress = Progress()
+        self._retention = retention_seconds
+        self._known = KnownEvents(max_events=max_events, retention_seconds=retention_seconds)
+        self._state = PollState()
+        self._said_retention_at: float | None = None
         self._polling = PerProcess(threading.Lock)
         self._since = SinceTimes()
         self._shared: SharedPolling | None = None
         if store is not None:
             self._shared = SharedPolling(
-                store, self._known, self._progress, poll_interval_seconds=poll_interval_seconds
+                store,
+                self._known,
+                self._state,
+                poll_interval_seconds=poll_interval_seconds,
+                follow_seconds=max_staleness_seconds / 2,
             )
 
     # What requests ask
 
     @property
     def generation(self) -> int:
-        """Moves on when events came that were not known, and only then."""
+        """Changes when events came that were not known, and when `complete_from` moves."""
         return self._known.index.generation
 
     @property
-    def incomplete_until(self) -> int:
-        """Epoch seconds up to which events that were made may have been forgotten; -1: none."""
-        forgotten_before = self._known.index.forgotten_before
-        return -1 if forgotten_before is None else forgotten_before
+    def complete_from(self) -> int:
+        """Epoch seconds; whether an earlier token is revoked can't be told.
+
+        An event that covers it may have been dropped, by `revocation_retention` or
+        `revocation_max_events`. 0 while no event was dropped.
+        """
+        return self._known.index.complete_from
 
     @property
     def answered_at(self) -> float | None:
@@ -90,12 +102,12 @@ class RevocationFeed:
 
         Epoch seconds; None: there was none yet.
         """
-        return self._progress.answered_at
+        return self._state.answered_at
 
     @property
     def is_forbidden(self) -> bool:
         """Whether the identity service last answered 403."""
-        return self._progress.is_forbidden
+        return self._state.is_forbidden
 
     def __len__(self) -> int:
         """The number of events kept."""
@@ -120,32 +132,49 @@ class RevocationFeed:
         """
         if self.is_stale(now):
             raise IdentityUnavailable(
-                f"{self._describe_age()}: {self._progress.trouble or 'nothing polls them'}"
+                f"{self._describe_age()}: {self._state.trouble or 'nothing polls them'}"
             )
-        forgotten_before = self._known.index.forgotten_before
-        if forgotten_before is not None and token.issued_at <= forgotten_before:
+        if token.issued_at < self._known.index.complete_from:
+            self._refuse_older(token.issued_at, now)
+
+    def _refuse_older(self, issued_at: int, now: float) -> None:
+        if issued_at < self._known.index.overflow_until:
             raise IdentityUnavailable(
                 f"there are more than revocation_max_events = {self._max_events} revocation "
-                "events, and one that was forgotten might cover this token"
+                "events, and one that was dropped might cover this token"
             )
+        said_at = self._said_retention_at
+        if said_at is None or abs(now - said_at) >= _SAY_AGAIN_SECONDS:
+            self._said_retention_at = now
+            _log.error(
+                "signed tokens issued before %s get 503: revocation events that may cover them "
+                "are older than revocation_retention = %d and were dropped; raise "
+                "revocation_retention to the longest life of a token",
+                _render(self.complete_from),
+                self._retention,
+            )
+        raise IdentityUnavailable(
+            "a revocation event that might cover this token is older than revocation_retention = "
+            f"{self._retention} and was dropped"
+        )
 
     def decidable_until(self, now: float) -> int:
         """Return up to when, in epoch seconds, the last answer is recent enough to go by."""
-        answered_at = self._progress.answered_at
+        answered_at = self._state.answered_at
         return int(now if answered_at is None else answered_at + self._max_staleness)
 
     def is_stale(self, now: float) -> bool:
         """Whether the last answer is older than `revocation_max_staleness`, or there is none."""
-        answered_at = self._progress.answered_at
+        answered_at = self._state.answered_at
         # abs(): after a clock was set back nobody knows how old anything is.
         return answered_at is None or abs(now - answered_at) > self._max_staleness
 
     def _describe_age(self) -> str:
         if self.answered_at is None:
             return "no revocation events were read yet"
-        last = datetime.fromtimestamp(self.answered_at, UTC).isoformat(timespec="seconds")
         return (
-            f"revocation events were last read at {last}, longer ago than revocation_max_staleness"
+            f"revocation events were last read at {_render(self.answered_at)}, longer ago than "
+            "revocation_max_staleness"
         )
 
     # What keeps it fresh
@@ -165,7 +194,7 @@ class RevocationFeed:
         try:
             if self._shared is not None:
                 self._shared.poll(now, self._ask)
-            elif self._progress.is_due(self._interval * EARLIEST_PART, now):
+            elif self._state.is_due(self._interval * EARLIEST_PART, now):
                 self._ask(now)
         finally:
             lock.release()
@@ -179,20 +208,18 @@ class RevocationFeed:
             self.reload_at = now + shorten(self._interval)
 
     def _ask(self, now: float) -> None:
-        self._progress.tried_at = now
+        self._state.tried_at = now
         try:
-            answer = self._source.fetch_events(self._since.render(self._known.covers_from))
-            if answer.date is not None and answer.date < self._known.covers_from:
-                # The clock we went by ran ahead, who knows for how long: what was made
-                # meanwhile is in no answer to such a question.
+            answer = self._source.fetch_events(self._since.render(self._known.ask_since))
+            if self._known.must_ask_anew(answer.date, now):
                 answer = self._source.fetch_events(self._since.render(0.0))
-                self._known.forget_coverage()
+                self._known.forget_until()
             answered_at = now if answer.date is None else answer.date
             events = parse_events(answer.document, int(answered_at))
         except EventsForbidden as error:
-            if not self._progress.is_forbidden:
-                self._progress.trouble = None  # this is another one, and has to be said
-            self._progress.is_forbidden = True
+            if not self._state.is_forbidden:
+                self._state.trouble = None  # this is another one, and has to be said
+            self._state.is_forbidden = True
             self._report(
                 "our own user may not read them, so a revoked token is taken for as long as it is "
                 f"cached; give the user the service role ({error.detail})"
@@ -203,13 +230,17 @@ class RevocationFeed:
             self._report(f"the answer is no list of events: {error}")
         else:
             self._known.take_answer(events, answer.date, now)
-            self._progress.answered_at = now
-            self._progress.is_forbidden = False
+            self._state.answered_at = now
+            self._state.is_forbidden = False
             self._report(None)
 
     def _report(self, trouble: str | None) -> None:
-        if trouble is not None and self._progress.trouble is None:
+        if trouble is not None and self._state.trouble is None:
             _log.warning("revocation events can't be read: %s", trouble)
-        elif trouble is None and self._progress.trouble is not None:
+        elif trouble is None and self._state.trouble is not None:
             _log.info("revocation events can be read again")
-        self._progress.trouble = trouble
+        self._state.trouble = trouble
+
+
+def _render(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds")

@@ -16,7 +16,7 @@ from authmw.revocation.store import MAX_RECORD_BYTES
 
 
 class FileStore:
-    """Keeps each record in a file of its own, mode 0600, replaced by rename.
+    """Keeps the record in a file of mode 0600, replaced by rename.
 
     The directory is made (mode 0700) if there is none. One that belongs to somebody else, is
     a symbolic link, or that others can write to is refused, as is any file in it that is not
@@ -34,21 +34,22 @@ class FileStore:
         self._directory = directory
         self._name = name
 
-    def read(self, name: str) -> bytes | None:
+    def read(self) -> bytes | None:
         """See `SharedStore`."""
-        with _os_errors(self._path(name)):
+        path = self._path("record")
+        with _os_errors(path):
             self._verify_directory()
             try:
-                descriptor = os.open(self._path(name), os.O_RDONLY | _SAFE_OPEN)
+                descriptor = os.open(path, os.O_RDONLY | _SAFE_OPEN)
             except FileNotFoundError:
                 return None
             with open(descriptor, "rb") as file:
-                self._verify_file(descriptor, name)
+                _verify_file(descriptor, path)
                 return file.read(MAX_RECORD_BYTES)
 
-    def write(self, name: str, record: bytes) -> None:
+    def write(self, record: bytes) -> None:
         """See `SharedStore`."""
-        path = self._path(name)
+        path = self._path("record")
         with _os_errors(path):
             self._verify_directory()
             # Of mode 0600 from the start. No fsync: after a crash of the host the record is
@@ -91,7 +92,7 @@ class FileStore:
             self._verify_directory()
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFE_OPEN, 0o600)
             with open(descriptor, "r+b", buffering=0) as file:
-                self._verify_file(descriptor, "lease")
+                _verify_file(descriptor, path)
                 # Only for the moment of looking and writing; the kernel takes it from the dead.
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,13 +117,6 @@ class FileStore:
         if found.st_uid != os.geteuid() or found.st_mode & 0o022:
             raise CacheError(f"{self._directory} is not ours, or others can write to it")
 
-    def _verify_file(self, descriptor: int, name: str) -> None:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise CacheError(f"{self._path(name)} is not a regular file")
-        if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise CacheError(f"{self._path(name)} is not ours, or others have access to it")
-
 
 _SAFE_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # O_NONBLOCK: a FIFO would wait
 
@@ -133,6 +127,14 @@ def _os_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CacheError(f"{path}: {error.strerror or error}") from error
+
+
+def _verify_file(descriptor: int, path: Path) -> None:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise CacheError(f"{path} is not a regular file")
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise CacheError(f"{path} is not ours, or others have access to it")
 
 
 def _parse_lease(content: bytes) -> tuple[str, float]:

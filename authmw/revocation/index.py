@@ -22,6 +22,7 @@ _Key = Value | None | tuple[Value | None, ...]
 
 _NEVER = float("-inf")
 _EPOCH_SECONDS = 600
+_QUEUED_AT_LEAST = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +30,8 @@ class _AttributeSet:
     """All events that state the same attributes."""
 
     attributes: tuple[Attribute, ...]
+    # In a set of one attribute, the key None holds the latest time of all its events: an
+    # unknown value may be any of theirs.
     latest: dict[_Key, int] = field(default_factory=dict)
 
     @property
@@ -45,6 +48,20 @@ class _AttributeSet:
         ]
         return RevocationEvent(tuple(stated), issued_before)
 
+    def find_matching(self, values: tuple[Value | None, ...]) -> float:
+        """Return the latest time of an event with these values, None standing for any.
+
+        It walks through all events of the set, so it is for values that are not all known.
+        """
+        # A copy, since another thread may add an event meanwhile.
+        times = [
+            time
+            for key, time in self.latest.copy().items()
+            if isinstance(key, tuple)
+            and all(ours is None or ours == its for ours, its in zip(values, key, strict=True))
+        ]
+        return max(times, default=_NEVER)
+
 
 # With the positions of their values in `RevocationFacts`, and what looks a key up.
 _Single = tuple[_AttributeSet, int, Callable[[_Key, float], float]]
@@ -55,21 +72,25 @@ class EventIndex:
     """The events of the last `retention_seconds`, `max_events` of them at most.
 
     One thread at a time may change it; any number may ask at the same time without a lock,
-    because every change is one assignment to a dict, and `generation` moves on only once all
-    events of an `add` can be found. Who remembers a verdict together with `generation` must
+    because every change is one assignment to a dict, and `generation` changes only once all
+    events of an `add` can be found. Who remembers a decision together with `generation` must
     have read the number before asking.
 
-    With more than `max_events` the oldest are forgotten, and `forgotten_before` says so.
+    An event is dropped once it is past retention, or when there are more than `max_events`.
+    `complete_from` then moves past it: an event that covers a token issued earlier may be
+    missing here, while tokens issued later are decided as before.
 
     Attributes:
-        generation: moves on with every `add` that brought news, and only then.
-        forgotten_before: None, or the epoch second up to which tokens were issued that a
-            forgotten event may have covered. Whatever was issued later is decided as ever.
+        generation: changes with every `add` that brought news or moved `complete_from`.
+        complete_from: epoch seconds; every event that can cover a token issued then or later
+            is here. 0 while no event was dropped.
+        overflow_until: the part of `complete_from` that `max_events` is to blame for.
     """
 
     def __init__(self, *, max_events: int, retention_seconds: int) -> None:
         self.generation = 0
-        self.forgotten_before: int | None = None
+        self.complete_from = 0
+        self.overflow_until = 0
         self._max_events = max_events
         self._retention_seconds = retention_seconds
         self._count = 0
@@ -80,6 +101,8 @@ class EventIndex:
         self._joint: tuple[_Joint, ...] = ()
         # Where to look for the oldest: keys as they came, by the epoch they are kept from.
         self._epochs: dict[int, dict[_AttributeSet, deque[_Key]]] = {}
+        # The number of keys in there, with those that a later event has outdated.
+        self._queued = 0
 
     def __len__(self) -> int:
         return self._count
@@ -88,7 +111,8 @@ class EventIndex:
         """All events. Not while another thread adds or drops some."""
         for group in self._by_names.values():
             for key, issued_before in group.latest.items():
-                yield group.restore(key, issued_before)
+                if key is not None:
+                    yield group.restore(key, issued_before)
 
     def find_attributes(self, token: RevocationFacts) -> tuple[str, ...] | None:
         """Return the attribute set of an event that covers the token; None if none does."""
@@ -100,7 +124,9 @@ class EventIndex:
                     return group.names
         for group, positions, find in self._joint:
             for values in itertools.product(*[facts[position] for position in positions]):
-                if find(values, _NEVER) >= issued_at:
+                if find(values, _NEVER) >= issued_at or (
+                    None in values and group.find_matching(values) >= issued_at
+                ):
                     return group.names
         return None
 
@@ -110,22 +136,19 @@ class EventIndex:
         Args:
             now: epoch seconds; if in doubt too early, which keeps events for longer.
         """
+        complete_from = self.complete_from
         self._drop_old(now)
         news = [event for event in events if self._put(event, now)]
-        if news:
+        if news or self.complete_from != complete_from:
             self.generation += 1
         return news
-
-    def forget_before(self, issued_before: int) -> None:
-        """Note that events up to this time were forgotten by whoever handed events on."""
-        if self.forgotten_before is None or self.forgotten_before < issued_before:
-            self.forgotten_before = issued_before
 
     def _put(self, event: RevocationEvent, now: float) -> bool:
         issued_before = event.issued_before
         if _kept_from(event.attributes, issued_before) < now - self._retention_seconds:
+            self._note_dropped(issued_before)
             return False
-        if self.forgotten_before is not None and issued_before <= self.forgotten_before:
+        if issued_before < self.overflow_until:
             return False
         group = self._by_names.get(event.names) or self._make_set(event.names)
         values = tuple([value for _, value in event.attributes])
@@ -135,11 +158,16 @@ class EventIndex:
             return False
         epoch = _kept_from(event.attributes, issued_before) // _EPOCH_SECONDS
         self._epochs.setdefault(epoch, {}).setdefault(group, deque()).append(key)
+        self._queued += 1
         group.latest[key] = issued_before
+        if len(values) == 1:
+            group.latest[None] = max(issued_before, group.latest.get(None, 0))
         if known is None:
             self._count += 1
             while self._count > self._max_events:
-                self._forget_oldest()
+                self._drop_oldest()
+        elif self._queued > 2 * self._count + _QUEUED_AT_LEAST:
+            self._queue_anew()
         return True
 
     def _make_set(self, names: tuple[str, ...]) -> _AttributeSet:
@@ -153,27 +181,45 @@ class EventIndex:
             self._joint = (*self._joint, (group, positions, group.latest.get))
         return group
 
+    def _note_dropped(self, issued_before: int) -> None:
+        self.complete_from = max(self.complete_from, issued_before + 1)
+
+    def _queue_anew(self) -> None:
+        """Leave out the keys that later events have outdated."""
+        self._epochs = {}
+        events = [
+            (issued_before, group, key)
+            for group in self._by_names.values()
+            for key, issued_before in group.latest.items()
+            if key is not None
+        ]
+        for issued_before, group, key in sorted(events, key=lambda event: event[0]):
+            attributes = group.restore(key, issued_before).attributes
+            epoch = _kept_from(attributes, issued_before) // _EPOCH_SECONDS
+            self._epochs.setdefault(epoch, {}).setdefault(group, deque()).append(key)
+        self._queued = len(events)
+
     def _drop_old(self, now: float) -> None:
         oldest_kept = now - self._retention_seconds
-        if self.forgotten_before is not None and self.forgotten_before < oldest_kept:
-            self.forgotten_before = None
         for epoch in [each for each in self._epochs if (each + 1) * _EPOCH_SECONDS <= oldest_kept]:
             for group, keys in self._epochs.pop(epoch).items():
+                self._queued -= len(keys)
                 for key in keys:
                     self._drop(epoch, group, key)
 
-    def _forget_oldest(self) -> None:
+    def _drop_oldest(self) -> None:
         epoch = min(self._epochs)
         queues = self._epochs[epoch]
         # Each queue is in order, as far as the server's answers are.
         group = min(queues, key=lambda group: group.latest.get(queues[group][0], _NEVER))
+        self._queued -= 1
         issued_before = self._drop(epoch, group, queues[group].popleft())
         if not queues[group]:
             del queues[group]
         if not queues:
             del self._epochs[epoch]
         if issued_before is not None:
-            self.forget_before(issued_before)
+            self.overflow_until = max(self.overflow_until, issued_before + 1)
 
     def _drop(self, epoch: int, group: _AttributeSet, key: _Key) -> int | None:
         """Drop one event unless a later one took its place; return what it was issued before."""
@@ -183,6 +229,8 @@ class EventIndex:
         event = group.restore(key, issued_before)
         if _kept_from(event.attributes, issued_before) // _EPOCH_SECONDS != epoch:
             return None
+        # First, so that no reader finds both the event gone and the token decidable.
+        self._note_dropped(issued_before)
         del group.latest[key]
         self._count -= 1
         return issued_before

@@ -1,21 +1,8 @@
-"""A shared store of a whole deployment: sealed records in memcached.
-
-A record is compressed, as most of it is hexadecimal. What does not fit into one entry goes
-on in further ones:
-
-    key of name          "EDITION SLOT PARTS\\n" and the first part
-    key of name/SLOT/0   EDITION and the next part
-    ...
-
-Each write takes the slot that is not in use and replaces the first entry last, so that who
-reads meanwhile finds what it is looking for, and no more than two writes take up room.
-Parts of different writes are told apart by the edition.
-"""
+"""A shared store of a whole deployment: a sealed record in memcached, compressed."""
 
 from __future__ import annotations
 
 import math
-import secrets
 import zlib
 from collections.abc import Sequence
 from typing import Protocol
@@ -24,15 +11,9 @@ from authmw.cache.shared import MAX_VALUE_BYTES, BytesCache, Shelf
 from authmw.errors import CacheError
 from authmw.revocation.store import MAX_RECORD_BYTES
 
-# Seals, names and head lines are far shorter than the difference.
-PART_BYTES = MAX_VALUE_BYTES - 1000
-# While nobody polls for so long, the next poll asks for everything.
-KEEP_SECONDS = 7 * 24 * 3600
-
+_KEEP_SECONDS = 24 * 3600
 _KIND = "revocation"
-_EDITION_BYTES = 16
 _COMPRESSION_LEVEL = 1
-_MAX_PARTS = MAX_RECORD_BYTES // PART_BYTES
 # memcached counts in whole seconds, and may take the first one for over at once.
 _SHORTEST_LEASE_SECONDS = 2
 
@@ -45,10 +26,11 @@ class LeaseCache(BytesCache, Protocol):
 
 
 class MemcachedStore:
-    """Keeps records and the lease in memcached.
+    """Keeps the record and the lease in memcached.
 
-    Whoever can write there can only make processes ask by themselves, unless entries are
-    not sealed: then revoked tokens can be made good again.
+    A seal tells who wrote an entry, not when. Whoever can write to memcached can remove entries
+    and put back older ones, which makes processes ask by themselves. Where entries are not
+    sealed, he can make revoked tokens good again.
 
     Args:
         cache: memcached.
@@ -59,33 +41,23 @@ class MemcachedStore:
         self._cache = cache
         self._shelves = tuple(shelves)
 
-    def read(self, name: str) -> bytes | None:
+    def read(self) -> bytes | None:
         """See `SharedStore`."""
-        head = self._get(name)
-        if head is None:
-            return None
-        edition, slot, count, first = _parse_head(head)
-        parts = [first]
-        for number in range(count):
-            part = self._get(f"{name}/{slot}/{number}")
-            # Gone, or of the write after the next one: this record can't be had any more.
-            if part is None or not part.startswith(edition):
-                return None
-            parts.append(part[len(edition) :])
-        return _decompress(b"".join(parts))
+        for shelf in self._shelves:
+            key = _make_key(shelf, "record")
+            sealed = self._cache.get(key)
+            if sealed is not None:
+                return _decompress(shelf.open(key, sealed))
+        return None
 
-    def write(self, name: str, record: bytes) -> None:
+    def write(self, record: bytes) -> None:
         """See `SharedStore`."""
-        compressed = zlib.compress(record, _COMPRESSION_LEVEL)
-        first, *others = [
-            compressed[start : start + PART_BYTES]
-            for start in range(0, len(compressed), PART_BYTES)
-        ]
-        edition = secrets.token_hex(_EDITION_BYTES // 2).encode()
-        slot = 1 - self._slot_in_use(name) if others else 0
-        for number, part in enumerate(others):
-            self._set(f"{name}/{slot}/{number}", edition + part)
-        self._set(name, b"%s %d %d\n%s" % (edition, slot, len(others), first))
+        shelf = self._shelves[0]
+        key = _make_key(shelf, "record")
+        sealed = shelf.seal(key, zlib.compress(record, _COMPRESSION_LEVEL))
+        if len(sealed) > MAX_VALUE_BYTES:
+            raise CacheError(f"{len(sealed)} bytes are too many for an entry of memcached")
+        self._cache.set(key, sealed, _KEEP_SECONDS)
 
     def try_lease(self, owner: str, seconds: float, now: float) -> bool:  # noqa: ARG002
         """See `SharedStore`; only the clock of memcached counts here."""
@@ -109,45 +81,9 @@ class MemcachedStore:
         if found is not None and shelf.open(key, found) == owner.encode():
             self._cache.delete(key)
 
-    def _slot_in_use(self, name: str) -> int:
-        try:
-            head = self._get(name)
-            return 1 if head is None else _parse_head(head)[1]
-        except CacheError:
-            return 1  # what can't be read is replaced
-
-    def _get(self, name: str) -> bytes | None:
-        """Return an entry from the first shelf that has it."""
-        for shelf in self._shelves:
-            key = _make_key(shelf, name)
-            sealed = self._cache.get(key)
-            if sealed is not None:
-                return shelf.open(key, sealed)
-        return None
-
-    def _set(self, name: str, entry: bytes) -> None:
-        shelf = self._shelves[0]
-        key = _make_key(shelf, name)
-        self._cache.set(key, shelf.seal(key, entry), KEEP_SECONDS)
-
 
 def _make_key(shelf: Shelf, name: str) -> str:
     return shelf.keys.make_key(_KIND, name.encode())
-
-
-def _parse_head(head: bytes) -> tuple[bytes, int, int, bytes]:
-    """Return edition, slot, number of further parts, and the first part."""
-    line, _, first = head.partition(b"\n")
-    match line.split(b" "):
-        case [edition, b"0" | b"1" as slot, count] if (
-            len(edition) == _EDITION_BYTES
-            and count.isdigit()
-            and len(count) < 4
-            and int(count) <= _MAX_PARTS
-        ):
-            return edition, int(slot), int(count), first
-        case _:
-            raise CacheError("a revocation record in memcached has no proper first line")
 
 
 def _decompress(compressed: bytes) -> bytes:
@@ -155,7 +91,7 @@ def _decompress(compressed: bytes) -> bytes:
     try:
         record = decompressor.decompress(compressed, MAX_RECORD_BYTES)
     except zlib.error:
-        raise CacheError("a revocation record in memcached can't be decompressed") from None
+        raise CacheError("the revocation record in memcached can't be decompressed") from None
     if not decompressor.eof:
-        raise CacheError("a revocation record in memcached is cut off, or too large to be one")
+        raise CacheError("the revocation record in memcached is cut off, or too large to be one")
     return record

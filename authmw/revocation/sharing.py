@@ -1,28 +1,32 @@
-"""One poll for many processes: whose turn it is, and what follows from the others' polls.
+"""One poll for many processes: the one that holds the lease asks, the others read its record.
 
-Whoever holds the lease asks the identity service and publishes what it learned: bulletins of
-events, then a notice that speaks of them. Everybody else follows. Who can't follow, or waits
-for too long, asks as well.
+A process asks by itself wherever the record does not help it: the record is missing, older than
+what the process knows, or begins after it; whoever holds the lease publishes nothing; or the
+process has followed the others for too long.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import secrets
 from collections.abc import Callable
 
-from authmw.revocation.board import Board
-from authmw.revocation.bulletin import Notice
+from authmw.errors import CacheError
+from authmw.process import PerProcess
 from authmw.revocation.jitter import draw_below, shorten
-from authmw.revocation.knowledge import Knowledge
-from authmw.revocation.progress import Progress
+from authmw.revocation.known_events import KnownEvents
+from authmw.revocation.poll_state import PollState, later_of
+from authmw.revocation.shared_record import MalformedRecord, SharedRecord
 from authmw.revocation.store import SharedStore
 
-# A poll has a deadline of its own; who needs longer than this is taken for dead.
+_log = logging.getLogger(__name__)
+
+# A poll has a deadline of its own; a process that needs longer than this is taken for dead.
 _LONGEST_LEASE_SECONDS = 15
-# How often word of the others is looked for; and how often while one of them is about to
-# poll, or there are no events yet to go on with.
-_FOLLOW_SECONDS = 1.0
+# The processes wake up so soon after a poll is due, and read so often while one is under way.
 _HURRY_SECONDS = 0.2
-# How long a process without any events waits for somebody else's first poll.
+# How long a process waits for a record that is newer than what it knows.
 _PATIENCE_SECONDS = 2.0
 
 
@@ -31,153 +35,208 @@ class SharedPolling:
 
     Args:
         store: what the processes share.
-        known: what this process knows; grows with what the others publish.
-        progress: how far polling has come; moves on with what the others publish.
+        known: the events this process knows; grows with what the others publish.
+        state: the latest polls; moves on with those of the others.
         poll_interval_seconds: `revocation_poll_interval`.
+        follow_seconds: how long what others publish counts as an answer at most, without an
+            answer to this process itself.
     """
 
     def __init__(
         self,
         store: SharedStore,
-        known: Knowledge,
-        progress: Progress,
+        known: KnownEvents,
+        state: PollState,
         *,
         poll_interval_seconds: int,
+        follow_seconds: float,
     ) -> None:
-        lease_seconds = min(poll_interval_seconds, _LONGEST_LEASE_SECONDS)
-        self._board = Board(store, lease_seconds=lease_seconds)
+        self._store = store
         self._known = known
-        self._progress = progress
+        self._state = state
         self._interval = poll_interval_seconds
-        self._patience = 2 * lease_seconds + _PATIENCE_SECONDS
+        self._lease_seconds = min(poll_interval_seconds, _LONGEST_LEASE_SECONDS)
+        self._follow_seconds = follow_seconds
+        # Unique for each process: a fork must not inherit its parent's lease.
+        self._owner = PerProcess(lambda: f"{os.getpid()}-{secrets.token_hex(8)}")
+        self._failing: set[str] = set()
         self._waiting_since: float | None = None
-        self._notice: Notice | None = None
-        self._is_cut_off = False
-        self._editions_apart: tuple[str, str] | None = None
+        self._read: bytes | None = None
+        # `until` of the newest answer known, by the server's clock; None: there was none.
+        self._newest: float | None = None
+        # A record that begins after what we know.
+        self._gap: SharedRecord | None = None
+        self._is_older_shared = False
+        # Our own latest answer, or when there was nothing to follow; and when to ask again.
+        self._followed_from: float | None = None
+        self._ask_after_seconds = 0.0
 
     def poll(self, now: float, ask: Callable[[float], None]) -> None:
         """Follow the others, and ask if a poll is due and it is for us to ask.
 
         Args:
             now: epoch seconds.
-            ask: asks the identity service, given `now`, and notes in what is known and in the
-                progress what came of it.
+            ask: asks the identity service, given `now`, and notes the outcome in what is known
+                and in the state.
         """
         # `ask` is not kept: it is the owner's of this object, and in a cycle of references what
         # the store has open would outlive them both.
         self._follow(now)
-        if not self._is_due(now):
+        if not self._state.is_due(self._interval, now):
             self._waiting_since = None
-        elif self._is_cut_off:
-            # Nobody else can tell us what we missed, and nobody else waits for our answer.
-            self._waiting_since = None
-            ask(now)
-            self._board.ask_for_all()
-        elif self._board.try_lease(now):
-            # Whoever held it may have been done only just now.
-            posted = self._follow(now)
-            if self._is_due(now):
-                self._waiting_since = None
-                ask(now)
-                self._publish(posted, now)
-            self._board.end_lease()
+        elif self._gap is not None and abs(now - self._gap.tried_at) < self._interval:
+            # Others know more, so our record would replace a better one.
+            self._ask(now, ask)
+        elif self._seconds_followed(now) >= self._ask_after_seconds:
+            if not self._ask(now, ask):
+                self._ask_after_seconds = self._follow_seconds
+            self._publish(now)
+        elif self._try_lease(now):
+            # The process that held it may have published only just now.
+            self._follow(now)
+            if self._state.is_due(self._interval, now):
+                self._ask(now, ask)
+                self._publish(now)
+            self._end_lease()
         elif self._is_patience_at_end(now):
-            self._waiting_since = None
-            ask(now)
+            self._ask(now, ask)
 
     def plan(self, now: float) -> float:
         """Return when to call `poll` next, epoch seconds."""
-        is_in_a_hurry = self._progress.answered_at is None or self._waiting_since is not None
-        poll_at = now + shorten(_HURRY_SECONDS if is_in_a_hurry else _FOLLOW_SECONDS)
-        if self._progress.tried_at is not None:
-            # A moment after the next poll is due one of us should be there to begin it.
-            due_at = self._progress.tried_at + self._interval
-            if now < due_at < poll_at:
+        tried_at = self._state.tried_at
+        if tried_at is not None and self._waiting_since is None:
+            # The time of another clock, or of ours before it was set back, may lie ahead.
+            due_at = min(tried_at, now) + self._interval
+            if due_at > now:
                 return due_at + draw_below(_HURRY_SECONDS)
-        return poll_at
+        return now + shorten(_HURRY_SECONDS)
 
-    # Whose turn it is
+    def _ask(self, now: float, ask: Callable[[float], None]) -> bool:
+        """Ask, and return whether there was an answer."""
+        self._waiting_since = None
+        ask(now)
+        if self._state.answered_at != now:
+            return False
+        if self._known.is_dated:
+            self._newest = self._known.until
+        self._gap = None
+        self._is_older_shared = False
+        self._follow_from(now)
+        return True
 
-    def _is_due(self, now: float) -> bool:
-        return self._progress.is_due(self._interval, now)
+    def _follow_from(self, now: float) -> None:
+        self._followed_from = now
+        # At random, so that the processes don't do it all at the same time.
+        half = self._follow_seconds / 2
+        self._ask_after_seconds = half + draw_below(half)
+
+    def _seconds_followed(self, now: float) -> float:
+        if self._followed_from is None:
+            self._follow_from(now)
+            return 0.0
+        return abs(now - self._followed_from)
 
     def _is_patience_at_end(self, now: float) -> bool:
-        """Whether whoever has the lease has done nothing with it for too long."""
+        """Whether the process that has the lease has published nothing for too long."""
         if self._waiting_since is None:
             self._waiting_since = now
-        patience = _PATIENCE_SECONDS if self._progress.answered_at is None else self._patience
+        patience = _PATIENCE_SECONDS
+        if self._state.answered_at is not None and not self._is_older_shared:
+            patience += 2 * self._lease_seconds
         return abs(now - self._waiting_since) >= patience
 
-    # What the others learned, and what they are told
-
-    def _follow(self, now: float) -> Notice | None:
-        """Learn what other processes published; return the notice they left."""
-        notice = self._board.read_notice()
-        if notice is None or notice == self._notice:
-            self._is_cut_off = False
-            return notice
-        self._is_cut_off = bool(notice.edition) and not (
-            self._catch_up(notice, now) and self._is_expected(notice.edition)
+    def _follow(self, now: float) -> None:
+        """Learn what another process published."""
+        record = self._read_record()
+        if record is None:
+            return
+        state, until = self._state, record.until
+        self._gap = None
+        # A record can be put back by whoever can write to memcached.
+        self._is_older_shared = (
+            until is not None and self._newest is not None and until < self._newest
         )
-        if self._is_cut_off:
-            return notice
-        progress = self._progress
-        progress.tried_at = notice.tried_at
-        progress.is_forbidden = notice.is_forbidden
-        if notice.edition != self._known.window.edition:
-            return notice
-        is_answer = self._notice is None or self._notice.answered_at != notice.answered_at
-        self._notice = notice
-        if is_answer and notice.answered_at is not None and notice.covers_to is not None:
-            # Another host's clock may be ahead of ours.
-            progress.answered_at = min(notice.answered_at, now)
-            self._known.move_on(notice.covers_to, now)
-            progress.trouble = None
-        return notice
+        if self._is_older_shared:
+            return
+        is_news = until is not None and (self._newest is None or until > self._newest)
+        if (
+            until is not None
+            and record.since is not None
+            and not self._known.take_shared(record.events, record.since, until, now)
+        ):
+            self._gap = record
+            return
+        if record.answered_at != record.tried_at and abs(now - record.tried_at) < self._interval:
+            # A poll that failed is one for all, and there is no answer to follow.
+            self._follow_from(now)
+        if self._seconds_followed(now) >= self._follow_seconds:
+            return
+        state.tried_at = later_of(state.tried_at, record.tried_at, now)
+        state.is_forbidden = record.is_forbidden
+        if is_news and record.answered_at is not None:
+            self._newest = until
+            state.answered_at = later_of(state.answered_at, record.answered_at, now)
+            state.trouble = None
 
-    def _catch_up(self, notice: Notice, now: float) -> bool:
-        """Know what a notice speaks of; False if there is no way to."""
-        if notice.edition == self._known.window.edition:
-            return True
-        recent = self._board.read_recent()
-        if recent is None:
-            return False
-        full = self._board.read_full() if self._known.needs_full(recent) else None
-        return self._known.take_bulletins(recent, full, now)
-
-    def _is_expected(self, edition: str) -> bool:
-        """Whether a notice goes with the bulletin that we know, or will in a moment.
-
-        The bulletin may be a later one already, and the notice about it is to come. If the
-        two stay apart, two processes have published at the same time, each one of them.
-        """
-        known = self._known.window.edition
-        if edition == known:
-            self._editions_apart = None
-            return True
-        is_new = self._editions_apart != (edition, known)
-        self._editions_apart = (edition, known)
-        return is_new
-
-    def _publish(self, posted: Notice | None, now: float) -> None:
-        """Tell the others how our poll went.
-
-        Args:
-            posted: the notice that was there before.
-            now: when the poll began.
-        """
-        window, covers_to = self._known.window, self._known.covers_to
-        if covers_to is not None:
-            if posted is None or not posted.edition:
-                # The store is new or was emptied, or somebody asks for all there is.
-                window.require_full()
-            if posted is None or posted.edition != window.edition:
-                full = window.take_full(covers_to)
-                if full is not None:
-                    self._board.post_full(full)
-                self._board.post_recent(window.make_bulletin(covers_to))
-        progress = self._progress
-        self._notice = Notice(
-            window.edition, covers_to, now, progress.answered_at, progress.is_forbidden
+    def _publish(self, now: float) -> None:
+        """Tell the others how our poll went."""
+        known, state = self._known, self._state
+        if state.answered_at == now and not known.is_dated:
+            return  # nobody else could go on from there
+        record = SharedRecord(
+            known.recent.since,
+            None if known.recent.since is None else self._newest,
+            now,
+            state.answered_at,
+            state.is_forbidden,
+            tuple(known.recent),
         )
-        self._board.post_notice(self._notice)
+        try:
+            self._read = record.render()
+            self._store.write(self._read)
+        except CacheError as fault:
+            self._report("writing", fault)
+        else:
+            self._failing.discard("writing")
+
+    def _read_record(self) -> SharedRecord | None:
+        """Return the record, if it is another one than was read last."""
+        try:
+            content = self._store.read()
+            if content is None or content == self._read:
+                return None
+            record = SharedRecord.parse(content)
+        except (CacheError, MalformedRecord) as fault:
+            self._report("reading", fault)
+            return None
+        self._failing.discard("reading")
+        self._read = content
+        return record
+
+    def _try_lease(self, now: float) -> bool:
+        """Whether it is for us to poll. Without a working store it is."""
+        try:
+            is_ours = self._store.try_lease(self._owner.get(), self._lease_seconds, now)
+        except CacheError as fault:
+            self._report("lease", fault)
+            return True
+        self._failing.discard("lease")
+        return is_ours
+
+    def _end_lease(self) -> None:
+        """Let another process poll as soon as a poll is due."""
+        try:
+            self._store.end_lease(self._owner.get())
+        except CacheError as fault:
+            self._report("lease", fault)
+
+    def _report(self, what: str, fault: Exception) -> None:
+        """Log a fault once, until all works again."""
+        if not self._failing:
+            _log.warning(
+                "revocation events are not shared between processes (%s: %s): "
+                "each asks the identity service by itself",
+                what,
+                fault,
+            )
+        self._failing.add(what)

@@ -21,12 +21,12 @@ class SinceTimes:
         # A fork must not go on with its parent's numbers: its sibling does.
         self._numbers = PerProcess(lambda: itertools.count(secrets.randbelow(10**12)))
 
-    def render(self, covers_from: float) -> str:
+    def render(self, asked_since: float) -> str:
         """Write a time in that second; from 0, one before any event.
 
         Args:
-            covers_from: epoch seconds.
+            asked_since: epoch seconds.
         """
         seconds, fraction = divmod(next(self._numbers.get()), 1_000_000)
-        since = datetime.fromtimestamp(int(covers_from) or seconds, UTC)
+        since = datetime.fromtimestamp(int(asked_since) or seconds, UTC)
         return f"{since:%Y-%m-%dT%H:%M:%S}.{fraction:06}Z"

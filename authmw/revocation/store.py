@@ -1,28 +1,28 @@
-"""Where the processes of a deployment leave each other word about revocation."""
+"""Where the processes of a deployment share revocation events."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-MAX_RECORD_BYTES = 256 * 1024 * 1024
+MAX_RECORD_BYTES = 16 * 1024 * 1024
 
 
 class SharedStore(Protocol):
-    """Holds a few named records, and one lease. Raises CacheError, and nothing else.
+    """Holds one record and one lease. Raises CacheError, and nothing else.
 
-    Names are `notice`, `recent` and `full`. What comes back from `read` is what some process
-    of the deployment wrote under this name, or nothing: sealing, or ownership of the files,
-    is part of the store. It may be old, and may be gone at any time.
+    What `read` returns was written by some process of the deployment, or is None: sealing, or
+    ownership of the files, is part of the store. It may be older than what was written last,
+    and may be gone at any time.
     """
 
-    def read(self, name: str) -> bytes | None:
-        """Return the record last written under this name."""
+    def read(self) -> bytes | None:
+        """Return the record."""
 
-    def write(self, name: str, record: bytes) -> None:
-        """Replace a record as a whole: no reader ever sees a part of it."""
+    def write(self, record: bytes) -> None:
+        """Replace the record as a whole: no reader ever sees a part of it."""
 
     def try_lease(self, owner: str, seconds: float, now: float) -> bool:
-        """Take the lease for so many seconds, unless it is somebody else's.
+        """Take the lease for so many seconds, unless another process holds it.
 
         A holder that dies keeps nobody waiting for longer than that.
 

@@ -13,11 +13,11 @@ class Revocations(Protocol):
 
     @property
     def generation(self) -> int:
-        """Moves on when something was revoked that was not known before."""
+        """Changes when a verdict could be another one than before."""
 
     @property
-    def incomplete_until(self) -> int:
-        """Epoch seconds up to which events that were made may have been forgotten; -1: none."""
+    def complete_from(self) -> int:
+        """Epoch seconds from which every event is known; 0 while none was dropped."""
 
     def verify_not_revoked(self, token: Token) -> None:
         """Raise InvalidToken (revoked) if an event covers the token."""
@@ -33,7 +33,7 @@ class NoRevocations:
     """Nothing is known of revocation, and nobody waits for it."""
 
     generation = 0
-    incomplete_until = -1
+    complete_from = 0
 
     def verify_not_revoked(self, token: Token) -> None:
         """Accept every token."""

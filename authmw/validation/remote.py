@@ -66,7 +66,7 @@ class RemoteValidator:
             return self._source.fetch(
                 TokenSubject(token, strength, self._lifetime),
                 now,
-                newer_than=self._revocations.incomplete_until,
+                newer_than=self._revocations.complete_from - 1,
             )
         except IdentityUnavailable:
             if known is not None and now < known.usable_until:

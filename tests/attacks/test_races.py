@@ -34,8 +34,8 @@ class Late:
         return self._feed.generation
 
     @property
-    def incomplete_until(self) -> int:
-        return self._feed.incomplete_until
+    def complete_from(self) -> int:
+        return self._feed.complete_from
 
     def verify_not_revoked(self, token: Token) -> None:
         self._feed.verify_not_revoked(token)

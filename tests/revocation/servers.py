@@ -67,13 +67,14 @@ def make_feed(
     interval: int = 10,
     max_staleness: int = 600,
     max_events: int = 100_000,
+    retention: int = 180_000,
 ) -> RevocationFeed:
     """Return a feed as one process has it."""
     return RevocationFeed(
         server,
         poll_interval_seconds=interval,
         max_staleness_seconds=max_staleness,
-        retention_seconds=180_000,
+        retention_seconds=retention,
         max_events=max_events,
         store=store,
     )

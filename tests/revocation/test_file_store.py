@@ -27,22 +27,21 @@ def store(directory: Path) -> FileStore:
     return FileStore(directory, "site")
 
 
-def test_what_was_written_is_read_under_its_name(store: FileStore, directory: Path) -> None:
-    assert store.read("notice") is None
-    store.write("notice", b"one")
-    store.write("recent", b"two")
-    store.write("notice", b"three")
-    assert (store.read("notice"), store.read("recent")) == (b"three", b"two")
-    assert FileStore(directory, "other").read("notice") is None
+def test_what_was_written_last_is_read(store: FileStore, directory: Path) -> None:
+    assert store.read() is None
+    store.write(b"one")
+    store.write(b"two")
+    assert FileStore(directory, "site").read() == b"two"
+    assert FileStore(directory, "other").read() is None
 
 
 def test_directory_and_files_are_for_our_user_alone(store: FileStore, directory: Path) -> None:
     os.umask(os.umask(0))  # whatever the process was started with
-    store.write("notice", b"one")
+    store.write(b"one")
     store.try_lease("a", 10, NOW)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {
-        "site.notice": 0o600,
+        "site.record": 0o600,
         "site.lease": 0o600,
     }
 
@@ -54,8 +53,8 @@ def test_a_directory_that_others_can_write_to_is_refused(
     directory.mkdir()
     directory.chmod(mode)
     for use in (
-        lambda: store.read("notice"),
-        lambda: store.write("notice", b""),
+        lambda: store.read(),
+        lambda: store.write(b""),
         lambda: store.try_lease("a", 10, NOW),
     ):
         with pytest.raises(CacheError, match="feed is not ours, or others can write to it"):
@@ -67,7 +66,7 @@ def test_a_link_to_a_directory_is_refused(store: FileStore, directory: Path) -> 
     (directory.parent / "elsewhere").mkdir(mode=0o700)
     directory.symlink_to(directory.parent / "elsewhere")
     with pytest.raises(CacheError, match="feed is not a directory"):
-        store.read("notice")
+        store.read()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -75,42 +74,42 @@ def test_a_link_to_a_directory_is_refused(store: FileStore, directory: Path) -> 
 def test_what_belongs_to_somebody_else_is_refused(
     store: FileStore, directory: Path, what: str
 ) -> None:
-    store.write("notice", b"one")
-    os.chown(directory if what == "directory" else directory / "site.notice", 12345, 12345)
+    store.write(b"one")
+    os.chown(directory if what == "directory" else directory / "site.record", 12345, 12345)
     with pytest.raises(CacheError, match="is not ours, or others"):
-        store.read("notice")
+        store.read()
 
 
 def test_a_file_that_others_can_read_or_a_link_is_refused(
     store: FileStore, directory: Path
 ) -> None:
-    store.write("notice", b"one")
-    (directory / "site.notice").chmod(0o640)
-    with pytest.raises(CacheError, match="notice is not ours, or others have access to it"):
-        store.read("notice")
-    (directory / "site.recent").symlink_to(directory / "site.notice")
-    with pytest.raises(CacheError, match="recent: Too many levels of symbolic links"):
-        store.read("recent")
-    os.mkfifo(directory / "site.full", 0o600)
-    with pytest.raises(CacheError, match="full is not a regular file"):
-        store.read("full")
+    store.write(b"one")
+    (directory / "site.record").chmod(0o640)
+    with pytest.raises(CacheError, match="record is not ours, or others have access to it"):
+        store.read()
+    (directory / "site.record").rename(directory / "elsewhere")
+    (directory / "site.record").symlink_to(directory / "elsewhere")
+    with pytest.raises(CacheError, match="record: Too many levels of symbolic links"):
+        store.read()
+    (directory / "site.record").unlink()
+    os.mkfifo(directory / "site.record", 0o600)
+    with pytest.raises(CacheError, match="record is not a regular file"):
+        store.read()
 
 
 def test_a_write_replaces_what_others_made_unreadable(store: FileStore, directory: Path) -> None:
-    store.write("notice", b"one")
-    (directory / "site.notice").chmod(0o666)
-    store.write("notice", b"two")
-    assert store.read("notice") == b"two"
+    store.write(b"one")
+    (directory / "site.record").chmod(0o666)
+    store.write(b"two")
+    assert store.read() == b"two"
 
 
-def test_a_write_that_fails_leaves_the_old_record_and_no_rubbish(
-    store: FileStore, directory: Path
-) -> None:
-    store.write("notice", b"one")
-    (directory / "site.full").mkdir()
-    with pytest.raises(CacheError, match=r"site\.full: Is a directory"):
-        store.write("full", b"two")
-    assert sorted(path.name for path in directory.iterdir()) == ["site.full", "site.notice"]
+def test_a_write_that_fails_leaves_no_rubbish(store: FileStore, directory: Path) -> None:
+    (directory / "site.record").mkdir(parents=True)
+    directory.chmod(0o700)
+    with pytest.raises(CacheError, match=r"site\.record: Is a directory"):
+        store.write(b"two")
+    assert [path.name for path in directory.iterdir()] == ["site.record"]
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "a.b", "a b"])

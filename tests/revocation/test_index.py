@@ -34,8 +34,10 @@ events_json = st.fixed_dictionaries(
         "expires_at": times.map(lambda time: iso(time, fraction=False)),
     },
 )
-roles = st.lists(st.fixed_dictionaries({"id": ids, "name": ids}), max_size=3)
+# Some tokens don't tell the ids of their roles, or of their user's domain.
+roles = st.lists(st.fixed_dictionaries({"name": ids}, optional={"id": ids}), max_size=3)
 named = st.fixed_dictionaries({"id": ids})
+perhaps_named = st.fixed_dictionaries({}, optional={"id": ids})
 scopes: st.SearchStrategy[Json] = st.one_of(
     st.fixed_dictionaries({"project": st.fixed_dictionaries({"id": ids, "domain": named})}),
     st.fixed_dictionaries({"domain": named}),
@@ -48,8 +50,8 @@ scopes: st.SearchStrategy[Json] = st.one_of(
 def bodies(draw: st.DrawFn) -> Json:
     body: Json = {
         "methods": ["password"],
-        "user": {"id": draw(ids), "domain": {"id": draw(ids)}},
-        "audit_ids": draw(st.lists(ids, min_size=1, max_size=3)),
+        "user": {"id": draw(ids), "domain": draw(perhaps_named)},
+        "audit_ids": draw(st.lists(ids, max_size=3)),
         "issued_at": iso(draw(times) + draw(st.sampled_from([0.0, 0.5]))),
         "expires_at": iso(draw(times) + draw(st.sampled_from([0.0, 0.5]))),
         "roles": draw(roles),
@@ -119,16 +121,36 @@ def test_an_event_is_kept_for_retention_and_dropped_after_it() -> None:
 
     index.add([], ISSUED_AT + RETENTION)
     assert index.find_attributes(facts_of(token_of())) == ("user_id",)
+    assert (index.generation, index.complete_from) == (1, 0)
 
     index.add([], ISSUED_AT + RETENTION + 600)
     assert index.find_attributes(facts_of(token_of())) is None
-    assert (len(index), list(index), index.generation) == (0, [], 1)
+    assert (len(index), list(index)) == (0, [])
+
+
+def test_a_token_that_a_dropped_event_may_cover_can_t_be_decided_and_is_looked_at_again() -> None:
+    index = make_index()
+    index.add([event_of(user_id="u1"), event_of(user_id="u2", issued_before=ISSUED_AT - 50)], 0)
+    index.add([], ISSUED_AT + RETENTION + 600)
+    assert (index.complete_from, index.generation) == (ISSUED_AT + 1, 2)
+    # Time that passes without an event that is dropped changes nothing.
+    index.add([], ISSUED_AT + 10 * RETENTION)
+    assert (index.complete_from, index.generation) == (ISSUED_AT + 1, 2)
+
+
+@pytest.mark.parametrize("moments", [RETENTION, 2 * RETENTION])
+def test_no_token_younger_than_retention_is_affected_by_what_is_dropped(moments: int) -> None:
+    index = make_index()
+    for moment in range(0, moments + 1, 500):
+        index.add([event_of(audit_id=str(moment), issued_before=ISSUED_AT + moment)], 0)
+        index.add([], ISSUED_AT + moment)
+        assert index.complete_from <= ISSUED_AT + moment - RETENTION + 1
 
 
 def test_an_event_past_retention_is_not_taken_in() -> None:
     index = make_index()
     assert index.add([event_of(user_id="u1")], ISSUED_AT + RETENTION + 1) == []
-    assert len(index) == 0
+    assert (len(index), index.complete_from, index.generation) == (0, ISSUED_AT + 1, 1)
 
 
 def test_an_event_made_again_is_kept_from_its_last_time() -> None:
@@ -154,17 +176,17 @@ def test_the_expiry_in_an_event_prolongs_its_retention_and_never_ends_the_revoca
     assert len(index) == 0
 
 
-def test_with_too_many_events_the_oldest_are_forgotten_and_it_is_known_up_to_when() -> None:
+def test_with_too_many_events_the_oldest_are_dropped_and_it_is_known_up_to_when() -> None:
     index = make_index(max_events=3)
     events = [event_of(audit_id=str(n), issued_before=ISSUED_AT + 1000 * n) for n in range(5)]
 
     index.add(events, ISSUED_AT + 4000)
 
     assert sorted(event.issued_before - ISSUED_AT for event in index) == [2000, 3000, 4000]
-    assert index.forgotten_before == ISSUED_AT + 1000
+    assert index.complete_from == index.overflow_until == ISSUED_AT + 1001
 
 
-def test_what_was_forgotten_and_comes_again_is_no_news() -> None:
+def test_what_was_dropped_and_comes_again_is_no_news() -> None:
     index = make_index(max_events=3)
     events = [event_of(audit_id=str(n), issued_before=ISSUED_AT + 1000 * n) for n in range(5)]
     index.add(events, ISSUED_AT + 4000)
@@ -173,15 +195,25 @@ def test_what_was_forgotten_and_comes_again_is_no_news() -> None:
     assert index.generation == 1
 
 
-def test_what_was_forgotten_no_longer_counts_once_it_is_past_retention() -> None:
+def test_what_was_dropped_stays_unknown() -> None:
     index = make_index(max_events=1)
     index.add([event_of(audit_id="1"), event_of(audit_id="2")], ISSUED_AT)
-    assert index.forgotten_before == ISSUED_AT
+    index.add([], ISSUED_AT + 3 * RETENTION)
+    assert index.complete_from == index.overflow_until == ISSUED_AT + 1
 
-    index.add([], ISSUED_AT + RETENTION)
-    assert index.forgotten_before == ISSUED_AT
-    index.add([], ISSUED_AT + RETENTION + 1)
-    assert index.forgotten_before is None
+
+@pytest.mark.parametrize("seconds", [600, 7200])
+def test_news_about_the_same_attributes_takes_no_more_room(seconds: int) -> None:
+    index = EventIndex(max_events=100, retention_seconds=RETENTION)
+    for second in range(seconds):
+        events = [event_of(user_id=str(n), issued_before=ISSUED_AT + second) for n in range(10)]
+        index.add(events, ISSUED_AT + second)
+    queued = [queue for queues in index._epochs.values() for queue in queues.values()]
+    assert sum(map(len, queued)) == index._queued <= 1200
+    assert len(index) == 10
+    # And what is left is dropped in time.
+    index.add([], ISSUED_AT + seconds + RETENTION + 600)
+    assert (len(index), index._queued, index._epochs) == (0, 0, {})
 
 
 def test_readers_find_every_event_that_was_added_while_others_come_and_go() -> None:
@@ -194,7 +226,7 @@ def test_readers_find_every_event_that_was_added_while_others_come_and_go() -> N
     def is_missed() -> bool:
         last = added
         is_found = last == 0 or index.find_attributes(tokens[last - 1]) is not None
-        # It may be missing only if the writer has moved on so far that it was forgotten.
+        # It may be missing only if the writer has moved on so far that it was dropped.
         return not is_found and added < last + 400
 
     def read() -> None:
@@ -228,7 +260,7 @@ def test_of_one_attribute_set_the_oldest_goes_first() -> None:
         index.add([event_of(audit_id=str(n), issued_before=ISSUED_AT + n)], ISSUED_AT + n)
     index.add([event_of(user_id="u", issued_before=ISSUED_AT + 4)], ISSUED_AT + 4)
     assert [event.issued_before - ISSUED_AT for event in index] == [3, 4]
-    assert index.forgotten_before == ISSUED_AT + 2
+    assert index.complete_from == ISSUED_AT + 3
 
 
 # Published history: revocation that missed tokens.

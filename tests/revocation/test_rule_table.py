@@ -15,7 +15,8 @@ from tests.unit.bodies import EXPIRES_AT, ISSUED_AT, make_body
 
 WITH_TRUST: dict[str, Any] = {"OS-TRUST:trust": TRUST}
 WITH_OAUTH1: dict[str, Any] = {"OS-OAUTH1": OAUTH1}
-NO_ID_ROLE: dict[str, Any] = {"roles": [{"name": "nameless"}]}
+NO_ID_ROLE: dict[str, Any] = {"roles": [{"id": "r1", "name": "member"}, {"name": "nameless"}]}
+NO_ID_DOMAIN: dict[str, Any] = {"user": {"id": "u1", "domain": {"name": "Default"}}}
 
 # attribute, value in the event, scope of the token, other members of its body, is revoked
 ROWS: list[tuple[str, str, str, dict[str, Any], bool]] = [
@@ -40,7 +41,8 @@ ROWS: list[tuple[str, str, str, dict[str, Any], bool]] = [
     ("audit_id", "audit-1", "project", {}, True),
     ("audit_id", "chain-1", "project", {}, False),
     ("audit_id", "only", "project", {"audit_ids": ["only"]}, True),
-    ("audit_id", "audit-1", "project", {"audit_ids": []}, False),
+    ("audit_id", "any", "project", {"audit_ids": []}, True),
+    ("audit_chain_id", "any", "project", {"audit_ids": []}, True),
     ("audit_chain_id", "chain-1", "project", {}, True),
     ("audit_chain_id", "audit-1", "project", {}, False),
     ("audit_chain_id", "only", "project", {"audit_ids": ["only"]}, True),
@@ -51,7 +53,11 @@ ROWS: list[tuple[str, str, str, dict[str, Any], bool]] = [
     ("role_id", "r3", "project", {}, False),
     ("role_id", "r3", "system", {}, True),
     ("role_id", "r1", "unscoped", {}, False),
-    ("role_id", "None", "project", NO_ID_ROLE, False),
+    ("role_id", "any", "project", NO_ID_ROLE, True),  # its id may be this one
+    ("user_id", "any", "project", NO_ID_ROLE, False),
+    ("domain_id", "any", "project", NO_ID_DOMAIN, True),
+    ("domain_id", "any", "domain", NO_ID_DOMAIN, True),
+    ("domain_scope_id", "any", "domain", NO_ID_DOMAIN, False),
     ("OS-TRUST:trust_id", "t1", "project", WITH_TRUST, True),
     ("OS-TRUST:trust_id", "t2", "project", WITH_TRUST, False),
     ("OS-TRUST:trust_id", "t1", "project", {}, False),
@@ -96,11 +102,8 @@ def test_every_row_of_the_table_is_tried_both_ways() -> None:
 def test_the_literal_rule_that_other_tests_compare_with_says_the_same(
     name: str, value: str, scope: str, members: dict[str, Any], *, expected: bool
 ) -> None:
-    body = make_body(scope, **members)
-    if body["audit_ids"]:
-        body["roles"] = [{"id": None, **role} for role in body.get("roles", [])]
-        event: dict[str, Any] = {name: value}
-        assert is_covering(render_event(**event), body) is expected
+    event: dict[str, Any] = {name: value}
+    assert is_covering(render_event(**event), make_body(scope, **members)) is expected
 
 
 def test_an_event_is_a_conjunction_of_its_attributes() -> None:
@@ -108,6 +111,19 @@ def test_an_event_is_a_conjunction_of_its_attributes() -> None:
     assert not is_revoked({"user_id": "u1", "project_id": "p2"}, "project", {})
     assert not is_revoked({"user_id": "u2", "project_id": "p1"}, "project", {})
     assert is_revoked({"user_id": "trustee", "role_id": "r2"}, "project", WITH_TRUST)
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_an_empty_id_is_an_unknown_one(empty: str | None) -> None:
+    nameless: dict[str, Any] = {"roles": [{"id": empty, "name": "member"}]}
+    assert is_revoked({"role_id": "r1"}, "project", nameless)
+    homeless: dict[str, Any] = {"user": {"id": "u1", "domain": {"id": empty, "name": "d"}}}
+    assert is_revoked({"domain_id": "d1"}, "project", homeless)
+
+
+def test_an_unknown_id_meets_an_event_only_where_all_else_does() -> None:
+    assert is_revoked({"user_id": "u1", "role_id": "any"}, "project", NO_ID_ROLE)
+    assert not is_revoked({"user_id": "u2", "role_id": "any"}, "project", NO_ID_ROLE)
 
 
 @pytest.mark.parametrize(

@@ -512,7 +512,7 @@ DOUBTFUL: list[tuple[dict[str, object], str]] = [
         {"jws_public_key_repository": "/keys", "jws_authority": "claims"},
         "without auth_type nobody can ask for revocation events, and every signed token gets 503",
     ),
-    ({"revocation_retention": "3599"}, "revocation_retention is less than an hour: a revoked"),
+    ({"revocation_retention": "3599"}, "revocation_retention is less than an hour: a signed"),
 ]
 
 
