@@ -350,8 +350,9 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
     ListOpt(
         "jws_accepted_algorithms",
         default=["ES256"],
-        item_type=types.String(choices=("ES256", "ES384", "ES512", "EdDSA", "RS256")),
-        help="Signature algorithms accepted. ES256 is what Keystone signs with.",
+        item_type=types.String(choices=("ES256", "ES384", "ES512", "EdDSA", "Ed25519", "RS256")),
+        help="Signature algorithms accepted. ES256 is what Keystone signs with; Ed25519 is another "
+        "name of EdDSA (RFC 9864).",
     ),
     IntOpt(
         "jws_max_keys",

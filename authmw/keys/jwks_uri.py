@@ -50,8 +50,8 @@ class JwksUri:
     """The public keys of a JWK set that an HTTP server keeps (RFC 7517 §5).
 
     The whole set is replaced by what the server answers: a key that is no longer in it is
-    no longer a key. An answer that is no JWK set, and one that holds a private key, is
-    refused, and the last good set stays.
+    no longer a key. An answer that is no JWK set is refused, and the last good set stays.
+    A key of the set that can't be used, a private one above all, costs itself alone.
 
     Args:
         uri: of the JWK set.
@@ -135,16 +135,19 @@ class JwksUri:
         if parsed.skipped != self._reported:
             self._reported = parsed.skipped
             # A line for each reason, as a hostile set may hold any number of such keys.
-            for reason, count in Counter(skipped.reason for skipped in parsed.skipped).items():
+            for skipped, count in Counter(parsed.skipped).items():
+                level = logging.CRITICAL if skipped.is_private else logging.WARNING
                 keys_are = "key is" if count == 1 else "keys are"
-                _log.warning("%s: %d %s not used: %s", self._uri, count, keys_are, reason)
+                _log.log(
+                    level, "%s: %d %s not used: %s", self._uri, count, keys_are, skipped.reason
+                )
 
 
 def parse_answer(answer: FetchedDocument, uri: str) -> ParsedKeys:
     """Parse the JWK set in an HTTP answer.
 
     Raises:
-        KeyRefused: (or `PrivateKeyFound`) there is none that may be used.
+        KeyRefused: it is no JWK set, or (`PrivateKeyFound`) a single private JWK.
     """
     if answer.status != 200:
         raise KeyRefused(f"HTTP status {answer.status}")
