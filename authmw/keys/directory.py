@@ -9,8 +9,10 @@ import stat
 
 from authmw.jose.key_set import KeySet
 from authmw.jose.primitives import require_cryptography
-from authmw.keys.last_good import LastGoodKeys, RateLimit
+from authmw.keys.changes import KeyChanges
+from authmw.keys.last_good import LastGoodKeys
 from authmw.keys.listing import Access, KeyFile, Listing, judge_access, judge_files
+from authmw.keys.reloads import Reloads
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ class DirectoryRefused(Exception):
     """The directory must not be trusted."""
 
 
-class KeyDirectory:
+class KeyDirectory(KeyChanges):
     """The public keys in the files of one directory: PEM, JWK or JWK set, whatever their name.
 
     A directory that can be read is the truth: what is not in it is not a key. Names that
@@ -53,6 +55,7 @@ class KeyDirectory:
         max_age_seconds: how long the last good keys are used while it can't be read.
         poll_interval_seconds: between planned reloads.
         early_reload_interval_seconds: between reloads that tokens may cause.
+        accepted_algorithms: what `jws_accepted_algorithms` says, for a warning.
 
     Raises:
         ConfigurationError: `cryptography` can't be imported. The directory is first looked
@@ -66,12 +69,18 @@ class KeyDirectory:
         max_age_seconds: float,
         poll_interval_seconds: float = 3.0,
         early_reload_interval_seconds: float = 1.0,
+        accepted_algorithms: frozenset[str] | None = None,
     ) -> None:
+        super().__init__()
         require_cryptography(OPTION, path)
         self._path = path
-        self._poll_interval_seconds = poll_interval_seconds
-        self._last_good = LastGoodKeys(OPTION, path, max_age_seconds)
-        self._early = RateLimit(early_reload_interval_seconds)
+        self._poll_interval_seconds = min(poll_interval_seconds, max_age_seconds / 2)
+        self._last_good = LastGoodKeys(
+            OPTION, path, max_age_seconds, self.count_change, accepted_algorithms
+        )
+        self._reloads = Reloads(
+            OPTION, self._read_now, early_interval_seconds=early_reload_interval_seconds
+        )
         self._seen: tuple[_Signature, KeySet] | None = None
         self._reported: Listing | None = None
         self._reload_at = float("-inf")
@@ -79,7 +88,7 @@ class KeyDirectory:
     @property
     def reload_at(self) -> float:
         """Epoch seconds of the next planned reload."""
-        return self._reload_at
+        return min(self._reload_at, self._last_good.expires_at)
 
     def current(self, now: float) -> KeySet:
         """Return the keys in use, without I/O.
@@ -90,14 +99,21 @@ class KeyDirectory:
         return self._last_good.current(now)
 
     def reload_early(self, now: float) -> KeySet | None:
-        """Reload for a token that no key verifies; None when that is refused as too soon."""
-        if not self._early.attempt(lambda: self.reload(now), now):
+        """Reload for a token that no key verifies.
+
+        None when that is refused as too soon, or takes longer than a request may wait.
+        """
+        if not self._reloads.run_early(now, is_failing=self._last_good.is_failing):
             return None
         return self.current(now)
 
     def reload(self, now: float) -> None:
         """Look for changes and read the files if there are any. Raises nothing."""
+        self._last_good.expire(now)
         self._reload_at = now + self._poll_interval_seconds
+        self._reloads.run(now, is_failing=self._last_good.is_failing)
+
+    def _read_now(self, now: float) -> None:
         seen = self._seen
         try:
             # Looked at before reading: what changes in between will differ the next time.
