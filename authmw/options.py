@@ -339,8 +339,10 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     StrOpt(
         "jws_public_key_repository",
-        help="Directory with the public keys of signed tokens, as PEM, JWK or JWK set files. "
-        "Changes are noticed within seconds; a removed file is a revoked key.",
+        help="Directory with the public keys of signed tokens, as PEM, JWK or JWK set files "
+        "named .pem, .pub, .key, .crt, .cer, .jwk, .jwks, .json or without an ending. Neither it "
+        "nor a directory above it may be writable by everyone. Changes are noticed within "
+        "seconds; a removed file is a revoked key.",
     ),
     StrOpt(
         "jws_jwks_uri",
