@@ -12,6 +12,7 @@ from oslo_config import cfg
 
 from authmw.auth_plugin import read_auth_options
 from authmw.errors import ConfigurationError
+from authmw.jose.algorithms import canonical_algorithm
 from authmw.lookup import Lookup, open_lookup, user_agent
 from authmw.option_types import describe_type
 from authmw.options import OPTIONS
@@ -52,6 +53,7 @@ def load_settings(conf: Mapping[str, object]) -> Settings:
     strategy = values["memcache_security_strategy"].upper()
     values["memcache_security_strategy"] = None if strategy == "NONE" else strategy
     values["token_validation"] = Validation(values["token_validation"])
+    values["jws_accepted_algorithms"] = _parse_algorithms(values["jws_accepted_algorithms"])
     values["token_cache_time"] = max(0, values["token_cache_time"])
     settings = Settings(
         auth=read_auth_options(lookup), user_agent=user_agent(lookup.project()), **values
@@ -84,6 +86,14 @@ def _parse_interface(written: str) -> str:
         return _INTERFACES[written.lower()]
     except KeyError:
         raise ConfigurationError("interface", written, "write internal, public or admin") from None
+
+
+def _parse_algorithms(written: tuple[str, ...]) -> tuple[str, ...]:
+    """Replace other names of an algorithm; both names of one may be written."""
+    names = {name: canonical_algorithm(name) for name in written}
+    return tuple(
+        names[name] for name in written if names[name] == name or names[name] not in written
+    )
 
 
 def _warn_unknown(lookup: Lookup) -> None:

@@ -339,8 +339,10 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     StrOpt(
         "jws_public_key_repository",
-        help="Directory with the public keys of signed tokens, as PEM, JWK or JWK set files. "
-        "Changes are noticed within seconds; a removed file is a revoked key.",
+        help="Directory with the public keys of signed tokens, as PEM, JWK or JWK set files "
+        "named .pem, .pub, .key, .crt, .cer, .jwk, .jwks, .json or without an ending. Neither it "
+        "nor a directory above it may be writable by everyone. Changes are noticed within "
+        "seconds; a removed file is a revoked key.",
     ),
     StrOpt(
         "jws_jwks_uri",
@@ -350,8 +352,9 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
     ListOpt(
         "jws_accepted_algorithms",
         default=["ES256"],
-        item_type=types.String(choices=("ES256", "ES384", "ES512", "EdDSA", "RS256")),
-        help="Signature algorithms accepted. ES256 is what Keystone signs with.",
+        item_type=types.String(choices=("ES256", "ES384", "ES512", "EdDSA", "Ed25519", "RS256")),
+        help="Signature algorithms accepted. ES256 is what Keystone signs with; Ed25519 is another "
+        "name of EdDSA (RFC 9864).",
     ),
     IntOpt(
         "jws_max_keys",

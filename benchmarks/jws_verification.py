@@ -11,6 +11,7 @@ import secrets
 import statistics
 import sys
 import time
+from collections.abc import Callable
 
 import jwt
 from cryptography.hazmat.primitives import hashes
@@ -30,6 +31,7 @@ class HeldKeys:
     """A key source whose keys never change."""
 
     reload_at = float("inf")
+    generation = 0
 
     def __init__(self, keys: KeySet) -> None:
         self._keys = keys
@@ -37,6 +39,9 @@ class HeldKeys:
     def current(self, now: float) -> KeySet:  # noqa: ARG002
         """Return them."""
         return self._keys
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """Do nothing."""
 
     def reload(self, now: float) -> None:
         """Do nothing."""

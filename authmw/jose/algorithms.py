@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from authmw.jose.roca import has_roca_fingerprint
+
 Verify = Callable[[bytes, bytes], bool]
 """(signature as `Algorithm.parse_signature` returns it, signing input) -> is it genuine."""
 
@@ -142,6 +144,8 @@ class RsaPkcs1:
             raise KeyRefused(f"an RSA key of {key.key_size} bits; at least {MIN_RSA_BITS} needed")
         if key.public_numbers().e < MIN_RSA_EXPONENT:
             raise KeyRefused(f"an RSA key with an exponent below {MIN_RSA_EXPONENT}")
+        if has_roca_fingerprint(key.public_numbers().n):
+            raise KeyRefused("an RSA key that can be factored (ROCA, CVE-2017-15361); replace it")
         verify_rsa = key.verify
         pkcs1 = padding.PKCS1v15()
         sha256 = hashes.SHA256()
@@ -178,6 +182,15 @@ ALGORITHMS: dict[str, Algorithm] = {
     )
 }
 """Every algorithm, by the value of `alg`."""
+
+
+_OTHER_NAMES = {"Ed25519": "EdDSA"}
+"""RFC 9864 §2.2 names the curve; EdDSA here has only that one, so both mean the same."""
+
+
+def canonical_algorithm(alg: str) -> str:
+    """Return the name in `ALGORITHMS` of a value of `alg`; what has no other name as it is."""
+    return _OTHER_NAMES.get(alg, alg)
 
 
 def _encode_ecdsa_sig_value(r: bytes, s: bytes) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from authmw.jose.algorithms import KeyRefused
+import codecs
+
+from authmw.jose.algorithms import KeyRefused, canonical_algorithm
 from authmw.jose.base64url import decode_base64url
 from authmw.jose.keys import (
     ParsedKeys,
@@ -12,21 +14,25 @@ from authmw.jose.keys import (
     make_public_key,
     parse_pem,
 )
-from authmw.jose.strict_json import parse_json_object
+from authmw.jose.strict_json import Defect, find_defect, parse_json_parts
 
 # "d" is the private part of EC, OKP and RSA keys alike (RFC 7518 §6.2.2, §6.3.2); of RSA any of
 # the others gives the whole away.
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
+# Some serializers write every member that a JWK may have.
+_ABSENT: tuple[object, ...] = (None, "", [], {})
 
 
 def parse_key_document(document: bytes, source: str) -> ParsedKeys:
     """Parse what a key file may hold: PEM, a JWK or a JWK set, told apart by how it begins.
 
     Raises:
-        PrivateKeyFound: there is a private or symmetric key in it; none of it is used.
+        PrivateKeyFound: it is PEM or one JWK with a private or symmetric key in it; none of it
+            is used.
         KeyRefused: it is none of the three.
     """
-    if b"-----BEGIN " in document and not document.lstrip().startswith(b"{"):
+    beginning = document.removeprefix(codecs.BOM_UTF8).lstrip()
+    if b"-----BEGIN " in document and not beginning.startswith(b"{"):
         return parse_pem(document, source)
     return parse_jwk_document(document, source)
 
@@ -34,42 +40,58 @@ def parse_key_document(document: bytes, source: str) -> ParsedKeys:
 def parse_jwk_document(document: bytes, source: str) -> ParsedKeys:
     """Parse a JWK set (RFC 7517 §5) or a single JWK.
 
-    Keys of a set that can't be used are skipped one by one, as §5 asks.
+    Keys of a set that can't be used are skipped one by one, as §5 asks, and so are private
+    ones; a public key whose private key is in the same set is skipped as well.
 
     Raises:
-        PrivateKeyFound: there is a private or symmetric key in it; none of it is used.
+        PrivateKeyFound: it is one private or symmetric JWK.
         KeyRefused: it is no JSON object, or neither a JWK nor a JWK set.
     """
     try:
-        members = parse_json_object(document)
+        members = parse_json_parts(document)
     except ValueError as error:
         raise KeyRefused(f"neither PEM nor a JWK nor a JWK set: {error}") from error
-    jwks: object = members.get("keys", [members] if "kty" in members else None)
+    jwks = members.get("keys")
+    if jwks is None and "kty" in members:
+        return ParsedKeys((parse_jwk(members, source),))
     if not isinstance(jwks, list):
         raise KeyRefused("neither a JWK nor a JWK set")
     keys: list[PublicKey] = []
     skipped: list[SkippedKey] = []
+    leaked: set[str] = set()
     for jwk in jwks:
         try:
             keys.append(parse_jwk(jwk, source))
-        except PrivateKeyFound:
-            raise
+        except PrivateKeyFound as error:
+            skipped.append(SkippedKey(source, str(error), is_private=True))
+            leaked |= _find_public_half(jwk, source)
         except KeyRefused as error:
             skipped.append(SkippedKey(source, str(error)))
-    return ParsedKeys(tuple(keys), tuple(skipped))
+    skipped += [
+        SkippedKey(source, "a JWK whose private key is in the same set", is_private=True)
+        for key in keys
+        if key.thumbprint in leaked
+    ]
+    return ParsedKeys(tuple(key for key in keys if key.thumbprint not in leaked), tuple(skipped))
 
 
 def parse_jwk(jwk: object, source: str) -> PublicKey:
-    """Parse one public JWK.
+    """Parse one public JWK. Members that are null or empty count as absent.
 
     Raises:
         PrivateKeyFound: it holds a private or symmetric key.
         KeyRefused: it is not a key for verifying signatures by an algorithm we have.
     """
+    if isinstance(jwk, Defect):
+        raise KeyRefused(f"a JWK in which {jwk.reason}")
     if not isinstance(jwk, dict):
         raise KeyRefused("a JWK that is no JSON object")
+    jwk = {name: value for name, value in jwk.items() if value not in _ABSENT}
     if not _PRIVATE_MEMBERS.isdisjoint(jwk) or jwk.get("kty") == "oct":
         raise PrivateKeyFound("a private or symmetric JWK; only public keys belong here")
+    defect = find_defect(jwk)
+    if defect is not None:
+        raise KeyRefused(f"a JWK in which {defect.reason}")
     kid = jwk.get("kid")
     if kid is not None and not isinstance(kid, str):
         raise KeyRefused("a JWK whose kid is no string")
@@ -79,9 +101,19 @@ def parse_jwk(jwk: object, source: str) -> PublicKey:
     if not isinstance(operations, list) or "verify" not in operations:
         raise KeyRefused("a JWK that is not for verifying ('key_ops')")
     key = make_public_key(_parse_key_material(jwk), kid=kid, source=source)
-    if jwk.get("alg", key.algorithm.name) != key.algorithm.name:
+    alg = jwk.get("alg", key.algorithm.name)
+    if not isinstance(alg, str) or canonical_algorithm(alg) != key.algorithm.name:
         raise KeyRefused(f"a JWK whose 'alg' is not {key.algorithm.name}, the one for its type")
     return key
+
+
+def _find_public_half(jwk: dict[str, object], source: str) -> set[str]:
+    """Return the thumbprint of a private JWK's public key; nothing if it has none to find."""
+    members = {name: jwk.get(name) for name in ("kty", "crv", "x", "y", "n", "e")}
+    try:
+        return {parse_jwk(members, source).thumbprint}
+    except KeyRefused:
+        return set()
 
 
 def _parse_key_material(jwk: dict[str, object]) -> object:

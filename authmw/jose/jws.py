@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from authmw.errors import InvalidToken, Reason
-from authmw.jose.algorithms import ALGORITHMS, Algorithm
+from authmw.jose.algorithms import ALGORITHMS, Algorithm, canonical_algorithm
 from authmw.jose.base64url import decode_base64url
 from authmw.jose.keys import PublicKey
 from authmw.jose.strict_json import parse_json_object
@@ -76,7 +76,7 @@ def parse_protected_header(segment: str) -> ProtectedHeader:
     alg = members.get("alg")
     if not isinstance(alg, str):
         raise InvalidToken(Reason.MALFORMED, "header parameter 'alg' is missing or no string")
-    algorithm = ALGORITHMS.get(alg)
+    algorithm = ALGORITHMS.get(canonical_algorithm(alg))
     if algorithm is None:
         raise InvalidToken(Reason.BAD_SIGNATURE, "signed with an unknown algorithm, or not at all")
     return ProtectedHeader(algorithm, kid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from authmw.jose.keys import PublicKey
@@ -103,6 +103,13 @@ class KeySource(Protocol):
     """
 
     @property
+    def generation(self) -> int:
+        """Another, larger number whenever the usable keys have become others; no I/O, no lock."""
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """Have this called after each change of `generation`."""
+
+    @property
     def reload_at(self) -> float:
         """Epoch seconds of the next planned reload."""
 
@@ -114,13 +121,17 @@ class KeySource(Protocol):
         """
 
     def reload(self, now: float) -> None:
-        """Read the keys anew. A source that can't be read is logged, not raised."""
+        """Read the keys anew. A source that can't be read is logged, not raised.
+
+        It returns after a moment, also if the source does not answer by then.
+        """
 
     def reload_early(self, now: float) -> KeySet | None:
         """Reload because a token was signed with a key we don't have.
 
         Returns:
-            the set after the reload, or None when reloading again so soon is refused.
+            the set after the reload, or None when reloading again so soon is refused, or takes
+            longer than a request may wait.
 
         Raises:
             IdentityUnavailable: as `current` does.

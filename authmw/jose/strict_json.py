@@ -1,13 +1,16 @@
 """JSON objects, read so that no two readers can understand them differently.
 
 RFC 8259 leaves to each parser what repeated names, NaN, lone surrogates and deep nesting
-mean; RFC 7515 §4 and RFC 7519 §4 ask for repeated names to be refused. All of it is refused.
+mean; RFC 7515 §4 and RFC 7519 §4 ask for repeated names to be refused. All of it is refused:
+in a token as a whole, in a list of keys for the one key that has it.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
+from dataclasses import dataclass
 
 MAX_DEPTH = 16
 """Levels of nesting that are accepted; Keystone's claims use three."""
@@ -72,6 +75,97 @@ def parse_json_object(octets: bytes) -> dict[str, object]:
     except json.JSONDecodeError:
         raise ValueError("not one JSON object") from None
     return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """Stands in a parsed document for a value that the strict rules refuse."""
+
+    reason: str
+
+
+def _mark_repeated_names(pairs: list[tuple[str, object]]) -> object:
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else Defect("a member name is repeated")
+
+
+def _mark_bad_float(text: str) -> object:
+    value = float(text)
+    return value if math.isfinite(value) else Defect("a number is out of range")
+
+
+def _mark_bad_int(text: str) -> object:
+    try:
+        return int(text)
+    except ValueError:  # more digits than Python converts
+        return Defect("a number is out of range")
+
+
+_DECODER_THAT_MARKS = json.JSONDecoder(
+    object_pairs_hook=_mark_repeated_names,
+    parse_float=_mark_bad_float,
+    parse_int=_mark_bad_int,
+    parse_constant=lambda _: Defect("NaN and Infinity are not JSON"),
+)
+
+
+def parse_json_parts(octets: bytes) -> dict[str, object]:
+    """Parse one JSON object whose parts may be refused one by one.
+
+    A byte order mark is ignored (RFC 8259 §8.1).
+
+    Returns:
+        its members, with a `Defect` in place of each value that `parse_json_object` refuses,
+        at any depth; strings that are not Unicode text and deep nesting are left for
+        `find_defect` to find.
+
+    Raises:
+        ValueError: it is not one JSON object, or repeats one of its own names.
+    """
+    # An octet that is no UTF-8 becomes a lone surrogate, which `find_defect` finds.
+    text = octets.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+    text = text.strip(" \t\r\n")
+    try:
+        parsed, end = _DECODER_THAT_MARKS.raw_decode(text)
+    except (json.JSONDecodeError, RecursionError):
+        raise ValueError("not one JSON object") from None
+    if isinstance(parsed, Defect):
+        raise ValueError(parsed.reason)
+    if end != len(text) or type(parsed) is not dict:
+        raise ValueError("not one JSON object")
+    return parsed
+
+
+def find_defect(value: object) -> Defect | None:
+    """Return what the strict rules refuse in a part of `parse_json_parts`; None: nothing."""
+    generation = [value]
+    for _ in range(MAX_DEPTH + 1):
+        children: list[object] = []
+        for one in generation:
+            match one:
+                case Defect():
+                    return one
+                case str() if not _is_unicode_text(one):
+                    return Defect("a string is not Unicode text")
+                case dict():
+                    children += one.keys()
+                    children += one.values()
+                case list():
+                    children += one
+        if not children:
+            return None
+        generation = children
+    if _is_deeper_than(MAX_DEPTH, value):
+        return Defect(f"values are nested deeper than {MAX_DEPTH} levels")
+    return None
+
+
+def _is_unicode_text(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _is_deeper_than(levels: int, value: object) -> bool:

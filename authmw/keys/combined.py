@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from authmw.errors import IdentityUnavailable
 from authmw.jose.key_set import KeySet, KeySource
+from authmw.keys.changes import KeyChanges
 
 
-class CombinedKeys:
+class CombinedKeys(KeyChanges):
     """The keys of several sources (a directory and a JWK set behind a URI).
 
     While some can't give their keys, the others' are used, and the set says what is missing:
@@ -19,7 +20,10 @@ class CombinedKeys:
     """
 
     def __init__(self, sources: Sequence[KeySource]) -> None:
+        super().__init__()
         self._sources = tuple(sources)
+        for source in self._sources:
+            source.when_changed(self.count_change)
         # Parts and what was made of them, replaced as one.
         self._combined: tuple[list[KeySet | str], KeySet] | None = None
 

@@ -13,7 +13,9 @@ from authmw.jose.jwk import parse_jwk_document
 from authmw.jose.key_set import KeySet
 from authmw.jose.keys import ParsedKeys, SkippedKey
 from authmw.jose.primitives import require_cryptography
-from authmw.keys.last_good import LastGoodKeys, RateLimit
+from authmw.keys.changes import KeyChanges
+from authmw.keys.last_good import LastGoodKeys
+from authmw.keys.reloads import Reloads
 
 _log = logging.getLogger(__name__)
 
@@ -46,12 +48,15 @@ Raises OSError or IdentityUnavailable when there is no answer.
 """
 
 
-class JwksUri:
+class JwksUri(KeyChanges):
     """The public keys of a JWK set that an HTTP server keeps (RFC 7517 §5).
 
     The whole set is replaced by what the server answers: a key that is no longer in it is
-    no longer a key. An answer that is no JWK set, and one that holds a private key, is
-    refused, and the last good set stays.
+    no longer a key. An answer that is no JWK set is refused, and the last good set stays.
+    A key of the set that can't be used, a private one above all, costs itself alone.
+
+    The server is asked in a thread of its own: while it says nothing, the last keys decide,
+    and nobody waits (see `authmw.keys.reloads`).
 
     Args:
         uri: of the JWK set.
@@ -59,6 +64,7 @@ class JwksUri:
         max_age_seconds: how long the last good keys are used while there is no answer.
         early_reload_interval_seconds: between reloads that tokens may cause, for a kid or a
             signature that no key of ours fits.
+        accepted_algorithms: what `jws_accepted_algorithms` says, for a warning.
 
     Raises:
         ConfigurationError: `cryptography` can't be imported.
@@ -71,12 +77,19 @@ class JwksUri:
         *,
         max_age_seconds: float,
         early_reload_interval_seconds: float = 10.0,
+        accepted_algorithms: frozenset[str] | None = None,
     ) -> None:
+        super().__init__()
         require_cryptography(OPTION, uri)
         self._uri = uri
         self._fetch = fetch
-        self._last_good = LastGoodKeys(OPTION, uri, max_age_seconds)
-        self._early = RateLimit(early_reload_interval_seconds)
+        self._longest_lifetime_seconds = max_age_seconds / 2
+        self._last_good = LastGoodKeys(
+            OPTION, uri, max_age_seconds, self.count_change, accepted_algorithms
+        )
+        self._reloads = Reloads(
+            OPTION, self._read_now, early_interval_seconds=early_reload_interval_seconds
+        )
         self._tagged: tuple[str, KeySet] | None = None
         self._read = KeySet(())
         self._reported: tuple[SkippedKey, ...] = ()
@@ -84,8 +97,11 @@ class JwksUri:
 
     @property
     def reload_at(self) -> float:
-        """Epoch seconds of the next planned reload, as the server's Cache-Control has it."""
-        return self._reload_at
+        """Epoch seconds of the next planned reload, as the server's Cache-Control has it.
+
+        Not after the moment from which the keys are too old, which is to be noticed then.
+        """
+        return min(self._reload_at, self._last_good.expires_at)
 
     def current(self, now: float) -> KeySet:
         """Return the keys in use, without I/O.
@@ -96,14 +112,23 @@ class JwksUri:
         return self._last_good.current(now)
 
     def reload_early(self, now: float) -> KeySet | None:
-        """Reload for a token that no key verifies; None when that is refused as too soon."""
-        if not self._early.attempt(lambda: self.reload(now), now):
+        """Reload for a token that no key verifies.
+
+        None when that is refused as too soon, or takes longer than a request may wait.
+        """
+        if not self._reloads.run_early(now, is_failing=self._last_good.is_failing):
             return None
         return self.current(now)
 
     def reload(self, now: float) -> None:
-        """Ask for the JWK set, conditionally if we have it (RFC 9110 §13.1.2)."""
+        """Ask for the JWK set; return after a moment, with or without an answer."""
+        self._last_good.expire(now)
         # Set before asking: others that look at reload_at meanwhile need not ask too.
+        self._reload_at = now + RETRY_SECONDS
+        self._reloads.run(now, is_failing=self._last_good.is_failing)
+
+    def _read_now(self, now: float) -> None:
+        """Ask for the JWK set, conditionally if we have it (RFC 9110 §13.1.2)."""
         self._reload_at = now + RETRY_SECONDS
         headers = dict(ACCEPT)
         tagged = self._tagged
@@ -121,7 +146,7 @@ class JwksUri:
         except KeyRefused as error:
             self._last_good.lose(f"the answer is refused: {error}")
         else:
-            self._reload_at = now + lifetime_seconds
+            self._reload_at = now + min(lifetime_seconds, self._longest_lifetime_seconds)
 
     def _accept(self, answer: FetchedDocument, now: float) -> None:
         parsed = parse_answer(answer, self._uri)
@@ -135,16 +160,19 @@ class JwksUri:
         if parsed.skipped != self._reported:
             self._reported = parsed.skipped
             # A line for each reason, as a hostile set may hold any number of such keys.
-            for reason, count in Counter(skipped.reason for skipped in parsed.skipped).items():
+            for skipped, count in Counter(parsed.skipped).items():
+                level = logging.CRITICAL if skipped.is_private else logging.WARNING
                 keys_are = "key is" if count == 1 else "keys are"
-                _log.warning("%s: %d %s not used: %s", self._uri, count, keys_are, reason)
+                _log.log(
+                    level, "%s: %d %s not used: %s", self._uri, count, keys_are, skipped.reason
+                )
 
 
 def parse_answer(answer: FetchedDocument, uri: str) -> ParsedKeys:
     """Parse the JWK set in an HTTP answer.
 
     Raises:
-        KeyRefused: (or `PrivateKeyFound`) there is none that may be used.
+        KeyRefused: it is no JWK set, or (`PrivateKeyFound`) a single private JWK.
     """
     if answer.status != 200:
         raise KeyRefused(f"HTTP status {answer.status}")

@@ -1,10 +1,9 @@
-"""What every key source does with what it last read: use it, age it, reload it in bounds."""
+"""What every key source does with what it last read: use it, age it, tell of its changes."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,15 +14,17 @@ from authmw.process import PerProcess
 
 _log = logging.getLogger(__name__)
 
-_PATIENCE_SECONDS = 2.0
-_MOMENT_SECONDS = 0.05
+_NEVER = float("inf")
+_NOT_READ = "not read yet"
+# After the moment from which keys are too old, which is the last one they are used at.
+_PAST_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
     keys: KeySet | None = None
     confirmed_at: float = 0.0
-    trouble: str | None = "not read yet"
+    trouble: str | None = _NOT_READ
 
 
 class LastGoodKeys:
@@ -36,24 +37,56 @@ class LastGoodKeys:
         place: what the option is set to.
         max_age_seconds: how long keys are used after the source was last read
             (`jws_keys_max_age`).
+        changed: called after the set of usable keys has become another one.
+        accepted_algorithms: what `jws_accepted_algorithms` says; a set of keys of which none fits
+            is warned about. None: nobody says.
     """
 
-    def __init__(self, option: str, place: str, max_age_seconds: float) -> None:
+    def __init__(
+        self,
+        option: str,
+        place: str,
+        max_age_seconds: float,
+        changed: Callable[[], None],
+        accepted_algorithms: frozenset[str] | None = None,
+    ) -> None:
         self._name = f"{option} = {place}"
         self._max_age_seconds = max_age_seconds
+        self._changed = changed
+        self._accepted_algorithms = accepted_algorithms
         self._state = _State()
+        self._usable: frozenset[tuple[str, str | None]] = frozenset()
+        # Writers are few and quick; two at once could bring back keys that one has replaced.
+        self._writing = PerProcess(threading.Lock)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last attempt to read the source failed."""
+        return self._state.trouble not in (None, _NOT_READ)
+
+    @property
+    def expires_at(self) -> float:
+        """Epoch seconds from which the keys in use are too old; infinity: none are in use."""
+        return (
+            self._state.confirmed_at + self._max_age_seconds + _PAST_SECONDS
+            if self._usable
+            else _NEVER
+        )
 
     def accept(self, keys: KeySet, now: float) -> None:
         """Use `keys`, read now, in place of what there was. An empty set is the truth too."""
-        before = self._state
-        self._state = _State(keys, now, None)
+        with self._writing.get():
+            before = self._state
+            self._state = _State(keys, now, None)
+            self._settle(now)
         if before.keys is not None and before.trouble is not None:
             _log.info("%s can be read again", self._name)
 
     def lose(self, trouble: str) -> None:
         """The source can't be read: go on with the last good keys while they are young."""
-        before = self._state
-        self._state = replace(before, trouble=trouble)
+        with self._writing.get():
+            before = self._state
+            self._state = replace(before, trouble=trouble)
         if before.trouble != trouble:
             _log.error(
                 "%s: %s; %s",
@@ -64,6 +97,12 @@ class LastGoodKeys:
                 else f"the keys read before stay in use for {self._max_age_seconds:.0f} s",
             )
 
+    def expire(self, now: float) -> None:
+        """Count it as a change if the keys have grown too old by now."""
+        if now >= self.expires_at:
+            with self._writing.get():
+                self._settle(now)
+
     def current(self, now: float) -> KeySet:
         """Return the last good keys.
 
@@ -73,7 +112,7 @@ class LastGoodKeys:
         state = self._state
         if state.keys is None:
             raise IdentityUnavailable(f"{self._name}: {state.trouble}")
-        if now - state.confirmed_at > self._max_age_seconds:
+        if self._is_too_old(state, now):
             read_at = datetime.fromtimestamp(state.confirmed_at, UTC).isoformat(timespec="seconds")
             raise IdentityUnavailable(
                 f"{self._name}: last read at {read_at}, longer ago than jws_keys_max_age: "
@@ -83,42 +122,26 @@ class LastGoodKeys:
             raise IdentityUnavailable(f"{self._name}: there is no usable public key in it")
         return state.keys
 
+    def _is_too_old(self, state: _State, now: float) -> bool:
+        return now - state.confirmed_at > self._max_age_seconds
 
-class RateLimit:
-    """Has something done at most once in an interval, and refuses at once otherwise.
-
-    Whoever comes while it is being done waits for that, as what he came for may be what is
-    being read; but only in its first `_PATIENCE_SECONDS`, so that something that hangs holds
-    up nobody else.
-
-    Args:
-        interval_seconds: between one time and the next.
-        steady_clock: seconds, monotonic.
-    """
-
-    def __init__(
-        self, interval_seconds: float, steady_clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._steady_clock = steady_clock
-        self._interval_seconds = interval_seconds
-        self._granted_at = float("-inf")
-        self._began_at = float("-inf")  # by the steady clock
-        self._under_way = PerProcess(threading.Lock)
-
-    def attempt(self, work: Callable[[], None], now: float) -> bool:
-        """Do `work()` if it may be done now; tell whether it was."""
-        lock = self._under_way.get()
-        patience = self._began_at + _PATIENCE_SECONDS - self._steady_clock()
-        # Who holds it may be about to begin only.
-        if not lock.acquire(timeout=max(patience, _MOMENT_SECONDS)):
-            return False
-        try:
-            # abs(): a clock that was set back must not refuse for as long as it was ahead.
-            if abs(now - self._granted_at) < self._interval_seconds:
-                return False
-            self._granted_at = now
-            self._began_at = self._steady_clock()
-            work()
-            return True
-        finally:
-            lock.release()
+    def _settle(self, now: float) -> None:
+        """Compare what is usable by now with what was."""
+        state = self._state
+        keys = () if state.keys is None or self._is_too_old(state, now) else state.keys.keys
+        usable = frozenset((key.thumbprint, key.kid) for key in keys)
+        if usable == self._usable:
+            return
+        self._usable = usable
+        self._changed()
+        accepted = self._accepted_algorithms
+        found = sorted({key.algorithm.name for key in keys})
+        if accepted is not None and found and accepted.isdisjoint(found):
+            _log.warning(
+                "%s: none of its public keys (%d: %s) fits jws_accepted_algorithms = %s, so every "
+                "token that they sign is refused; add the algorithm there, or replace the keys",
+                self._name,
+                len(keys),
+                ", ".join(found),
+                ",".join(sorted(accepted)),
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +12,10 @@ from authmw.jose.algorithms import KeyRefused
 from authmw.jose.jwk import parse_key_document
 from authmw.jose.keys import PrivateKeyFound, PublicKey, SkippedKey
 
-_ROOT = 0
+ROOT = 0
+KEY_FILE_ENDINGS = (".pem", ".pub", ".key", ".crt", ".cer", ".jwk", ".jwks", ".json")
+"""Endings of names, in any case, that files with keys in them have, if they have any."""
+OTHER_ENDING = f"its name has an ending other than {', '.join(KEY_FILE_ENDINGS)} or none"
 
 
 class Access(enum.Enum):
@@ -21,6 +25,15 @@ class Access(enum.Enum):
     GROUP_WRITABLE = "writable by its group"
     OWNED_BY_ANOTHER = "owned by neither root nor the user that reads it"
     WORLD_WRITABLE = "writable by everyone"
+    ANYONES = (
+        "owned by neither root nor the user that reads it, in a directory that everyone can write "
+        "to"
+    )
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether any account at all can change it, or might have made it."""
+        return self in (Access.WORLD_WRITABLE, Access.ANYONES)
 
     @property
     def is_doubtful(self) -> bool:
@@ -32,26 +45,39 @@ class Access(enum.Enum):
         return self in (Access.GROUP_WRITABLE, Access.OWNED_BY_ANOTHER)
 
 
-def judge_access(mode: int, owner_id: int, *, our_id: int, is_read_only_mount: bool) -> Access:
+def judge_access(mode: int, owner_id: int, *, our_id: int) -> Access:
     """Say who can write, by the mode and owner of a file or directory; the worst counts.
 
-    Neither matters on a mount that nobody can write through: Kubernetes mounts secrets
-    read-only, with directories of mode 1777, and in a container any owner may be seen. The
-    sticky bit does not help: it keeps others from removing a key, not from adding one.
+    The sticky bit does not help: it keeps others from removing a key, not from adding one.
+    An access control list shows as a group that can write.
 
     Args:
         mode: `st_mode`.
         owner_id: `st_uid`; an owner may write whatever the mode says, as he can change it.
         our_id: effective user id of the process that reads.
-        is_read_only_mount: of the mount it is on.
     """
-    if is_read_only_mount:
-        return Access.PROTECTED
     if mode & stat.S_IWOTH:
         return Access.WORLD_WRITABLE
-    if owner_id not in (_ROOT, our_id):
+    if owner_id not in (ROOT, our_id):
         return Access.OWNED_BY_ANOTHER
     return Access.GROUP_WRITABLE if mode & stat.S_IWGRP else Access.PROTECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A place on the way to a file or directory where others can lead the way elsewhere."""
+
+    path: str
+    access: Access
+
+
+def is_key_file_name(name: str) -> bool:
+    """Tell whether a file of this name is read: its ending is one of keys, or it has none.
+
+    A name is changed by an ending to keep a file out of use (`.bak`, `.disabled`, `~`).
+    """
+    ending = os.path.splitext(name)[1]
+    return ending.lower() in KEY_FILE_ENDINGS if ending else not name.endswith("~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +90,8 @@ class KeyFile:
     """Epoch nanoseconds."""
     access: Access = Access.PROTECTED
     """Of the file, or of the target where it is a symbolic link."""
+    flaws: tuple[Flaw, ...] = ()
+    """Of the way to the target of a link, beyond the key directory."""
     trouble: str | None = None
     """Why it could not be read, if so."""
 
@@ -89,8 +117,13 @@ def judge_files(files: Iterable[KeyFile]) -> Listing:
         if file.trouble is not None:
             skipped.append(SkippedKey(file.name, file.trouble))
             continue
-        if file.access is Access.WORLD_WRITABLE:
+        if file.access.is_refused:
             skipped.append(SkippedKey(file.name, file.access.value))
+            continue
+        refused = [flaw for flaw in file.flaws if flaw.access.is_refused]
+        if refused:
+            reason = f"{refused[0].path}, on the way to it, is {refused[0].access.value}"
+            skipped.append(SkippedKey(file.name, reason))
             continue
         try:
             parsed = parse_key_document(file.document, file.name)
@@ -100,6 +133,9 @@ def judge_files(files: Iterable[KeyFile]) -> Listing:
             continue
         if file.access.is_doubtful:
             warnings.append(f"{file.name} is {file.access.value}")
+        warnings += [
+            f"{flaw.path}, on the way to {file.name}, is {flaw.access.value}" for flaw in file.flaws
+        ]
         keys.extend(parsed.keys)
         skipped.extend(parsed.skipped)
     return Listing(tuple(keys), tuple(skipped), tuple(warnings))

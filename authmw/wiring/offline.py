@@ -49,10 +49,13 @@ def make_verifier(settings: Settings, keys: KeySource) -> JwsVerifier:
 def make_key_source(settings: Settings) -> KeySource:
     """Return where the public keys come from: a directory, a URI, or both."""
     sources: list[KeySource] = []
+    accepted = frozenset(settings.jws_accepted_algorithms)
     if settings.jws_public_key_repository is not None:
         sources.append(
             KeyDirectory(
-                settings.jws_public_key_repository, max_age_seconds=settings.jws_keys_max_age
+                settings.jws_public_key_repository,
+                max_age_seconds=settings.jws_keys_max_age,
+                accepted_algorithms=accepted,
             )
         )
     if settings.jws_jwks_uri is not None:
@@ -61,6 +64,7 @@ def make_key_source(settings: Settings) -> KeySource:
                 settings.jws_jwks_uri,
                 DocumentFetcher(settings),
                 max_age_seconds=settings.jws_keys_max_age,
+                accepted_algorithms=accepted,
             )
         )
     return sources[0] if len(sources) == 1 else CombinedKeys(sources)

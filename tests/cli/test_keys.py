@@ -19,6 +19,10 @@ from authmw.testing import IdentityServer
 from authmw.testing.issuer import Issuer
 from tests.jose.signing import private_pem, public_key, public_pem
 
+OTHER_ENDING = (
+    "its name has an ending other than .pem, .pub, .key, .crt, .cer, .jwk, .jwks, .json or none"
+)
+
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
@@ -99,7 +103,7 @@ def test_a_list_shows_each_key_and_why_a_file_is_not_used(
             "-",
             "-",
             "-",
-            "no: neither PEM nor a JWK nor a JWK set: not one JSON object",
+            f"no: {OTHER_ENDING}",
         ],
         "oops.pem": ["-", "-", "-", "no: a private key; only public keys belong here"],
     }
@@ -129,6 +133,18 @@ def test_checking_a_good_directory_says_how_many_keys_there_are(
     assert capsys.readouterr().out.splitlines() == ["ok: 1 public key", "ok: 2 public keys"]
 
 
+def test_checking_finds_who_could_replace_the_directory(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository.parent.chmod(0o777)
+    assert main(["keys", "check", str(repository)]) == 1
+    repository.parent.chmod(0o700)
+    assert capsys.readouterr().err == (
+        f"keys: {repository} can't be used: {repository.parent}, on the way to it, is writable by "
+        f"everyone: anyone could put other keys in its place; chmod o-w {repository.parent}\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "content", "mode", "problem"),
     [
@@ -141,10 +157,16 @@ def test_checking_a_good_directory_says_how_many_keys_there_are(
         ("open.pem", public_pem("ES256", 1), 0o666, "open.pem is not used: writable by everyone"),
         ("group.pem", public_pem("ES256", 1), 0o664, "group.pem is writable by its group"),
         (
-            "notes.txt",
+            "2026.pem.bak",
+            public_pem("ES256", 1),
+            0o644,
+            f"2026.pem.bak is not used: {OTHER_ENDING}",
+        ),
+        (
+            "notes",
             b"not a key",
             0o644,
-            "notes.txt is not used: neither PEM nor a JWK nor a JWK set: not one JSON object",
+            "notes is not used: neither PEM nor a JWK nor a JWK set: not one JSON object",
         ),
         (
             "edwards.pem",

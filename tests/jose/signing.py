@@ -112,6 +112,10 @@ class HeldKeys:
     keys: KeySet
     next_keys: KeySet | None = None
     reload_at: float = 0.0
+    generation: int = 0
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """Nobody is told: what it holds is changed by tests alone."""
 
     def current(self, now: float) -> KeySet:
         return self.keys

@@ -247,6 +247,18 @@ def test_algorithm_that_is_not_accepted_is_refused_though_there_is_a_key() -> No
     )
 
 
+@pytest.mark.parametrize("alg", ["EdDSA", "Ed25519"])
+@pytest.mark.parametrize("of_key", ["EdDSA", "Ed25519"])
+def test_ed25519_and_eddsa_are_two_names_of_one_algorithm(alg: str, of_key: str) -> None:
+    """RFC 9864 §2.2."""
+    members = OKPKey.import_key(public_pem("EdDSA")).as_dict(private=False)
+    by = verifier(parse_jwk({**members, "alg": of_key, "kid": None}, "a set"))
+    token = sign(header={"alg": alg}, algorithm="EdDSA")
+    assert by.verify(token, NOW).key.algorithm.name == "EdDSA"
+    assert refuse(sign(header={"alg": alg}, algorithm="EdDSA", number=1), by)
+    assert refuse(sign(header={"alg": "Ed448"}, algorithm="EdDSA"), by)
+
+
 # Signatures
 
 

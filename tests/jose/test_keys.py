@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import pathlib
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from authmw.jose.algorithms import KeyRefused
 from authmw.jose.jwk import parse_jwk, parse_key_document
 from authmw.jose.keys import PrivateKeyFound
+from authmw.jose.roca import has_roca_fingerprint
 from tests.certificates import Authority
 from tests.jose.signing import MAKERS, private_key, private_pem, public_key, public_pem
 
@@ -103,7 +106,6 @@ def test_private_key_is_refused_with_everything_beside_it(algorithm: str) -> Non
         public_pem(algorithm, 0) + private_pem(algorithm),
         private_pem(algorithm) + public_pem(algorithm, 0),
         json.dumps(private_jwk).encode(),
-        document(jwk(algorithm), private_jwk),
     ):
         with pytest.raises(PrivateKeyFound, match="only public keys belong here") as refusal:
             parse_key_document(octets, "a file")
@@ -113,9 +115,116 @@ def test_private_key_is_refused_with_everything_beside_it(algorithm: str) -> Non
 @pytest.mark.parametrize("left", ["p", "dp", "oth"])
 def test_private_key_of_which_only_a_part_is_left_has_leaked_all_the_same(left: str) -> None:
     private_jwk = JOSERFC["RS256"](private_pem("RS256")).as_dict(private=True)
-    part = {left: private_jwk.get(left, [])}
+    part = {left: private_jwk.get(left, [{"r": "AQAB", "d": "AQAB", "t": "AQAB"}])}
     with pytest.raises(PrivateKeyFound, match="only public keys belong here"):
-        parse_key_document(document({**jwk("RS256"), **part}), "a file")
+        parse_key_document(json.dumps({**jwk("RS256"), **part}).encode(), "a file")
+
+
+@pytest.mark.parametrize("algorithm", MAKERS)
+def test_private_key_in_a_jwk_set_costs_itself_alone(algorithm: str) -> None:
+    """Its public half, found beside it, is anybody's to sign with as well."""
+    leaked = JOSERFC[algorithm](private_pem(algorithm, 0)).as_dict(private=True)
+    parsed = parse_key_document(
+        document(jwk(algorithm, 0), leaked, jwk(algorithm, 1), {"kty": "oct", "k": "c2VjcmV0"}),
+        "a file",
+    )
+    assert [key.thumbprint for key in parsed.keys] == [public_key(algorithm, 1).thumbprint]
+    assert [(skipped.reason, skipped.is_private) for skipped in parsed.skipped] == [
+        ("a private or symmetric JWK; only public keys belong here", True),
+        ("a private or symmetric JWK; only public keys belong here", True),
+        ("a JWK whose private key is in the same set", True),
+    ]
+    assert str(leaked["d"]) not in repr(parsed.skipped)
+
+
+NULLS = dict.fromkeys(("d", "dp", "dq", "p", "q", "qi", "k", "oth", "alg", "use", "key_ops", "kid"))
+EMPTY: dict[str, object] = {
+    "d": "",
+    "k": "",
+    "oth": [],
+    "use": "",
+    "alg": "",
+    "key_ops": [],
+    "kid": "",
+    "x5c": [],
+    "x5t": "",
+}
+
+
+@pytest.mark.parametrize("algorithm", MAKERS)
+@pytest.mark.parametrize("blank", [NULLS, EMPTY], ids=["null", "empty"])
+def test_null_and_empty_members_of_a_jwk_are_absent_ones(
+    algorithm: str, blank: dict[str, object]
+) -> None:
+    """.NET's serializers write every member there is."""
+    odd = {**blank, **jwk(algorithm)}
+    for octets in (document(odd), json.dumps(odd).encode()):
+        (key,) = parse_key_document(octets, "a file").keys
+        assert (key.algorithm.name, key.kid) == (algorithm, None)
+        assert key.thumbprint == public_key(algorithm).thumbprint
+
+
+def test_null_or_empty_set_beside_a_key_is_no_set() -> None:
+    (key,) = parse_key_document(json.dumps({"keys": None, **jwk("ES256")}).encode(), "a file").keys
+    assert key.thumbprint == public_key("ES256").thumbprint
+    assert parse_key_document(b'{"keys": []}', "a file").keys == ()
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        (b'{"kty": "EC", "kty": "RSA"}', "a JWK in which a member name is repeated"),
+        (b'{"kty": "EC", "nbf": NaN}', "a JWK in which NaN and Infinity are not JSON"),
+        (b'{"kty": "EC", "nbf": 1e999}', "a JWK in which a number is out of range"),
+        (
+            b'{"kty": "EC", "nbf": ' + b"9" * 5000 + b"}",
+            "a JWK in which a number is out of range",
+        ),
+        (rb'{"kty": "EC", "kid": "\ud800"}', "a JWK in which a string is not Unicode text"),
+        (b'{"kty": "EC", "kid": "\xe9"}', "a JWK in which a string is not Unicode text"),
+        (
+            b'{"kty": "EC", "x": ' + b"[" * 20 + b"]" * 20 + b"}",
+            "a JWK in which values are nested deeper than 16 levels",
+        ),
+        (b"[" * 20 + b"]" * 20, "a JWK that is no JSON object"),
+    ],
+    ids=range(8),
+)
+def test_jwk_that_is_no_strict_json_costs_itself_alone(odd: bytes, reason: str) -> None:
+    good = json.dumps(jwk("ES256")).encode()
+    for octets in (b'{"keys": [%b, %b]}' % (odd, good), b'{"keys": [%b, %b]}' % (good, odd)):
+        parsed = parse_key_document(octets, "a file")
+        assert [key.thumbprint for key in parsed.keys] == [public_key("ES256").thumbprint]
+        assert [skipped.reason for skipped in parsed.skipped] == [reason]
+
+
+def test_members_of_a_set_beside_its_keys_do_not_matter() -> None:
+    octets = b'{"note": {"a": 1, "a": 2}, "keys": [%b]}' % json.dumps(jwk("ES256")).encode()
+    assert len(parse_key_document(octets, "a file").keys) == 1
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA"])
+def test_byte_order_mark_is_ignored(algorithm: str) -> None:
+    """RFC 8259 §8.1."""
+    bom = b"\xef\xbb\xbf"
+    for octets in (
+        bom + document(jwk(algorithm, x5c=["-----BEGIN CERTIFICATE-----"])),
+        bom + json.dumps(jwk(algorithm)).encode(),
+        bom + public_pem(algorithm),
+    ):
+        (key,) = parse_key_document(octets, "a file").keys
+        assert key.thumbprint == public_key(algorithm).thumbprint
+
+
+def test_alg_ed25519_is_eddsa_on_that_curve() -> None:
+    """RFC 9864 §2.2: a name for EdDSA on the one curve; of other keys it is the wrong one."""
+    (key,) = parse_key_document(document(jwk("EdDSA", alg="Ed25519")), "a file").keys
+    assert key.algorithm.name == "EdDSA"
+    for algorithm in ("ES256", "RS256"):
+        (reason,) = skipped_reasons(document(jwk(algorithm, alg="Ed25519")))
+        assert reason == f"a JWK whose 'alg' is not {algorithm}, the one for its type"
+    (reason,) = skipped_reasons(document(jwk("EdDSA", alg="Ed448")))
+    assert reason == "a JWK whose 'alg' is not EdDSA, the one for its type"
 
 
 def test_encrypted_and_traditional_private_keys_are_refused_too() -> None:
@@ -131,7 +240,7 @@ def test_encrypted_and_traditional_private_keys_are_refused_too() -> None:
 
 def test_symmetric_key_is_refused_like_a_private_one() -> None:
     with pytest.raises(PrivateKeyFound):
-        parse_key_document(document({"kty": "oct", "k": "c2VjcmV0"}), "a file")
+        parse_key_document(b'{"kty": "oct", "k": "c2VjcmV0"}', "a file")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +310,7 @@ def test_certificate_is_not_taken_for_its_key(tmp_path: pathlib.Path) -> None:
     ("octets", "reason"),
     [
         (b"", "neither PEM nor a JWK nor a JWK set: not one JSON object"),
-        (b"\xff\xfe", "neither PEM nor a JWK nor a JWK set: a string is not Unicode text"),
+        (b"\xff\xfe", "neither PEM nor a JWK nor a JWK set: not one JSON object"),
         (b"ssh-ed25519 AAAA", "neither PEM nor a JWK nor a JWK set: not one JSON object"),
         (b"[]", "neither PEM nor a JWK nor a JWK set: not one JSON object"),
         (b"{}", "neither a JWK nor a JWK set"),
@@ -227,6 +336,49 @@ def test_damaged_pem_is_skipped() -> None:
     assert skipped_reasons(b"-----BEGIN DH PARAMETERS-----\n") == [
         "a PEM block that is no public key"
     ]
+
+
+# ROCA
+
+
+def is_probably_prime(number: int) -> bool:
+    return all(pow(base, number - 1, number) == 1 for base in (2, 3, 5))
+
+
+def make_roca_key(bits: int, *, exponent: int = 65537) -> rsa.RSAPublicKey:
+    """A key as the library makes it: both primes are k * M + (65537 ** a mod M), where M is the
+    product of the first 126 primes (Nemec et al., The Return of Coppersmith's Attack, 2017).
+    """
+    rng = random.Random(bits)
+    primes = [n for n in range(2, 702) if all(n % divisor for divisor in range(2, n))]
+    assert len(primes) == 126
+    product = math.prod(primes)
+    factors: list[int] = []
+    while len(factors) < 2:
+        multiple = rng.randrange(2 ** (bits // 2 - 1) // product, 2 ** (bits // 2) // product)
+        factor = multiple * product + pow(65537, rng.getrandbits(80), product)
+        if is_probably_prime(factor):
+            factors.append(factor)
+    return rsa.RSAPublicNumbers(exponent, factors[0] * factors[1]).public_key()
+
+
+@pytest.mark.parametrize("bits", [2048, 3072])
+def test_rsa_key_of_the_roca_kind_is_refused_and_the_others_are_used(bits: int) -> None:
+    """CVE-2017-15361: its private key follows from the public one."""
+    weak = make_roca_key(bits)
+    reason = "an RSA key that can be factored (ROCA, CVE-2017-15361); replace it"
+    parsed = parse_key_document(pem_of(weak) + public_pem("RS256"), "a file")
+    assert [key.thumbprint for key in parsed.keys] == [public_key("RS256").thumbprint]
+    assert [skipped.reason for skipped in parsed.skipped] == [reason]
+    as_jwk = RSAKey.import_key(pem_of(weak)).as_dict(private=False)
+    parsed = parse_key_document(document(as_jwk, jwk("RS256")), "a set")
+    assert [key.thumbprint for key in parsed.keys] == [public_key("RS256").thumbprint]
+    assert [skipped.reason for skipped in parsed.skipped] == [reason]
+
+
+def test_no_other_modulus_is_taken_for_one_of_the_roca_kind() -> None:
+    rng = random.Random(7)
+    assert not any(has_roca_fingerprint(rng.getrandbits(2048) | 1) for _ in range(20_000))
 
 
 # Importing cryptography

@@ -224,6 +224,11 @@ def test_every_algorithm_can_be_configured() -> None:
     assert configure(",".join(ALGORITHMS)).jws_accepted_algorithms == tuple(ALGORITHMS)
 
 
+@pytest.mark.parametrize("names", ["Ed25519", "EdDSA", "EdDSA,Ed25519", "Ed25519,EdDSA"])
+def test_ed25519_is_configured_by_either_of_its_names(names: str) -> None:
+    assert configure(names).jws_accepted_algorithms == ("EdDSA",)
+
+
 def configure(algorithms: str) -> Settings:
     conf = {"oslo_config_config": cfg.ConfigOpts(), "jws_accepted_algorithms": algorithms}
     return load_settings(conf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -123,7 +124,7 @@ def bad_answers() -> dict[str, tuple[int, bytes, str]]:
         "too much": (200, b" " * ((1 << 20) + 1), "larger than 1048576 octets"),
         "a private key": (
             200,
-            json.dumps({"keys": [private]}).encode(),
+            json.dumps(private).encode(),
             "a private or symmetric JWK; only public keys belong here",
         ),
     }
@@ -173,6 +174,23 @@ def test_key_that_is_of_no_use_is_named_in_the_log(
     assert caplog.messages == [
         f"{server.uri}: 1 key is not used: a JWK of a type or curve that no algorithm here uses"
     ]
+
+
+def test_private_key_in_the_set_is_shouted_about_and_costs_no_other_key(
+    server: JwksServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The set before it would still hold its public half, which by now anybody can sign for."""
+    server.body = jwk_set(0, 1)
+    source = watch(server)
+    private = ECKey.import_key(private_pem("ES256", 0)).as_dict(private=True)
+    server.body = json.dumps({"keys": [private, *json.loads(jwk_set(1))["keys"]]}).encode()
+    source.reload(NOW + 300)
+    assert kids(source, NOW + 300) == ["1"]
+    (record,) = caplog.records
+    assert record.levelno == logging.CRITICAL
+    assert record.getMessage() == (
+        f"{server.uri}: 1 key is not used: a private or symmetric JWK; only public keys belong here"
+    )
 
 
 def test_hostile_set_does_not_fill_the_log(

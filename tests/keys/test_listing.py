@@ -1,4 +1,4 @@
-"""Who may write where: a table, since not every mount can be made in a test."""
+"""Who may write where, and what files of every kind amount to: tables."""
 
 from __future__ import annotations
 
@@ -11,30 +11,25 @@ from tests.jose.signing import private_pem, public_pem
 
 
 @pytest.mark.parametrize(
-    ("mode", "owner", "mount", "access"),
+    ("mode", "owner", "access"),
     [
-        (0o644, "root", "rw", Access.PROTECTED),
-        (0o644, "ours", "rw", Access.PROTECTED),
-        (0o600, "ours", "rw", Access.PROTECTED),
-        (0o664, "root", "rw", Access.GROUP_WRITABLE),
-        (0o620, "ours", "rw", Access.GROUP_WRITABLE),
+        (0o644, "root", Access.PROTECTED),
+        (0o644, "ours", Access.PROTECTED),
+        (0o600, "ours", Access.PROTECTED),
+        (0o664, "root", Access.GROUP_WRITABLE),
+        (0o620, "ours", Access.GROUP_WRITABLE),
         # Whoever owns a file can make it writable.
-        (0o444, "another", "rw", Access.OWNED_BY_ANOTHER),
-        (0o664, "another", "rw", Access.OWNED_BY_ANOTHER),
-        (stat.S_IFDIR | 0o755, "another", "rw", Access.OWNED_BY_ANOTHER),
-        (0o644, "another", "ro", Access.PROTECTED),
-        (0o646, "root", "rw", Access.WORLD_WRITABLE),
-        (0o666, "another", "rw", Access.WORLD_WRITABLE),
-        (stat.S_IFDIR | 0o1777, "root", "rw", Access.WORLD_WRITABLE),
-        (stat.S_IFDIR | 0o1777, "root", "ro", Access.PROTECTED),
-        (0o666, "ours", "ro", Access.PROTECTED),
+        (0o444, "another", Access.OWNED_BY_ANOTHER),
+        (0o664, "another", Access.OWNED_BY_ANOTHER),
+        (stat.S_IFDIR | 0o755, "another", Access.OWNED_BY_ANOTHER),
+        (0o646, "root", Access.WORLD_WRITABLE),
+        (0o666, "another", Access.WORLD_WRITABLE),
+        (stat.S_IFDIR | 0o1777, "root", Access.WORLD_WRITABLE),
     ],
 )
-def test_access_is_judged_by_mode_owner_and_mount(
-    mode: int, owner: str, mount: str, access: Access
-) -> None:
+def test_access_is_judged_by_mode_and_owner(mode: int, owner: str, access: Access) -> None:
     owner_id = {"root": 0, "ours": 1000, "another": 1001}[owner]
-    found = judge_access(mode, owner_id, our_id=1000, is_read_only_mount=mount == "ro")
+    found = judge_access(mode, owner_id, our_id=1000)
     assert found is access
 
 

@@ -302,7 +302,7 @@ WRONG_TYPE = [
     (
         "jws_accepted_algorithms",
         "HS256",
-        "= 'HS256': write a comma separated list out of ES256, ES384, ES512, EdDSA, RS256",
+        "= 'HS256': write a comma separated list out of ES256, ES384, ES512, EdDSA, Ed25519, RS256",
     ),
     (
         "jws_authority",

@@ -1,0 +1,31 @@
+"""Counts the changes of the keys in use, for those who remember what a key has verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class KeyChanges:
+    """What every key source tells of its changes.
+
+    Attributes:
+        generation: another number whenever the set of usable keys has become another one, also
+            by keys that grew older than `jws_keys_max_age`. It only grows. A plain attribute, so
+            that every request can compare it. Whoever reads it before the keys may miss no
+            change: keys are replaced first, then the number.
+    """
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self._listeners: tuple[Callable[[], None], ...] = ()
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """Have this called after each change, in the thread that found it."""
+        self._listeners += (tell,)
+
+    def count_change(self) -> None:
+        """Count one more change."""
+        # No lock: two changes that are counted as one were both made before the number grew.
+        self.generation += 1
+        for tell in self._listeners:
+            tell()
