@@ -37,6 +37,10 @@ class KeySet:
     def __bool__(self) -> bool:
         return bool(self.keys)
 
+    def holds(self, thumbprint: str) -> bool:
+        """Tell whether a key with this thumbprint (RFC 7638) is in use."""
+        return any(key.thumbprint == thumbprint for key in self.keys)
+
     def find_candidates(self, algorithm: str, kid: str | None) -> Sequence[PublicKey]:
         """Return the keys that may have made a signature, the last successful one first.
 
