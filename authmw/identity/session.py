@@ -193,6 +193,7 @@ def open_requests_session(settings: Settings) -> requests.Session:
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     session.auth = _add_nothing
     session.headers["Accept-Encoding"] = "identity"
+    session.headers["Accept"] = "application/json"
     return session
 
 

@@ -23,6 +23,7 @@ from authmw.refresh import Refresher
 from authmw.resolver import Resolver
 from authmw.revocation.verdict import Revocations
 from authmw.settings import Settings, Validation
+from authmw.tls_files import verify_tls_files
 from authmw.token import Token
 from authmw.validation import Validator
 from authmw.validation.choice import ChoiceValidator
@@ -81,6 +82,7 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
         ConfigurationError: an option is wrong.
     """
     settings = load_settings(conf)
+    verify_tls_files(settings)
     # Made once here for its complaints alone; each process then makes its own.
     load_auth_plugin(settings.auth)
     identity = IdentityClient(
