@@ -27,6 +27,7 @@ from authmw.identity.judgement import judge, outage_of
 from authmw.identity.outage import Outage
 from authmw.identity.outcome_row import Health, Verdict
 from authmw.identity.outcomes import Outcome
+from authmw.identity.renewal_limit import Doubt
 from authmw.process import PerProcess
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class IdentityClient:
         """Return our own token, for calls in our own name; nothing is sent while it is good.
 
         Args:
-            refused: a token of ours that was not accepted, and is not to be returned again.
+            refused: a token of ours that another service did not accept; it is replaced, unless
+                one was replaced for that reason a moment ago.
 
         Returns None without an auth plugin, or with one whose credentials are no token.
         Raises IdentityUnavailable if there is none to be had.
@@ -134,7 +136,8 @@ class IdentityClient:
             session = self._opened.get()
             credentials = session.authenticate()
             if refused is not None and credentials.get("X-Auth-Token") == refused:
-                credentials = session.authenticate_again(credentials) or credentials
+                others = session.authenticate_again(credentials, Doubt.REFUSED_ELSEWHERE)
+                credentials = others or credentials
             return credentials.get("X-Auth-Token")
 
     def authenticate_uri(self) -> str | None:
