@@ -2,7 +2,7 @@
 
 `client` is the door. `outcomes` is the table of everything that can happen (`outcome_row` its
 columns), `judgement` finds the row, `outage` is the error it leaves as, and `breaker` keeps
-requests from waiting for an endpoint that does not answer. `session` is the keystoneauth1
+requests from waiting for an endpoint that does not answer; `outage_watch` probes it meanwhile. `session` is the keystoneauth1
 side (our own credentials, the catalog, discovery), `renewal_limit` how often those credentials
 are replaced, `transport` the rules every request obeys,
 `sockets` and `deadline` what makes the total deadline hold, `json_answer` what is read from a

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import requests
 from keystoneauth1.adapter import Adapter
+from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.plugin import AUTH_INTERFACE
 from keystoneauth1.session import Session
 
@@ -66,6 +67,13 @@ class IdentitySession:
         """Return the headers that carry our own credentials; asks for a token if needed."""
         with self._one_at_a_time():
             return self._read_headers()
+
+    def holds_token(self) -> bool:
+        """Tell whether `authenticate` needs to send nothing."""
+        if not isinstance(self._plugin, BaseIdentityPlugin):
+            return True
+        held = self._plugin.auth_ref
+        return held is not None and not held.will_expire_soon(self._plugin.MIN_TOKEN_LIFE_SECONDS)
 
     def authenticate_again(self, refused: Mapping[str, str], doubt: Doubt) -> dict[str, str] | None:
         """Replace credentials that were refused, unless that was done a moment ago.

@@ -19,6 +19,7 @@ from authmw.cors import CorsPolicy
 from authmw.flights import Flights
 from authmw.identity.client import IdentityClient
 from authmw.identity.endpoint_source import EndpointSource
+from authmw.identity.outage_watch import OutageWatch
 from authmw.refresh import Refresher
 from authmw.resolver import Resolver
 from authmw.revocation.verdict import Revocations
@@ -36,6 +37,8 @@ from authmw.wiring.revocation import make_revocations
 
 # Followers wait a little longer than a leader may take, so that they share its outcome.
 _FOLLOWER_PATIENCE_SECONDS = 2
+# How late a probe in the background may be before a request makes it.
+_PROBE_PATIENCE_SECONDS = 5
 
 
 @dataclass
@@ -91,6 +94,7 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
         clock=clock,
     )
     refresher = Refresher(clock=clock)
+    watch_for_outages(identity, refresher)
     revocations = make_revocations(settings, identity, refresher)
     validator = StandInValidator(
         _make_validator(settings, identity, revocations, refresher),
@@ -116,6 +120,15 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
     door = Door(settings, identity, authenticator, refresher)
     follow_reloads(door, conf)
     return door
+
+
+def watch_for_outages(identity: IdentityClient, refresher: Refresher) -> None:
+    """Have the beginning and the end of an outage found out in the background."""
+    watch = OutageWatch(identity)
+    refresher.add(watch, in_background=True)
+    identity.probe_in_background(
+        functools.partial(refresher.wake, watch), patience_seconds=_PROBE_PATIENCE_SECONDS
+    )
 
 
 def _make_validator(
