@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib.metadata
+import inspect
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from authmw.errors import ConfigurationError
 from authmw.lookup import Lookup
@@ -17,7 +19,7 @@ from authmw.option_types import SharedOpt
 from authmw.options import GROUP
 
 if TYPE_CHECKING:
-    from keystoneauth1.loading import BaseLoader
+    from keystoneauth1.loading import BaseLoader, Opt
     from keystoneauth1.plugin import BaseAuthPlugin
     from oslo_config import cfg
 
@@ -25,6 +27,14 @@ LOG = logging.getLogger(__name__)
 
 _NAMESPACE = "keystoneauth1.plugin"
 _INSTALL = "install the libraries this plugin needs, or choose another"
+_MULTIFACTOR = "v3multifactor"
+_METHODS = "auth_methods"
+_METHOD = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+# Options without which their plugin never gets a token, though it loads.
+_ALWAYS_NEEDED = frozenset({"endpoint", "token", "passcode"})
+# Options and plugins that make a person act, in the middle of some client's request.
+_ASKS_A_PERSON = ("v3oidcdeviceauthz", "v3websso")
+_ASKS_FOR_A_CODE = "idp_otp_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +79,45 @@ def read_auth_options(lookup: Lookup) -> AuthOptions | None:
             section,
         )
         return None
-    loader = _find_loader(auth_type)
-    options = loader.get_options()
+    values = _read_values(lookup, _find_loader(auth_type), section)
+    if auth_type == _MULTIFACTOR:
+        values[_METHODS] = methods = _split_methods(values.get(_METHODS))
+        for loader in _find_method_loaders(methods):
+            values = _read_values(lookup, loader, section) | values
+    return AuthOptions(auth_type, section, MappingProxyType(values))
+
+
+def _read_values(
+    lookup: Lookup, loader: BaseLoader[BaseAuthPlugin], section: str
+) -> dict[str, object]:
+    from keystoneauth1 import loading
+
     registered = loading.get_auth_plugin_conf_options(loader)
     values: dict[str, object] = {}
-    for opt, oslo_opt in zip(options, registered, strict=True):
+    for opt, oslo_opt in zip(loader.get_options(), registered, strict=True):
         value = lookup.read(_never_required(oslo_opt), section)
         # The conversion to oslo.config's options loses the default.
         values[opt.dest] = opt.default if value is None else value
-    return AuthOptions(auth_type, section, MappingProxyType(values))
+    return values
+
+
+def _split_methods(written: object) -> list[str]:
+    """Return the names in `auth_methods`, which keystoneauth1 wants as a list."""
+    # A service's list comes as its text.
+    methods = _METHOD.findall(str(written or ""))
+    if not methods:
+        raise ConfigurationError(
+            _METHODS, written, "name the plugins to combine, such as v3password,v3totp"
+        )
+    return methods
+
+
+def _find_method_loaders(methods: Sequence[str]) -> list[BaseLoader[BaseAuthPlugin]]:
+    """Return the loaders of the plugins that `v3multifactor` is to combine."""
+    try:
+        return [_find_loader(method) for method in methods]
+    except ConfigurationError as error:
+        raise ConfigurationError(_METHODS, ",".join(methods), error.fix) from error
 
 
 def _never_required(opt: cfg.Opt) -> cfg.Opt:
@@ -108,30 +148,80 @@ def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
         return None
     from keystoneauth1 import exceptions
 
+    if auth.auth_type in _ASKS_A_PERSON:
+        raise ConfigurationError(
+            "auth_type",
+            auth.auth_type,
+            "write password or v3applicationcredential: this one waits for a person at a browser",
+        )
     loader = _find_loader(auth.auth_type)
+    options = loader.get_options()
+    if auth.auth_type == _MULTIFACTOR:
+        for method in _find_method_loaders(cast(list[str], auth.values[_METHODS])):
+            options += method.get_options()
     # Asked before the plugin, whose own complaint names just one, and not by its name.
-    missing = [
-        opt.dest
-        for opt in loader.get_options()
-        if opt.required and auth.values.get(opt.dest) in (None, "")
-    ]
+    needed = (opt.dest for opt in options if opt.required or opt.dest in _ALWAYS_NEEDED)
+    missing = [name for name in dict.fromkeys(needed) if auth.values.get(name) in (None, "")]
     if missing:
         raise ConfigurationError(
             missing[0],
             None,
             f"auth_type = {auth.auth_type} needs {' and '.join(missing)} in [{auth.section}]",
         )
-    try:
-        return loader.load_from_options_getter(lambda opt: auth.values.get(opt.dest))
-    except exceptions.AuthPluginException as exc:
+    if auth.values.get(_ASKS_FOR_A_CODE):
         raise ConfigurationError(
-            "auth_type", auth.auth_type, f"correct its options in [{auth.section}]: {exc}"
-        ) from exc
+            _ASKS_FOR_A_CODE,
+            auth.values[_ASKS_FOR_A_CODE],
+            "remove it: the plugin would ask for the code at the service's terminal",
+        )
+    try:
+        return loader.load_from_options(**_read_arguments(loader, options, auth.values))
+    except Exception as error:  # noqa: BLE001 - a loader may raise anything
+        # Only keystoneauth1's and Python's own words are known to quote no value.
+        quotable = isinstance(error, exceptions.ClientException | TypeError)
+        raise ConfigurationError(
+            "auth_type",
+            auth.auth_type,
+            f"correct its options in [{auth.section}]: "
+            f"{error if quotable else type(error).__name__}",
+        ) from (error if quotable else None)
+
+
+def _read_arguments(
+    loader: BaseLoader[BaseAuthPlugin], options: Sequence[Opt], values: Mapping[str, object]
+) -> dict[str, object]:
+    """Return what the loader is called with: None for what is unset, but where that does harm.
+
+    keystoneauth1 passes None for every unset option, also where its plugin has a default of its
+    own: `access_token_type` of the v3oidc plugins, which then find no token.
+    """
+    parameters = inspect.signature(loader.plugin_class).parameters
+    arguments: dict[str, object] = {}
+    for opt in options:
+        value = values.get(opt.dest)
+        parameter = parameters.get(opt.dest)
+        has_default = parameter is not None and parameter.default not in (parameter.empty, None)
+        if value is not None or not has_default:
+            arguments[opt.dest] = value
+    return arguments
+
+
+def _find_loader(auth_type: str) -> BaseLoader[BaseAuthPlugin]:
+    """Return a new loader of the plugin that is installed under this name.
+
+    A new one, as that of `v3multifactor` remembers the methods it has loaded.
+
+    Raises ConfigurationError if there is none, or it can't be used here.
+    """
+    loader = _find_loader_class(auth_type)()
+    if not loader.available:
+        raise ConfigurationError("auth_type", auth_type, _INSTALL)
+    return loader
 
 
 @functools.cache
-def _find_loader(auth_type: str) -> BaseLoader[BaseAuthPlugin]:
-    """Return the loader that is installed under this name.
+def _find_loader_class(auth_type: str) -> Callable[[], BaseLoader[BaseAuthPlugin]]:
+    """Return the class that is installed under this name.
 
     Not by way of stevedore, as keystoneauth1 does it: that reads what is installed far more
     slowly wherever it can't keep a cache of it in the home directory.
@@ -147,12 +237,11 @@ def _find_loader(auth_type: str) -> BaseLoader[BaseAuthPlugin]:
             f"write {' or '.join(near)}" if near else f"write one of {', '.join(names)}",
         )
     try:
-        loader: BaseLoader[BaseAuthPlugin] = next(iter(found)).load()()
+        found_class: Callable[[], BaseLoader[BaseAuthPlugin]] = next(iter(found)).load()
+        found_class()
     except Exception as error:
         # Importing it may fail in any way where one of its libraries is missing.
         raise ConfigurationError(
             "auth_type", auth_type, f"{_INSTALL} ({type(error).__name__}: {error})"
         ) from error
-    if not loader.available:
-        raise ConfigurationError("auth_type", auth_type, _INSTALL)
-    return loader
+    return found_class

@@ -74,13 +74,15 @@ IDENTITY_OPTIONS: tuple[cfg.Opt, ...] = (
     StrOpt(
         "certfile",
         help="PEM file with the certificate shown to the identity service (mutual TLS); it may "
-        "hold the private key as well.",
+        "hold the private key as well, which must not be encrypted.",
     ),
     StrOpt("keyfile", help="PEM file with the private key of certfile, where it is a file apart."),
     StrOpt(
         "cafile",
-        help="PEM file with the certificate authorities trusted for the identity service. Unset "
-        "uses the system's.",
+        help="PEM file with the certificate authorities trusted for the identity service, or a "
+        "directory of them (`openssl rehash`); read at start as well. Unset uses the file that "
+        "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names, else the system's (OpenSSL's default store), "
+        "else those of the package certifi where the system has none.",
     ),
     BoolOpt(
         "insecure",
@@ -304,12 +306,13 @@ CACHE_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     StrOpt(
         "memcache_tls_cafile",
-        help="PEM file with the certificate authorities trusted for memcached. Unset uses the "
-        "system's.",
+        help="PEM file with the certificate authorities trusted for memcached, or a directory of "
+        "them (`openssl rehash`). Unset uses the system's (OpenSSL's default store).",
     ),
     StrOpt(
         "memcache_tls_certfile",
-        help="PEM file with the certificate shown to memcached; it may hold the key as well.",
+        help="PEM file with the certificate shown to memcached; it may hold the key as well, "
+        "which must not be encrypted.",
     ),
     StrOpt(
         "memcache_tls_keyfile",

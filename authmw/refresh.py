@@ -140,6 +140,11 @@ class _Loop:
             else:
                 self._thread, self._lacks_thread = thread, False
 
+    def start_if_planned(self) -> None:
+        """Start the thread, unless there is nothing to do before somebody wakes it."""
+        if self.pause_seconds is not None:
+            self.start()
+
     def wake(self) -> None:
         self._wake.set()
 
@@ -252,13 +257,13 @@ class Refresher:
             with crew.first_round:
                 if not crew.is_under_way:
                     for loop in crew.loops:
-                        loop.start()
+                        loop.start_if_planned()
                     for loop in crew.awaited:
                         loop.reload_if_due()
                     crew.is_under_way = True
         else:
             for loop in crew.loops:
-                loop.start()
+                loop.start_if_planned()
                 self._reload_if_due(loop, patience=_PATIENCE_SECONDS)
         seconds_left = min(loop.plan.seconds_left for loop in crew.loops) + _PATIENCE_SECONDS
         now = self._clock()
@@ -275,8 +280,11 @@ class Refresher:
     def wake(self, refreshable: Refreshable) -> None:
         """Have a refreshable look at once whether it is due, as something has changed."""
         for loop in self._crew.get().loops:
-            if loop.refreshable is refreshable:
+            if loop.refreshable is refreshable and not loop.is_closed:
+                loop.start()
                 loop.wake()
+        # Should the thread not run, a request is to notice.
+        self.overdue_at = min(self.overdue_at, self._clock() + _PATIENCE_SECONDS)
 
     def _reload_if_due(self, loop: _Loop, *, patience: float) -> None:
         if loop.plan.seconds_left > -patience and not loop.is_late:

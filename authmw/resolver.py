@@ -75,7 +75,7 @@ class Resolver:
         # Read first: a change that comes meanwhile then causes one more look, not one less.
         generation = self._revalidation.generation
         try:
-            self._revalidation.verify(entry.value, now)
+            self._revalidation.verify_remembered(entry.value, now)
         except InvalidToken:
             self._memory.discard(token)
             raise
@@ -107,7 +107,6 @@ class Resolver:
         generation = self._revalidation.generation
         try:
             validated = self._validator.validate(token, strength, now, known)
-            # An answer may come from a cache, and be older than the revocation.
             self._revalidation.verify(validated, now)
         except InvalidToken as refusal:
             self._refusals.remember(key, refusal, now)

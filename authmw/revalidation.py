@@ -35,20 +35,28 @@ class Revalidation:
         return self._revocations.generation + self._keys.generation
 
     def verify(self, token: Token, now: float) -> None:
-        """Judge a token that was good when it was validated.
+        """Judge a token that was validated just now.
 
         Raises:
             InvalidToken: (revoked) an event covers it; (bad_signature) its key was removed.
-            IdentityUnavailable: what would decide is not known any more.
+            IdentityUnavailable: it is signed, and what would decide is not known any more.
         """
+        # An answer may come from a cache, and be older than the revocation.
         self._revocations.verify_not_revoked(token)
         if token.signed_by is not None:
             self._revocations.verify_decidable(token, now)
             self._verify_key(token.signed_by, now)
-        elif token.answered_at < self._revocations.complete_from:
+
+    def verify_remembered(self, token: Token, now: float) -> None:
+        """Judge a token that was good when it was validated; raises as `verify` does.
+
+        For a token that the identity service answered for, all events made since must be known.
+        """
+        self.verify(token, now)
+        if token.signed_by is None and token.answered_at < self._revocations.complete_from:
             raise IdentityUnavailable(
-                "revocation events were dropped that came after the identity service was "
-                "asked about this token"
+                "revocation events were dropped that came after the identity service was asked "
+                "about this token"
             )
 
     def _verify_key(self, thumbprint: str, now: float) -> None:

@@ -25,6 +25,28 @@ class Authority:
         self.cafile = directory / f"{name}.pem"
         self.cafile.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
+    def encrypt_key_of(self, host: str) -> tuple[Path, Path, Path]:
+        """Write the key of `host` again, encrypted; `server_context` made it.
+
+        Returns the certificate, the encrypted key, and a file with both.
+        """
+        made = self._directory / f"{self._name}-{host}.pem"
+        key = serialization.load_pem_private_key(made.read_bytes(), None)
+        encrypted = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"password"),
+        )
+        certificate = x509.load_pem_x509_certificate(made.read_bytes()).public_bytes(
+            serialization.Encoding.PEM
+        )
+        paths = [made.with_suffix(f".{kind}.pem") for kind in ("certificate", "key", "both")]
+        for path, content in zip(
+            paths, (certificate, encrypted, certificate + encrypted), strict=True
+        ):
+            path.write_bytes(content)
+        return paths[0], paths[1], paths[2]
+
     def server_context(self, host: str) -> ssl.SSLContext:
         """Return the context of a server that calls itself `host`."""
         key = ec.generate_private_key(ec.SECP256R1())

@@ -208,7 +208,7 @@ class MisbehavingIdentity:
         if seen.stage is Stage.AUTHENTICATION:
             number = self.count(Stage.AUTHENTICATION)
             return answer(
-                201, {"token": self._own_token()}, headers={"X-Subject-Token": f"own-{number}"}
+                201, {"token": self.own_token()}, headers={"X-Subject-Token": f"own-{number}"}
             )
         if seen.stage is Stage.VALIDATION:
             return answer(200, {"token": TOKEN_BODY})
@@ -221,7 +221,8 @@ class MisbehavingIdentity:
             return answer(200, {"version": version}, headers=headers)
         return answer(300, {"versions": {"values": [version]}}, headers=headers)
 
-    def _own_token(self) -> dict[str, object]:
+    def own_token(self) -> dict[str, object]:
+        """Return the body of a token of ours, as of now."""
         endpoint = {"interface": "internal", "region": "RegionOne", "region_id": "RegionOne"}
         service = {"type": "identity", "endpoints": [{**endpoint, "url": f"{self.url}/v3"}]}
         expiry = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)

@@ -553,12 +553,28 @@ def test_certificate_that_does_not_fit_is_an_outage(
     assert identity.seen == []
 
 
-def test_missing_cafile_is_an_outage_that_names_it(tmp_path: Path) -> None:
+def test_cafile_that_went_missing_is_an_outage_that_names_it(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.pem")
     client = client_for("https://localhost:1", cafile=missing)
     with outage(Outcome.FILE_UNREADABLE) as raised:
         client.fetch_token(TOKEN)
     assert missing in str(raised.value)
+
+
+@pytest.mark.parametrize("is_apart", [False, True])
+def test_key_that_was_replaced_by_an_encrypted_one_is_an_outage_that_says_so(
+    authority: Authority,
+    is_apart: bool,  # noqa: FBT001
+) -> None:
+    tls = authority.server_context("localhost")
+    authority.server_context("swift")
+    certificate, key, both = map(str, authority.encrypt_key_of("swift"))
+    files = {"certfile": certificate, "keyfile": key} if is_apart else {"certfile": both}
+    with MisbehavingIdentity(tls=tls).served() as identity:
+        client = client_for(identity.url, cafile=str(authority.cafile), **files)
+        with outage(Outcome.TLS) as raised:
+            client.fetch_token(TOKEN)
+    assert "key is encrypted" in str(raised.value)
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")

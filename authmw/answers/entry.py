@@ -100,7 +100,9 @@ def parse_entry(entry: bytes) -> TokenEntry:
             raise CacheError("an entry has members of odd types")
         form = CatalogForm(members["catalog"])
         catalog = _unpack_catalog(form, segment)
-    except (KeyError, TypeError, ValueError, RecursionError, zlib.error) as error:
+    except CacheError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever bytes the cache held
         # `from None`: the error may hold the whole document.
         raise CacheError(f"an entry can't be read: {type(error).__name__}") from None
     return TokenEntry(

@@ -6,8 +6,9 @@ all the same as no entry, and end here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -115,20 +116,21 @@ class SharedCache:
     def _read(self, keys: Sequence[str]) -> tuple[bytes | None, bool]:
         """Return the entry, if there is one, and whether the cache answered."""
         for shelf, key in zip(self._shelves, keys, strict=True):
-            try:
+            answered = False
+            with self._reported():
                 sealed = self._cache.get(key)
-            except CacheError as fault:
-                self._faults.report(fault)
+                answered = True
+                if sealed is not None:
+                    return shelf.open(key, sealed), True
+            if not answered:
                 return None, False
-            if sealed is None:
-                continue
-            try:
-                return shelf.open(key, sealed), True
-            except CacheError as fault:
-                self._faults.report(fault)
         return None, True
 
     def _write(self, key: str, entry: bytes, ttl_seconds: int) -> None:
+        with self._reported():
+            self._seal_and_set(key, entry, ttl_seconds)
+
+    def _seal_and_set(self, key: str, entry: bytes, ttl_seconds: int) -> None:
         sealed = self._shelves[0].seal(key, entry)
         if len(sealed) > MAX_VALUE_BYTES:
             if not self._told_of_size:
@@ -140,15 +142,20 @@ class SharedCache:
                     MAX_VALUE_BYTES,
                 )
             return
-        try:
-            self._cache.set(key, sealed, ttl_seconds)
-        except CacheError as fault:
-            self._faults.report(fault)
+        self._cache.set(key, sealed, ttl_seconds)
 
     def _delete(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            try:
+        with self._reported():
+            for key in keys:
                 self._cache.delete(key)
-            except CacheError as fault:
-                self._faults.report(fault)
-                return
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Report whatever is raised inside, and go on: no request fails with its cache."""
+        try:
+            yield
+        except CacheError as fault:
+            self._faults.report(fault)
+        except Exception as error:  # noqa: BLE001 - a cache, its client or its hash may be broken
+            # The error's text is left out: it may quote a key or an entry.
+            self._faults.report(CacheError(f"it raised {type(error).__name__}"))

@@ -1,14 +1,17 @@
 """A circuit breaker: while the identity endpoint does not answer, nobody waits for it.
 
-                 outages in a row                  the probe fails
-        closed -------------------> in doubt ---------------------> open
-          ^                             |                            | pause over:
-          |<-- the probe succeeds ------'                            v one probe
-          `<-------------------------- the probe succeeds -------- probing
+                     outage                       the probe fails
+        closed -----------------> in doubt -----------------------> open
+          ^                          |                               | pause over:
+          |<-- the probe succeeds ---'                               v one probe
+          `<----------------------------- the probe succeeds ----- probing
 
 Outages alone open nothing, since a client can cause them at will with tokens that make the
-endpoint stumble. They cast doubt, and then one request first asks a question that carries
-no client's token. Only if that fails too, requests fail fast for a moment.
+endpoint stumble. They cast doubt, and then a question that carries no client's token is asked.
+Only if that fails too, requests fail fast until such a question is answered.
+
+Probes are made in the background (`authmw.identity.outage_watch`). Where nothing runs there, or
+not in time, a request probes: after several outages in a row, and when the pause is long over.
 
 No I/O and no clock in here: whoever asks reports what came of it.
 """
@@ -29,6 +32,11 @@ THRESHOLD = 3
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0
 
+# While it is closed probes are this far apart, whatever clients provoke.
+SHORTEST_PAUSE_SECONDS = 1.0
+# A probe that has not ended by then was begun by a thread that stands still.
+_LONGEST_PROBE_SECONDS = 60.0
+
 # Of each pause, this part at most is left out at random, so that processes that were cut
 # off together don't probe together.
 _JITTERED_PART = 0.25
@@ -47,7 +55,9 @@ class Breaker:
     Its lock is held for a few assignments, never while somebody asks.
 
     Args:
-        threshold: so many outages in a row cast doubt.
+        threshold: after so many outages in a row a request probes, if nothing else does.
+        patience_seconds: how late a probe in the background may be before a request makes it;
+            0: there is nothing in the background.
         first_pause_seconds: how long requests fail fast after the first failed probe; each
             further one doubles it.
         longest_pause_seconds: what it doubles up to.
@@ -58,18 +68,23 @@ class Breaker:
         self,
         *,
         threshold: int = THRESHOLD,
+        patience_seconds: float = 0.0,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
         longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
         jitter: Callable[[], float] | None = None,
     ) -> None:
         self._threshold = threshold
+        self._patience_seconds = patience_seconds
         self._first_pause_seconds = first_pause_seconds
         self._longest_pause_seconds = longest_pause_seconds
         # Nothing secret depends on it. A generator of our own leaves that of the app alone.
         self._jitter = jitter or random.Random().random  # noqa: S311
         self._lock = threading.Lock()
         self._outages = 0  # in a row, while closed
+        self._is_in_doubt = False
         self._is_probing = False
+        self._probe_at = math.inf
+        self._probed_at = -math.inf
         self._failed_probes = 0  # in a row; the breaker is open if there are any
         self._paused_at = 0.0
         self._pause_seconds = 0.0
@@ -92,21 +107,66 @@ class Breaker:
             return False
         with self._lock:
             if not self.is_open:
-                if self._outages < self._threshold or self._is_probing:
+                is_awaited = 0 < self._patience_seconds > now - self._probe_at
+                if self._outages < self._threshold or self._is_probing or is_awaited:
                     return False
             else:
                 remaining = self._remaining_seconds(now)
-                if remaining > 0 or self._is_probing:
-                    raise Outage(Outcome.BREAKER_OPEN, retry_after=max(1, math.ceil(remaining)))
-            self._is_probing = True
+                if remaining > -self._patience_seconds or self._is_probing:
+                    raise Outage(
+                        Outcome.BREAKER_OPEN, retry_after=max(1, math.ceil(max(remaining, 0)))
+                    )
+            self._begin_probe(now)
             return True
 
-    def record(self, health: Health) -> None:
-        """Note what came of a question that was no probe; an open breaker it can't close."""
-        if health is Health.UNKNOWN or (health is Health.ANSWERS and not self._outages):
-            return
+    @property
+    def probe_at(self) -> float:
+        """When the next probe is due, by the clock that every call gets; infinity: never."""
+        return self._probe_at
+
+    def begin_probe(self, now: float) -> bool:
+        """Return whether to probe in the background; the caller then does, calls `conclude`."""
         with self._lock:
-            self._outages = 0 if health is Health.ANSWERS else self._outages + 1
+            if self._is_probing or not (self.is_open or self._is_in_doubt):
+                return False
+            self._begin_probe(now)
+            return True
+
+    def _begin_probe(self, now: float) -> None:
+        self._is_probing = True
+        self._probed_at = now
+        self._probe_at = now + _LONGEST_PROBE_SECONDS
+
+    def record(self, health: Health, now: float) -> bool:
+        """Note what came of a question that was no probe; an open breaker it can't close.
+
+        Returns whether that casts doubt where there was none: a probe is due.
+        """
+        if health is Health.UNKNOWN or (health is Health.ANSWERS and not self._is_in_doubt):
+            return False
+        with self._lock:
+            if health is Health.ANSWERS:
+                self._outages, self._is_in_doubt = 0, False
+                if not self.is_open and not self._is_probing:
+                    self._probe_at = math.inf
+                return False
+            self._outages += 1
+            return self._doubt(now)
+
+    def suspect(self, now: float) -> bool:
+        """Note that a question in the background failed; returns as `record` does."""
+        with self._lock:
+            return self._doubt(now)
+
+    def _doubt(self, now: float) -> bool:
+        if self._is_in_doubt or self.is_open:
+            return False
+        self._is_in_doubt = True
+        if not self._is_probing:
+            earliest = self._probed_at + SHORTEST_PAUSE_SECONDS
+            # Not later than from now, should the clock have been set back.
+            self._probe_at = min(max(now, earliest), now + SHORTEST_PAUSE_SECONDS)
+        return True
 
     def conclude(self, health: Health | None, now: float) -> Change | None:
         """Note what came of the probe that `admit` asked for, and let others probe.
@@ -118,19 +178,26 @@ class Breaker:
         with self._lock:
             self._is_probing = False
             was_open = self.is_open
-            if health is Health.ANSWERS:
-                self._outages = self._failed_probes = 0
-                return Change.CLOSED if was_open else None
             if health is None:
+                self._probe_at = now + SHORTEST_PAUSE_SECONDS
                 return None
-            if not was_open and (health is Health.UNKNOWN or self._outages < self._threshold):
-                # It could not find out, or meanwhile somebody got an answer.
-                self._outages = 0
+            # Without doubt somebody got an answer meanwhile.
+            if not was_open and (health is not Health.FAILS or not self._is_in_doubt):
+                self._reset()
                 return None
+            if health is Health.ANSWERS:
+                self._reset()
+                return Change.CLOSED
             self._pause_seconds = self._next_pause_seconds()
             self._paused_at = now
+            self._probe_at = now + self._pause_seconds
             self._failed_probes += 1
             return None if was_open else Change.OPENED
+
+    def _reset(self) -> None:
+        self._outages = self._failed_probes = 0
+        self._is_in_doubt = False
+        self._probe_at = math.inf
 
     def _next_pause_seconds(self) -> float:
         # The exponent is bounded too: an outage may last for days.
@@ -140,5 +207,5 @@ class Breaker:
     def _remaining_seconds(self, now: float) -> float:
         # A wall clock that was set back must not make the pause longer.
         if now < self._paused_at:
-            return 0.0
+            return -math.inf
         return self._paused_at + self._pause_seconds - now

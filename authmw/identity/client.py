@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -27,6 +28,7 @@ from authmw.identity.judgement import judge, outage_of
 from authmw.identity.outage import Outage
 from authmw.identity.outcome_row import Health, Verdict
 from authmw.identity.outcomes import Outcome
+from authmw.identity.renewal_limit import Doubt
 from authmw.process import PerProcess
 
 if TYPE_CHECKING:
@@ -69,8 +71,34 @@ class IdentityClient:
             auth_plugin if callable(auth_plugin) else functools.partial(_same, auth_plugin)
         )
         self._opened = PerProcess(self._open)
-        self._breaker = PerProcess(Breaker)
+        self._patience_seconds = 0.0
+        self._wake: Callable[[], None] = _do_nothing
+        self._breaker = PerProcess(lambda: Breaker(patience_seconds=self._patience_seconds))
         self._authenticate_uri = PerProcess(AuthenticateUri)
+
+    def probe_in_background(self, wake: Callable[[], None], *, patience_seconds: float) -> None:
+        """Leave probes to an `OutageWatch`; to be called before the first question.
+
+        Args:
+            wake: called when a probe is due, so that `probe_if_wanted` is called before long.
+            patience_seconds: how late that may be before a request probes.
+        """
+        self._wake = wake
+        self._patience_seconds = patience_seconds
+
+    def probe_at(self) -> float:
+        """Return when a probe is due, in epoch seconds; infinity: none is wanted."""
+        return self._breaker.get().probe_at
+
+    def probe_if_wanted(self) -> None:
+        """Have our own token validated, and note what came of it; never raises.
+
+        Nothing is logged but a change: an outage may last for days.
+        """
+        breaker = self._breaker.get()
+        if breaker.begin_probe(self._clock()):
+            with contextlib.suppress(Outage), deadline(self._settings.identity_deadline):
+                self._probe(breaker, self._only_outages)
 
     def fetch_token(
         self, token: str, *, allow_expired: bool = False, request_id: str | None = None
@@ -107,7 +135,8 @@ class IdentityClient:
 
         Who asks does so at intervals and says in the log what comes of it; here nothing is
         logged. The circuit breaker has no part in it: it would keep such a question from
-        finding out that the endpoint is back, and its outcome says little about validations.
+        finding out that the endpoint is back, and its outcome says little about validations:
+        a failure only has the background probe find out more.
 
         Args:
             path: below the version, with a leading slash: "/OS-REVOKE/events".
@@ -115,27 +144,49 @@ class IdentityClient:
 
         Raises IdentityUnavailable for everything but status 200 and a JSON object.
         """
-        with deadline(self._settings.identity_deadline), self._only_outages():
-            response = self._opened.get().ask(_with_query(path, urlencode(query)), {})
-            return parse_answer(response, judge(response, about_token=False))
+        try:
+            with deadline(self._settings.identity_deadline), self._only_outages():
+                response = self._opened.get().ask(_with_query(path, urlencode(query)), {})
+                return parse_answer(response, judge(response, about_token=False))
+        except Outage as outage:
+            fails = outage.outcome.value.health is Health.FAILS
+            if fails and self._breaker.get().suspect(self._clock()):
+                self._wake()
+            raise
 
     def fetch_own_token(self, *, refused: str | None = None) -> str | None:
         """Return our own token, for calls in our own name; nothing is sent while it is good.
 
         Args:
-            refused: a token of ours that was not accepted, and is not to be returned again.
+            refused: a token of ours that another service did not accept; it is replaced, unless
+                one was replaced for that reason a moment ago.
 
         Returns None without an auth plugin, or with one whose credentials are no token.
         Raises IdentityUnavailable if there is none to be had.
         """
         if self._plugin.get() is None:
             return None
-        with deadline(self._settings.identity_deadline), self._logged_outages():
-            session = self._opened.get()
-            credentials = session.authenticate()
-            if refused is not None and credentials.get("X-Auth-Token") == refused:
-                credentials = session.authenticate_again(credentials) or credentials
-            return credentials.get("X-Auth-Token")
+        breaker = self._breaker.get()
+        with deadline(self._settings.identity_deadline):
+            if not self._holds_own_token():
+                self._admit(breaker)
+            try:
+                with self._logged_outages():
+                    session = self._opened.get()
+                    credentials = session.authenticate()
+                    # In an outage the token that we have is better than none.
+                    is_refused = refused is not None and credentials.get("X-Auth-Token") == refused
+                    if is_refused and not breaker.is_open:
+                        others = session.authenticate_again(credentials, Doubt.REFUSED_ELSEWHERE)
+                        credentials = others or credentials
+                    return credentials.get("X-Auth-Token")
+            except Outage as outage:
+                self._record(breaker, outage.outcome.value.health)
+                raise
+
+    def _holds_own_token(self) -> bool:
+        with self._logged_outages():
+            return self._opened.get().holds_token()
 
     def authenticate_uri(self) -> str | None:
         """Return where a client gets a token: what WWW-Authenticate says.
@@ -166,21 +217,29 @@ class IdentityClient:
         """
         breaker = self._breaker.get()
         with deadline(self._settings.identity_deadline):
-            while breaker.admit(self._clock()):
-                self._probe(breaker)
+            self._admit(breaker)
             try:
                 with self._logged_outages():
                     response = self._opened.get().ask(path, headers)
                     where = self._judge_token(response)
                     body = parse_token(parse_object(response, where), where)
             except InvalidToken:
-                breaker.record(Health.ANSWERS)
+                self._record(breaker, Health.ANSWERS)
                 raise
             except Outage as outage:
-                breaker.record(outage.outcome.value.health)
+                self._record(breaker, outage.outcome.value.health)
                 raise
-        breaker.record(Health.ANSWERS)
+        self._record(breaker, Health.ANSWERS)
         return body
+
+    def _admit(self, breaker: Breaker) -> None:
+        """Raise Outage if the endpoint is known not to answer."""
+        while breaker.admit(self._clock()):
+            self._probe(breaker, self._logged_outages)
+
+    def _record(self, breaker: Breaker, health: Health) -> None:
+        if breaker.record(health, self._clock()):
+            self._wake()
 
     def _judge_token(self, response: Response) -> str:
         """Judge an answer about a token; where it may be about us as well, find that out."""
@@ -196,12 +255,14 @@ class IdentityClient:
         response = self._opened.get().ask_about_ourselves()
         parse_object(response, judge(response, about_token=False))
 
-    def _probe(self, breaker: Breaker) -> None:
+    def _probe(
+        self, breaker: Breaker, only_outages: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         """Find out for everybody whether the endpoint answers; raises Outage if it does not."""
         health = None  # stays so if this thread is told to end
         detail = ""
         try:
-            with self._logged_outages():
+            with only_outages():
                 self._ask_about_ourselves()
             health = Health.ANSWERS
         except Outage as outage:
@@ -269,6 +330,10 @@ def _log_change(change: Change | None, detail: str) -> None:
 
 def _with_query(path: str, query: str) -> str:
     return f"{path}?{query}" if query else path
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _same(plugin: BaseAuthPlugin | None) -> BaseAuthPlugin | None:

@@ -9,6 +9,7 @@ from authmw.errors import IdentityUnavailable
 from authmw.identity.deadline import DeadlineExceeded, deadline
 from authmw.keys.jwks_uri import FetchedDocument
 from authmw.process import PerProcess
+from authmw.tls_files import verify_tls_files
 
 if TYPE_CHECKING:
     import requests
@@ -21,9 +22,13 @@ class DocumentFetcher:
 
     Args:
         settings: TLS, time-outs and `identity_deadline`.
+
+    Raises:
+        ConfigurationError: a file that `cafile`, `certfile` or `keyfile` names can't be used.
     """
 
     def __init__(self, settings: Settings) -> None:
+        verify_tls_files(settings)
         self._settings = settings
         self._verify = False if settings.insecure else settings.cafile or True
         self._session = PerProcess(self._open)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import requests
 from keystoneauth1.adapter import Adapter
+from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.plugin import AUTH_INTERFACE
 from keystoneauth1.session import Session
 
@@ -23,6 +24,7 @@ from authmw.identity.answer import ACCESS_RULES
 from authmw.identity.deadline import DeadlineExceeded, remaining_seconds
 from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
+from authmw.identity.renewal_limit import Doubt, RenewalLimit
 from authmw.identity.transport import MAX_REDIRECTS, DeadlineAdapter
 
 if TYPE_CHECKING:
@@ -59,26 +61,37 @@ class IdentitySession:
             version=_VERSION,
         )
         self._authenticating = threading.Lock()
+        self._limit = RenewalLimit()
 
     def authenticate(self) -> dict[str, str]:
         """Return the headers that carry our own credentials; asks for a token if needed."""
         with self._one_at_a_time():
             return self._read_headers()
 
-    def authenticate_again(self, refused: Mapping[str, str]) -> dict[str, str] | None:
-        """Replace credentials that were refused.
+    def holds_token(self) -> bool:
+        """Tell whether `authenticate` needs to send nothing."""
+        if not isinstance(self._plugin, BaseIdentityPlugin):
+            return True
+        held = self._plugin.auth_ref
+        return held is not None and not held.will_expire_soon(self._plugin.MIN_TOKEN_LIFE_SECONDS)
+
+    def authenticate_again(self, refused: Mapping[str, str], doubt: Doubt) -> dict[str, str] | None:
+        """Replace credentials that were refused, unless that was done a moment ago.
 
         Args:
             refused: what `authenticate` returned.
+            doubt: who refused them.
 
         Returns new headers, also if another thread got them meanwhile; None if the plugin
-        has no way to get others.
+        has no way to get others, or did not get them long enough ago.
         """
         with self._one_at_a_time():
             current = self._read_headers()
             if current != refused:
                 return current
-            return self._read_headers() if self._plugin.invalidate() else None
+            if not self._limit.allows(doubt) or not self._plugin.invalidate():
+                return None
+            return self._read_headers()
 
     def find_endpoint(self) -> str:
         """Return the version 3 identity endpoint, without a slash at the end.
@@ -93,8 +106,12 @@ class IdentitySession:
         return endpoint.rstrip("/")
 
     def forget_endpoint(self) -> None:
-        """Make the next request ask for a new token of ours, and with it a new catalog."""
-        self._plugin.invalidate()
+        """Make the next request ask for a new token of ours, and with it a new catalog.
+
+        Not more often than `Doubt.ENDPOINT_LOST` allows.
+        """
+        if self._limit.allows(Doubt.ENDPOINT_LOST):
+            self._plugin.invalidate()
 
     def discover_authenticate_uri(self) -> str | None:
         """Return where clients get tokens, by discovery at the plugin's `auth_url`."""
@@ -134,7 +151,7 @@ class IdentitySession:
         endpoint = self.find_endpoint()
         response = self._get(endpoint, *make_question(credentials), credentials)
         if response.status_code == 401:
-            others = self.authenticate_again(credentials)
+            others = self.authenticate_again(credentials, Doubt.REFUSED)
             if others is not None:
                 response = self._get(endpoint, *make_question(others), others)
         return response
@@ -193,6 +210,7 @@ def open_requests_session(settings: Settings) -> requests.Session:
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     session.auth = _add_nothing
     session.headers["Accept-Encoding"] = "identity"
+    session.headers["Accept"] = "application/json"
     return session
 
 

@@ -26,6 +26,7 @@ from urllib3.util.ssl_ import resolve_cert_reqs
 from urllib3.util.ssltransport import SSLTransport
 
 from authmw.identity.deadline import DeadlineExceeded, bounded, remaining_seconds
+from authmw.tls_files import refuse_encrypted_key
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -119,6 +120,15 @@ class DeadlineTlsContext(ssl.SSLContext):
         """Do the handshake; returns the connection, which urllib3 takes for a TLS socket."""
         return SSLTransport(sock, self, server_hostname)
 
+    def load_cert_chain(  # type: ignore[override]
+        self, certfile: str, keyfile: str | None = None
+    ) -> None:
+        """Load a certificate and its key; no passphrase is asked for.
+
+        The files were checked at start, but may be others when a connection is made.
+        """
+        refuse_encrypted_key(self, certfile, keyfile)
+
 
 def make_tls_context(*, verify: bool) -> DeadlineTlsContext:
     """Return a context without certificates: urllib3 loads those of each connection."""
@@ -150,6 +160,8 @@ class DeadlineHTTPSConnection(HTTPSConnection):
         if self.ssl_context is None:
             verify = resolve_cert_reqs(self.cert_reqs) != ssl.CERT_NONE
             self.ssl_context = make_tls_context(verify=verify)
+            if verify and not (self.ca_certs or self.ca_cert_dir or self.ca_cert_data):
+                self.ssl_context.load_default_certs()
         super().connect()
 
 

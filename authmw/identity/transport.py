@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import SSLError
 from urllib3.poolmanager import PoolManager
 
 from authmw.identity.deadline import DeadlineExceeded, bounded, remaining_seconds
@@ -31,6 +32,7 @@ from authmw.identity.sockets import (
     DeadlineHTTPSConnectionPool,
     make_tls_context,
 )
+from authmw.tls_files import has_system_authorities
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -76,6 +78,13 @@ class DeadlineAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         _use_deadline_pools(manager)
         return manager
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Trust the system's authorities where neither `cafile` nor the environment names any."""
+        super().cert_verify(conn, url, verify, cert)
+        # requests has named certifi's, which stay where a system has none.
+        if verify is True and has_system_authorities():
+            conn.ca_certs = None
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Send one request and read the whole answer; see `HTTPAdapter.send`.
@@ -209,6 +218,6 @@ def _explain(error: Exception) -> str:
         if inner is None:
             break
         reason = inner
-    if isinstance(reason, OSError):
+    if isinstance(reason, OSError | SSLError):
         return f"{type(reason).__name__}: {reason}"
     return type(reason).__name__

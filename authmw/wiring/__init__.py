@@ -19,11 +19,13 @@ from authmw.cors import CorsPolicy
 from authmw.flights import Flights
 from authmw.identity.client import IdentityClient
 from authmw.identity.endpoint_source import EndpointSource
+from authmw.identity.outage_watch import OutageWatch
 from authmw.refresh import Refresher
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
 from authmw.revocation.verdict import Revocations
 from authmw.settings import Settings, Validation
+from authmw.tls_files import verify_tls_files
 from authmw.token import Token
 from authmw.validation import Validator
 from authmw.validation.choice import ChoiceValidator
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 # Followers wait a little longer than a leader may take, so that they share its outcome.
 _FOLLOWER_PATIENCE_SECONDS = 2
+# How late a probe in the background may be before a request makes it.
+_PROBE_PATIENCE_SECONDS = 5
 
 
 @dataclass
@@ -85,6 +89,7 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
         ConfigurationError: an option is wrong.
     """
     settings = load_settings(conf)
+    verify_tls_files(settings)
     # Made once here for its complaints alone; each process then makes its own.
     load_auth_plugin(settings.auth)
     identity = IdentityClient(
@@ -93,6 +98,7 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time
         clock=clock,
     )
     refresher = Refresher(clock=clock)
+    watch_for_outages(identity, refresher)
     revocations = make_revocations(settings, identity, refresher)
     keys = _make_keys(settings, refresher)
     validator = StandInValidator(
@@ -130,6 +136,15 @@ def _make_keys(settings: Settings, refresher: Refresher) -> KeySource | None:
     keys = make_key_source(settings)
     refresher.add(keys)
     return keys
+
+
+def watch_for_outages(identity: IdentityClient, refresher: Refresher) -> None:
+    """Have the beginning and the end of an outage found out in the background."""
+    watch = OutageWatch(identity)
+    refresher.add(watch, in_background=True)
+    identity.probe_in_background(
+        functools.partial(refresher.wake, watch), patience_seconds=_PROBE_PATIENCE_SECONDS
+    )
 
 
 def _make_validator(

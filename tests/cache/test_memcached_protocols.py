@@ -359,7 +359,7 @@ def test_encrypted_key_is_refused_and_never_asked_for_at_the_terminal(tmp_path: 
         "memcache_tls_enabled": "true",
         "memcache_tls_certfile": str(path),
     }
-    with pytest.raises(ConfigurationError, match="unencrypted key"):
+    with pytest.raises(ConfigurationError, match=r"certfile = .* is encrypted"):
         open_memcached(make_settings(**options))
 
 

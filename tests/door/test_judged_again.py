@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,8 +12,6 @@ from authmw.testing.issuer import Issuer
 from authmw.testing.revocations import RevokedAttributes
 from tests.door.conftest import Protect, Protected
 from tests.door.test_revocation import wait_for
-
-PATIENCE_SECONDS = 10
 
 
 def has_status(protected: Protected, token: str, status: int) -> bool:
@@ -92,9 +89,8 @@ def test_more_events_than_fit_make_a_token_in_memory_503_like_one_that_is_not(
     assert protected.get(revoked).status_int == 200
     time.sleep(1.1)
     server.revoke(revoked)
-    time.sleep(1.1)
     overflow(server)
-    assert wait_for(lambda: not has_status(protected, revoked, 200))
+    assert wait_for(lambda: has_status(protected, revoked, 503))
     assert [protected.get(token).status_int for token in (revoked, unseen)] == [503, 503]
 
 
@@ -106,8 +102,7 @@ def test_remote_a_token_in_memory_is_asked_about_again_when_events_were_dropped(
     revoked, good = (server.issue("member", project="inventory") for _ in range(2))
     assert [protected.get(token).status_int for token in (revoked, good)] == [200, 200]
     time.sleep(1.1)
-    with_event: Any = server.revoke(revoked)
-    assert with_event is None
+    server.revoke(revoked)
     overflow(server)
     assert wait_for(lambda: has_status(protected, revoked, 401))
     assert protected.get(good).status_int == 200

@@ -27,7 +27,7 @@ def make_breaker(jitter: float = 0.0) -> Breaker:
 def cast_doubt(breaker: Breaker) -> None:
     for _ in range(3):
         assert not breaker.admit(0)
-        breaker.record(FAILS)
+        breaker.record(FAILS, 0)
 
 
 def make_open(jitter: float = 0.0) -> Breaker:
@@ -63,7 +63,7 @@ def remaining_pause(breaker: Breaker, now: float) -> int:
 def test_only_outages_in_a_row_cast_doubt(said: list[Health], doubtful: bool) -> None:  # noqa: FBT001
     breaker = make_breaker()
     for health in said:
-        breaker.record(health)
+        breaker.record(health, 0)
     assert breaker.admit(0) is doubtful
     assert not breaker.is_open
 
@@ -88,7 +88,7 @@ def test_doubt_that_an_answer_removed_is_not_revived_by_the_probe() -> None:
     breaker = make_breaker()
     cast_doubt(breaker)
     assert breaker.admit(0)
-    breaker.record(ANSWERS)
+    breaker.record(ANSWERS, 0)
     assert breaker.conclude(FAILS, 0) is None
     assert not breaker.is_open
     assert not breaker.admit(0)
@@ -122,7 +122,7 @@ def test_while_one_probes_an_open_breaker_the_others_fail_fast() -> None:
 def test_only_the_probe_closes() -> None:
     breaker = make_open()
     for health in Health:
-        breaker.record(health)
+        breaker.record(health, 0)
         assert remaining_pause(breaker, 0.5) == 1
     assert breaker.is_open
 

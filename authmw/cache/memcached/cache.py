@@ -59,16 +59,24 @@ class MemcachedCache:
         self._run(key, lambda connection: connection.delete(key))
 
     def _run(self, key: str, operation: Callable[[Connection], T]) -> T:
+        try:
+            return self._choose(key).run(operation)
+        except CacheError:
+            raise
+        except Exception as error:
+            raise CacheError(f"memcached can't be used ({type(error).__name__})") from error
+
+    def _choose(self, key: str) -> MemcachedServer:
         usable = [server for server in self._servers.get() if server.is_usable()]
         if not usable:
             raise CacheError("no memcached server answers")
-        server = usable[0] if len(usable) == 1 else max(usable, key=_weigher(key))
-        return server.run(operation)
+        return usable[0] if len(usable) == 1 else max(usable, key=_weigher(key))
 
 
 def _weigher(key: str) -> Callable[[MemcachedServer], bytes]:
     def weigh(server: MemcachedServer) -> bytes:
-        return hashlib.blake2b(f"{server.name} {key}".encode(), digest_size=8).digest()
+        # SHA-256, since hosts in FIPS mode refuse the faster BLAKE2.
+        return hashlib.sha256(f"{server.name} {key}".encode()).digest()
 
     return weigh
 

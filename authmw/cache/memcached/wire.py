@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import time
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 
 from authmw.cache.memcached.address import Address, TcpAddress, UnixAddress
 from authmw.errors import CacheError, ConfigurationError
+from authmw.tls_files import load_authorities, load_certificate
 
 # More than any entry of ours, and little enough to be thrown away.
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
@@ -161,24 +163,21 @@ def make_tls_context(
 
     Raises ConfigurationError naming the option whose file or ciphers can't be used.
     """
-    try:
-        context = ssl.create_default_context(cafile=cafile)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            "memcache_tls_cafile", cafile, f"name a readable PEM file of authorities ({error})"
-        ) from error
+    if cafile is not None:
+        load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "memcache_tls_cafile", cafile)
+    is_directory = cafile is not None and os.path.isdir(cafile)
+    context = ssl.create_default_context(
+        cafile=None if is_directory else cafile, capath=cafile if is_directory else None
+    )
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if certfile is not None:
-        try:
-            # Without a password of its own OpenSSL would ask for one at the terminal.
-            context.load_cert_chain(certfile, keyfile, password=b"")
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                "memcache_tls_certfile",
-                certfile,
-                "name a readable PEM file, with its unencrypted key in it or in "
-                f"memcache_tls_keyfile ({error})",
-            ) from error
+        load_certificate(
+            context,
+            certificate_option="memcache_tls_certfile",
+            certfile=certfile,
+            key_option="memcache_tls_keyfile",
+            keyfile=keyfile,
+        )
     if allowed_ciphers is not None:
         try:
             context.set_ciphers(allowed_ciphers)

@@ -1,0 +1,37 @@
+"""Finds out in the background that an outage begins and ends, so that no request waits for it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Probed(Protocol):
+    """What is watched: `IdentityClient`."""
+
+    def probe_at(self) -> float:
+        """Return when a probe is due, in epoch seconds; infinity: none is wanted."""
+
+    def probe_if_wanted(self) -> None:
+        """Have our own token validated, and note what came of it; never raises."""
+
+
+class OutageWatch:
+    """Probes the identity endpoint while an outage is suspected or known.
+
+    It is `Refreshable`, and idle as long as the endpoint answers.
+
+    Args:
+        probed: the client of the endpoint.
+    """
+
+    def __init__(self, probed: Probed) -> None:
+        self._probed = probed
+
+    @property
+    def reload_at(self) -> float:
+        """See `Refreshable`: when the next probe is due."""
+        return self._probed.probe_at()
+
+    def reload(self, now: float) -> None:  # noqa: ARG002 - the client has the same clock
+        """Probe once."""
+        self._probed.probe_if_wanted()
