@@ -6,13 +6,13 @@ it joins or starts a flight, and a validator does the work.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable
 
 from authmw.cache.memory import Entry, MemoryCache
 from authmw.cache.refusals import Refusals
 from authmw.checks.expiry import verify_not_expired
 from authmw.checks.token_string import verify_carriable
+from authmw.clock import wall_clock
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.flights import Flights
 from authmw.revocation.verdict import Revocations
@@ -42,7 +42,7 @@ class Resolver:
         revocations: Revocations,
         refusals: Refusals,
         max_token_size: int,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._memory = memory
         self._flights = flights

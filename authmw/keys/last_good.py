@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from authmw.clock import steady_clock
 from authmw.errors import IdentityUnavailable
 from authmw.jose.key_set import KeySet
 from authmw.process import PerProcess
@@ -97,7 +97,7 @@ class RateLimit:
     """
 
     def __init__(
-        self, interval_seconds: float, steady_clock: Callable[[], float] = time.monotonic
+        self, interval_seconds: float, steady_clock: Callable[[], float] = steady_clock
     ) -> None:
         self._steady_clock = steady_clock
         self._interval_seconds = interval_seconds
