@@ -54,7 +54,7 @@ def read_auth_options(lookup: Lookup) -> AuthOptions | None:
 
     Raises ConfigurationError for a plugin that is not installed, or a value of a wrong type.
     """
-    from keystoneauth1 import loading
+    from authmw.libraries import loading
 
     type_opt, section_opt = loading.get_auth_common_conf_options()
     section = lookup.read(section_opt) or GROUP
@@ -106,7 +106,7 @@ def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
     """
     if auth is None:
         return None
-    from keystoneauth1 import exceptions
+    from authmw.libraries import exceptions
 
     loader = _find_loader(auth.auth_type)
     # Asked before the plugin, whose own complaint names just one, and not by its name.
@@ -146,8 +146,11 @@ def _find_loader(auth_type: str) -> BaseLoader[BaseAuthPlugin]:
             auth_type,
             f"write {' or '.join(near)}" if near else f"write one of {', '.join(names)}",
         )
+    from authmw.libraries import importing_quietly
+
     try:
-        loader: BaseLoader[BaseAuthPlugin] = next(iter(found)).load()()
+        with importing_quietly():
+            loader: BaseLoader[BaseAuthPlugin] = next(iter(found)).load()()
     except Exception as error:
         # Importing it may fail in any way where one of its libraries is missing.
         raise ConfigurationError(

@@ -15,12 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from keystoneauth1 import exceptions
-from keystoneauth1.access import AccessInfoV3
-from keystoneauth1.identity.base import BaseIdentityPlugin
-from keystoneauth1.session import Session
-
 from authmw.errors import IdentityUnavailable
+from authmw.libraries import AccessInfoV3, BaseIdentityPlugin, Session, exceptions
 from authmw.token import Token
 
 FetchOwnToken = Callable[..., str | None]

@@ -561,7 +561,6 @@ def test_missing_cafile_is_an_outage_that_names_it(tmp_path: Path) -> None:
     assert missing in str(raised.value)
 
 
-@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_insecure_accepts_any_certificate(tmp_path: Path) -> None:
     tls = Authority(tmp_path, "stranger").server_context("elsewhere.example")
     with MisbehavingIdentity(tls=tls).served() as identity:

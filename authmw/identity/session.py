@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
-from keystoneauth1.adapter import Adapter
-from keystoneauth1.plugin import AUTH_INTERFACE
-from keystoneauth1.session import Session
 
 from authmw.identity.answer import ACCESS_RULES
 from authmw.identity.deadline import DeadlineExceeded, remaining_seconds
 from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
 from authmw.identity.transport import MAX_REDIRECTS, DeadlineAdapter
+from authmw.libraries import AUTH_INTERFACE, Adapter, Session
 
 if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin

@@ -29,6 +29,7 @@ from authmw.identity.deadline import DeadlineExceeded, bounded, remaining_second
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
+    from urllib3._base_connection import BaseHTTPConnection
 
 
 class DeadlineSocket:
@@ -163,6 +164,14 @@ class DeadlineHTTPSConnectionPool(HTTPSConnectionPool):
     """A pool of `DeadlineHTTPSConnection`."""
 
     ConnectionCls = DeadlineHTTPSConnection
+
+    def _validate_conn(self, conn: BaseHTTPConnection) -> None:
+        """Connect, without the warning that `insecure = true` gets at each connection.
+
+        The log says so at each start, and where warnings are errors no token could be validated.
+        """
+        if conn.is_closed:
+            conn.connect()
 
 
 def _connect(connection: HTTPConnection) -> socket.socket:
