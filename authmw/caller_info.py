@@ -17,7 +17,9 @@ from authmw.libraries import AccessInfoV3
 class CallerInfo(AccessInfoV3):
     """An `AccessInfoV3` whose properties never raise for what the token does not say.
 
-    `role_ids` and `role_names` are lists then, and every other property is None or False.
+    `role_ids` and `role_names` are lists then, and every other property is None or False. Two,
+    `application_credential` and `oauth2_credential`, raise KeyError, as keystoneauth1 has them do
+    for every token without one.
     """
 
     @property
@@ -38,6 +40,9 @@ class CallerInfo(AccessInfoV3):
         return [role[member] for role in body.get("roles") or () if member in role]
 
 
+_RAISE = frozenset({"application_credential", "oauth2_credential"})
+
+
 def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @functools.wraps(read)
     def read_if_said(info: Any) -> Any:
@@ -55,5 +60,5 @@ def _is_public_property(member: object) -> bool:
 
 
 for _name, _property in inspect.getmembers(AccessInfoV3, _is_public_property):
-    if _name not in vars(CallerInfo):
+    if _name not in vars(CallerInfo) and _name not in _RAISE:
         setattr(CallerInfo, _name, property(_or_none(_property.fget), doc=_property.__doc__))

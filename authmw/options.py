@@ -170,7 +170,8 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
         default=[],
         help="Origins (https://app.example.org) whose pages may read the 401, 403 and 503 that "
         "authmw itself answers, or * for all. The service's own answers and the preflight are "
-        "the service's affair; credentials mode is never allowed, as tokens need none.",
+        "the service's affair; credentials mode is never allowed, as tokens need none. Not needed "
+        "behind a CORS filter, such as oslo.middleware's, that covers every answer.",
     ),
     StrOpt(
         "admin_project_name",

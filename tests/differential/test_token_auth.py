@@ -182,7 +182,10 @@ def see(side: str, document: Any) -> Any:
 
 
 def read(user: Any, name: str) -> Any:
-    value = getattr(user, name)
+    try:
+        value = getattr(user, name)
+    except (KeyError, TypeError, AttributeError) as error:
+        return type(error)
     if name == "service_catalog":
         return value.catalog
     if name == "service_providers":
@@ -195,22 +198,22 @@ def test_every_attribute_is_the_peer_s(kind: str) -> None:
     ours, theirs = (see(side, TOKENS[kind]) for side in ("ours", "peer's"))
     assert isinstance(ours, AccessInfoV3)
     for name in ATTRIBUTES:
-        try:
-            expected = read(theirs, name)
-        except KeyError:
-            expected = None
-        assert (name, read(ours, name)) == (name, expected)
+        assert (name, read(ours, name)) == (name, read(theirs, name))
     assert ours.has_service_catalog() == theirs.has_service_catalog()
     assert ours.will_expire_soon() == theirs.will_expire_soon()
+
+
+# Of these keystoneauth1 says that they raise, and they do for every token without one.
+RAISE = {"application_credential", "oauth2_credential"}
+# What is said where the peer raises.
+ABSENT = {"role_ids": [], "role_names": [], "system_scoped": False}
 
 
 @pytest.mark.parametrize("kind", SPARSE)
 def test_what_a_token_does_not_say_is_none_or_a_list(kind: str) -> None:
     ours, theirs = (see(side, SPARSE[kind]) for side in ("ours", "peer's"))
     for name in ATTRIBUTES:
-        value = read(ours, name)
-        try:
-            assert (name, value) == (name, read(theirs, name))
-        except (KeyError, TypeError, AttributeError):
-            absent: object = [] if name in ("role_ids", "role_names") else None
-            assert value == (False if name == "system_scoped" else absent), name
+        expected = read(theirs, name)
+        if isinstance(expected, type) and name not in RAISE:
+            expected = ABSENT.get(name)
+        assert (name, read(ours, name)) == (name, expected)
