@@ -8,7 +8,6 @@ memory a request does no I/O, takes no lock, parses nothing and formats no log l
 from __future__ import annotations
 
 import logging
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from authmw.checks.expiry import verify_not_expired
 from authmw.checks.paths import PublicPaths, access_path
 from authmw.checks.service_roles import has_service_role
 from authmw.checks.token_bind import BindPolicy, verify_binding
+from authmw.clock import wall_clock
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.fingerprint import fingerprint
 from authmw.identity.outage import Outage
@@ -88,7 +88,7 @@ class Authenticator:
         refresher: Refresher,
         make_token_auth: MakeTokenAuth,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._resolver = resolver
         self._recall = resolver.recall

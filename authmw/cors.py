@@ -7,7 +7,7 @@ The app's own answers are the app's affair, and so is the preflight, which
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -45,6 +45,11 @@ class CorsPolicy:
         if origin is None or origin not in self.allowed_origins:
             return [vary]
         return [("Access-Control-Allow-Origin", origin), _EXPOSED, vary]
+
+
+def allows_an_origin(headers: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether a CORS filter of the app has spoken: browsers refuse an answer with two."""
+    return any(name.lower() == "access-control-allow-origin" for name, _ in headers)
 
 
 def verify_origins(origins: Collection[str]) -> None:

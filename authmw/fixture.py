@@ -13,16 +13,18 @@ It is a `fixtures.Fixture` where that package is installed, and has `setUp`, `cl
 from __future__ import annotations
 
 import logging
-import time
+import sys
 import uuid
 from collections.abc import Iterable, KeysView, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from authmw.catalog import ServiceCatalog
+from authmw.clock import wall_clock
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.answer import TokenAnswer
 from authmw.testing.documents import make_v2_document, make_v3_document, read_document
+from authmw.token_body import parse_time
 from authmw.validation import stand_ins
 
 try:
@@ -31,6 +33,9 @@ except ImportError:
     from authmw.testing.plain_fixture import Fixture  # type: ignore[assignment]
 
 _log = logging.getLogger(__name__)
+
+# Two readings of one clock are closer than this.
+_SAME_TIME = timedelta(seconds=1)
 
 
 class AuthTokenFixture(Fixture):
@@ -82,7 +87,7 @@ class AuthTokenFixture(Fixture):
         """
         token_id = token_id or uuid.uuid4().hex
         roles = list(role_list or ())
-        user, project, now = (user_id, user_name), (project_id, project_name), time.time()
+        user, project, now = (user_id, user_name), (project_id, project_name), wall_clock()
         if is_v2:
             document = make_v2_document(
                 token_id=token_id, user=user, tenant=project, roles=roles, expires=expires, now=now
@@ -125,7 +130,7 @@ class _Table:
         self,
         token: str,
         *,
-        allow_expired: bool,  # noqa: ARG002 - whoever asks checks the expiry as well
+        allow_expired: bool,
         now: float,
     ) -> TokenAnswer:
         document = self._documents.get(token)
@@ -138,4 +143,27 @@ class _Table:
             raise IdentityUnavailable(
                 f"a test's token document can't be read: {error!r}"
             ) from error
+        if not allow_expired:
+            _verify_not_expired_by_oslo(body)
         return TokenAnswer(body, catalog, int(now))
+
+
+def _verify_not_expired_by_oslo(body: Mapping[str, Any]) -> None:
+    """Refuse a token that has expired by the time that oslo.utils was set to, if it was.
+
+    The caller checks the expiry by the clock as well, so that the later of the two counts, as
+    under keystonemiddleware's fixture. A test sets oslo's time with
+    `oslo_utils.fixture.TimeFixture`, `timeutils.set_time_override` or a mock of `utcnow`.
+    """
+    # Not imported here: what nobody has imported, nobody has set.
+    timeutils = sys.modules.get("oslo_utils.timeutils")
+    if timeutils is None:
+        return
+    now: datetime = timeutils.utcnow()
+    now = now if now.tzinfo else now.replace(tzinfo=UTC)
+    if abs(now - datetime.now(UTC)) < _SAME_TIME:
+        return
+    # A body without an expiry is refused later, as malformed.
+    expires_at = body.get("expires_at")
+    if expires_at is not None and now.timestamp() > parse_time(expires_at):
+        raise InvalidToken(Reason.EXPIRED, "by the time that oslo.utils was set to")

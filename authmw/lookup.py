@@ -25,7 +25,7 @@ from oslo_config.cfg import (
 
 from authmw.errors import ConfigurationError
 from authmw.option_types import describe_type
-from authmw.options import GROUP
+from authmw.options import GROUP, list_opts
 
 # What paste, and services that call the factory, put beside the options.
 _NOT_OPTIONS = frozenset({"here", "__file__", "configkey", "log_name", "project"})
@@ -53,9 +53,7 @@ class Lookup:
 
         Raises ConfigurationError if what is written there does not fit the type.
         """
-        # One that exists is the service's own, or another library's: read as it is.
-        with contextlib.suppress(DuplicateOptError):
-            self._conf.register_opt(opt, group=group)
+        _register(self._conf, opt, group)
         names = list(dict.fromkeys([opt.dest, opt.name, opt.name.replace("-", "_")]))
         old_names = [old.name for old in opt.deprecated_opts if old.name]
         self._known.update(names, old_names)
@@ -146,6 +144,19 @@ def open_lookup(conf: Mapping[str, object]) -> Lookup:
             "oslo_config_file", file, "it is read for a project only: add oslo_config_project"
         )
     return Lookup(paste, oslo_config.cfg.CONF)
+
+
+def register_options(conf: ConfigOpts) -> None:
+    """Register every option of `[keystone_authtoken]` but those of the auth plugin."""
+    for group, options in list_opts():
+        for opt in options:
+            _register(conf, opt, group)
+
+
+def _register(conf: ConfigOpts, opt: Opt, group: str) -> None:
+    # One that exists is the service's own, or another library's: read as it is.
+    with contextlib.suppress(DuplicateOptError):
+        conf.register_opt(opt, group=group)
 
 
 def find_service_conf(conf: Mapping[str, object]) -> object | None:

@@ -6,13 +6,15 @@ middleware calls `AuthMiddleware(app, conf)`, or `AuthProtocol`, which is the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from authmw import headers
+from authmw.cors import allows_an_origin
 from authmw.errors import InvalidToken
 from authmw.rejection import REFUSED, Rejection, respond
 from authmw.request import begin, end
+from authmw.starting import Header, Start
 from authmw.streaming import keep_current
 from authmw.token import Token
 from authmw.wiring import Door, open_door
@@ -113,21 +115,16 @@ class AuthMiddleware:
         if rejection is not None:
             return self.reject(environ, start_response, rejection)
 
-        def start_with_challenge(
-            status: str, response_headers: list[tuple[str, str]], exc_info: Any = None
-        ) -> Any:
-            if status.startswith("40"):
-                response_headers = [*response_headers, *self._explain(status, environ)]
-            if exc_info is None:
-                return start_response(status, response_headers)
-            return start_response(status, response_headers, exc_info)
-
+        start = Start(start_response, environ, self._explain)
         mark = begin(environ)
         try:
-            body = self._app(environ, start_with_challenge)
+            body = self._app(environ, start)
         finally:
             end(mark)
-        return body if type(body) is list else keep_current(environ, body)
+        if type(body) is list:
+            start.pass_on()
+            return body
+        return keep_current(environ, body, start)
 
     def _authenticate_with_hooks(self, environ: dict[str, Any]) -> Rejection | None:
         authenticator = self._door.authenticator
@@ -144,13 +141,17 @@ class AuthMiddleware:
                 rejection = authenticator.withdraw(environ, error)
         return rejection
 
-    def _explain(self, status: str, environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        """Yield what we add to an app's refusal; CORS headers only where it is ours in truth."""
+    def _explain(
+        self, status: str, response_headers: Sequence[Header], environ: dict[str, Any]
+    ) -> Sequence[Header]:
+        """Return what we add to an app's refusal; CORS headers only where it is ours in truth."""
+        added = []
         if status.startswith("401"):
-            yield "WWW-Authenticate", self._door.challenge()
+            added.append(("WWW-Authenticate", self._door.challenge()))
         # Taken away, so that of several filters one says it, and of one refusal only.
-        if environ.pop(REFUSED, False):
-            yield from self._cors_headers(environ)
+        if environ.pop(REFUSED, False) and not allows_an_origin(response_headers):
+            added += self._cors_headers(environ)
+        return added
 
     def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
         return self._door.cors.response_headers(environ.get("HTTP_ORIGIN"))

@@ -172,7 +172,8 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
         default=[],
         help="Origins (https://app.example.org) whose pages may read the 401, 403 and 503 that "
         "authmw itself answers, or * for all. The service's own answers and the preflight are "
-        "the service's affair; credentials mode is never allowed, as tokens need none.",
+        "the service's affair; credentials mode is never allowed, as tokens need none. Not needed "
+        "behind a CORS filter, such as oslo.middleware's, that covers every answer.",
     ),
     StrOpt(
         "admin_project_name",
@@ -481,6 +482,6 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     registers them as well; the options of the auth plugin itself depend on `auth_type`.
     """
     # Imports requests and much else, which nobody needs for the table alone.
-    from keystoneauth1 import loading
+    from authmw.libraries import loading
 
     return [(GROUP, [*copy.deepcopy(OPTIONS), *loading.get_auth_common_conf_options()])]

@@ -12,13 +12,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 import traceback
 import weakref
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from authmw.clock import steady_clock, wall_clock
 from authmw.process import PerProcess
 
 _log = logging.getLogger(__name__)
@@ -212,8 +212,8 @@ class Refresher:
         self,
         refreshables: Sequence[Refreshable] = (),
         *,
-        clock: Callable[[], float] = time.time,
-        steady_clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = wall_clock,
+        steady_clock: Callable[[], float] = steady_clock,
     ) -> None:
         self._refreshables: tuple[Refreshable, ...] = ()
         self._clock = clock

@@ -47,24 +47,16 @@ def respond(
         cors: headers for browsers.
         environ, start_response: of the request (PEP 3333).
     """
-    # Loaded at the first rejection: it is a good part of the time a start takes.
-    from webob import Response
-
     title, message = _BODIES[rejection.status]
-    response = Response(
-        status=f"{rejection.status} {title}",
-        body=render_error(rejection.status, title, message),
-        content_type="application/json",
-        charset="UTF-8",
-    )
+    body = render_error(rejection.status, title, message)
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     if rejection.status == 401:
-        response.headers["WWW-Authenticate"] = authenticate
+        headers.append(("WWW-Authenticate", authenticate))
     if rejection.retry_after is not None:
-        response.headers["Retry-After"] = str(rejection.retry_after)
-    for name, value in cors:
-        response.headers.add(name, value)
-    body: Iterable[bytes] = response(environ, start_response)
-    return body
+        headers.append(("Retry-After", str(rejection.retry_after)))
+    start_response(f"{rejection.status} {title}", [*headers, *cors])
+    # RFC 9110 §9.3.2: the same headers, and no content.
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 def render_error(status: int, title: str, message: str, **more: object) -> bytes:

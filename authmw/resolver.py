@@ -12,6 +12,7 @@ from authmw.answers.tokens import decides
 from authmw.cache.memory import Entry, MemoryCache
 from authmw.cache.refusals import Refusals
 from authmw.checks.token_string import verify_carriable
+from authmw.clock import wall_clock
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.flights import Flights
 from authmw.revalidation import Revalidation
@@ -41,7 +42,7 @@ class Resolver:
         revalidation: Revalidation,
         refusals: Refusals,
         max_token_size: int,
-        clock: Callable[[], float],
+        clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._memory = memory
         self._flights = flights

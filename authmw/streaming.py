@@ -11,30 +11,44 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from authmw.request import begin, end, serving
+from authmw.starting import Start
 
 
-def keep_current(environ: dict[str, Any], body: Iterable[bytes]) -> Iterable[bytes]:
+def keep_current(environ: dict[str, Any], body: Iterable[bytes], start: Start) -> Iterable[bytes]:
     """Return the body, with `environ` as the current request's wherever code of it runs.
+
+    The server is told of what the app has started so far, and then after each step.
 
     What servers look at is returned as it is: what has a length, from which they know
     Content-Length (PEP 3333, "Handling the Content-Length Header"), and a file, which they
     know by its type and send by other means (ibid., "Optional Platform-Specific File
     Handling").
     """
-    if hasattr(body, "__len__") or hasattr(body, "read"):
-        return body
+    stepwise = _CurrentBody(environ, body, start)
+    try:
+        start.pass_on()
+    except BaseException:
+        # The server never sees this body.
+        stepwise.close()
+        raise
     file_wrapper = environ.get("wsgi.file_wrapper")
-    if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
+    if (
+        hasattr(body, "__len__")
+        or hasattr(body, "read")
+        or (isinstance(file_wrapper, type) and isinstance(body, file_wrapper))
+    ):
+        start.is_immediate = True
         return body
-    return _CurrentBody(environ, body)
+    return stepwise
 
 
 class _CurrentBody:
     """An iterable of one request."""
 
-    __slots__ = ("_body", "_environ", "_iterator")
+    __slots__ = ("_body", "_environ", "_iterator", "_start")
 
-    def __init__(self, environ: dict[str, Any], body: Iterable[bytes]) -> None:
+    def __init__(self, environ: dict[str, Any], body: Iterable[bytes], start: Start) -> None:
+        self._start = start
         self._environ = environ
         self._body = body
         self._iterator: Iterator[bytes] | None = None
@@ -47,9 +61,14 @@ class _CurrentBody:
         try:
             if self._iterator is None:
                 self._iterator = iter(self._body)
-            return next(self._iterator)
+            step = next(self._iterator)
+        except StopIteration:
+            self._start.pass_on()
+            raise
         finally:
             end(mark)
+        self._start.pass_on()
+        return step
 
     def close(self) -> None:
         """Close the body, if it can be closed (PEP 3333)."""

@@ -15,12 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from keystoneauth1 import exceptions
-from keystoneauth1.access import AccessInfoV3
-from keystoneauth1.identity.base import BaseIdentityPlugin
-from keystoneauth1.session import Session
-
+from authmw.caller_info import CallerInfo
 from authmw.errors import IdentityUnavailable
+from authmw.libraries import AccessInfoV3, BaseIdentityPlugin, Session, exceptions
 from authmw.token import Token
 
 FetchOwnToken = Callable[..., str | None]
@@ -41,7 +38,8 @@ class TokenAuth(BaseIdentityPlugin):
 
     Attributes:
         user: what the user's token says, in keystoneauth1's words (`user_id`, `role_names`,
-            `trust_id`, `auth_token`, ...); None where there is none.
+            `trust_id`, `auth_token`, ...); None where there is none. What the token does not say
+            is None there.
         service: the same of the service token.
     """
 
@@ -157,7 +155,7 @@ class TokenAuth(BaseIdentityPlugin):
 
 
 def _describe(token: Token | None, string: str | None) -> AccessInfoV3 | None:
-    return None if token is None else AccessInfoV3(token.to_token_info(), auth_token=string)
+    return None if token is None else CallerInfo(token.to_token_info(), auth_token=string)
 
 
 def _name(token: Token | None) -> str:

@@ -577,7 +577,6 @@ def test_key_that_was_replaced_by_an_encrypted_one_is_an_outage_that_says_so(
     assert "key is encrypted" in str(raised.value)
 
 
-@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_insecure_accepts_any_certificate(tmp_path: Path) -> None:
     tls = Authority(tmp_path, "stranger").server_context("elsewhere.example")
     with MisbehavingIdentity(tls=tls).served() as identity:

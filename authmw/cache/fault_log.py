@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
+from authmw.clock import steady_clock
 from authmw.errors import CacheError
 
 LOG = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ class FaultLog:
         clock: monotonic seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = steady_clock) -> None:
         self._clock = clock
         self._quiet_until = float("-inf")
         self._unsaid = 0

@@ -6,13 +6,13 @@ import contextlib
 import functools
 import logging
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from authmw.checks.token_string import verify_carriable
+from authmw.clock import wall_clock
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.answer import ACCESS_RULES
 from authmw.identity.authenticate_uri import AuthenticateUri
@@ -63,7 +63,7 @@ class IdentityClient:
         settings: Settings,
         auth_plugin: BaseAuthPlugin | Callable[[], BaseAuthPlugin | None] | None,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._settings = settings
         self._clock = clock

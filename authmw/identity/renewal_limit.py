@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 import threading
-import time
 from collections.abc import Callable
+
+from authmw.clock import steady_clock
 
 
 class Doubt(enum.Enum):
@@ -32,7 +33,7 @@ class RenewalLimit:
         clock: monotonic seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = steady_clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._not_before: dict[Doubt, float] = {}

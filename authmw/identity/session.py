@@ -15,10 +15,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
-from keystoneauth1.adapter import Adapter
-from keystoneauth1.identity.base import BaseIdentityPlugin
-from keystoneauth1.plugin import AUTH_INTERFACE
-from keystoneauth1.session import Session
 
 from authmw.identity.answer import ACCESS_RULES
 from authmw.identity.deadline import DeadlineExceeded, remaining_seconds
@@ -26,6 +22,7 @@ from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
 from authmw.identity.renewal_limit import Doubt, RenewalLimit
 from authmw.identity.transport import MAX_REDIRECTS, DeadlineAdapter
+from authmw.libraries import AUTH_INTERFACE, Adapter, BaseIdentityPlugin, Session
 
 if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin

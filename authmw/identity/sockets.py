@@ -30,6 +30,7 @@ from authmw.tls_files import refuse_encrypted_key
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
+    from urllib3._base_connection import BaseHTTPConnection
 
 
 class DeadlineSocket:
@@ -175,6 +176,14 @@ class DeadlineHTTPSConnectionPool(HTTPSConnectionPool):
     """A pool of `DeadlineHTTPSConnection`."""
 
     ConnectionCls = DeadlineHTTPSConnection
+
+    def _validate_conn(self, conn: BaseHTTPConnection) -> None:
+        """Connect, without the warning that `insecure = true` gets at each connection.
+
+        The log says so at each start, and where warnings are errors no token could be validated.
+        """
+        if conn.is_closed:
+            conn.connect()
 
 
 def _connect(connection: HTTPConnection) -> socket.socket:

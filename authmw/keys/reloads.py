@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import traceback
 from collections.abc import Callable
 
+from authmw.clock import steady_clock
 from authmw.process import PerProcess
 
 _log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Reloads:
         work: Callable[[float], None],
         *,
         early_interval_seconds: float,
-        steady_clock: Callable[[], float] = time.monotonic,
+        steady_clock: Callable[[], float] = steady_clock,
     ) -> None:
         self._name = name
         self._work = work

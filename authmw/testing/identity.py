@@ -9,11 +9,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Unpack
 
+from authmw.clock import wall_clock
 from authmw.testing.api_errors import not_found
 from authmw.testing.catalog import make_catalog
 from authmw.testing.directory import Directory
@@ -51,7 +51,7 @@ class Identity:
 
     directory: Directory = field(default_factory=make_directory)
     issuer: Issuer = field(default_factory=Issuer)
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = wall_clock
     provider: Provider = "fernet"
     token_lifetime_seconds: float = 3600
     allow_expired_window_seconds: float = 172_800

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from authmw.cache.memory import MemoryCache
 from authmw.cache.refusals import Refusals
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import BindPolicy
+from authmw.clock import wall_clock
 from authmw.config import load_settings
 from authmw.cors import CorsPolicy
 from authmw.flights import Flights
@@ -78,7 +78,7 @@ class Door:
         self.refresher.close()
 
 
-def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = time.time) -> Door:
+def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = wall_clock) -> Door:
     """Build a filter from what paste or a service hands over; nothing is asked of anyone yet.
 
     Args:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import flask_cors
+import oslo_middleware.cors
 import pytest
 
 import authmw
@@ -120,3 +122,50 @@ def test_what_is_sent_is_never_what_the_client_wrote() -> None:
     received = "".join(list(LISTED))
     ((_, sent), *_rest) = CorsPolicy(frozenset({configured})).response_headers(received)
     assert sent == configured
+
+
+def flask_with_cors(required: Any) -> Any:
+    app: Any = flask_view(required)
+    flask_cors.CORS(app, origins=[LISTED])
+    return app
+
+
+def wsgi_with_oslo_cors(required: Any) -> Any:
+    return oslo_cors(wsgi_function(required))
+
+
+def oslo_cors(app: Any) -> Any:
+    return oslo_middleware.cors.CORS.factory({}, allowed_origin=LISTED)(app)
+
+
+@pytest.mark.parametrize("make", [flask_with_cors, wsgi_with_oslo_cors])
+@pytest.mark.parametrize("allowed", ["", LISTED, "*"])
+def test_a_cors_filter_of_the_app_s_is_not_spoken_over(
+    server: IdentityServer, make: Any, allowed: str
+) -> None:
+    app = protect(
+        server,
+        make(authmw.require(roles="admin")),
+        cors_allowed_origins=allowed,
+        delay_auth_decision="true",
+    )
+    member = server.issue("member", project="inventory")
+    for token, status in ((None, 401), (member, 403)):
+        answer = get(app, token, Origin=LISTED)
+        assert answer.status_int == status
+        assert answer.headers.getall("Access-Control-Allow-Origin") == [LISTED]
+
+
+@pytest.mark.parametrize("allowed", ["", LISTED])
+def test_a_cors_filter_in_front_covers_our_refusals_and_none_twice(
+    server: IdentityServer, allowed: str
+) -> None:
+    required = wsgi_function(authmw.require(roles="admin"))
+    app = oslo_cors(protect(server, required, cors_allowed_origins=allowed))
+    member = server.issue("member", project="inventory")
+    with server.failing(Fault.ERROR_503):
+        answers = [get(app, server.issue(project="inventory"), Origin=LISTED)]
+    answers += [get(app, token, Origin=LISTED) for token in (None, member)]
+    assert [answer.status_int for answer in answers] == [503, 401, 403]
+    for answer in answers:
+        assert answer.headers.getall("Access-Control-Allow-Origin") == [LISTED]

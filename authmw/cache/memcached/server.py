@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from authmw.cache.memcached.wire import Connection
+from authmw.clock import steady_clock
 from authmw.errors import CacheError
 
 LOG = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class MemcachedServer:
         name: str,
         connect: Callable[[], Connection],
         limits: Limits,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady_clock,
     ) -> None:
         self.name = name
         self._connect = connect

@@ -1,0 +1,31 @@
+"""The public names of `keystonemiddleware.auth_token`, to import from in its place.
+
+Importing it registers `[keystone_authtoken]` on `oslo_config.cfg.CONF`, as importing the peer's
+module does: services read that group, or name an option of it in `CONF.import_opt`, before they
+build a filter. No other module of authmw registers anything at import.
+"""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+from authmw.errors import ConfigurationError, InvalidToken
+from authmw.errors import IdentityUnavailable as ServiceError
+from authmw.lookup import register_options
+from authmw.middleware import AuthProtocol, app_factory, filter_factory
+from authmw.options import list_opts
+
+__all__ = [
+    "AUTH_TOKEN_OPTS",
+    "AuthProtocol",
+    "ConfigurationError",
+    "InvalidToken",
+    "ServiceError",
+    "app_factory",
+    "filter_factory",
+    "list_opts",
+]
+
+AUTH_TOKEN_OPTS = list_opts()
+
+register_options(cfg.CONF)
