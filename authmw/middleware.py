@@ -6,14 +6,17 @@ middleware calls `AuthMiddleware(app, conf)`, or `AuthProtocol`, which is the sa
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from authmw import headers
+from authmw.asgi import refuse_asgi
+from authmw.decorators.refusal import Refused
 from authmw.errors import InvalidToken
 from authmw.rejection import REFUSED, Rejection, respond
 from authmw.request import begin, end
-from authmw.streaming import keep_current
+from authmw.streaming import close, keep_current
 from authmw.token import Token
 from authmw.wiring import Door, open_door
 
@@ -39,7 +42,8 @@ class AuthMiddleware:
 
     Raises:
         ConfigurationError: an option is wrong.
-        TypeError: (when a subclass is defined) it overrides what only keystonemiddleware calls.
+        TypeError: the app is an ASGI app, or (when a subclass is defined) the class overrides what
+            only keystonemiddleware calls.
     """
 
     _has_hooks = False
@@ -58,6 +62,7 @@ class AuthMiddleware:
         )
 
     def __init__(self, app: WsgiApp, conf: Mapping[str, Any] | Door) -> None:
+        refuse_asgi(app)
         self._app = app
         self._door = conf if isinstance(conf, Door) else open_door(conf)
 
@@ -113,9 +118,17 @@ class AuthMiddleware:
         if rejection is not None:
             return self.reject(environ, start_response, rejection)
 
+        answered: Refused | None = None
+
         def start_with_challenge(
             status: str, response_headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Any:
+            nonlocal answered
+            if status.startswith(("40", "500")) and REFUSED in environ:
+                answered = _find_unanswered(environ[REFUSED], status)
+                if answered is not None:
+                    status = answered.refusal.status_line
+                    response_headers = answered.refusal.all_headers
             if status.startswith("40"):
                 response_headers = [*response_headers, *self._explain(status, environ)]
             if exc_info is None:
@@ -125,9 +138,16 @@ class AuthMiddleware:
         mark = begin(environ)
         try:
             body = self._app(environ, start_with_challenge)
+        except Refused as refused:
+            return refused.answer(environ, start_with_challenge, sys.exc_info())
         finally:
             end(mark)
-        return body if type(body) is list else keep_current(environ, body)
+        if answered is not None:
+            close(body)
+            return answered.refusal.body_for(environ)
+        if type(body) is list:
+            return body
+        return keep_current(environ, body, start_with_challenge)
 
     def _authenticate_with_hooks(self, environ: dict[str, Any]) -> Rejection | None:
         authenticator = self._door.authenticator
@@ -149,11 +169,19 @@ class AuthMiddleware:
         if status.startswith("401"):
             yield "WWW-Authenticate", self._door.challenge()
         # Taken away, so that of several filters one says it, and of one refusal only.
-        if environ.pop(REFUSED, False):
+        refused: Refused | None = environ.pop(REFUSED, None)
+        if refused is not None and status.startswith(str(refused.refusal.status)):
             yield from self._cors_headers(environ)
 
     def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
         return self._door.cors.response_headers(environ.get("HTTP_ORIGIN"))
+
+
+def _find_unanswered(refused: Refused, status: str) -> Refused | None:
+    # Imported here: only a refusal takes it.
+    from authmw.decorators.frameworks import is_left_to_us
+
+    return refused if is_left_to_us(refused, status) else None
 
 
 # The name under which services know keystonemiddleware's.

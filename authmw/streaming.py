@@ -7,14 +7,20 @@ instead of until some end, which a server may never tell of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from authmw.decorators.refusal import Refused
 from authmw.request import begin, end, serving
 
 
-def keep_current(environ: dict[str, Any], body: Iterable[bytes]) -> Iterable[bytes]:
+def keep_current(
+    environ: dict[str, Any], body: Iterable[bytes], start_response: Callable[..., Any]
+) -> Iterable[bytes]:
     """Return the body, with `environ` as the current request's wherever code of it runs.
+
+    A body whose code raises `Refused` before anything was sent ends as that refusal's answer.
 
     What servers look at is returned as it is: what has a length, from which they know
     Content-Length (PEP 3333, "Handling the Content-Length Header"), and a file, which they
@@ -26,17 +32,20 @@ def keep_current(environ: dict[str, Any], body: Iterable[bytes]) -> Iterable[byt
     file_wrapper = environ.get("wsgi.file_wrapper")
     if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
         return body
-    return _CurrentBody(environ, body)
+    return _CurrentBody(environ, body, start_response)
 
 
 class _CurrentBody:
     """An iterable of one request."""
 
-    __slots__ = ("_body", "_environ", "_iterator")
+    __slots__ = ("_body", "_environ", "_iterator", "_start_response")
 
-    def __init__(self, environ: dict[str, Any], body: Iterable[bytes]) -> None:
+    def __init__(
+        self, environ: dict[str, Any], body: Iterable[bytes], start_response: Callable[..., Any]
+    ) -> None:
         self._environ = environ
         self._body = body
+        self._start_response = start_response
         self._iterator: Iterator[bytes] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -48,12 +57,20 @@ class _CurrentBody:
             if self._iterator is None:
                 self._iterator = iter(self._body)
             return next(self._iterator)
+        except Refused as refused:
+            self._iterator = iter(())
+            return b"".join(refused.answer(self._environ, self._start_response, sys.exc_info()))
         finally:
             end(mark)
 
     def close(self) -> None:
         """Close the body, if it can be closed (PEP 3333)."""
-        close = getattr(self._body, "close", None)
-        if close is not None:
-            with serving(self._environ):
-                close()
+        with serving(self._environ):
+            close(self._body)
+
+
+def close(body: Iterable[bytes]) -> None:
+    """Close a body, if it can be closed (PEP 3333)."""
+    close_it = getattr(body, "close", None)
+    if close_it is not None:
+        close_it()
