@@ -201,18 +201,29 @@ def filter_factory(
 
 
 def app_factory(global_conf: Mapping[str, Any], **local_conf: Any) -> AuthMiddleware:
-    """Return a paste-deploy app that answers 204 to whom the filter lets through.
+    """Return a paste-deploy app that answers 204 to requests with a confirmed identity.
 
-    A reverse proxy can ask it about each request it gets (nginx: `auth_request`).
+    A reverse proxy can ask it about each request it gets (nginx: `auth_request`). All others get
+    401 or 503: there is no service behind it that could decide on them, so that
+    `delay_auth_decision`, `public_paths` and `allow_cors_preflight` are taken as unset.
 
     Raises:
         ConfigurationError: an option is wrong.
     """
-    return AuthMiddleware(_answer_no_content, open_door({**global_conf, **local_conf}))
+    return AuthMiddleware(
+        _answer_confirmed, open_door({**global_conf, **local_conf, **_NO_SERVICE})
+    )
 
 
-def _answer_no_content(
-    _environ: dict[str, Any], start_response: Callable[..., Any]
+# Options that leave it to a service what becomes of a request without an identity.
+_NO_SERVICE = {"delay_auth_decision": False, "public_paths": "", "allow_cors_preflight": False}
+
+
+def _answer_confirmed(
+    environ: dict[str, Any], start_response: Callable[..., Any]
 ) -> Iterable[bytes]:
+    if environ.get(headers.USER_STATUS_KEY) != headers.CONFIRMED:
+        start_response("401 Unauthorized", [("Content-Length", "0")])
+        return []
     start_response("204 No Content", [])
     return []
