@@ -6,6 +6,7 @@ middleware calls `AuthMiddleware(app, conf)`, or `AuthProtocol`, which is the sa
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -17,22 +18,19 @@ from authmw.errors import InvalidToken
 from authmw.rejection import REFUSED, Rejection, respond
 from authmw.request import begin, end
 from authmw.streaming import close, keep_current
+from authmw.subclassing import NEVER_CALLED, RefusesUncalled, make_refusal, refuse_uncalled
 from authmw.token import Token
 from authmw.wiring import Door, open_door
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-# What subclasses of keystonemiddleware's AuthProtocol override. Nothing here calls any of it,
-# and a check that is silently left out is a hole.
-_NEVER_CALLED = frozenset({"process_request", "process_response", "fetch_token"})
-
-
-class AuthMiddleware:
+class AuthMiddleware(metaclass=RefusesUncalled):
     """Protects one WSGI app.
 
-    A subclass may override `is_open`, `on_authenticated` and `reject`; what is not overridden
-    costs a request nothing.
+    A subclass may override `is_open`, `on_authenticated` and `reject`, or `process_request` as with
+    keystonemiddleware. They are looked up for each request, so that one which is set later, on a
+    class or an instance, is found.
 
     Args:
         app: the WSGI app behind the middleware.
@@ -46,25 +44,25 @@ class AuthMiddleware:
             only keystonemiddleware calls.
     """
 
-    _has_hooks = False
+    # Whether a hook was set on this very instance.
+    _has_own_hook = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        for name in sorted(_NEVER_CALLED):
-            if hasattr(cls, name):
-                raise TypeError(
-                    f"{cls.__qualname__} has {name}, which authmw never calls: override is_open "
-                    "to let a request through, on_authenticated to look at its token, or reject"
-                )
-        cls._has_hooks = (
-            cls.is_open is not AuthMiddleware.is_open
-            or cls.on_authenticated is not AuthMiddleware.on_authenticated
-        )
+        refuse_uncalled(cls)
 
     def __init__(self, app: WsgiApp, conf: Mapping[str, Any] | Door) -> None:
+        refuse_uncalled(type(self))  # once more: a mixin may have changed since
         refuse_asgi(app)
         self._app = app
         self._door = conf if isinstance(conf, Door) else open_door(conf)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in NEVER_CALLED:
+            raise make_refusal(type(self), name)
+        if name in _HOOK_NAMES:
+            super().__setattr__("_has_own_hook", True)
+        super().__setattr__(name, value)
 
     def is_open(self, environ: dict[str, Any]) -> bool:  # noqa: ARG002
         """Tell whether a request needs no token: a hook for subclasses.
@@ -85,6 +83,28 @@ class AuthMiddleware:
         Raises:
             InvalidToken: to refuse it, as if it had not been valid.
         """
+
+    def process_request(self, request: Any) -> Any:
+        """Authenticate one request: a hook for subclasses of keystonemiddleware's.
+
+        An override may look at the request first and return None without calling `super()`: the
+        request then reaches the app as it would by `is_open`. The identity headers that a client
+        sent are gone by then.
+
+        Args:
+            request: a `webob.Request`; see `authmw.peer_request.AuthTokenRequest`.
+
+        Returns None: the request goes on to the app. An override may return an answer instead.
+
+        Raises:
+            webob.exc.HTTPException: the request is rejected, by HTTPUnauthorized or
+                HTTPServiceUnavailable.
+        """
+        rejection = self._authenticate_with_hooks(request.environ)
+        if rejection is not None:
+            from authmw.peer_request import make_error
+
+            raise make_error(functools.partial(self.reject, rejection=rejection), request.environ)
 
     def reject(
         self, environ: dict[str, Any], start_response: Callable[..., Any], rejection: Rejection
@@ -111,7 +131,13 @@ class AuthMiddleware:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Handle one request (PEP 3333)."""
-        if self._has_hooks:
+        kind = type(self)
+        if kind.process_request is not _PROCESS_REQUEST or self._has_own_hook:
+            answer = self._process_request(environ)
+            if answer is not None:
+                return answer(environ, start_response)
+            rejection = None
+        elif kind.is_open is not _IS_OPEN or kind.on_authenticated is not _ON_AUTHENTICATED:
             rejection = self._authenticate_with_hooks(environ)
         else:
             rejection = self._door.authenticator.authenticate(environ)
@@ -149,6 +175,18 @@ class AuthMiddleware:
             return body
         return keep_current(environ, body, start_with_challenge)
 
+    def _process_request(self, environ: dict[str, Any]) -> WsgiApp | None:
+        from authmw.peer_request import run_override
+
+        headers.strip(environ)
+        answer = run_override(self.process_request, environ)
+        if answer is None and headers.USER_STATUS_KEY not in environ:
+            # It let the request through itself. What it said of the caller is its own word.
+            said = {key: environ[key] for key in headers.RESERVED_KEYS & environ.keys()}
+            self._door.authenticator.admit_anonymous(environ)
+            environ.update(said)
+        return answer
+
     def _authenticate_with_hooks(self, environ: dict[str, Any]) -> Rejection | None:
         authenticator = self._door.authenticator
         headers.strip(environ)
@@ -183,6 +221,12 @@ def _find_unanswered(refused: Refused, status: str) -> Refused | None:
 
     return refused if is_left_to_us(refused, status) else None
 
+
+# What stands for no hook at all.
+_IS_OPEN = AuthMiddleware.is_open
+_ON_AUTHENTICATED = AuthMiddleware.on_authenticated
+_PROCESS_REQUEST = AuthMiddleware.process_request
+_HOOK_NAMES = frozenset({"is_open", "on_authenticated", "process_request"})
 
 # The name under which services know keystonemiddleware's.
 AuthProtocol = AuthMiddleware
