@@ -9,8 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from authmw.decorators.check import check
     from authmw.decorators.current import current
     from authmw.decorators.protect import protect
+    from authmw.decorators.refusal import Refused
     from authmw.decorators.require import require
     from authmw.errors import (
         AuthmwError,
@@ -33,8 +35,10 @@ _HOMES = {
     "IdentityUnavailable": "authmw.errors",
     "InvalidToken": "authmw.errors",
     "Reason": "authmw.errors",
+    "Refused": "authmw.decorators.refusal",
     "Token": "authmw.token",
     "app_factory": "authmw.middleware",
+    "check": "authmw.decorators.check",
     "current": "authmw.decorators.current",
     "filter_factory": "authmw.middleware",
     "list_opts": "authmw.options",
@@ -50,8 +54,10 @@ __all__ = [
     "IdentityUnavailable",
     "InvalidToken",
     "Reason",
+    "Refused",
     "Token",
     "app_factory",
+    "check",
     "current",
     "filter_factory",
     "list_opts",

@@ -6,32 +6,33 @@ middleware calls `AuthMiddleware(app, conf)`, or `AuthProtocol`, which is the sa
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from authmw import headers
+from authmw.asgi import refuse_asgi
 from authmw.cors import allows_an_origin
+from authmw.decorators.refusal import Refused
 from authmw.errors import InvalidToken
 from authmw.rejection import REFUSED, Rejection, respond
 from authmw.request import begin, end
 from authmw.starting import Header, Start
-from authmw.streaming import keep_current
+from authmw.streaming import close, keep_current
+from authmw.subclassing import NEVER_CALLED, RefusesUncalled, make_refusal, refuse_uncalled
 from authmw.token import Token
 from authmw.wiring import Door, open_door
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-# What subclasses of keystonemiddleware's AuthProtocol override. Nothing here calls any of it,
-# and a check that is silently left out is a hole.
-_NEVER_CALLED = frozenset({"process_request", "process_response", "fetch_token"})
-
-
-class AuthMiddleware:
+class AuthMiddleware(metaclass=RefusesUncalled):
     """Protects one WSGI app.
 
-    A subclass may override `is_open`, `on_authenticated` and `reject`; what is not overridden
-    costs a request nothing.
+    A subclass may override `is_open`, `on_authenticated` and `reject`, or `process_request` as with
+    keystonemiddleware. They are looked up for each request, so that one which is set later, on a
+    class or an instance, is found.
 
     Args:
         app: the WSGI app behind the middleware.
@@ -41,27 +42,29 @@ class AuthMiddleware:
 
     Raises:
         ConfigurationError: an option is wrong.
-        TypeError: (when a subclass is defined) it overrides what only keystonemiddleware calls.
+        TypeError: the app is an ASGI app, or (when a subclass is defined) the class overrides what
+            only keystonemiddleware calls.
     """
 
-    _has_hooks = False
+    # Whether a hook was set on this very instance.
+    _has_own_hook = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        for name in sorted(_NEVER_CALLED):
-            if hasattr(cls, name):
-                raise TypeError(
-                    f"{cls.__qualname__} has {name}, which authmw never calls: override is_open "
-                    "to let a request through, on_authenticated to look at its token, or reject"
-                )
-        cls._has_hooks = (
-            cls.is_open is not AuthMiddleware.is_open
-            or cls.on_authenticated is not AuthMiddleware.on_authenticated
-        )
+        refuse_uncalled(cls)
 
     def __init__(self, app: WsgiApp, conf: Mapping[str, Any] | Door) -> None:
+        refuse_uncalled(type(self))  # once more: a mixin may have changed since
+        refuse_asgi(app)
         self._app = app
         self._door = conf if isinstance(conf, Door) else open_door(conf)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in NEVER_CALLED:
+            raise make_refusal(type(self), name)
+        if name in _HOOK_NAMES:
+            super().__setattr__("_has_own_hook", True)
+        super().__setattr__(name, value)
 
     def is_open(self, environ: dict[str, Any]) -> bool:  # noqa: ARG002
         """Tell whether a request needs no token: a hook for subclasses.
@@ -82,6 +85,28 @@ class AuthMiddleware:
         Raises:
             InvalidToken: to refuse it, as if it had not been valid.
         """
+
+    def process_request(self, request: Any) -> Any:
+        """Authenticate one request: a hook for subclasses of keystonemiddleware's.
+
+        An override may look at the request first and return None without calling `super()`: the
+        request then reaches the app as it would by `is_open`. The identity headers that a client
+        sent are gone by then.
+
+        Args:
+            request: a `webob.Request`; see `authmw.peer_request.AuthTokenRequest`.
+
+        Returns None: the request goes on to the app. An override may return an answer instead.
+
+        Raises:
+            webob.exc.HTTPException: the request is rejected, by HTTPUnauthorized or
+                HTTPServiceUnavailable.
+        """
+        rejection = self._authenticate_with_hooks(request.environ)
+        if rejection is not None:
+            from authmw.peer_request import make_error
+
+            raise make_error(functools.partial(self.reject, rejection=rejection), request.environ)
 
     def reject(
         self, environ: dict[str, Any], start_response: Callable[..., Any], rejection: Rejection
@@ -108,7 +133,13 @@ class AuthMiddleware:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Handle one request (PEP 3333)."""
-        if self._has_hooks:
+        kind = type(self)
+        if kind.process_request is not _PROCESS_REQUEST or self._has_own_hook:
+            answer = self._process_request(environ)
+            if answer is not None:
+                return answer(environ, start_response)
+            rejection = None
+        elif kind.is_open is not _IS_OPEN or kind.on_authenticated is not _ON_AUTHENTICATED:
             rejection = self._authenticate_with_hooks(environ)
         else:
             rejection = self._door.authenticator.authenticate(environ)
@@ -119,12 +150,32 @@ class AuthMiddleware:
         mark = begin(environ)
         try:
             body = self._app(environ, start)
+        except Refused as refused:
+            refusal = refused.answer(environ, start, sys.exc_info())
+            start.pass_on()
+            return refusal
         finally:
             end(mark)
+        if start.refused is not None:
+            close(body)
+            start.pass_on()
+            return start.refused.refusal.body_for(environ)
         if type(body) is list:
             start.pass_on()
             return body
         return keep_current(environ, body, start)
+
+    def _process_request(self, environ: dict[str, Any]) -> WsgiApp | None:
+        from authmw.peer_request import run_override
+
+        headers.strip(environ)
+        answer = run_override(self.process_request, environ)
+        if answer is None and headers.USER_STATUS_KEY not in environ:
+            # It let the request through itself. What it said of the caller is its own word.
+            said = {key: environ[key] for key in headers.RESERVED_KEYS & environ.keys()}
+            self._door.authenticator.admit_anonymous(environ)
+            environ.update(said)
+        return answer
 
     def _authenticate_with_hooks(self, environ: dict[str, Any]) -> Rejection | None:
         authenticator = self._door.authenticator
@@ -149,13 +200,24 @@ class AuthMiddleware:
         if status.startswith("401"):
             added.append(("WWW-Authenticate", self._door.challenge()))
         # Taken away, so that of several filters one says it, and of one refusal only.
-        if environ.pop(REFUSED, False) and not allows_an_origin(response_headers):
+        refused: Refused | None = environ.pop(REFUSED, None)
+        if (
+            refused is not None
+            and status.startswith(str(refused.refusal.status))
+            and not allows_an_origin(response_headers)
+        ):
             added += self._cors_headers(environ)
         return added
 
     def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
         return self._door.cors.response_headers(environ.get("HTTP_ORIGIN"))
 
+
+# What stands for no hook at all.
+_IS_OPEN = AuthMiddleware.is_open
+_ON_AUTHENTICATED = AuthMiddleware.on_authenticated
+_PROCESS_REQUEST = AuthMiddleware.process_request
+_HOOK_NAMES = frozenset({"is_open", "on_authenticated", "process_request"})
 
 # The name under which services know keystonemiddleware's.
 AuthProtocol = AuthMiddleware
@@ -174,18 +236,29 @@ def filter_factory(
 
 
 def app_factory(global_conf: Mapping[str, Any], **local_conf: Any) -> AuthMiddleware:
-    """Return a paste-deploy app that answers 204 to whom the filter lets through.
+    """Return a paste-deploy app that answers 204 to requests with a confirmed identity.
 
-    A reverse proxy can ask it about each request it gets (nginx: `auth_request`).
+    A reverse proxy can ask it about each request it gets (nginx: `auth_request`). All others get
+    401 or 503: there is no service behind it that could decide on them, so that
+    `delay_auth_decision`, `public_paths` and `allow_cors_preflight` are taken as unset.
 
     Raises:
         ConfigurationError: an option is wrong.
     """
-    return AuthMiddleware(_answer_no_content, open_door({**global_conf, **local_conf}))
+    return AuthMiddleware(
+        _answer_confirmed, open_door({**global_conf, **local_conf, **_NO_SERVICE})
+    )
 
 
-def _answer_no_content(
-    _environ: dict[str, Any], start_response: Callable[..., Any]
+# Options that leave it to a service what becomes of a request without an identity.
+_NO_SERVICE = {"delay_auth_decision": False, "public_paths": "", "allow_cors_preflight": False}
+
+
+def _answer_confirmed(
+    environ: dict[str, Any], start_response: Callable[..., Any]
 ) -> Iterable[bytes]:
+    if environ.get(headers.USER_STATUS_KEY) != headers.CONFIRMED:
+        start_response("401 Unauthorized", [("Content-Length", "0")])
+        return []
     start_response("204 No Content", [])
     return []

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-# In the environ of a request that `authmw.require` refused, so that the middleware in front
-# knows the refusal for one of ours.
+# In the environ of a request that `authmw.require` or `authmw.check` refused: the exception, so
+# that the middleware in front knows what becomes of it for an answer of ours.
 REFUSED: Final = "authmw.refused"
 
 REQUIRES_AUTHENTICATION: Final = "The request you have made requires authentication."

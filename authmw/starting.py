@@ -12,7 +12,12 @@ it gets a longer copy: an app may use one list for many answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from authmw.rejection import REFUSED
+
+if TYPE_CHECKING:
+    from authmw.decorators.refusal import Refused
 
 Header = tuple[str, str]
 # Returns the headers to add to an app's refusal (40x) with these.
@@ -29,11 +34,21 @@ class Start:
         explain: see `Explain`.
 
     Attributes:
+        refused: what `require` or `check` raised, where the app's framework made an answer of its
+            own of it that is not ours (a 500); it is answered with the refusal instead.
         is_immediate: whether the server is told at once: of a second answer, or because nobody
             calls `pass_on` later.
     """
 
-    __slots__ = ("_environ", "_explain", "_server", "_waiting", "_write_of_server", "is_immediate")
+    __slots__ = (
+        "_environ",
+        "_explain",
+        "_server",
+        "_waiting",
+        "_write_of_server",
+        "is_immediate",
+        "refused",
+    )
 
     def __init__(
         self, start_response: Callable[..., Any], environ: dict[str, Any], explain: Explain
@@ -44,9 +59,15 @@ class Start:
         self._waiting: tuple[Any, ...] | None = None
         self._write_of_server: Write | None = None
         self.is_immediate = False
+        self.refused: Refused | None = None
 
     def __call__(self, status: str, headers: list[Header], exc_info: Any = None) -> Write:
         """Take status and headers from the app (PEP 3333)."""
+        if REFUSED in self._environ and status[:2] in ("40", "50"):
+            self.refused = find_unanswered(self._environ[REFUSED], status)
+            if self.refused is not None:
+                status = self.refused.refusal.status_line
+                headers = self.refused.refusal.all_headers
         said = (status, headers) if exc_info is None else (status, headers, exc_info)
         if self._waiting is None and not self.is_immediate:
             self._waiting = said
@@ -79,3 +100,11 @@ class Start:
         if write is None:
             raise AssertionError("the server's start_response returned no write() (PEP 3333)")
         return write(content)
+
+
+def find_unanswered(refused: Refused, status: str) -> Refused | None:
+    """Return a refusal that the app's framework did not answer as such; None: it did."""
+    # Imported here: only a refusal takes it.
+    from authmw.decorators.frameworks import is_left_to_us
+
+    return refused if is_left_to_us(refused, status) else None

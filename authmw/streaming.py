@@ -7,9 +7,11 @@ instead of until some end, which a server may never tell of.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from authmw.decorators.refusal import Refused
 from authmw.request import begin, end, serving
 from authmw.starting import Start
 
@@ -17,7 +19,8 @@ from authmw.starting import Start
 def keep_current(environ: dict[str, Any], body: Iterable[bytes], start: Start) -> Iterable[bytes]:
     """Return the body, with `environ` as the current request's wherever code of it runs.
 
-    The server is told of what the app has started so far, and then after each step.
+    The server is told of what the app has started so far, and then after each step. A body whose
+    code raises `Refused` before anything was sent ends as that refusal's answer.
 
     What servers look at is returned as it is: what has a length, from which they know
     Content-Length (PEP 3333, "Handling the Content-Length Header"), and a file, which they
@@ -65,14 +68,31 @@ class _CurrentBody:
         except StopIteration:
             self._start.pass_on()
             raise
+        except Refused as refused:
+            answer = refused.answer(self._environ, self._start, sys.exc_info())
+            return self._end_with(b"".join(answer))
         finally:
             end(mark)
+        if self._start.refused is not None:
+            return self._end_with(b"".join(self._start.refused.refusal.body_for(self._environ)))
         self._start.pass_on()
         return step
 
+    def _end_with(self, content: bytes) -> bytes:
+        """Send a refusal in place of what the body had still to say."""
+        self._iterator = iter(())
+        self._start.refused = None
+        self._start.pass_on()
+        return content
+
     def close(self) -> None:
         """Close the body, if it can be closed (PEP 3333)."""
-        close = getattr(self._body, "close", None)
-        if close is not None:
-            with serving(self._environ):
-                close()
+        with serving(self._environ):
+            close(self._body)
+
+
+def close(body: Iterable[bytes]) -> None:
+    """Close a body, if it can be closed (PEP 3333)."""
+    close_it = getattr(body, "close", None)
+    if close_it is not None:
+        close_it()

@@ -1,135 +1,161 @@
-"""How the frameworks are told apart, and how each is given an answer instead of the view's.
+"""The exception that `require` and `check` raise, as the web frameworks want it.
 
-None of them is imported here: one that serves this request is in `sys.modules` already.
+Each framework turns exceptions of its own into answers and takes all others for faults. Which
+framework will catch an exception can't be told where it is raised: a helper is handed nothing
+of the request, and an app of one framework may call an app of another. So the exception is of
+every kind that is loaded, and whoever catches it first knows it.
+
+No framework is imported here: one that serves this request is in `sys.modules` already.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any
 
-from authmw.decorators.refusal import Refusal
+from authmw.decorators.refusal import Refusal, Refused
 
-_JSON = "application/json"
-
-Arguments = Sequence[Any]
-
-
-class Framework(NamedTuple):
-    """One framework.
-
-    Attributes:
-        find: returns what the view was called with that an answer needs, or None: it is not
-            this framework that calls.
-        answer: makes the refusal the framework's own.
-    """
-
-    name: str
-    find: Callable[[Arguments], Any]
-    answer: Callable[[Any, Refusal], object]
-
-
-def answer_refusal(refusal: Refusal, arguments: Arguments) -> object:
-    """Return what a view called with these arguments has to return to refuse.
-
-    Raises:
-        RuntimeError: no framework known here is calling; the view is not run.
-    """
-    for framework in FRAMEWORKS:
-        found = framework.find(arguments)
-        if found is not None:
-            return framework.answer(found, refusal)
-    known = ", ".join(framework.name for framework in FRAMEWORKS)
-    raise RuntimeError(
-        f"authmw.require() refused a request and could not say so: it answers for {known}, and "
-        f"this view was called by none of them (status {refusal.status})"
-    )
-
-
-def _find_wsgi(arguments: Arguments) -> Any:
-    # A method has itself before the two.
-    if len(arguments) < 2 or not isinstance(arguments[-2], dict) or not callable(arguments[-1]):
-        return None
-    return arguments[-1] if "REQUEST_METHOD" in arguments[-2] else None
-
-
-def _answer_wsgi(start_response: Any, refusal: Refusal) -> object:
-    length = str(len(refusal.body))
-    headers = [("Content-Type", _JSON), ("Content-Length", length), *refusal.headers]
-    start_response(refusal.status_line, headers)
-    return [refusal.body]
-
-
-def _find_django(arguments: Arguments) -> Any:
-    # Django REST framework hands its views a request of its own, around Django's.
-    wrapped = _first_of(arguments, "rest_framework.request", "Request")
-    return wrapped or _first_of(arguments, "django.http", "HttpRequest")
-
-
-def _answer_django(_request: Any, refusal: Refusal) -> object:
-    http: Any = sys.modules["django.http"]
-    return http.HttpResponse(
-        refusal.body, content_type=_JSON, status=refusal.status, headers=dict(refusal.headers)
-    )
-
-
-def _find_falcon(arguments: Arguments) -> Any:
-    if _first_of(arguments, "falcon", "Request") is None:
-        return None
-    return _first_of(arguments, "falcon", "Response")
-
-
-def _answer_falcon(response: Any, refusal: Refusal) -> object:
-    response.status = refusal.status_line
-    response.content_type = _JSON
-    response.data = refusal.body
-    for name, value in refusal.headers:
-        response.set_header(name, value)
-    # A responder returns nothing.
-    return None
-
-
-def _find_flask(_arguments: Arguments) -> Any:
-    # Its views get no request, which is a context-local.
-    flask: Any = sys.modules.get("flask")
-    return flask if flask is not None and flask.has_request_context() else None
-
-
-def _answer_flask(flask: Any, refusal: Refusal) -> object:
-    return flask.Response(
-        refusal.body, refusal.status, mimetype=_JSON, headers=list(refusal.headers)
-    )
-
-
-def _find_pyramid(_arguments: Arguments) -> Any:
-    # A view may be called with (request), (context, request), or be a method of a class
-    # that was; the current request is there in all three.
-    threadlocal: Any = sys.modules.get("pyramid.threadlocal")
-    return None if threadlocal is None else threadlocal.get_current_request()
-
-
-def _answer_pyramid(_request: Any, refusal: Refusal) -> object:
-    response: Any = sys.modules["pyramid.response"]
-    made = response.Response(
-        body=refusal.body, status=refusal.status_line, content_type=_JSON, charset="UTF-8"
-    )
-    made.headers.extend(refusal.headers)
-    return made
-
-
-def _first_of(arguments: Arguments, module: str, name: str) -> Any:
-    kind = getattr(sys.modules.get(module), name, None)
-    if kind is None:
-        return None
-    return next((argument for argument in arguments if isinstance(argument, kind)), None)
-
-
-# What the arguments tell comes first: a view of one framework may call the app of another.
-FRAMEWORKS = (
-    Framework("WSGI", _find_wsgi, _answer_wsgi),
-    Framework("Django", _find_django, _answer_django),
-    Framework("Falcon", _find_falcon, _answer_falcon),
-    Framework("Flask", _find_flask, _answer_flask),
-    Framework("Pyramid", _find_pyramid, _answer_pyramid),
+# Modules, and their exceptions for a 401 and for a 403. Pyramid's are responses as well, whose
+# members the others can do with: they come first.
+_PYRAMID = ("pyramid.httpexceptions", "HTTPUnauthorized", "HTTPForbidden")
+_OTHERS = (
+    ("falcon", "HTTPStatus", "HTTPStatus"),
+    ("werkzeug.exceptions", "Unauthorized", "Forbidden"),
+    ("webob.exc", "HTTPException", "HTTPException"),
 )
+# Django REST framework answers for the one as well as for the other, but would take an
+# exception of both kinds for Django's.
+_REST = ("rest_framework.exceptions", "APIException", "APIException")
+_DJANGO = ("django.core.exceptions", "PermissionDenied", "PermissionDenied")
+
+_made: dict[tuple[type[Any], ...], type[Refused]] = {}
+
+
+def make_exception(refusal: Refusal) -> Refused:
+    """Return the exception to raise for a refusal."""
+    is_rest = _is_within_rest_framework(sys._getframe())
+    found = (
+        getattr(sys.modules.get(module), for_401 if refusal.status == 401 else for_403, None)
+        for module, for_401, for_403 in (_PYRAMID, _REST if is_rest else _DJANGO, *_OTHERS)
+    )
+    kinds = tuple(kind for kind in found if kind is not None)
+    made = _made.get(kinds)
+    if made is None:
+        made = _made.setdefault(kinds, _make_class(kinds))
+    return made(refusal)
+
+
+def is_left_to_us(error: Refused, status: str) -> bool:
+    """Tell whether a status is what became of a refusal that nobody else could answer.
+
+    Django has no exception that is a 401, or takes a body: it answers its own 403 to
+    PermissionDenied. A framework that is not known here answers 500 to every exception.
+    """
+    if status.startswith("500"):
+        return True
+    traceback = error.__traceback__
+    # The outermost frame of a traceback is the one that caught the exception: where that is
+    # the app's own, the answer is the app's own as well.
+    caught_in = traceback.tb_frame.f_globals.get("__name__") if traceback is not None else None
+    return status.startswith("403") and caught_in in (
+        "django.core.handlers.exception",
+        "rest_framework.views",
+    )
+
+
+def _is_within_rest_framework(frame: FrameType | None) -> bool:
+    """Tell whether a view of Django REST framework is what catches an exception raised here."""
+    if "rest_framework.views" not in sys.modules:
+        return False
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module == "rest_framework.views" and frame.f_code.co_name == "dispatch":
+            return True
+        if module in ("django.core.handlers.exception", "authmw.middleware"):
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _make_class(kinds: tuple[type[Any], ...]) -> type[Refused]:
+    is_pyramid = any(kind.__module__ == _PYRAMID[0] for kind in kinds)
+    parent = _PyramidRefused if is_pyramid else _PlainRefused
+    return type("Refused", (parent, *kinds), {"__module__": Refused.__module__})
+
+
+class _AnyRefused(Refused):
+    """What is the same for all; the frameworks' own `__init__` are not called."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        Refused.__init__(self, refusal)
+        # Werkzeug, WebOb, Pyramid.
+        self.code = refusal.status
+        self.result = None
+        self.title = refusal.status_line[4:]
+        self.description = self.message = self.explanation = str(self)
+        self.response = None
+        # Django REST framework.
+        self.detail = json.loads(refusal.body)
+        self.auth_header = dict(refusal.headers).get("WWW-Authenticate")
+
+    __str__ = Exception.__str__
+
+    def get_codes(self) -> str:
+        """Return what Django REST framework's handlers of exceptions go by."""
+        return "not_authenticated" if self.refusal.status == 401 else "permission_denied"
+
+    def get_full_details(self) -> dict[str, object]:
+        """Return the same with the message."""
+        return {"message": self.detail["error"]["message"], "code": self.get_codes()}
+
+    def get_body(self, *_request: object) -> str:
+        """Return the body for Werkzeug's response."""
+        return self.refusal.body.decode()
+
+    def get_headers(self, *_request: object) -> list[tuple[str, str]]:
+        """Return the headers for Werkzeug's response, which adds Content-Length."""
+        return [pair for pair in self.refusal.all_headers if pair[0] != "Content-Length"]
+
+
+class _PlainRefused(_AnyRefused):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        # WebOb, whose HTTPException has a response that Pyramid's is.
+        self.wsgi_response = self
+        # Falcon.
+        self.status = refusal.status_line
+        self.headers = dict(refusal.all_headers)
+        self.text = refusal.body.decode()
+
+    @property
+    def status_code(self) -> int:
+        """Return the status for Django REST framework and Falcon."""
+        return self.refusal.status
+
+    status_int = status_code
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer (PEP 3333), as Werkzeug's and WebOb's exceptions do."""
+        start_response(self.refusal.status_line, self.refusal.all_headers)
+        return self.refusal.body_for(environ)
+
+
+class _PyramidRefused(_AnyRefused):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        # Callbacks of the request may add cookies and more to it.
+        response: Any = sys.modules["pyramid.response"]
+        response.Response.__init__(
+            self,
+            body=refusal.body,
+            status=refusal.status_line,
+            content_type="application/json",
+            charset="UTF-8",
+        )
+        self.headers: Any
+        self.headers.extend(refusal.headers)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from authmw.asgi import refuse_asgi
 from authmw.decorators.configuration import Configuration, find_configuration
 from authmw.decorators.wrapping import decorate_class
 from authmw.errors import ConfigurationError
@@ -101,6 +104,8 @@ class Protector:
         # A classmethod can't be called before it is bound.
         if not callable(app) and not isinstance(app, classmethod):
             raise TypeError(f"{type(app).__qualname__} is no WSGI app: it can't be called")
+        refuse_asgi(app)
+        _verify_arguments(app)
         return Protected(app, self._configuration)
 
 
@@ -148,6 +153,24 @@ def protect(
     """
     protector = Protector(find_configuration(options, config_file, config))
     return protector if app is None else protector(app)
+
+
+def _verify_arguments(app: Any) -> None:
+    """Refuse what can't be called as a WSGI app is, such as a view or a factory of apps."""
+    try:
+        parameters = inspect.signature(app)
+    except (TypeError, ValueError):  # it does not say, as some written in C
+        return
+    # A function in a class body has itself before the two.
+    for arguments in (("environ", "start_response"), ("self", "environ", "start_response")):
+        with contextlib.suppress(TypeError):
+            parameters.bind(*arguments)
+            return
+    name = getattr(app, "__qualname__", type(app).__qualname__)
+    raise TypeError(
+        f"{name}{parameters} is no WSGI app, which is called with (environ, start_response):"
+        " protect what the server calls; for one view there is authmw.require"
+    )
 
 
 def _answer_misconfigured(

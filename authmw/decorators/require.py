@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from authmw import headers, request
+from authmw.asgi import refuse_asgi
 from authmw.checks.requirements import Requirement, ScopeName, parse_requirement
-from authmw.decorators.frameworks import answer_refusal
+from authmw.decorators.check import verify
 from authmw.decorators.protect import Protected
-from authmw.decorators.refusal import Refusal, refuse_missing, refuse_unauthenticated
+from authmw.decorators.registered import refuse_registered
 from authmw.decorators.wrapping import decorate_class
-from authmw.rejection import REFUSED
-
-_log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,10 +31,13 @@ def require(
         def list_items(): ...
 
     It decorates WSGI callables and the views of Flask, Django, Django REST framework, Falcon
-    and Pyramid, functions or methods, and stands nearest to them: below `protect`, and below
-    the framework's route. A middleware has to be in front. Without a valid token the answer is
-    401; to a token that lacks something it is 403, and the JSON body says what
-    (`error.missing`). Both are the framework's own kind of response.
+    and Pyramid, functions or methods, and whatever these frameworks call before a view: hooks,
+    permissions, middleware. It stands nearest to the function: below `protect`, and below the
+    framework's route. A middleware has to be in front.
+
+    Without a valid token the answer is 401; to a token that lacks something it is 403, and the
+    JSON body says what (`error.missing`). Either is raised, as an exception of the framework in
+    use (see `check`), so that it ends the request wherever the check was called.
 
     Args:
         roles: role names, of which the token needs one; decorate twice to ask for two.
@@ -49,7 +48,8 @@ def require(
 
     Raises:
         ValueError: a scope that does not exist, or names of nothing.
-        TypeError: (when it decorates) what is decorated is no view.
+        TypeError: (when it decorates) what is decorated is no view, or is registered with Flask
+            already, so that nothing would call the check.
     """
     requirement = parse_requirement(
         roles=roles, scope=scope, admin_project=admin_project, methods=methods
@@ -58,12 +58,16 @@ def require(
     def decorate(view: F) -> F:
         if isinstance(view, Protected):
             raise TypeError("write @authmw.require below @authmw.protect, which finds the token")
+        if isinstance(view, staticmethod):
+            raise TypeError("write @authmw.require below @staticmethod, next to the function")
         if isinstance(view, type):
             decorated: F | None = decorate_class(view, decorate)
             if decorated is not None:
                 return decorated
         if not callable(view):
             raise TypeError(f"{type(view).__qualname__} is no view: it can't be called")
+        refuse_asgi(view, is_view=True)
+        refuse_registered(view)
         wrapper = _wrap_async if inspect.iscoroutinefunction(view) else _wrap
         wrapped: F = wrapper(view, requirement)
         # Pyramid counts a view's arguments, and does not look behind a wrapper.
@@ -75,11 +79,10 @@ def require(
 
 
 def _wrap(view: Callable[..., Any], requirement: Requirement) -> Any:
+    # A generator function is checked when it is called, not when it begins to run.
     @functools.wraps(view, updated=_updates(view))
     def run_if_met(*arguments: Any, **named: Any) -> Any:
-        refusal = _judge(requirement)
-        if refusal is not None:
-            return answer_refusal(refusal, arguments)
+        verify(requirement)
         return view(*arguments, **named)
 
     return run_if_met
@@ -88,9 +91,7 @@ def _wrap(view: Callable[..., Any], requirement: Requirement) -> Any:
 def _wrap_async(view: Callable[..., Any], requirement: Requirement) -> Any:
     @functools.wraps(view)
     async def run_if_met(*arguments: Any, **named: Any) -> Any:
-        refusal = _judge(requirement)
-        if refusal is not None:
-            return answer_refusal(refusal, arguments)
+        verify(requirement)
         return await view(*arguments, **named)
 
     return run_if_met
@@ -99,22 +100,3 @@ def _wrap_async(view: Callable[..., Any], requirement: Requirement) -> Any:
 def _updates(view: Callable[..., Any]) -> tuple[str, ...]:
     # An instance's attributes are its state, not metadata.
     return functools.WRAPPER_UPDATES if hasattr(view, "__code__") else ()
-
-
-def _judge(requirement: Requirement) -> Refusal | None:
-    environ = request.current_environ()
-    if environ is None:
-        _log.error(
-            "authmw.require() refused a request that came past no authmw middleware: put one in"
-            " front (authmw.protect, AuthMiddleware, or the paste filter)"
-        )
-        return refuse_unauthenticated(is_challenged=False)
-    token = environ.get(headers.TOKEN)
-    if token is None:
-        environ[REFUSED] = True
-        return refuse_unauthenticated(is_challenged=True)
-    missing = requirement.find_missing(token)
-    if not missing:
-        return None
-    environ[REFUSED] = True
-    return refuse_missing(missing)

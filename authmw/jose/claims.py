@@ -37,12 +37,11 @@ class ClaimRules:
         Returns when the token was issued and when it ends, in whole epoch seconds.
 
         Raises:
-            InvalidToken: one is missing, mistyped or says no.
+            InvalidToken: one is missing, mistyped or says no; (expired) only where all others
+                say yes.
         """
         issued_at = _parse_numeric_date(claims, "iat")
         expires_at = _parse_numeric_date(claims, "exp")
-        if expires_at <= now:  # "on or after which", RFC 7519 §4.1.4
-            raise InvalidToken(Reason.EXPIRED, f"at {expires_at}")
         latest = now + self.tolerance_seconds
         # A token from the future would be issued after any revocation event of today.
         if issued_at > latest:
@@ -53,6 +52,9 @@ class ClaimRules:
             raise InvalidToken(Reason.WRONG_ISSUER, "'iss' is not jws_issuer")
         if self.audience is not None or "aud" in claims:
             self._verify_audience(claims.get("aud"))
+        # Last, since a service may use an expired token, but none that is refused for more.
+        if expires_at <= now:  # "on or after which", RFC 7519 §4.1.4
+            raise InvalidToken(Reason.EXPIRED, f"at {expires_at}")
         return issued_at, expires_at
 
     def _verify_audience(self, aud: object) -> None:

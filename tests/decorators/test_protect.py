@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ import authmw
 from authmw.decorators.protect import Protected, Protector
 from authmw.testing import IdentityServer
 from tests.decorators.conftest import get
+from tests.decorators.views import set_django_up
 
 StartResponse = Callable[..., Any]
 
@@ -239,3 +241,54 @@ def test_an_app_used_before_a_fork_serves_after_it(server: IdentityServer) -> No
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+async def asgi_function(scope: Any, receive: Any, send: Any) -> None:
+    """Answer nothing."""
+
+
+class AsgiApp:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer nothing."""
+
+    async def serve(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer nothing."""
+
+
+def asgi_of_a_framework() -> Any:
+    from django.core.handlers.asgi import ASGIHandler
+
+    set_django_up()
+    return ASGIHandler()
+
+
+ASGI_APPS: dict[str, Callable[[], Any]] = {
+    "function": lambda: asgi_function,
+    "instance": AsgiApp,
+    "class": lambda: AsgiApp,
+    "method": lambda: AsgiApp().serve,
+    "method in a class body": lambda: AsgiApp.serve,
+    "partial": lambda: functools.partial(asgi_function),
+    "plain function that returns a coroutine": lambda: lambda _scope, _receive, _send: None,
+    "of a framework": asgi_of_a_framework,
+}
+
+
+@pytest.mark.parametrize("make", ASGI_APPS.values(), ids=ASGI_APPS)
+def test_an_asgi_app_is_refused_when_it_is_decorated(make: Callable[[], Any]) -> None:
+    with pytest.raises(TypeError, match=r"is an ASGI app, and authmw speaks WSGI: protect a WSGI"):
+        authmw.protect(make())
+
+
+@pytest.mark.parametrize("make", ASGI_APPS.values(), ids=ASGI_APPS)
+def test_an_asgi_app_is_refused_by_the_middleware(
+    server: IdentityServer, make: Callable[[], Any]
+) -> None:
+    with pytest.raises(TypeError, match="is an ASGI app, and authmw speaks WSGI"):
+        authmw.filter_factory({}, **server.service_credentials)(make())
+
+
+@pytest.mark.parametrize("view", [lambda: None, lambda _request: None])
+def test_what_takes_no_environ_and_start_response_is_refused(view: Any) -> None:
+    with pytest.raises(TypeError, match=r"is no WSGI app, which is called with \(environ, start"):
+        authmw.protect(view)

@@ -74,7 +74,7 @@ def flask_class(required: Decorator) -> WsgiApp:
 _DJANGO_URLS = "tests.decorators.urls"
 
 
-def _set_django_up() -> ModuleType:
+def set_django_up() -> ModuleType:
     """Configure Django, once in a process; returns the module of its routes."""
     import django
     from django.conf import settings
@@ -87,20 +87,27 @@ def _set_django_up() -> ModuleType:
             ALLOWED_HOSTS=["*"],
             ROOT_URLCONF=_DJANGO_URLS,
             LOGGING_CONFIG=None,
+            INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
             REST_FRAMEWORK=rest,
         )
         django.setup()
     return sys.modules[_DJANGO_URLS]
 
 
-def _django(view: Any) -> WsgiApp:
-    urls = _set_django_up()
+def django_app(view: Any, *middleware: Any) -> WsgiApp:
+    """Serve a view at `/`, behind middleware of Django's."""
+    urls = set_django_up()
     from django.core.handlers.wsgi import WSGIHandler
+    from django.test import override_settings
     from django.urls import clear_url_caches, path
 
     urls.urlpatterns = [path("", view)]  # type: ignore[attr-defined]
+    names = [f"{_DJANGO_URLS}.middleware_{number}" for number, _ in enumerate(middleware)]
+    for number, one in enumerate(middleware):
+        setattr(urls, f"middleware_{number}", one)
     clear_url_caches()
-    app: WsgiApp = WSGIHandler()
+    with override_settings(MIDDLEWARE=names):
+        app: WsgiApp = WSGIHandler()
     return app
 
 
@@ -111,7 +118,7 @@ def django_view(required: Decorator) -> WsgiApp:
     def hello(_request: Any) -> Any:
         return HttpResponse(HELLO, content_type="text/plain")
 
-    return _django(hello)
+    return django_app(hello)
 
 
 def django_class(required: Decorator) -> WsgiApp:
@@ -123,11 +130,11 @@ def django_class(required: Decorator) -> WsgiApp:
         def get(self, _request: Any) -> Any:
             return HttpResponse(HELLO, content_type="text/plain")
 
-    return _django(Hello.as_view())
+    return django_app(Hello.as_view())
 
 
 def rest_framework_class(required: Decorator) -> WsgiApp:
-    _set_django_up()  # its parts read the settings when they are imported
+    set_django_up()  # its parts read the settings when they are imported
     from django.http import HttpResponse
     from rest_framework.views import APIView
 
@@ -136,7 +143,7 @@ def rest_framework_class(required: Decorator) -> WsgiApp:
         def get(self, _request: Any) -> Any:
             return HttpResponse(HELLO, content_type="text/plain")
 
-    return _django(Hello.as_view())
+    return django_app(Hello.as_view())
 
 
 def falcon_responder(required: Decorator) -> WsgiApp:

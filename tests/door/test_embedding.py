@@ -152,21 +152,6 @@ def test_reject_is_told_the_status_and_answers_as_it_likes(
     assert (response.status_int, response.json["error"]["code"]) == (503, 503)
 
 
-def test_what_is_not_overridden_costs_nothing(embed: Embed) -> None:
-    class Plain(authmw.AuthProtocol):
-        pass
-
-    assert (authmw.AuthProtocol._has_hooks, Plain._has_hooks) == (False, False)
-
-
-@pytest.mark.parametrize("name", ["process_request", "process_response", "fetch_token"])
-def test_overriding_what_only_the_peer_calls_is_an_error_when_the_class_is_defined(
-    name: str,
-) -> None:
-    with pytest.raises(TypeError, match=rf"Theirs has {name}, which authmw never calls: override"):
-        type("Theirs", (authmw.AuthProtocol,), {name: lambda *_: None, "__qualname__": "Theirs"})
-
-
 def test_a_service_may_hand_over_its_whole_default_section(
     embed: Embed, server: IdentityServer, caplog: pytest.LogCaptureFixture
 ) -> None:

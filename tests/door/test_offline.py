@@ -184,6 +184,31 @@ def test_an_expired_signed_token_is_asked_for_where_a_service_may_still_use_it(
     assert protected.get(expired).status_int == 401
 
 
+@pytest.mark.parametrize("claim", ["iss", "aud"])
+def test_an_expired_token_keeps_to_issuer_and_audience_beside_a_service_token(
+    offline: ProtectOffline, server: IdentityServer, claim: str
+) -> None:
+    options = {"jws_issuer": "https://issuer.example", "jws_audience": "inventory"}
+    claims = {"iss": "https://issuer.example", "aud": "inventory"}
+    protected = offline(**options)
+    service = server.issue_jws("service", project="service", extra_claims=claims)
+    sent = {"X-Service-Token": service}
+    statuses = [
+        protected.get(
+            server.issue_jws(
+                "member",
+                project="inventory",
+                expires_in=expires_in,
+                extra_claims={**claims, **changes},
+            ),
+            headers=sent,
+        ).status_int
+        for expires_in in (600, -1)
+        for changes in ({}, {claim: "https://evil.example"}, {claim: None})
+    ]
+    assert statuses == [200, 401, 401] * 2
+
+
 def test_with_the_identity_service_gone_known_bearers_new_tokens_are_accepted(
     offline: ProtectOffline, server: IdentityServer
 ) -> None:

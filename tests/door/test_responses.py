@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
+from oslo_config import cfg
 from webtest.lint import middleware as lint
 
 import authmw
@@ -244,6 +247,63 @@ def test_the_app_that_stands_alone_answers_204_to_whom_it_lets_through(
     assert started[0][0] == "204 No Content"
     started, _, _ = converse(app, "garbage")
     assert started[0][0] == "401 Unauthorized"
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"delay_auth_decision": "true"},
+        {"delay-auth-decision": "true"},
+        {"public_paths": "GET /, OPTIONS /"},
+        {"allow_cors_preflight": "true"},
+    ],
+    ids=str,
+)
+def test_the_app_that_stands_alone_answers_204_only_to_a_confirmed_identity(
+    server: IdentityServer, options: dict[str, str], method: str
+) -> None:
+    """No service is behind it that could decide on a request without one."""
+    good = server.issue(project="inventory")
+    sent = [
+        {},
+        {"HTTP_X_AUTH_TOKEN": "garbage"},
+        {"HTTP_X_IDENTITY_STATUS": "Confirmed"},
+        {"HTTP_X_AUTH_TOKEN": good, "HTTP_X_SERVICE_TOKEN": "garbage"},
+        {"HTTP_X_AUTH_TOKEN": good},
+    ]
+    with closing(authmw.app_factory({}, **server.service_credentials, **options)) as app:
+        statuses = [ask(app, REQUEST_METHOD=method, **one) for one in sent]
+        assert statuses == [401, 401, 401, 401, 204]
+        server.stop()
+        assert ask(app, REQUEST_METHOD=method, HTTP_X_AUTH_TOKEN="unknown") == 503
+
+
+def test_the_app_that_stands_alone_stays_as_strict_after_a_reload(
+    server: IdentityServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "service.conf"
+    path.write_text("[keystone_authtoken]\naccept_bearer = false\n")
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[str(path)])
+    options = {**server.service_credentials, "oslo_config_config": conf}
+    new = (
+        "[keystone_authtoken]\naccept_bearer = true\ndelay_auth_decision = true\n"
+        "allow_cors_preflight = true\npublic_paths = OPTIONS /\n"
+    )
+    good = {"HTTP_AUTHORIZATION": f"Bearer {server.issue(project='inventory')}"}
+    with closing(authmw.app_factory({}, **options)) as app:
+        path.write_text(new)
+        conf.mutate_config_files()
+        assert [ask(app, REQUEST_METHOD="OPTIONS", **one) for one in ({}, good)] == [401, 204]
+
+
+def ask(app: Any, **environ: str) -> int:
+    """Return the status of one answer."""
+    setup_testing_defaults(environ)
+    started: list[str] = []
+    list(app(environ, lambda status, _headers, _exc_info=None: started.append(status)))
+    return int(started[-1][:3])
 
 
 def test_one_filter_wraps_several_apps_with_one_memory(

@@ -121,6 +121,26 @@ def test_issuer_that_is_not_the_configured_one_is_refused(iss: object) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"iss": "https://evil.example"}, Reason.WRONG_ISSUER),
+        ({"aud": "other-service"}, Reason.WRONG_AUDIENCE),
+        ({"iat": int(NOW) + 600}, Reason.NOT_YET_VALID),
+        ({"nbf": int(NOW) + 600}, Reason.NOT_YET_VALID),
+        ({"nbf": "soon"}, Reason.MALFORMED),
+        ({}, Reason.EXPIRED),
+    ],
+)
+def test_expiry_is_the_last_thing_an_expired_token_is_refused_for(
+    changes: dict[str, object], reason: Reason
+) -> None:
+    """Whoever may use an expired token may use no other that is refused."""
+    rules = ClaimRules(issuer="https://issuer.example", audience="inventory")
+    good = {**CLAIMS, "iss": "https://issuer.example", "aud": "inventory"}
+    assert refuse({**good, "exp": int(NOW) - 1, **changes}, rules)[0] is reason
+
+
 def test_issuer_matters_only_where_one_is_configured() -> None:
     accept({**CLAIMS, "iss": "https://id"}, ClaimRules(issuer="https://id"))
     accept({**CLAIMS, "iss": "https://id"})

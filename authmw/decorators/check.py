@@ -1,0 +1,68 @@
+"""`check`: what code in the middle of a request asks of its token."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from authmw import headers, request
+from authmw.checks.requirements import Requirement, ScopeName, parse_requirement
+from authmw.decorators.frameworks import make_exception
+from authmw.decorators.refusal import refuse_missing, refuse_unauthenticated
+from authmw.rejection import REFUSED
+from authmw.token import Token
+
+_log = logging.getLogger(__name__)
+
+
+def check(
+    *,
+    roles: str | Iterable[str] | None = None,
+    scope: ScopeName | Iterable[ScopeName] | None = None,
+    admin_project: bool = False,
+    methods: str | Iterable[str] | None = None,
+) -> Token:
+    """Go on only if the token of this request has what it needs; see `require`.
+
+        def delete_item(item):
+            authmw.check(roles="admin", scope=item.scope)
+            ...
+
+    Args:
+        roles, scope, admin_project, methods: as for `require`.
+
+    Returns the token.
+
+    Raises:
+        Refused: the token lacks something, or there is none. It is an exception of the web
+            framework in use as well: let it pass, and the client gets the 401 or 403.
+        ValueError: a scope that does not exist, or names of nothing.
+    """
+    return verify(
+        parse_requirement(roles=roles, scope=scope, admin_project=admin_project, methods=methods)
+    )
+
+
+def verify(requirement: Requirement) -> Token:
+    """Return the token of this request, which meets the requirement.
+
+    Raises:
+        Refused: it does not, or there is none.
+    """
+    environ = request.current_environ()
+    if environ is None:
+        _log.error(
+            "authmw refused a request that came past no authmw middleware: put one in front"
+            " (authmw.protect, AuthMiddleware, or the paste filter)"
+        )
+        raise make_exception(refuse_unauthenticated(is_challenged=False))
+    token: Token | None = environ.get(headers.TOKEN)
+    if token is None:
+        refusal = refuse_unauthenticated(is_challenged=True)
+    else:
+        missing = requirement.find_missing(token)
+        if not missing:
+            return token
+        refusal = refuse_missing(missing)
+    refused = environ[REFUSED] = make_exception(refusal)
+    raise refused
