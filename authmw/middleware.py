@@ -145,12 +145,15 @@ class AuthMiddleware(metaclass=RefusesUncalled):
             return self.reject(environ, start_response, rejection)
 
         answered: Refused | None = None
+        has_returned = False
 
         def start_with_challenge(
             status: str, response_headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Any:
             nonlocal answered
-            if status.startswith(("40", "500")) and REFUSED in environ:
+            answered = None
+            # Once the app has returned, a body of its own is on its way.
+            if status.startswith(("40", "500")) and REFUSED in environ and not has_returned:
                 answered = _find_unanswered(environ[REFUSED], status)
                 if answered is not None:
                     status = answered.refusal.status_line
@@ -158,8 +161,10 @@ class AuthMiddleware(metaclass=RefusesUncalled):
             if status.startswith("40"):
                 response_headers = [*response_headers, *self._explain(status, environ)]
             if exc_info is None:
-                return start_response(status, response_headers)
-            return start_response(status, response_headers, exc_info)
+                write = start_response(status, response_headers)
+            else:
+                write = start_response(status, response_headers, exc_info)
+            return write if answered is None else _write_nothing
 
         mark = begin(environ)
         try:
@@ -173,6 +178,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
             return answered.refusal.body_for(environ)
         if type(body) is list:
             return body
+        has_returned = True
         return keep_current(environ, body, start_with_challenge)
 
     def _process_request(self, environ: dict[str, Any]) -> WsgiApp | None:
@@ -220,6 +226,10 @@ def _find_unanswered(refused: Refused, status: str) -> Refused | None:
     from authmw.decorators.frameworks import is_left_to_us
 
     return refused if is_left_to_us(refused, status) else None
+
+
+def _write_nothing(_data: bytes) -> None:
+    """Take what an app writes of an answer that was replaced."""
 
 
 # What stands for no hook at all.
