@@ -240,6 +240,9 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
     if settings.token_validation is Validation.REMOTE and not settings.shadow_validation:
         if settings.has_key_source:
             yield "public keys have no effect with token_validation = remote"
+        for option in ("jws_issuer", "jws_audience"):
+            if getattr(settings, option) is not None:
+                yield f"{option} has no effect with token_validation = remote: no token is refused"
     elif not settings.has_key_source:
         for option, value in (
             ("jws_issuer", settings.jws_issuer),

@@ -38,6 +38,7 @@ class Start:
             own of it that is not ours (a 500); it is answered with the refusal instead.
         is_immediate: whether the server is told at once: of a second answer, or because nobody
             calls `pass_on` later.
+        may_replace_body: whether the body is still in our hands.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Start:
         "_waiting",
         "_write_of_server",
         "is_immediate",
+        "may_replace_body",
         "refused",
     )
 
@@ -60,10 +62,12 @@ class Start:
         self._write_of_server: Write | None = None
         self.is_immediate = False
         self.refused: Refused | None = None
+        self.may_replace_body = True
 
     def __call__(self, status: str, headers: list[Header], exc_info: Any = None) -> Write:
         """Take status and headers from the app (PEP 3333)."""
-        if REFUSED in self._environ and status[:2] in ("40", "50"):
+        self.refused = None
+        if self.may_replace_body and REFUSED in self._environ and status.startswith(("40", "500")):
             self.refused = find_unanswered(self._environ[REFUSED], status)
             if self.refused is not None:
                 status = self.refused.refusal.status_line
@@ -76,7 +80,7 @@ class Start:
             self.pass_on()
             self._waiting = said
             self.pass_on()
-        return self._write
+        return self._write if self.refused is None else _write_nothing
 
     def pass_on(self) -> None:
         """Tell the server what the app has said since the last time, if anything."""
@@ -100,6 +104,10 @@ class Start:
         if write is None:
             raise AssertionError("the server's start_response returned no write() (PEP 3333)")
         return write(content)
+
+
+def _write_nothing(_content: bytes) -> None:
+    """Take what an app writes of an answer that was replaced."""
 
 
 def find_unanswered(refused: Refused, status: str) -> Refused | None:

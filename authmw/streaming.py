@@ -41,6 +41,7 @@ def keep_current(environ: dict[str, Any], body: Iterable[bytes], start: Start) -
         or (isinstance(file_wrapper, type) and isinstance(body, file_wrapper))
     ):
         start.is_immediate = True
+        start.may_replace_body = False
         return body
     return stepwise
 

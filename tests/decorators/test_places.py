@@ -6,7 +6,7 @@ import functools
 import subprocess
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
@@ -28,9 +28,22 @@ both_ways = pytest.mark.parametrize("by", [by_require, by_check])
 By = Callable[..., Decorator]
 
 
+_made: list[authmw.AuthMiddleware] = []
+
+
+@pytest.fixture(autouse=True)
+def _filters_are_closed() -> Iterator[None]:
+    """Frameworks keep exceptions, and with them frames and filters, for longer than a test."""
+    yield
+    while _made:
+        _made.pop().close()
+
+
 def protect(server: IdentityServer, app: WsgiApp) -> WsgiApp:
     options = {"delay_auth_decision": "true", "cors_allowed_origins": LISTED}
-    return authmw.filter_factory({}, **server.service_credentials, **options)(app)
+    made = authmw.filter_factory({}, **server.service_credentials, **options)(app)
+    _made.append(made)
+    return made
 
 
 @every_place
@@ -268,6 +281,52 @@ def test_a_stream_that_is_on_its_way_ends_with_an_error_instead(server: Identity
 
     with pytest.raises(authmw.Refused):
         serve(protect(server, app), server.issue("reader", project="inventory"))
+
+
+class Page:
+    """A body that knows whether it was closed."""
+
+    def __init__(self, start: Callable[[], None]) -> None:
+        self.start = start
+        self.was_closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.start()
+        yield b"sorry"
+
+    def close(self) -> None:
+        self.was_closed = True
+
+
+@pytest.mark.parametrize("when", ["at once", "late"])
+def test_a_500_that_a_framework_makes_of_a_refusal_is_replaced_before_its_body_is_on_its_way(
+    server: IdentityServer, when: str
+) -> None:
+    pages: list[Page] = []
+
+    def app(_environ: Any, start_response: Any) -> Any:
+        def start() -> None:
+            if started:
+                return
+            started.append(True)
+            write = start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
+            write(b"oh, so ")
+
+        started: list[bool] = []
+        try:
+            authmw.check(roles="admin")
+        except authmw.Refused:
+            if when == "at once":
+                start()
+            pages.append(Page(start))
+            return pages[-1]
+
+    answer = get(protect(server, app), server.issue("reader", project="inventory"))
+    assert pages[-1].was_closed
+    if when == "at once":
+        assert (answer.status_int, answer.json["error"]["code"]) == (403, 403)
+    else:
+        assert (answer.status_int, answer.text) == (500, "oh, so sorry")
 
 
 def serve(app: WsgiApp, token: str) -> None:

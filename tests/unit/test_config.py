@@ -499,6 +499,10 @@ DOUBTFUL: list[tuple[dict[str, object], str]] = [
         {"token_validation": "remote", "jws_public_key_repository": "/keys"},
         "public keys have no effect with token_validation = remote",
     ),
+    (
+        {"token_validation": "remote", "jws_audience": "x"},
+        "jws_audience has no effect with token_validation = remote",
+    ),
     ({"jws_issuer": "x"}, "jws_issuer has no effect without jws_public_key_repository"),
     (
         {
