@@ -151,7 +151,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         try:
             body = self._app(environ, start)
         except Refused as refused:
-            refusal = refused.answer(environ, start, sys.exc_info())
+            refusal = refused.answer(environ, start.start_over, sys.exc_info())
             start.pass_on()
             return refusal
         finally:

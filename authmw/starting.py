@@ -82,6 +82,16 @@ class Start:
             self.pass_on()
         return self._write if self.refused is None else _write_nothing
 
+    def start_over(self, status: str, headers: list[Header], exc_info: Any) -> Write:
+        """Take another answer after the app has failed.
+
+        A server that was told nothing needs no `exc_info`; WebOb in front of us would raise it.
+        """
+        if self._waiting is None and self.is_immediate:
+            return self(status, headers, exc_info)
+        self._waiting = None
+        return self(status, headers)
+
     def pass_on(self) -> None:
         """Tell the server what the app has said since the last time, if anything."""
         waiting = self._waiting

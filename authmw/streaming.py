@@ -70,7 +70,7 @@ class _CurrentBody:
             self._start.pass_on()
             raise
         except Refused as refused:
-            answer = refused.answer(self._environ, self._start, sys.exc_info())
+            answer = refused.answer(self._environ, self._start.start_over, sys.exc_info())
             return self._end_with(b"".join(answer))
         finally:
             end(mark)
