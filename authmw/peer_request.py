@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import webob
-import webob.exc
-
 from authmw import headers
+from authmw.libraries import importing_quietly
+
+with importing_quietly():
+    import webob
+    import webob.exc
 
 
 class AuthTokenRequest(webob.Request):  # type: ignore[misc]

@@ -16,8 +16,9 @@ from authmw.clock import steady_clock
 class Doubt(enum.Enum):
     """Why our own token may be no good; the value is how many seconds part two replacements."""
 
-    # The identity endpoint answered 401 to us. No client's token causes that by itself.
-    REFUSED = 5.0
+    # The identity endpoint answered 401 to us. No client's token causes that by itself. A token
+    # issued in the second of a revocation is revoked as well: the next second's is good.
+    REFUSED = 1.0
     # Another service answered 401 to a call that carries the caller's token beside ours.
     REFUSED_ELSEWHERE = 60.0
     # A 404 that is not Keystone's, or a catalog without its endpoint.
