@@ -14,7 +14,7 @@ PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-all bench bench-quick services lint sample clean
+.PHONY: help demo test test-slow soak test-all bench bench-quick services lint sample clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: $(VENV)/.test ## the fast tests, against a real Keystone and memcached
 
 test-slow: $(VENV)/.test ## the tests that take many seconds each
 	$(BIN)/python -m pytest -m slow --reruns $(RERUNS)
+
+soak: $(VENV)/.test ## real filters beside a model of what they decide; SECONDS=600
+	$(BIN)/python -m tests.model.soak $(or $(SECONDS),600)
 
 test-all: test test-slow bench-quick ## every test, and a short run of the benchmarks
 

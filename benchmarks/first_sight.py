@@ -67,7 +67,7 @@ def _make_uses(stage: Stage, app: WsgiApp) -> dict[str, Use]:
 
     return {
         "bare": verify_bare,
-        "validation": lambda token: validator.validate(token, Strength.CURRENT, time.time()),
+        "validation": lambda token: validator.validate(token, Strength.CURRENT, time.time(), None),
         "request": request,
         "pyjwt": lambda token: jwt.decode(token, key, algorithms=["ES256"]),
     }

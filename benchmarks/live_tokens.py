@@ -69,7 +69,9 @@ def _fill(stage: Stage, size: int) -> Authenticator:
     soon = int(time.time()) + 3600
     for first in range(0, size, _TOKENS_PER_PRINCIPAL):
         # Parsed anew each time: a principal with texts, dicts and lists of its own.
-        token = Token.from_body(copy.deepcopy(body), None, fresh_until=soon, usable_until=soon)
+        token = Token.from_body(
+            copy.deepcopy(body), None, answered_at=0, fresh_until=soon, usable_until=soon
+        )
         for number in range(first, min(first + _TOKENS_PER_PRINCIPAL, size)):
             memory.put(_name(number), dataclasses.replace(token))
     if len(memory) != size:

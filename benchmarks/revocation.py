@@ -70,7 +70,7 @@ def make_token() -> Token:
         "issued_at": "2023-11-14T21:00:00.000000Z",
         "expires_at": "2023-11-15T21:00:00.000000Z",
     }
-    return Token.from_body(body, None, fresh_until=0, usable_until=0)
+    return Token.from_body(body, None, answered_at=0, fresh_until=0, usable_until=0)
 
 
 class Events:

@@ -170,7 +170,7 @@ class Estate:
     def close(self) -> None:
         """End everything but the park."""
         for process in self._park.processes.values():
-            process.do("close", self.now)
+            process.do("close", self.host_now, steady=self.now)
         if self.server.is_running:
             self.server.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -207,14 +207,18 @@ class Estate:
     def start(self, process: Process) -> None:
         """Start a process anew."""
         self._park.processes[process].do(
-            "build", self.host_now, options=self._options, temporary=str(self._directory)
+            "build",
+            self.host_now,
+            steady=self.now,
+            options=self._options,
+            temporary=str(self._directory),
         )
         self._note(Started(process))
         self._touch(process)
 
     def _touch(self, process: Process) -> None:
         """Let a process do what is due: it is a request that does what threads are late with."""
-        self._park.processes[process].do("request", self.host_now, headers={})
+        self._park.processes[process].do("request", self.host_now, steady=self.now, headers={})
 
     def send(self, request: Request) -> Outcome:
         """Send a request and note what came of it."""
@@ -223,7 +227,9 @@ class Estate:
             headers["X-Auth-Token"] = self.strings[request.user]
         if request.service is not None:
             headers["X-Service-Token"] = self.strings[request.service]
-        answer = self._park.processes[request.process].do("request", self.host_now, headers=headers)
+        answer = self._park.processes[request.process].do(
+            "request", self.host_now, steady=self.now, headers=headers
+        )
         outcome = self._read(answer["status"], answer["told"])
         self._note(Told(request, outcome))
         return outcome

@@ -1,15 +1,15 @@
 """One process with a real filter in it, which does as a pipe says: python -m tests.model.worker
 
 Each line of standard input is a JSON object with `do`: "build" makes the filter anew, "request"
-sends a request through it, "close" ends it. `now` is the time of its clock from then on. Each is
-answered with one line.
+sends a request through it, "close" ends it. `now` is the time of its clock from then on, `steady`
+that of its monotonic one. Each is answered with one line.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import logging
+import os
 import sys
 import tempfile
 import threading
@@ -37,6 +37,7 @@ _HEADERS = (
 # How long a thread in the background may take for what a request left to it.
 _PATIENCE_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.002
+_true_monotonic = time.monotonic
 
 
 class _Worker:
@@ -44,9 +45,12 @@ class _Worker:
         self._now = time.time()
         self._filter: AuthMiddleware | None = None
         self._seen: dict[str, Any] = {}
+        self._steady_from: float | None = None
+        self._ahead = 0.0
 
     def do(self, command: dict[str, Any]) -> object:
         self._now = command["now"]
+        self._drive_steady_clock(command["steady"])
         match command["do"]:
             case "build":
                 self._close()
@@ -63,6 +67,15 @@ class _Worker:
                 self._close()
                 return None
         raise ValueError(command["do"])
+
+    def _drive_steady_clock(self, steady: float) -> None:
+        """Have as much monotonic time pass as the test says; it never goes back."""
+        self._steady_from = steady if self._steady_from is None else self._steady_from
+        self._ahead = max(self._ahead, steady - self._steady_from)
+
+    def tell_steady(self) -> float:
+        """Return monotonic seconds."""
+        return _true_monotonic() + self._ahead
 
     def _close(self) -> None:
         if self._filter is not None:
@@ -106,7 +119,7 @@ def _key(header: str) -> str:
 
 def _wait_for_background() -> None:
     """Return when every background thread of the filter has done what there was to do."""
-    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    give_up_at = _true_monotonic() + _PATIENCE_SECONDS
     while True:
         time.sleep(_LOOK_AGAIN_SECONDS)  # Also lets a thread run that was just woken.
         frames = sys._current_frames()
@@ -116,7 +129,7 @@ def _wait_for_background() -> None:
             if thread.name.startswith("authmw-")
         ):
             return
-        if time.monotonic() > give_up_at:
+        if _true_monotonic() > give_up_at:
             raise TimeoutError("a background thread of the filter does not come to an end")
 
 
@@ -133,6 +146,7 @@ def main() -> None:
     """Serve until standard input ends."""
     logging.basicConfig(level=logging.INFO if os.environ.get("MODEL_LOG") else logging.CRITICAL)
     worker = _Worker()
+    time.monotonic = worker.tell_steady
     for line in sys.stdin:
         try:
             answer = {"answer": worker.do(json.loads(line))}
