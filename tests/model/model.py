@@ -591,7 +591,10 @@ class _Past:
             > self._promises.staleness_seconds - self._promises.event_seconds
         ):
             return True
-        # doc/revocation.rst, "Clocks": how old the last answer is nobody knows any more.
+        # doc/revocation.rst, "Clocks": "signed tokens get 503 until the next poll".
+        if self._set_back_within(self._promises.event_seconds):
+            return True
+        # Ibid.: how old the last answer is nobody knows any more.
         return not self._is_reachable and self._clock_set_since(self._unreachable_since)
 
     def _answered_at(self, process: Process) -> float | None:

@@ -45,11 +45,13 @@ class _Worker:
         self._now = time.time()
         self._filter: AuthMiddleware | None = None
         self._seen: dict[str, Any] = {}
-        self._steady_from: float | None = None
+        self._steady: float | None = None
         self._ahead = 0.0
 
     def do(self, command: dict[str, Any]) -> object:
         self._now = command["now"]
+        if command["do"] == "build":
+            self._steady = None  # another example, which begins with the true time again
         self._drive_steady_clock(command["steady"])
         match command["do"]:
             case "build":
@@ -70,8 +72,9 @@ class _Worker:
 
     def _drive_steady_clock(self, steady: float) -> None:
         """Have as much monotonic time pass as the test says; it never goes back."""
-        self._steady_from = steady if self._steady_from is None else self._steady_from
-        self._ahead = max(self._ahead, steady - self._steady_from)
+        if self._steady is not None:
+            self._ahead += max(0.0, steady - self._steady)
+        self._steady = steady
 
     def tell_steady(self) -> float:
         """Return monotonic seconds."""
