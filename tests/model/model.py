@@ -368,7 +368,8 @@ class _Past:
         last = -1
         for span, event in zip(self._spans, self._history, strict=False):
             match event.what:
-                case Told(Request(asked, user, _), Outcome(401)) if (
+                # With a service token the refusal may have been that one's.
+                case Told(Request(asked, user, None), Outcome(401)) if (
                     asked == process and span.world.is_reachable and _are_alike(user, token)
                 ):
                     if bearer_of(token, span.world) is None:
