@@ -54,6 +54,10 @@ class BearerQuestion(Protocol):
     @property
     def is_rationed(self) -> bool: ...
 
+    @property
+    def note_refusal(self) -> Callable[[], None]:
+        """Called when the endpoint refuses the token."""
+
     def verify_answer(self, principal: Principal, body: Mapping[str, object]) -> None:
         """Raise IdentityUnavailable if an answer is about another bearer."""
 
@@ -167,11 +171,15 @@ class IdentityAuthority:
             return current  # another flight was quicker
         newer_than = max(known_at, self._refused_at.find(question.key))
         subject = _BearerSubject(question, self._make_answer)
-        return ask_anew(
-            _Remembered(self._answers, self._refused_at, question.key, now),
-            lambda: self._source.fetch(subject, now, newer_than=newer_than),
-            now,
-        )
+        try:
+            return ask_anew(
+                _Remembered(self._answers, self._refused_at, question.key, now),
+                lambda: self._source.fetch(subject, now, newer_than=newer_than),
+                now,
+            )
+        except InvalidToken:
+            question.note_refusal()
+            raise
 
     def _make_answer(
         self, question: BearerQuestion, principal: Principal, answered_at: int
