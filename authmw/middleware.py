@@ -20,7 +20,15 @@ from authmw.rejection import REFUSED, Rejection, respond
 from authmw.request import begin, end
 from authmw.starting import Header, Start
 from authmw.streaming import close, keep_current
-from authmw.subclassing import NEVER_CALLED, RefusesUncalled, make_refusal, refuse_uncalled
+from authmw.subclassing import (
+    DECIDING_HOOKS,
+    NEVER_CALLED,
+    RefusesUncalled,
+    make_refusal,
+    refuse_uncalled,
+    refuse_unrun,
+    verify_run,
+)
 from authmw.token import Token
 from authmw.wiring import Door, open_door
 
@@ -62,7 +70,8 @@ class AuthMiddleware(metaclass=RefusesUncalled):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in NEVER_CALLED:
             raise make_refusal(type(self), name)
-        if name in _HOOK_NAMES:
+        if name in DECIDING_HOOKS:
+            refuse_unrun(type(self), name, value)
             super().__setattr__("_has_own_hook", True)
         super().__setattr__(name, value)
 
@@ -170,6 +179,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
 
         headers.strip(environ)
         answer = run_override(self.process_request, environ)
+        verify_run(type(self), "process_request", answer)
         if answer is None and headers.USER_STATUS_KEY not in environ:
             # It let the request through itself. What it said of the caller is its own word.
             said = {key: environ[key] for key in headers.RESERVED_KEYS & environ.keys()}
@@ -180,14 +190,17 @@ class AuthMiddleware(metaclass=RefusesUncalled):
     def _authenticate_with_hooks(self, environ: dict[str, Any]) -> Rejection | None:
         authenticator = self._door.authenticator
         headers.strip(environ)
-        if self.is_open(environ):
+        is_open = self.is_open(environ)
+        if is_open:
+            verify_run(type(self), "is_open", is_open)
             authenticator.admit_anonymous(environ)
             return None
         rejection = authenticator.authenticate(environ)
         token = environ.get(headers.TOKEN)
         if rejection is None and token is not None:
             try:
-                self.on_authenticated(environ, token)
+                seen: object = self.on_authenticated(environ, token)  # type: ignore[func-returns-value]
+                verify_run(type(self), "on_authenticated", seen)
             except InvalidToken as error:
                 rejection = authenticator.withdraw(environ, error)
         return rejection
@@ -217,7 +230,6 @@ class AuthMiddleware(metaclass=RefusesUncalled):
 _IS_OPEN = AuthMiddleware.is_open
 _ON_AUTHENTICATED = AuthMiddleware.on_authenticated
 _PROCESS_REQUEST = AuthMiddleware.process_request
-_HOOK_NAMES = frozenset({"is_open", "on_authenticated", "process_request"})
 
 # The name under which services know keystonemiddleware's.
 AuthProtocol = AuthMiddleware

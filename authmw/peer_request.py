@@ -10,6 +10,7 @@ from typing import Any
 
 from authmw import headers
 from authmw.libraries import importing_quietly
+from authmw.streaming import close
 
 with importing_quietly():
     import webob
@@ -116,9 +117,15 @@ def make_error(
     ) -> None:
         started[:] = [(status, response_headers)]
 
-    body = b"".join(answer(environ, start_response))
+    parts = answer(environ, start_response)
+    try:
+        body = b"".join(parts)
+    finally:
+        close(parts)
     status, response_headers = started[-1]
-    error = webob.exc.status_map[int(status[:3])]()
+    # WebOb has no class for some of the statuses that an override of `reject` may choose.
+    error = webob.exc.status_map.get(int(status[:3]), webob.exc.WSGIHTTPException)()
     error.status, error.headerlist, error.app_iter = status, list(response_headers), [body]
+    error.empty_body = True  # or WebOb writes one of its own where there is none
     made: Exception = error
     return made

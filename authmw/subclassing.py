@@ -7,6 +7,8 @@ in a class, in a mixin, on a class that exists already, or on an instance.
 from __future__ import annotations
 
 import abc
+import inspect
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 
 # All that AuthProtocol and its base class have beside process_request, which is called.
@@ -29,6 +31,9 @@ NEVER_CALLED: Final = frozenset(
     }
 )
 
+# What decides on a request by being run.
+DECIDING_HOOKS: Final = frozenset({"is_open", "on_authenticated", "process_request"})
+
 
 class RefusesUncalled(abc.ABCMeta):
     """Refuses them on classes that are defined already.
@@ -39,6 +44,8 @@ class RefusesUncalled(abc.ABCMeta):
     def __setattr__(cls, name: str, value: Any) -> None:
         if name in NEVER_CALLED:
             raise make_refusal(cls, name)
+        if name in DECIDING_HOOKS:
+            refuse_unrun(cls, name, value)
         super().__setattr__(name, value)
 
 
@@ -51,6 +58,41 @@ def refuse_uncalled(cls: type[Any]) -> None:
     for name in sorted(NEVER_CALLED):
         if hasattr(cls, name):
             raise make_refusal(cls, name)
+    for name in sorted(DECIDING_HOOKS):
+        refuse_unrun(cls, name, getattr(cls, name))
+
+
+def refuse_unrun(cls: type[Any], name: str, hook: object) -> None:
+    """Refuse a hook whose call runs nothing of it: a coroutine or generator function.
+
+    Raises:
+        TypeError: says so.
+    """
+    if (
+        inspect.iscoroutinefunction(hook)
+        or inspect.isasyncgenfunction(hook)
+        or inspect.isgeneratorfunction(hook)
+    ):
+        raise _make_unrun(cls, name)
+
+
+def verify_run(cls: type[Any], name: str, result: object) -> None:
+    """Refuse what a hook returned if that is its code, which nobody has run yet.
+
+    Raises:
+        TypeError: says so.
+    """
+    if isinstance(result, CoroutineType | GeneratorType | AsyncGeneratorType):
+        if not isinstance(result, AsyncGeneratorType):
+            result.close()
+        raise _make_unrun(cls, name)
+
+
+def _make_unrun(cls: type[Any], name: str) -> TypeError:
+    return TypeError(
+        f"{cls.__qualname__}.{name} is a coroutine or generator function, and none of its code "
+        "would run: make an ordinary function of it"
+    )
 
 
 def make_refusal(cls: type[Any], name: str) -> TypeError:

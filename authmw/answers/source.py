@@ -89,6 +89,9 @@ class AnswerSource(Protocol[V]):
             IdentityUnavailable: nobody could say.
         """
 
+    def forget(self, subject: Subject[V], now: float) -> None:
+        """Hold no answer about a subject any more, as its token was refused now."""
+
 
 class EndpointAnswers(Generic[V]):
     """Asks the endpoint every time; see `AnswerSource`."""
@@ -98,6 +101,9 @@ class EndpointAnswers(Generic[V]):
 
     def fetch(self, subject: Subject[V], now: float, *, newer_than: int = -1) -> V:  # noqa: ARG002
         return ask_endpoint(self._source, subject, now).answer
+
+    def forget(self, subject: Subject[V], now: float) -> None:
+        """Do nothing: nothing is held."""
 
 
 class SharedAnswers(Generic[V]):
@@ -130,6 +136,9 @@ class SharedAnswers(Generic[V]):
     def fetch(self, subject: Subject[V], now: float, *, newer_than: int = -1) -> V:
         entry = _Entry(self, subject, now, newer_than)
         return read_through(entry, lambda: ask_endpoint(self._source, subject, now), now).answer
+
+    def forget(self, subject: Subject[V], now: float) -> None:
+        _Entry(self, subject, now, -1).forget()
 
 
 class _Entry(Generic[V]):

@@ -56,6 +56,9 @@ class Question:
     def thumbprint(self) -> str | None:
         return self.keystone.thumbprint
 
+    def note_refusal(self) -> None:
+        """Do nothing: signed tokens are judged one by one by revocation events."""
+
     def verify_answer(self, principal: Principal, body: Mapping[str, object]) -> None:  # noqa: ARG002
         """Raise IdentityUnavailable if an answer is about another bearer."""
         verify_agreement(principal, self.keystone)

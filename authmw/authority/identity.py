@@ -54,6 +54,10 @@ class BearerQuestion(Protocol):
     @property
     def is_rationed(self) -> bool: ...
 
+    @property
+    def note_refusal(self) -> Callable[[], None]:
+        """Called when the endpoint refuses the token."""
+
     def verify_answer(self, principal: Principal, body: Mapping[str, object]) -> None:
         """Raise IdentityUnavailable if an answer is about another bearer."""
 
@@ -92,6 +96,8 @@ class IdentityAuthority:
         self._fresh_seconds = fresh_seconds
         self._usable_seconds = fresh_seconds + grace_seconds
         self._renew_ahead_seconds = max(1, int(fresh_seconds * _RENEW_IN_LAST_PART))
+        # A call, and the wait for another request's call before it.
+        self._longest_round_seconds = _ROUND_SECONDS + 2 * deadline_seconds
         self._flights: Flights[Answer] = Flights(deadline_seconds, share_refusals=False)
         self._refused_at = RefusedAt(self._usable_seconds)
         self._renewals = PerProcess(_Renewals)
@@ -135,12 +141,24 @@ class IdentityAuthority:
 
     @property
     def reload_at(self) -> float:
-        """See `Refreshable`: the time since which a renewal is wanted."""
+        """See `Refreshable`: the time since which a renewal is wanted.
+
+        While renewals are under way it is when they should be done at the latest: the endpoint
+        may be slow, and no request is to wait for what others may need.
+        """
         return self._renewals.get().wanted_since
 
     def reload(self, now: float) -> None:
         """Renew what is wanted, one call each; what is not done in a second stays wanted."""
         renewals = self._renewals.get()
+        began_at = time.monotonic()
+        renewals.begin(now + self._longest_round_seconds)
+        try:
+            self._renew_wanted(renewals, now)
+        finally:
+            renewals.end(now + time.monotonic() - began_at)
+
+    def _renew_wanted(self, renewals: _Renewals, now: float) -> None:
         give_up_at = time.monotonic() + _ROUND_SECONDS
         while time.monotonic() < give_up_at and (wanted := renewals.take_one()) is not None:
             question, known = wanted
@@ -167,11 +185,15 @@ class IdentityAuthority:
             return current  # another flight was quicker
         newer_than = max(known_at, self._refused_at.find(question.key))
         subject = _BearerSubject(question, self._make_answer)
-        return ask_anew(
-            _Remembered(self._answers, self._refused_at, question.key, now),
-            lambda: self._source.fetch(subject, now, newer_than=newer_than),
-            now,
-        )
+        try:
+            return ask_anew(
+                _Remembered(self._answers, self._refused_at, question.key, now),
+                lambda: self._source.fetch(subject, now, newer_than=newer_than),
+                now,
+            )
+        except InvalidToken:
+            question.note_refusal()
+            raise
 
     def _make_answer(
         self, question: BearerQuestion, principal: Principal, answered_at: int
@@ -255,6 +277,7 @@ class _Renewals:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._wanted: dict[str, tuple[BearerQuestion, Answer]] = {}
+        self._is_under_way = False
         self.wanted_since = float("inf")
 
     def want(self, question: BearerQuestion, known: Answer, now: float) -> bool:
@@ -263,19 +286,28 @@ class _Renewals:
             return False
         with self._lock:
             self._wanted[question.key] = (question, known)
-            self.wanted_since = min(self.wanted_since, now)
+            if not self._is_under_way:
+                self.wanted_since = min(self.wanted_since, now)
         return True
+
+    def begin(self, ends_at: float) -> None:
+        """Note that renewals are under way, and when they should have ended."""
+        with self._lock:
+            self._is_under_way = True
+            self.wanted_since = ends_at
+
+    def end(self, now: float) -> None:
+        """Note that they have ended; what is left is wanted since now."""
+        with self._lock:
+            self._is_under_way = False
+            self.wanted_since = now if self._wanted else float("inf")
 
     def take_one(self) -> tuple[BearerQuestion, Answer] | None:
         """Return what has waited longest, or None."""
         with self._lock:
             key = next(iter(self._wanted), None)
-            taken = None if key is None else self._wanted.pop(key)
-            if not self._wanted:
-                self.wanted_since = float("inf")
-        return taken
+            return None if key is None else self._wanted.pop(key)
 
     def clear(self) -> None:
         with self._lock:
             self._wanted.clear()
-            self.wanted_since = float("inf")

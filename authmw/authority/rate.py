@@ -10,6 +10,8 @@ from authmw.process import PerProcess
 _log = logging.getLogger(__name__)
 
 _WARN_AGAIN_SECONDS = 600
+# From reading the clock to asking here, where the identity endpoint is asked in between.
+_LONGEST_WAY_SECONDS = 60
 
 
 class RenewalRate:
@@ -28,10 +30,13 @@ class RenewalRate:
         bucket = self._bucket.get()
         with bucket.lock:
             elapsed = now - bucket.filled_at
-            # A clock that was set back fills nothing, and stops nothing.
-            gained = self._per_second if elapsed < 0 else elapsed * self._per_second
-            bucket.left = min(float(self._per_second), bucket.left + gained)
-            bucket.filled_at = now
+            if elapsed > 0:
+                gained = elapsed * self._per_second
+                bucket.left = min(float(self._per_second), bucket.left + gained)
+            # A thread that read the clock earlier and came later takes back no time; a clock
+            # that was set back fills nothing, and stops nothing.
+            if elapsed > 0 or elapsed < -_LONGEST_WAY_SECONDS:
+                bucket.filled_at = now
             if bucket.left >= 1:
                 bucket.left -= 1
                 return True

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from authmw.answers.bearer_key import bearer_key
+from authmw.answers.refused import RefusedAt
 from authmw.answers.source import AnswerSource
 from authmw.answers.tokens import TokenLifetime, TokenSubject, decides, was_expired
 from authmw.authority import LOOK_AGAIN_SECONDS, Answer
@@ -43,65 +44,79 @@ class RemoteValidator:
         self._lifetime = lifetime
         self._revocations = revocations
         self._bearers = bearers
+        # Of tokens that were refused when their bearers were asked about.
+        self._refused_at = RefusedAt(lifetime.fresh_seconds + lifetime.grace_seconds)
 
     def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
         """Ask about one token; see `authmw.validation.Validator`."""
-        own = self._find_own(token, strength, now, known)
+        subject = TokenSubject(token, strength, self._lifetime)
+        own = self._find_own(subject, now, known)
         if strength is Strength.CURRENT:
             verify_not_expired(own, now)
         if self._bearers is None or was_expired(own):
             return own
+        question = OpaqueQuestion(own, token, lambda: self._note_refusal(subject, now))
         if now >= self._lifetime.counts_until(own):
             # Nobody could be asked a moment ago, so nobody is asked about the bearer either.
-            return self._use_in_outage(self._bearers, own, now)
-        return self._with_bearer(self._bearers, own, token, now)
+            return self._use_in_outage(self._bearers, question, now)
+        return self._with_bearer(self._bearers, question, now)
 
-    def _find_own(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
+    def _find_own(self, subject: TokenSubject, now: float, known: Token | None) -> Token:
         """Return what was answered about the token itself, asked for anew once it is old."""
-        if known is not None and not decides(known, strength, now):
+        refused_at = self._refused_at.find(subject.digest)
+        if known is not None and (
+            known.answered_at <= refused_at or not decides(known, subject.strength, now)
+        ):
             known = None
         if known is not None and now < self._lifetime.counts_until(known):
             return known
+        # What a shared cache holds may be older than what this process knows.
+        known_at = -1 if known is None else known.answered_at
         try:
             return self._source.fetch(
-                TokenSubject(token, strength, self._lifetime),
+                subject,
                 now,
-                newer_than=self._revocations.complete_from - 1,
+                newer_than=max(self._revocations.complete_from - 1, refused_at, known_at),
             )
         except IdentityUnavailable:
             if known is not None and now < known.usable_until:
                 return replace(known, fresh_until=_soon(known, now))
             raise
 
+    def _note_refusal(self, subject: TokenSubject, now: float) -> None:
+        """Note that the endpoint refused a token when its bearer was asked about.
+
+        What other tokens of the bearer are answered must not vouch for this one.
+        """
+        self._refused_at.note(subject.digest, now)
+        self._source.forget(subject, now)
+
     def _with_bearer(
-        self, bearers: IdentityAuthority, own: Token, string: str, now: float
+        self, bearers: IdentityAuthority, question: OpaqueQuestion, now: float
     ) -> Token:
-        question = OpaqueQuestion(own, string)
-        answer: Answer | None
-        if own.answered_at > bearers.refused_at(question.key):
-            answer = bearers.learn(question, own.principal, own.answered_at)
-        else:
-            answer = bearers.recall(question.key)
+        own, answer = question.own, _last_said(bearers, question)
         if answer is None or now >= answer.fresh_until:
-            if not bearers.may_ask(question, now):
+            # A refusal is not to be passed over: only where there is an answer it can wait.
+            if answer is not None and not bearers.may_ask(question, now):
                 return _join(own, answer, _soon(own, now))
             try:
                 answer = bearers.look_up(question, now)
             except IdentityUnavailable:
-                return self._use_in_outage(bearers, own, now)
+                return self._use_in_outage(bearers, question, now)
         elif answer.renew is not None and now >= answer.renew_from:
             answer.renew(question, answer, now)
         until = answer.relied_on_until(now)
         return _join(own, answer, min(until, self._lifetime.counts_until(own)))
 
-    def _use_in_outage(self, bearers: IdentityAuthority, own: Token, now: float) -> Token:
+    def _use_in_outage(
+        self, bearers: IdentityAuthority, question: OpaqueQuestion, now: float
+    ) -> Token:
         """Return the token with what was last said of its bearer.
 
         Raises IdentityUnavailable if the last answer about the bearer was a refusal.
         """
-        key = _key_of(own)
-        answer = bearers.recall(key)
-        if answer is None and own.answered_at <= bearers.refused_at(key):
+        own, answer = question.own, _last_said(bearers, question)
+        if answer is None:
             raise IdentityUnavailable(
                 "a token of the same bearer was refused, and whether this one is still good "
                 "nobody can say"
@@ -113,15 +128,22 @@ class OpaqueQuestion:
     """Asks about the bearer of a token that the endpoint has answered for before.
 
     See `authmw.authority.identity.BearerQuestion`.
+
+    Args:
+        own: what it answered.
+        string: the token.
+        note_refusal: called when the endpoint refuses the token.
     """
 
     is_rationed = True
     thumbprint = None
 
-    def __init__(self, own: Token, string: str) -> None:
+    def __init__(self, own: Token, string: str, note_refusal: Callable[[], None]) -> None:
+        self.own = own
         self.key = _key_of(own)
         self.token = string
         self.methods = own.methods
+        self.note_refusal = note_refusal
 
     def verify_answer(self, principal: Principal, body: Mapping[str, object]) -> None:  # noqa: ARG002
         """Raise IdentityUnavailable if an answer is about another bearer."""
@@ -135,10 +157,20 @@ def _key_of(own: Token) -> str:
     return own.bearer
 
 
-def _join(own: Token, answer: Answer | None, fresh_until: int) -> Token:
+def _last_said(bearers: IdentityAuthority, question: OpaqueQuestion) -> Answer | None:
+    """Return the newest answer about a bearer; None: he was refused since.
+
+    The answer about the token itself is one about its bearer, too.
+    """
+    own = question.own
+    if own.answered_at > bearers.refused_at(question.key):
+        return bearers.learn(question, own.principal, own.answered_at)
+    return bearers.recall(question.key)
+
+
+def _join(own: Token, answer: Answer, fresh_until: int) -> Token:
     """Put together what was said of the token and what, later, of its bearer."""
-    principal = own.principal if answer is None else answer.principal
-    return replace(own, principal=principal, fresh_until=fresh_until)
+    return replace(own, principal=answer.principal, fresh_until=fresh_until)
 
 
 def _soon(own: Token, now: float) -> int:

@@ -300,6 +300,23 @@ def test_an_entry_put_back_after_a_refusal_is_no_news(sealing: str) -> None:
     assert site.ask(later) == site.ask(later) == read(answered_at=later)
 
 
+def test_an_entry_put_back_does_not_replace_what_is_known_in_an_outage() -> None:
+    """Nor does one on a server that was away while the newer one was written elsewhere."""
+    site = Site()
+    validator = RemoteValidator(site.shared, LIFETIME, NoRevocations())
+    site.answers(make_answer(roles=[{"id": "r1", "name": "admin"}]))
+    validator.validate(TOKEN, Strength.CURRENT, NOW, None)
+    before = dict(site.held.values)
+    site.held.values.clear()
+    later = NOW + 100
+    site.answers(make_answer(answered_at=later, roles=[{"id": "r2", "name": "reader"}]))
+    known = validator.validate(TOKEN, Strength.CURRENT, later, None)
+    site.held.values.update(before)
+    site.answers(OUTAGE)
+    found = validator.validate(TOKEN, Strength.CURRENT, later + CACHE_SECONDS, known)
+    assert found.principal == known.principal
+
+
 def test_answer_from_the_future_is_not_believed() -> None:
     site = Site()
     site.answers(make_answer(answered_at=NOW + SKEW_SECONDS + 1))

@@ -293,3 +293,66 @@ def test_roles_of_an_expired_token_that_a_service_uses_are_renewed_as_often(
     clock.ahead_seconds = AUTHORITY_SECONDS
     assert protected.ask(token, **{"X-Service-Token": service})[0] == 401
     assert protected.ask(token)[0] == 401
+
+
+def test_a_token_that_was_refused_does_not_come_back_with_its_bearer(
+    protect: Protect, server: IdentityServer, clock: Clock, cache: dict[str, str]
+) -> None:
+    """One token is revoked; another of the same bearer, which is good, vouches for him alone."""
+    protected = protect(**cache)
+    tokens = [server.issue("member", project="inventory") for _ in range(2)]
+    for token in tokens:
+        assert protected.ask(token)[0] == 200
+    server.revoke(tokens[0])
+    clock.ahead_seconds = AUTHORITY_SECONDS
+    assert [protected.ask(token)[0] for token in tokens] == [401, 200]
+    assert [protected.ask(token)[0] for token in tokens] == [401, 200]
+    assert protect(**cache).ask(tokens[0])[0] == 401, "nor in another process"
+
+
+def test_a_token_refused_in_the_background_does_not_stay_with_its_bearer(
+    protect: Protect, server: IdentityServer, clock: Clock
+) -> None:
+    protected = protect()
+    tokens = [server.issue("member", project="inventory") for _ in range(2)]
+    for token in tokens:
+        assert protected.ask(token)[0] == 200
+    server.revoke(tokens[0])
+    server.forget_requests()
+    clock.ahead_seconds = AUTHORITY_SECONDS - 10
+    assert protected.ask(tokens[0])[0] == 200, "nobody told us yet"
+    give_up_at = time.monotonic() + 5
+    while not server.calls["validate"] and time.monotonic() < give_up_at:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    clock.ahead_seconds = AUTHORITY_SECONDS
+    assert [protected.ask(token)[0] for token in reversed(tokens)] == [200, 401]
+
+
+def test_above_the_renewal_rate_a_bearer_who_was_refused_stays_so(
+    protect: Protect, server: IdentityServer, clock: Clock, cache: dict[str, str]
+) -> None:
+    protected = protect(authority_renewal_rate="1", **cache)
+    tokens = [server.issue("member", project="inventory") for _ in range(3)]
+    for token in tokens:
+        assert protected.ask(token)[0] == 200
+    server.remove_role("member", "member", project="inventory")
+    clock.ahead_seconds = AUTHORITY_SECONDS
+    # The first question is all that the rate allows.
+    assert [protected.ask(token)[0] for token in tokens] == [401, 401, 401]
+    assert [protected.ask(token)[0] for token in tokens] == [401, 401, 401]
+
+
+def test_in_an_outage_no_older_answer_about_the_bearer_wins(
+    protect: Protect, server: IdentityServer, clock: Clock, empty_memcached: Memcached
+) -> None:
+    mine, other = (protect(memcached_servers=empty_memcached.address) for _ in range(2))
+    server.directory.assign("reader", "admin", project="inventory")
+    first, second = (server.issue("admin", project="inventory") for _ in range(2))
+    assert mine.ask(first) == (200, "admin,manager,member,reader")
+    server.remove_role("admin", "admin", project="inventory")
+    clock.ahead_seconds = CACHE_SECONDS - 50
+    assert other.ask(second) == (200, "reader")
+    with server.failing(Fault.ERROR_503):
+        clock.ahead_seconds = 2 * CACHE_SECONDS - 40
+        assert mine.ask(second) == (200, "reader")

@@ -372,3 +372,67 @@ def test_a_fault_in_an_override_opens_nothing(embed: Embed, server: IdentityServ
     with pytest.raises(ZeroDivisionError):
         protected.get(server.issue(project="inventory"))
     assert protected.service.seen == []
+
+
+async def wait(*_arguments: Any) -> None:
+    pytest.fail("nobody runs it")
+
+
+def begin(*_arguments: Any) -> Iterator[None]:
+    yield pytest.fail("nobody runs it")
+
+
+@pytest.mark.parametrize("hook", [wait, begin])
+@pytest.mark.parametrize("name", ["is_open", "on_authenticated", "process_request"])
+def test_a_hook_whose_code_nobody_would_run_is_refused_wherever_it_is_set(
+    embed: Embed, name: str, hook: Any
+) -> None:
+    refusal = rf"{name} is a coroutine or generator function"
+    with pytest.raises(TypeError, match=refusal):
+        type("Theirs", (authmw.AuthProtocol,), {name: hook})
+
+    class Mixin:
+        pass
+
+    class Sub(Mixin, authmw.AuthProtocol):
+        pass
+
+    with pytest.raises(TypeError, match=refusal):
+        setattr(Sub, name, hook)
+    with pytest.raises(TypeError, match=refusal):
+        setattr(embed(Sub).app.app, name, hook)
+    setattr(Mixin, name, hook)
+    with pytest.raises(TypeError, match=refusal):
+        embed(Sub)
+
+
+@pytest.mark.parametrize("hook", [wait, begin])
+@pytest.mark.parametrize("name", ["is_open", "on_authenticated", "process_request"])
+def test_a_hook_that_hides_that_opens_nothing(
+    embed: Embed, server: IdentityServer, name: str, hook: Any
+) -> None:
+    def hidden(*arguments: Any) -> Any:
+        return hook(*arguments)
+
+    protected = embed(type("Theirs", (authmw.AuthProtocol,), {name: hidden}))
+    with pytest.raises(TypeError):
+        protected.get(server.issue(project="inventory"))
+    assert protected.service.seen == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [("302 Found", b""), ("401 Unauthorized", b""), ("418 Teapot", b"short")]
+)
+def test_reject_answers_as_it_likes_behind_an_override(
+    embed: Embed, status: str, body: bytes
+) -> None:
+    class Polite(skipping(authmw.AuthProtocol)):  # type: ignore[misc]
+        def reject(
+            self, _environ: dict[str, Any], start_response: Any, **_named: Any
+        ) -> list[bytes]:
+            length = str(len(body))
+            start_response(status, [("Content-Type", "text/plain"), ("Content-Length", length)])
+            return [body]
+
+    response = embed(Polite).get("garbage", "/items")
+    assert (response.status, response.body) == (status, body)

@@ -60,6 +60,28 @@ def test_no_request_waits_for_a_renewal(
         assert server.calls["validate"] == 2
 
 
+def test_no_request_waits_for_the_renewals_of_others_however_long_they_take(
+    server: IdentityServer, clock: Clock, tmp_path: Path
+) -> None:
+    protected = make_filter(server, tmp_path / "keys", clock)
+    tokens = [server.issue_jws(user, project="inventory") for user in ("member", "admin")]
+    assert [protected.ask(token).status for token in tokens] == [200, 200]
+    clock.advance(EARLY_SECONDS)
+    fresh = server.issue_jws("reader", project="inventory")
+    assert protected.ask(fresh).status == 200
+    clock.advance(LATE_SECONDS)
+    with server.failing(Fault.HANG, "validate"):
+        # One is asked about, the other waits for that.
+        assert [protected.ask(token).status for token in tokens] == [200, 200]
+        wait_for_validations(server, 4)
+        began_at = time.monotonic()
+        for _ in range(8):
+            clock.advance(1)
+            assert protected.ask(fresh).status == 200
+        assert time.monotonic() - began_at < 0.5
+        assert server.calls["validate"] == 4
+
+
 def test_a_role_taken_away_is_noticed_by_the_renewal_already(
     server: IdentityServer, clock: Clock, tmp_path: Path
 ) -> None:
