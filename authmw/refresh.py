@@ -58,28 +58,33 @@ class _Plan:
     """When one refreshable is due: by the clock, or by the time that has really passed.
 
     `reload_at` is a time of the clock, which may be set back, even far: then it is as far
-    off as the time that was left when it was first seen.
+    off as the time that was left when it was first seen. It may also be over by the time that
+    the last reload, which took long, has ended: late is only what could have begun earlier.
     """
 
     def __init__(self, refreshable: Refreshable, clocks: _Clocks) -> None:
         self._refreshable = refreshable
         self._clocks = clocks
         self._seen = (-_NEVER, -_NEVER)  # reload_at, and the steady time that goes with it
+        self._ended = (-_NEVER, -_NEVER)  # when the last reload did, by either clock
 
     @property
     def seconds_left(self) -> float:
         """Until it is due; 0 or less: it is; infinity: it never is."""
         reload_at, now = self._refreshable.reload_at, self._clocks.steady()
-        left = reload_at - self._clocks.wall()
+        wall = self._clocks.wall()
+        left = reload_at - wall
         seen, due_at = self._seen
         if seen != reload_at:
             due_at = now + left
             self._seen = (reload_at, due_at)
-        return min(left, due_at - now)
+        since_end = max(wall - self._ended[0], now - self._ended[1])
+        return max(min(left, due_at - now), -since_end)
 
     def begin_anew(self) -> None:
         """Take what is planned from now on for new, even if it is the same time."""
         self._seen = (-_NEVER, -_NEVER)
+        self._ended = (self._clocks.wall(), self._clocks.steady())
 
 
 class _Loop:

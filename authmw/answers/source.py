@@ -138,7 +138,8 @@ class SharedAnswers(Generic[V]):
         return read_through(entry, lambda: ask_endpoint(self._source, subject, now), now).answer
 
     def forget(self, subject: Subject[V], now: float) -> None:
-        _Entry(self, subject, now, -1).forget()
+        self.refused_at.note(subject.digest, now)
+        self.cache.find(subject.kind, subject.digest).clear()
 
 
 class _Entry(Generic[V]):

@@ -294,3 +294,33 @@ def test_a_request_waits_for_a_thread_that_is_stopped_in_the_middle_of_what_is_o
     asking.join(20)
     refresher.close()
     assert seen == [2]
+
+
+def test_what_was_planned_for_a_time_before_a_long_reload_ended_is_not_late() -> None:
+    now = [1000.0]
+    begun = [threading.Event() for _ in range(4)]
+    may_end = [threading.Event() for _ in range(4)]
+
+    class Slow(Counting):
+        def reload(self, now: float) -> None:
+            number = self.reloads
+            begun[number].set()
+            assert may_end[number].wait(20)
+            super().reload(now)
+
+    slow = Slow(5, lambda: now[0])
+    refresher = Refresher([slow], clock=lambda: now[0])
+    may_end[0].set()
+    refresher.catch_up()
+    now[0] += 5
+    refresher.wake(slow)
+    assert begun[1].wait(20)
+    now[0] += 10  # a server that says nothing, until a deadline
+    may_end[1].set()
+    assert begun[2].wait(20)
+    asked_at = time.monotonic()
+    refresher.catch_up()
+    assert time.monotonic() - asked_at < 0.5
+    for event in may_end:
+        event.set()
+    refresher.close()
