@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+
+from authmw.process import PerProcess
 
 
 class KeyChanges:
@@ -17,6 +20,7 @@ class KeyChanges:
 
     def __init__(self) -> None:
         self.generation = 0
+        self._counting = PerProcess(threading.Lock)
         self._listeners: tuple[Callable[[], None], ...] = ()
 
     def when_changed(self, tell: Callable[[], None]) -> None:
@@ -25,7 +29,8 @@ class KeyChanges:
 
     def count_change(self) -> None:
         """Count one more change."""
-        # No lock: two changes that are counted as one were both made before the number grew.
-        self.generation += 1
+        # Of three threads without a lock, one could set the number back to an earlier one.
+        with self._counting.get():
+            self.generation += 1
         for tell in self._listeners:
             tell()
