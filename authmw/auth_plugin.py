@@ -64,7 +64,7 @@ def read_auth_options(lookup: Lookup) -> AuthOptions | None:
 
     Raises ConfigurationError for a plugin that is not installed, or a value of a wrong type.
     """
-    from authmw.libraries import loading
+    from authmw.runtime.libraries import loading
 
     type_opt, section_opt = loading.get_auth_common_conf_options()
     section = lookup.read(section_opt) or GROUP
@@ -90,7 +90,7 @@ def read_auth_options(lookup: Lookup) -> AuthOptions | None:
 def _read_values(
     lookup: Lookup, loader: BaseLoader[BaseAuthPlugin], section: str
 ) -> dict[str, object]:
-    from authmw.libraries import loading
+    from authmw.runtime.libraries import loading
 
     registered = loading.get_auth_plugin_conf_options(loader)
     values: dict[str, object] = {}
@@ -146,7 +146,7 @@ def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
     """
     if auth is None:
         return None
-    from authmw.libraries import exceptions
+    from authmw.runtime.libraries import exceptions
 
     if auth.auth_type in _ASKS_A_PERSON:
         raise ConfigurationError(
@@ -236,7 +236,7 @@ def _find_loader_class(auth_type: str) -> Callable[[], BaseLoader[BaseAuthPlugin
             auth_type,
             f"write {' or '.join(near)}" if near else f"write one of {', '.join(names)}",
         )
-    from authmw.libraries import importing_quietly
+    from authmw.runtime.libraries import importing_quietly
 
     try:
         with importing_quietly():

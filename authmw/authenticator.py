@@ -13,20 +13,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from authmw import headers, request
+from authmw import headers
 from authmw.answers.tokens import decides
 from authmw.checks.access_rules import AccessRule, verify_access
 from authmw.checks.expiry import verify_not_expired
 from authmw.checks.paths import PublicPaths, access_path
 from authmw.checks.service_roles import has_service_role
 from authmw.checks.token_bind import BindPolicy, verify_binding
-from authmw.clock import wall_clock
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.fingerprint import fingerprint
 from authmw.identity.outage import Outage
-from authmw.refresh import Refresher
 from authmw.rejection import Rejection
 from authmw.resolver import Resolver
+from authmw.runtime import request
+from authmw.runtime.clock import wall_clock
+from authmw.runtime.fingerprint import fingerprint
+from authmw.runtime.refresh import Refresher
 from authmw.token import Token
 from authmw.validation import Strength
 

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from authmw.libraries import AccessInfoV3
+from authmw.runtime.libraries import AccessInfoV3
 
 
 class CallerInfo(AccessInfoV3):

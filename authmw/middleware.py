@@ -17,7 +17,7 @@ from authmw.cors import allows_an_origin
 from authmw.decorators.refusal import Refused
 from authmw.errors import InvalidToken
 from authmw.rejection import REFUSED, Rejection, respond
-from authmw.request import begin, end
+from authmw.runtime.request import begin, end
 from authmw.starting import Header, Start
 from authmw.streaming import close, keep_current
 from authmw.subclassing import (

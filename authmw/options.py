@@ -482,6 +482,6 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     registers them as well; the options of the auth plugin itself depend on `auth_type`.
     """
     # Imports requests and much else, which nobody needs for the table alone.
-    from authmw.libraries import loading
+    from authmw.runtime.libraries import loading
 
     return [(GROUP, [*copy.deepcopy(OPTIONS), *loading.get_auth_common_conf_options()])]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from authmw import headers
-from authmw.libraries import importing_quietly
+from authmw.runtime.libraries import importing_quietly
 from authmw.streaming import close
 
 with importing_quietly():

@@ -12,10 +12,10 @@ from authmw.answers.tokens import decides
 from authmw.cache.memory import Entry, MemoryCache
 from authmw.cache.refusals import Refusals
 from authmw.checks.token_string import verify_carriable
-from authmw.clock import wall_clock
 from authmw.errors import IdentityUnavailable, InvalidToken
-from authmw.flights import Flights
 from authmw.revalidation import Revalidation
+from authmw.runtime.clock import wall_clock
+from authmw.runtime.flights import Flights
 from authmw.token import Token
 from authmw.validation import Strength, Validator
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from authmw.decorators.refusal import Refused
-from authmw.request import begin, end, serving
+from authmw.runtime.request import begin, end, serving
 from authmw.starting import Start
 
 

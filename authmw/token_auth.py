@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from authmw.caller_info import CallerInfo
 from authmw.errors import IdentityUnavailable
-from authmw.libraries import AccessInfoV3, BaseIdentityPlugin, Session, exceptions
+from authmw.runtime.libraries import AccessInfoV3, BaseIdentityPlugin, Session, exceptions
 from authmw.token import Token
 
 FetchOwnToken = Callable[..., str | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable
 
-from authmw.process import PerProcess
+from authmw.runtime.process import PerProcess
 
 # Each refusal costs the identity endpoint one validation, so that an attacker can't drive
 # others out within the time that answers count for.

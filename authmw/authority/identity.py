@@ -16,9 +16,9 @@ from authmw.authority.rate import RenewalRate
 from authmw.cache.keys import digest_token
 from authmw.cache.memory import MemoryCache
 from authmw.errors import IdentityUnavailable, InvalidToken
-from authmw.flights import Flights
 from authmw.identity.answer import TokenAnswer
-from authmw.process import PerProcess
+from authmw.runtime.flights import Flights
+from authmw.runtime.process import PerProcess
 from authmw.token import Principal
 
 # An answer in use is renewed in the background in this last part of its time.

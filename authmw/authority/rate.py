@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from authmw.process import PerProcess
+from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)
 

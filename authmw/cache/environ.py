@@ -12,9 +12,9 @@ import binascii
 import inspect
 from typing import Any
 
-from authmw import request
 from authmw.cache.shared import BytesCache
 from authmw.errors import CacheError
+from authmw.runtime import request
 
 
 class EnvironCache:

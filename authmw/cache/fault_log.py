@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from authmw.clock import steady_clock
 from authmw.errors import CacheError
+from authmw.runtime.clock import steady_clock
 
 LOG = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
 from authmw.catalog import ServiceCatalog
-from authmw.process import PerProcess
+from authmw.runtime.process import PerProcess
 
 # The entry object, its place in the table and the key's own header, in bytes.
 _ENTRY_OVERHEAD = 400

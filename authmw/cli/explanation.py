@@ -12,7 +12,6 @@ from authmw.authority.claims_set import parse_keystone_claims
 from authmw.checks.token_string import verify_carriable
 from authmw.cli.times import describe_time
 from authmw.errors import AuthmwError, IdentityUnavailable, InvalidToken, Reason
-from authmw.fingerprint import fingerprint
 from authmw.jose.base64url import decode_base64url
 from authmw.jose.claims import MAX_NUMERIC_DATE, ClaimRules
 from authmw.jose.jws import CompactJws, find_verifying_key, parse_claims, parse_compact
@@ -20,6 +19,7 @@ from authmw.jose.key_set import KeySet
 from authmw.jose.keys import PublicKey
 from authmw.jose.strict_json import parse_json_object
 from authmw.keys.listing import Listing
+from authmw.runtime.fingerprint import fingerprint
 from authmw.settings import Settings
 
 # A claim of somebody else's issuer may hold anything: no token fits into what is shown of it.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Configuration:
     """What a `protect` names, and the filter made of it at the first use.
 
-    The filter opens nothing that a fork could break (see `authmw.process`), so it may be made
+    The filter opens nothing that a fork could break (see `authmw.runtime.process`), so it may be made
     before a server forks as well as after. No lock guards the first use: of two threads that
     come at once both may make one, and one of the two is kept.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from authmw import headers, request
+from authmw import headers
+from authmw.runtime import request
 from authmw.token import Token
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from authmw.checks.token_string import verify_carriable
-from authmw.clock import wall_clock
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.answer import ACCESS_RULES
 from authmw.identity.authenticate_uri import AuthenticateUri
@@ -29,7 +28,8 @@ from authmw.identity.outage import Outage
 from authmw.identity.outcome_row import Health, Verdict
 from authmw.identity.outcomes import Outcome
 from authmw.identity.renewal_limit import Doubt
-from authmw.process import PerProcess
+from authmw.runtime.clock import wall_clock
+from authmw.runtime.process import PerProcess
 
 if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from authmw.errors import IdentityUnavailable
 from authmw.identity.deadline import DeadlineExceeded, deadline
 from authmw.keys.jwks_uri import FetchedDocument
-from authmw.process import PerProcess
+from authmw.runtime.process import PerProcess
 from authmw.tls_files import verify_tls_files
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ def judge(response: Response, *, about_token: bool) -> str:
 def outage_of(error: Exception) -> Outage:
     """Turn an exception that is none of ours into an outage."""
     from authmw.identity.transport import parse_retry_after
-    from authmw.libraries import exceptions
+    from authmw.runtime.libraries import exceptions
 
     outcome = Outcome.of_error(error)
     if isinstance(error, exceptions.HttpError):

@@ -10,7 +10,7 @@ import enum
 import threading
 from collections.abc import Callable
 
-from authmw.clock import steady_clock
+from authmw.runtime.clock import steady_clock
 
 
 class Doubt(enum.Enum):

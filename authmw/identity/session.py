@@ -22,7 +22,7 @@ from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
 from authmw.identity.renewal_limit import Doubt, RenewalLimit
 from authmw.identity.transport import MAX_REDIRECTS, DeadlineAdapter
-from authmw.libraries import AUTH_INTERFACE, Adapter, BaseIdentityPlugin, Session
+from authmw.runtime.libraries import AUTH_INTERFACE, Adapter, BaseIdentityPlugin, Session
 
 if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin

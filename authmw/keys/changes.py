@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from authmw.process import PerProcess
+from authmw.runtime.process import PerProcess
 
 
 class KeyChanges:

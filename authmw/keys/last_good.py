@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from authmw.errors import IdentityUnavailable
 from authmw.jose.key_set import KeySet
-from authmw.process import PerProcess
+from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)
 

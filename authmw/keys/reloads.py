@@ -7,8 +7,8 @@ import threading
 import traceback
 from collections.abc import Callable
 
-from authmw.clock import steady_clock
-from authmw.process import PerProcess
+from authmw.runtime.clock import steady_clock
+from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ import threading
 from datetime import UTC, datetime
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.process import PerProcess
 from authmw.revocation.events import MalformedEvents, parse_events
 from authmw.revocation.facts import facts_of
 from authmw.revocation.jitter import EARLIEST_PART, shorten
@@ -21,6 +20,7 @@ from authmw.revocation.sharing import SharedPolling
 from authmw.revocation.since import SinceTimes
 from authmw.revocation.source import EventsForbidden, EventSource
 from authmw.revocation.store import SharedStore
+from authmw.runtime.process import PerProcess
 from authmw.token import Token
 
 _log = logging.getLogger(__name__)
@@ -200,7 +200,7 @@ class RevocationFeed:
             lock.release()
 
     def reload(self, now: float) -> None:
-        """Poll, and plan the next time; see `authmw.refresh.Refreshable`."""
+        """Poll, and plan the next time; see `authmw.runtime.refresh.Refreshable`."""
         self.poll(now)
         if self._shared is not None:
             self.reload_at = self._shared.plan(now)

@@ -13,12 +13,12 @@ import secrets
 from collections.abc import Callable
 
 from authmw.errors import CacheError
-from authmw.process import PerProcess
 from authmw.revocation.jitter import draw_below, shorten
 from authmw.revocation.known_events import KnownEvents
 from authmw.revocation.poll_state import PollState, later_of
 from authmw.revocation.shared_record import MalformedRecord, SharedRecord
 from authmw.revocation.store import SharedStore
+from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)
 

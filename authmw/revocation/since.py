@@ -6,7 +6,7 @@ import itertools
 import secrets
 from datetime import UTC, datetime
 
-from authmw.process import PerProcess
+from authmw.runtime.process import PerProcess
 
 
 class SinceTimes:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Unpack
 
-from authmw.clock import wall_clock
+from authmw.runtime.clock import wall_clock
 from authmw.testing.api_errors import not_found
 from authmw.testing.catalog import make_catalog
 from authmw.testing.directory import Directory

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from authmw.fingerprint import fingerprint
+from authmw.runtime.fingerprint import fingerprint
 from authmw.testing.faults import CANNED_ANSWERS, Call, Fault
 from authmw.testing.http_messages import Answer, Request, json_answer
 

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from authmw.errors import IdentityUnavailable, InvalidToken
-from authmw.fingerprint import fingerprint
-from authmw.process import PerProcess
+from authmw.runtime.fingerprint import fingerprint
+from authmw.runtime.process import PerProcess
 from authmw.token import Token
 from authmw.validation import Strength, Validator
 

@@ -13,17 +13,17 @@ from authmw.cache.memory import MemoryCache
 from authmw.cache.refusals import Refusals
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import BindPolicy
-from authmw.clock import wall_clock
 from authmw.config import load_settings
 from authmw.cors import CorsPolicy
-from authmw.flights import Flights
 from authmw.identity.client import IdentityClient
 from authmw.identity.endpoint_source import EndpointSource
 from authmw.identity.outage_watch import OutageWatch
-from authmw.refresh import Refresher
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
 from authmw.revocation.verdict import Revocations
+from authmw.runtime.clock import wall_clock
+from authmw.runtime.flights import Flights
+from authmw.runtime.refresh import Refresher
 from authmw.settings import Settings, Validation
 from authmw.tls_files import verify_tls_files
 from authmw.token import Token

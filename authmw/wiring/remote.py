@@ -10,8 +10,8 @@ from authmw.authority.identity import IdentityAuthority
 from authmw.authority.rate import RenewalRate
 from authmw.cache.memory import MemoryCache
 from authmw.identity.answer import TokenSource
-from authmw.refresh import Refresher
 from authmw.revocation.verdict import Revocations
+from authmw.runtime.refresh import Refresher
 from authmw.settings import Settings
 from authmw.validation.remote import RemoteValidator
 from authmw.wiring.cache import make_source

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from authmw.identity.client import IdentityClient
-from authmw.refresh import Refresher
 from authmw.revocation.verdict import NoRevocations, Revocations
+from authmw.runtime.refresh import Refresher
 from authmw.settings import Settings, Validation
 from authmw.wiring.cache import name_endpoint
 

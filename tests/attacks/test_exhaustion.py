@@ -29,7 +29,10 @@ def test_process_without_threads_to_spare_refreshes_in_its_requests(
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, logger="authmw.refresh"):
+    with (
+        monkeypatch.context() as patch,
+        caplog.at_level(logging.WARNING, logger="authmw.runtime.refresh"),
+    ):
         # The embedded server serves each connection in a thread: ours is opened before.
         client = target.middleware._door.identity  # type: ignore[attr-defined]
         client.fetch_own_token()
@@ -37,6 +40,8 @@ def test_process_without_threads_to_spare_refreshes_in_its_requests(
         statuses = [target.attack(HTTP_X_AUTH_TOKEN=token).status for token in (good, other, good)]
         forged = target.attack(HTTP_X_AUTH_TOKEN=good[:-8] + "AAAAAAAA").status
     assert (statuses, forged) == ([200, 200, 200], 401)
-    said = [record.getMessage() for record in caplog.records if record.name == "authmw.refresh"]
+    said = [
+        record.getMessage() for record in caplog.records if record.name == "authmw.runtime.refresh"
+    ]
     assert len(said) == len(set(said)) > 0
     assert "no thread" in said[0]

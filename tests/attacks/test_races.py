@@ -10,10 +10,10 @@ import pytest
 from authmw.cache.memory import MemoryCache
 from authmw.cache.refusals import Refusals
 from authmw.errors import InvalidToken, Reason
-from authmw.flights import Flights
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
 from authmw.revocation.feed import RevocationFeed
+from authmw.runtime.flights import Flights
 from authmw.token import Token
 from authmw.validation import Strength
 from tests.revocation.servers import Clock, EventServer, make_feed

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from authmw import request
 from authmw.cache.assembly import make_shelves, open_shared_cache
 from authmw.cache.keys import digest_token
 from authmw.errors import ConfigurationError
+from authmw.runtime import request
 from tests.cache.parts import ENDPOINT, SwiftCache, environ_with
 from tests.cache.servers import make_settings
 from tests.services.memcached import Memcached

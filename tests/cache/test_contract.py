@@ -11,7 +11,7 @@ import pytest
 from authmw.cache.environ import EnvironCache
 from authmw.cache.memcached import MemcachedCache, open_memcached
 from authmw.cache.shared import MAX_VALUE_BYTES, BytesCache
-from authmw.request import serving
+from authmw.runtime.request import serving
 from tests.cache.parts import OldSwiftCache, SwiftCache, environ_with
 from tests.cache.servers import (
     CAN_MAKE_SASL_USERS,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from authmw import request
 from authmw.cache.environ import EnvironCache
 from authmw.cache.shared import SharedCache
 from authmw.errors import CacheError
+from authmw.runtime import request
 from tests.cache.parts import (
     DictCache,
     OldSwiftCache,

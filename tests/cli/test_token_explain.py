@@ -15,7 +15,7 @@ import pytest
 
 from authmw.cli import main
 from authmw.cli.times import describe_time
-from authmw.fingerprint import fingerprint
+from authmw.runtime.fingerprint import fingerprint
 from tests.jose.signing import CLAIMS, public_key, public_pem, sign
 
 HOUR = 3600

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.flights import Flights
 from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
+from authmw.runtime.flights import Flights
 
 
 class Crowd:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from authmw.refresh import Refresher
+from authmw.runtime.refresh import Refresher
 
 
 class Counting:

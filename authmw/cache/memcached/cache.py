@@ -11,7 +11,7 @@ from authmw.cache.memcached.address import Address, parse_address
 from authmw.cache.memcached.server import Limits, MemcachedServer
 from authmw.cache.memcached.wire import Connection, make_tls_context, open_socket
 from authmw.errors import CacheError
-from authmw.process import PerProcess
+from authmw.runtime.process import PerProcess
 
 if TYPE_CHECKING:
     from authmw.settings import Settings

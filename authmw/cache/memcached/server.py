@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from authmw.cache.memcached.wire import Connection
-from authmw.clock import steady_clock
 from authmw.errors import CacheError
+from authmw.runtime.clock import steady_clock
 
 LOG = logging.getLogger(__name__)
 

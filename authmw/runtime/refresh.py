@@ -18,8 +18,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from authmw.clock import steady_clock, wall_clock
-from authmw.process import PerProcess
+from authmw.runtime.clock import steady_clock, wall_clock
+from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-_environ: ContextVar[dict[str, Any] | None] = ContextVar("authmw.request.environ", default=None)
+_environ: ContextVar[dict[str, Any] | None] = ContextVar(
+    "authmw.runtime.request.environ", default=None
+)
 
 # For the hot path, where a context manager would cost more than all it does. `begin(environ)`
 # returns what `end` needs to bring back what was before; both in the same context.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, NoReturn, TypeVar
 
 from authmw.errors import IdentityUnavailable, InvalidToken
-from authmw.process import PerProcess
+from authmw.runtime.process import PerProcess
 
 T = TypeVar("T")
 
