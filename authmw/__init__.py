@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from authmw.config.options import list_opts
     from authmw.decorators.check import check
     from authmw.decorators.current import current
     from authmw.decorators.protect import protect
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
         Reason,
     )
     from authmw.middleware import AuthMiddleware, AuthProtocol, app_factory, filter_factory
-    from authmw.options import list_opts
     from authmw.token import Token
 
 __version__ = "0.1.0"
@@ -41,7 +41,7 @@ _HOMES = {
     "check": "authmw.decorators.check",
     "current": "authmw.decorators.current",
     "filter_factory": "authmw.middleware",
-    "list_opts": "authmw.options",
+    "list_opts": "authmw.config.options",
     "protect": "authmw.decorators.protect",
     "require": "authmw.decorators.require",
 }

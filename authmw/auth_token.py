@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+from authmw.config.lookup import register_options
+from authmw.config.options import list_opts
 from authmw.errors import ConfigurationError, InvalidToken
 from authmw.errors import IdentityUnavailable as ServiceError
-from authmw.lookup import register_options
 from authmw.middleware import AuthProtocol, app_factory, filter_factory
-from authmw.options import list_opts
 
 __all__ = [
     "AUTH_TOKEN_OPTS",

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from authmw.options import list_opts as list_auth_token_opts
+from authmw.config.options import list_opts as list_auth_token_opts
 
 __all__ = ["list_auth_token_opts"]

@@ -12,8 +12,8 @@ import pytest
 from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 
-from authmw.auth_plugin import load_auth_plugin
-from authmw.config import load_settings
+from authmw.config.auth_plugin import load_auth_plugin
+from authmw.config.loading import load_settings
 from authmw.errors import InvalidToken
 from authmw.identity.client import IdentityClient
 from authmw.identity.outage import Outage

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from authmw.auth_plugin import load_auth_plugin
-from authmw.config import load_settings
+from authmw.config.auth_plugin import load_auth_plugin
+from authmw.config.loading import load_settings
 from authmw.errors import InvalidToken, Reason
 from authmw.identity.client import IdentityClient
 from authmw.identity.outage import Outage

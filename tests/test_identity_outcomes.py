@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from authmw.auth_plugin import load_auth_plugin
-from authmw.config import Settings, load_settings
+from authmw.config.auth_plugin import load_auth_plugin
+from authmw.config.loading import Settings, load_settings
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.client import IdentityClient
 from authmw.identity.outage import Outage

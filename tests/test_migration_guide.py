@@ -10,7 +10,7 @@ import docutils.core
 import keystonemiddleware.auth_token
 from oslo_config import cfg
 
-from authmw.options import list_opts
+from authmw.config.options import list_opts
 from tests.differential.differences import ROWS
 
 GUIDE = Path(__file__).parents[1] / "doc" / "migration.rst"

@@ -8,7 +8,7 @@ from authmw.cache.memcached import open_memcached
 from authmw.cache.sealing import EncryptSealing, MacSealing, NoSealing, Sealing
 from authmw.cache.secret import Secret
 from authmw.cache.shared import BytesCache, SharedCache, Shelf
-from authmw.settings import SecurityStrategy, Settings
+from authmw.config.settings import SecurityStrategy, Settings
 
 
 def open_shared_cache(settings: Settings, endpoint: str) -> SharedCache | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from authmw.authority.claims_set import parse_keystone_claims
 from authmw.checks.token_string import verify_carriable
 from authmw.cli.times import describe_time
+from authmw.config.settings import Settings
 from authmw.errors import AuthmwError, IdentityUnavailable, InvalidToken, Reason
 from authmw.jose.base64url import decode_base64url
 from authmw.jose.claims import MAX_NUMERIC_DATE, ClaimRules
@@ -20,7 +21,6 @@ from authmw.jose.keys import PublicKey
 from authmw.jose.strict_json import parse_json_object
 from authmw.keys.listing import Listing
 from authmw.runtime.fingerprint import fingerprint
-from authmw.settings import Settings
 
 # A claim of somebody else's issuer may hold anything: no token fits into what is shown of it.
 _LONGEST_TEXT = 100

@@ -8,14 +8,14 @@ from typing import Any
 
 from oslo_config import cfg
 
-from authmw.config import load_settings
+from authmw.config.loading import load_settings
+from authmw.config.settings import Settings
 from authmw.errors import AuthmwError, ConfigurationError, IdentityUnavailable
 from authmw.identity.documents import DocumentFetcher
 from authmw.jose.algorithms import KeyRefused
 from authmw.keys.directory import DirectoryRefused, read_directory
 from authmw.keys.jwks_uri import ACCEPT, parse_answer
 from authmw.keys.listing import Listing
-from authmw.settings import Settings
 
 
 class KeysUnavailable(AuthmwError):

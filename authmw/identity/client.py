@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin
     from requests import Response
 
+    from authmw.config.settings import Settings
     from authmw.identity.session import IdentitySession
-    from authmw.settings import Settings
 
 LOG = logging.getLogger(__name__)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from authmw.config.tls_files import verify_tls_files
 from authmw.errors import IdentityUnavailable
 from authmw.identity.deadline import DeadlineExceeded, deadline
 from authmw.keys.jwks_uri import FetchedDocument
 from authmw.runtime.process import PerProcess
-from authmw.tls_files import verify_tls_files
 
 if TYPE_CHECKING:
     import requests
 
-    from authmw.settings import Settings
+    from authmw.config.settings import Settings
 
 
 class DocumentFetcher:

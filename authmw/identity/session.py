@@ -27,7 +27,7 @@ from authmw.runtime.libraries import AUTH_INTERFACE, Adapter, BaseIdentityPlugin
 if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin
 
-    from authmw.settings import Settings
+    from authmw.config.settings import Settings
 
 _VERSION = "3"
 

@@ -25,8 +25,8 @@ from urllib3.util.connection import create_connection
 from urllib3.util.ssl_ import resolve_cert_reqs
 from urllib3.util.ssltransport import SSLTransport
 
+from authmw.config.tls_files import refuse_encrypted_key
 from authmw.identity.deadline import DeadlineExceeded, bounded, remaining_seconds
-from authmw.tls_files import refuse_encrypted_key
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer

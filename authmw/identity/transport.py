@@ -24,6 +24,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import SSLError
 from urllib3.poolmanager import PoolManager
 
+from authmw.config.tls_files import has_system_authorities
 from authmw.identity.deadline import DeadlineExceeded, bounded, remaining_seconds
 from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
@@ -32,7 +33,6 @@ from authmw.identity.sockets import (
     DeadlineHTTPSConnectionPool,
     make_tls_context,
 )
-from authmw.tls_files import has_system_authorities
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response

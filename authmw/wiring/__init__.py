@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from authmw.auth_plugin import load_auth_plugin
 from authmw.authenticator import Authenticator, MakeTokenAuth, Rules
 from authmw.cache.memory import MemoryCache
 from authmw.cache.refusals import Refusals
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import BindPolicy
-from authmw.config import load_settings
+from authmw.config.auth_plugin import load_auth_plugin
+from authmw.config.loading import load_settings
+from authmw.config.reload import follow_reloads
+from authmw.config.settings import Settings, Validation
+from authmw.config.tls_files import verify_tls_files
 from authmw.cors import CorsPolicy
 from authmw.identity.client import IdentityClient
 from authmw.identity.endpoint_source import EndpointSource
@@ -24,15 +27,12 @@ from authmw.revocation.verdict import Revocations
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.flights import Flights
 from authmw.runtime.refresh import Refresher
-from authmw.settings import Settings, Validation
-from authmw.tls_files import verify_tls_files
 from authmw.token import Token
 from authmw.validation import Validator
 from authmw.validation.choice import ChoiceValidator
 from authmw.validation.shadow import ShadowValidator
 from authmw.validation.stand_ins import StandInValidator
 from authmw.wiring.cache import make_shared_cache
-from authmw.wiring.reload import follow_reloads
 from authmw.wiring.remote import make_bearers, make_remote_validator, renews_bearers
 from authmw.wiring.revocation import make_revocations
 

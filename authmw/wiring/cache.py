@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from authmw.answers.source import AnswerSource, EndpointAnswers, SharedAnswers
+from authmw.config.settings import Settings
 from authmw.identity.answer import TokenSource
-from authmw.settings import Settings
 
 if TYPE_CHECKING:
     from authmw.cache.shared import SharedCache

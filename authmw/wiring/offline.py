@@ -7,6 +7,7 @@ from authmw.authority.claims import ClaimsAuthority
 from authmw.authority.identity import IdentityAuthority
 from authmw.authority.sources import AuthoritySources
 from authmw.cache.memory import MemoryCache
+from authmw.config.settings import Settings
 from authmw.identity.documents import DocumentFetcher
 from authmw.jose.claims import ClaimRules
 from authmw.jose.key_set import KeySource
@@ -15,7 +16,6 @@ from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
 from authmw.revocation.verdict import Revocations
-from authmw.settings import Settings
 from authmw.validation.offline import OfflineValidator
 
 

@@ -9,10 +9,10 @@ from authmw.authority import Answer
 from authmw.authority.identity import IdentityAuthority
 from authmw.authority.rate import RenewalRate
 from authmw.cache.memory import MemoryCache
+from authmw.config.settings import Settings
 from authmw.identity.answer import TokenSource
 from authmw.revocation.verdict import Revocations
 from authmw.runtime.refresh import Refresher
-from authmw.settings import Settings
 from authmw.validation.remote import RemoteValidator
 from authmw.wiring.cache import make_source
 

@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from authmw.config.settings import Settings, Validation
 from authmw.identity.client import IdentityClient
 from authmw.revocation.verdict import NoRevocations, Revocations
 from authmw.runtime.refresh import Refresher
-from authmw.settings import Settings, Validation
 from authmw.wiring.cache import name_endpoint
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from authmw.authority import Question
 from authmw.authority.key import authority_key
-from authmw.config import load_settings
+from authmw.config.loading import load_settings
 from authmw.errors import IdentityUnavailable
 from authmw.testing import Fault, IdentityServer
 from tests.attacks.conftest import Aim

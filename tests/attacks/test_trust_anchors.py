@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from authmw.config import load_settings
+from authmw.config.loading import load_settings
 from authmw.errors import IdentityUnavailable
 from authmw.identity.documents import DocumentFetcher
 from authmw.testing import IdentityServer

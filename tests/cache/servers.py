@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from authmw.config import load_settings
-from authmw.settings import Settings
+from authmw.config.loading import load_settings
+from authmw.config.settings import Settings
 from tests.certificates import Authority
 from tests.services.processes import ServerProcess, find_free_port, is_listening
 

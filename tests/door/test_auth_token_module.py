@@ -168,7 +168,7 @@ def test_to_replace_the_package_s_name_is_enough(
 
 def test_only_this_module_registers_options_at_import() -> None:
     listing = "print(json.dumps('keystone_authtoken' in cfg.CONF))"
-    for module in ("authmw", "authmw.middleware", "authmw.options", "authmw.opts"):
+    for module in ("authmw", "authmw.middleware", "authmw.config.options", "authmw.opts"):
         assert run(f"import json, {module}\nfrom oslo_config import cfg\n{listing}") is False
     assert run(f"import json, authmw.auth_token\nfrom oslo_config import cfg\n{listing}") is True
 

@@ -10,7 +10,7 @@ from oslo_config import cfg
 from webtest import TestApp
 
 import authmw
-import authmw.options
+import authmw.config.options
 import authmw.opts
 from authmw.errors import InvalidToken, Reason
 from authmw.rejection import Rejection
@@ -39,7 +39,7 @@ def embed(server: IdentityServer) -> Iterator[Embed]:
 
 def test_the_peer_s_names_are_there() -> None:
     assert authmw.AuthProtocol is authmw.AuthMiddleware
-    assert authmw.list_opts is authmw.options.list_opts is authmw.opts.list_auth_token_opts
+    assert authmw.list_opts is authmw.config.options.list_opts is authmw.opts.list_auth_token_opts
     assert authmw.list_opts()[0][0] == "keystone_authtoken"
 
 

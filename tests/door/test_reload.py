@@ -13,7 +13,7 @@ from oslo_config import cfg
 from webtest import TestApp
 
 import authmw
-from authmw.options import OPTIONS
+from authmw.config.options import OPTIONS
 from authmw.testing import IdentityServer
 from tests.door.conftest import Protected, Service
 

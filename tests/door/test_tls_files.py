@@ -12,7 +12,7 @@ from urllib3 import HTTPSConnectionPool
 from webtest import TestApp
 
 from authmw import AuthMiddleware
-from authmw.config import load_settings
+from authmw.config.loading import load_settings
 from authmw.errors import ConfigurationError, IdentityUnavailable
 from authmw.identity.documents import DocumentFetcher
 from authmw.identity.transport import DeadlineAdapter

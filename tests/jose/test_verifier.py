@@ -7,11 +7,11 @@ import logging
 import pytest
 from oslo_config import cfg
 
-from authmw.config import load_settings
+from authmw.config.loading import load_settings
+from authmw.config.settings import Settings
 from authmw.errors import ConfigurationError, IdentityUnavailable, InvalidToken
 from authmw.jose.algorithms import ALGORITHMS
 from authmw.jose.key_set import KeySet
-from authmw.settings import Settings
 from tests.jose.signing import NOW, Counter, HeldKeys, public_key, sign, verifier
 
 BAD_SIGNATURE = "bad_signature: no public key verifies the signature"

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oslo_config import cfg
 
-from authmw.config import load_settings
+from authmw.config.loading import load_settings
 from authmw.errors import InvalidToken
 from authmw.jose.key_set import KeySet
 from authmw.testing import IdentityServer

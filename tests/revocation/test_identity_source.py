@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from authmw.auth_plugin import load_auth_plugin
+from authmw.config.auth_plugin import load_auth_plugin
 from authmw.errors import IdentityUnavailable
 from authmw.identity.client import IdentityClient
 from authmw.identity.outage import Outage

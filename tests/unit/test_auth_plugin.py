@@ -10,8 +10,8 @@ from keystoneauth1 import loading
 from keystoneauth1.identity import BaseIdentityPlugin, generic, v3
 from oslo_config import cfg
 
-from authmw.auth_plugin import load_auth_plugin
-from authmw.config import load_settings
+from authmw.config.auth_plugin import load_auth_plugin
+from authmw.config.loading import load_settings
 from authmw.errors import ConfigurationError
 
 SECRET = "s3cr3t-that-nobody-may-see"

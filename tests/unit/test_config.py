@@ -14,11 +14,11 @@ import oslo_config.cfg
 import pytest
 from oslo_config import cfg
 
-from authmw.config import Settings, load_settings
+from authmw.config.loading import Settings, load_settings
+from authmw.config.options import GROUP, OPTIONS
+from authmw.config.rules import verify_settings
+from authmw.config.settings import Validation
 from authmw.errors import ConfigurationError
-from authmw.options import GROUP, OPTIONS
-from authmw.setting_rules import verify_settings
-from authmw.settings import Validation
 
 CREDENTIALS = {"auth_type": "none", "endpoint": "http://127.0.0.1:5000"}
 SECRET = "a-secret-of-no-less-than-32-characters"

@@ -11,8 +11,8 @@ import pytest
 from keystoneauth1 import loading
 from oslo_config import cfg, types
 
-from authmw.option_types import Boolean, Integer, NamedTexts, describe_type
-from authmw.options import GROUP, GROUPS, OPTIONS, list_opts
+from authmw.config.options import GROUP, GROUPS, OPTIONS, list_opts
+from authmw.config.types import Boolean, Integer, NamedTexts, describe_type
 
 ROOT = Path(__file__).parents[2]
 
@@ -135,7 +135,7 @@ def test_the_sample_generator_writes_every_option_commented_out(tmp_path: Path) 
     (tmp_path / "sample-1.dist-info").mkdir()
     (tmp_path / "sample-1.dist-info/METADATA").write_text("Name: sample\nVersion: 1\n")
     (tmp_path / "sample-1.dist-info/entry_points.txt").write_text(
-        "[oslo.config.opts]\nsample = authmw.options:list_opts\n"
+        "[oslo.config.opts]\nsample = authmw.config.options:list_opts\n"
     )
     program = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
@@ -158,7 +158,7 @@ def test_the_sample_generator_writes_every_option_commented_out(tmp_path: Path) 
 
 def test_importing_the_table_loads_no_http_library() -> None:
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import authmw.config\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); import authmw.config.loading\n"
         "print('requests' in sys.modules, 'webob' in sys.modules)"
     )
     done = subprocess.run(

@@ -14,7 +14,7 @@ from authmw.errors import CacheError
 from authmw.runtime.process import PerProcess
 
 if TYPE_CHECKING:
-    from authmw.settings import Settings
+    from authmw.config.settings import Settings
 
 # memcached takes a greater number for a date (doc/protocol.txt, "Expiration times").
 _MAX_TTL_SECONDS = 30 * 24 * 3600

@@ -9,8 +9,8 @@ import time
 from typing import Any, Protocol
 
 from authmw.cache.memcached.address import Address, TcpAddress, UnixAddress
+from authmw.config.tls_files import load_authorities, load_certificate
 from authmw.errors import CacheError, ConfigurationError
-from authmw.tls_files import load_authorities, load_certificate
 
 # More than any entry of ours, and little enough to be thrown away.
 MAX_ANSWER_BYTES = 2 * 1024 * 1024

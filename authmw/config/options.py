@@ -2,8 +2,8 @@
 
 The names, defaults and meanings of keystonemiddleware's options are kept, so that a
 service's configuration works unchanged; the rest are ours. `GROUPS` is the one table:
-`authmw.config` reads by it, the sample configuration is written from it, and
-`authmw.settings.Settings` has one field for each entry.
+`authmw.config.loading` reads by it, the sample configuration is written from it, and
+`authmw.config.settings.Settings` has one field for each entry.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import copy
 
 from oslo_config import cfg, types
 
-from authmw.option_types import BoolOpt, DictOpt, IntOpt, ListOpt, StrOpt
+from authmw.config.types import BoolOpt, DictOpt, IntOpt, ListOpt, StrOpt
 
 GROUP = "keystone_authtoken"
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from oslo_config import cfg
 
-from authmw.auth_plugin import read_auth_options
+from authmw.config.auth_plugin import read_auth_options
+from authmw.config.lookup import Lookup, open_lookup, user_agent
+from authmw.config.options import OPTIONS
+from authmw.config.rules import verify_settings
+from authmw.config.settings import Settings, Validation
+from authmw.config.types import describe_type
 from authmw.errors import ConfigurationError
 from authmw.jose.algorithms import canonical_algorithm
-from authmw.lookup import Lookup, open_lookup, user_agent
-from authmw.option_types import describe_type
-from authmw.options import OPTIONS
-from authmw.setting_rules import verify_settings
-from authmw.settings import Settings, Validation
 
 __all__ = ["Settings", "load_settings"]
 
@@ -36,7 +36,7 @@ _MOST_NAMES_LOGGED = 20
 def load_settings(conf: Mapping[str, object]) -> Settings:
     """Read, convert and check every option of a filter.
 
-    A name found in `conf` wins over the oslo.config object (see `authmw.lookup.open_lookup`).
+    A name found in `conf` wins over the oslo.config object (see `authmw.config.lookup.open_lookup`).
     Unknown names are logged once, with the nearest known one.
 
     Args:

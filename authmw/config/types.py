@@ -2,8 +2,8 @@
 
 oslo.config's own types let `1_000`, `True` for a number or an empty number through, and
 say what bounds are but not what was given. These say both, and are used alike for files
-(by oslo.config) and for paste overrides (by `authmw.lookup`). Every message ends in the
-value refused, quoted, which is where `authmw.lookup` finds it again.
+(by oslo.config) and for paste overrides (by `authmw.config.lookup`). Every message ends in the
+value refused, quoted, which is where `authmw.config.lookup` finds it again.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import CERTIFICATE, KERBEROS, POLICIES
+from authmw.config.settings import Settings, Validation
 from authmw.cors import verify_origins
 from authmw.errors import ConfigurationError
-from authmw.settings import Settings, Validation
 
 _VERSION_3 = re.compile(r"v?3(\.[0-9]+)?", re.ASCII)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

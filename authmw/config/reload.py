@@ -12,11 +12,11 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from authmw.config import load_settings
+from authmw.config.loading import load_settings
+from authmw.config.lookup import find_service_conf
+from authmw.config.options import GROUP, OPTIONS
+from authmw.config.settings import Settings
 from authmw.errors import ConfigurationError
-from authmw.lookup import find_service_conf
-from authmw.options import GROUP, OPTIONS
-from authmw.settings import Settings
 
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The configuration of one filter, parsed: a typed field for every option.
 
 Past this point nobody reads oslo.config or a paste mapping. What an option does and where
-its default comes from is said once, in `authmw.options`; here are its type and unit.
+its default comes from is said once, in `authmw.config.options`; here are its type and unit.
 A text that is None is unset.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from authmw.auth_plugin import AuthOptions
+from authmw.config.auth_plugin import AuthOptions
 
 DEFAULT_CONNECT_TIMEOUT_SECONDS = 5.0
 DEFAULT_READ_TIMEOUT_SECONDS = 30.0
@@ -35,7 +35,7 @@ class Validation(enum.Enum):
 class Settings:
     """Every option of `[keystone_authtoken]`, and what follows from where it was found.
 
-    Made by `authmw.config.load_settings`; a changed copy is `dataclasses.replace(...)`.
+    Made by `authmw.config.loading.load_settings`; a changed copy is `dataclasses.replace(...)`.
     """
 
     # Our own credentials; None: none configured (auth_type, auth_section and the plugin's).

@@ -23,9 +23,9 @@ from oslo_config.cfg import (
     TemplateSubstitutionError,
 )
 
+from authmw.config.options import GROUP, list_opts
+from authmw.config.types import describe_type
 from authmw.errors import ConfigurationError
-from authmw.option_types import describe_type
-from authmw.options import GROUP, list_opts
 
 # What paste, and services that call the factory, put beside the options.
 _NOT_OPTIONS = frozenset({"here", "__file__", "configkey", "log_name", "project"})

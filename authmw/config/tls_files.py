@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from authmw.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from authmw.settings import Settings
+    from authmw.config.settings import Settings
 
 # How OpenSSL finds an authority in a directory: a hash of its name (`openssl rehash`).
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+", re.ASCII)

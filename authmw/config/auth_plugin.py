@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
+from authmw.config.lookup import Lookup
+from authmw.config.options import GROUP
+from authmw.config.types import SharedOpt
 from authmw.errors import ConfigurationError
-from authmw.lookup import Lookup
-from authmw.option_types import SharedOpt
-from authmw.options import GROUP
 
 if TYPE_CHECKING:
     from keystoneauth1.loading import BaseLoader, Opt

@@ -1,0 +1,1 @@
+"""Configuration: options, their types, where they are read, the rules between them, Settings."""
