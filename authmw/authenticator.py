@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from authmw import headers
 from authmw.answers.tokens import decides
 from authmw.checks.access_rules import AccessRule, verify_access
 from authmw.checks.expiry import verify_not_expired
@@ -28,7 +27,7 @@ from authmw.runtime import request
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.fingerprint import fingerprint
 from authmw.runtime.refresh import Refresher
-from authmw.token import Token
+from authmw.token import Token, headers
 from authmw.validation import Strength
 
 _log = logging.getLogger(__name__)

@@ -19,12 +19,12 @@ from collections.abc import Iterable, KeysView, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from authmw.catalog import ServiceCatalog
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.answer import TokenAnswer
 from authmw.runtime.clock import wall_clock
 from authmw.testing.documents import make_v2_document, make_v3_document, read_document
-from authmw.token_body import parse_time
+from authmw.token.body import parse_time
+from authmw.token.catalog import ServiceCatalog
 from authmw.validation import stand_ins
 
 try:

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from authmw import headers
 from authmw.asgi import refuse_asgi
 from authmw.cors import allows_an_origin
 from authmw.decorators.refusal import Refused
@@ -29,7 +28,7 @@ from authmw.subclassing import (
     refuse_unrun,
     verify_run,
 )
-from authmw.token import Token
+from authmw.token import Token, headers
 from authmw.wiring import Door, open_door
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from authmw import headers
 from authmw.runtime.libraries import importing_quietly
 from authmw.streaming import close
+from authmw.token import headers
 
 with importing_quietly():
     import webob

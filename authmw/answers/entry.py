@@ -18,9 +18,9 @@ import weakref
 import zlib
 from dataclasses import dataclass
 
-from authmw.catalog import ServiceCatalog
 from authmw.errors import CacheError
 from authmw.identity.answer import TokenAnswer
+from authmw.token.catalog import ServiceCatalog
 
 ENTRY_VERSION = 2
 

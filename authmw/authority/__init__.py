@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from authmw.authority.agreement import verify_agreement
 from authmw.authority.claims_set import parse_keystone_claims
-from authmw.catalog import ServiceCatalog
 from authmw.token import Principal
+from authmw.token.catalog import ServiceCatalog
 
 # How soon a token is looked at again while its bearer's answer waits to be renewed, ahead of
 # its time or, in an outage, past it.

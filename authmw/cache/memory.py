@@ -12,8 +12,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
-from authmw.catalog import ServiceCatalog
 from authmw.runtime.process import PerProcess
+from authmw.token.catalog import ServiceCatalog
 
 # The entry object, its place in the table and the key's own header, in bytes.
 _ENTRY_OVERHEAD = 400

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from authmw import headers
 from authmw.checks.requirements import Requirement, ScopeName, parse_requirement
 from authmw.decorators.frameworks import make_exception
 from authmw.decorators.refusal import refuse_missing, refuse_unauthenticated
 from authmw.rejection import REFUSED
 from authmw.runtime import request
-from authmw.token import Token
+from authmw.token import Token, headers
 
 _log = logging.getLogger(__name__)
 

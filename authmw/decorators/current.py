@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from authmw import headers
 from authmw.runtime import request
-from authmw.token import Token
+from authmw.token import Token, headers
 
 
 def current() -> Token | None:

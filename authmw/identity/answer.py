@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from authmw.catalog import ServiceCatalog
+from authmw.token.catalog import ServiceCatalog
 
 # Says that we hold tokens to their access rules; without it the endpoint finds no token that
 # has some (Identity API v3, "Validate and show information for token").

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from authmw.catalog import ServiceCatalog
 from authmw.errors import IdentityUnavailable
 from authmw.identity.answer import TokenAnswer
 from authmw.identity.client import IdentityClient
 from authmw.runtime import request
+from authmw.token.catalog import ServiceCatalog
 
 
 class EndpointSource:

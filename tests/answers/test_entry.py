@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from authmw.answers.entry import MAX_CATALOG_BYTES, TokenEntry, parse_entry
-from authmw.catalog import ServiceCatalog
 from authmw.errors import CacheError
+from authmw.token.catalog import ServiceCatalog
 from tests.cache.parts import CATALOG_JSON, NOW, make_answer
 from tests.unit.bodies import CATALOG
 

@@ -13,11 +13,11 @@ from authmw.answers.tokens import TokenLifetime, TokenSubject
 from authmw.cache.keys import KeyMaker, digest_token
 from authmw.cache.sealing import EncryptSealing, MacSealing
 from authmw.cache.shared import MAX_VALUE_BYTES, SharedCache, Shelf
-from authmw.catalog import ServiceCatalog
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.answer import TokenAnswer
 from authmw.revocation.verdict import NoRevocations
 from authmw.token import Token, User
+from authmw.token.catalog import ServiceCatalog
 from authmw.validation import Strength
 from authmw.validation.remote import RemoteValidator
 from tests.cache.parts import (

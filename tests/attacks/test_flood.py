@@ -10,11 +10,11 @@ import os
 import pytest
 
 from authmw.cache.memory import MemoryCache
-from authmw.catalog import ServiceCatalog
 from authmw.jose.jws import parse_protected_header
 from authmw.testing import IdentityServer
 from authmw.testing.issuer import Issuer
 from authmw.token import Token
+from authmw.token.catalog import ServiceCatalog
 from tests.attacks.conftest import Aim
 from tests.unit.bodies import CATALOG
 from tests.unit.test_memory import make_token

@@ -10,10 +10,10 @@ import pytest
 
 import authmw
 from authmw.errors import InvalidToken, Reason
-from authmw.headers import RESERVED_KEYS
 from authmw.middleware import AuthMiddleware, WsgiApp
 from authmw.rejection import Rejection
 from authmw.testing import IdentityServer
+from authmw.token.headers import RESERVED_KEYS
 from tests.attacks.conftest import Aim, Target
 
 Headers = list[tuple[str, str]]

@@ -12,10 +12,10 @@ from authmw.cache.keys import KeyMaker
 from authmw.cache.sealing import EncryptSealing, MacSealing, NoSealing, Sealing
 from authmw.cache.secret import Secret
 from authmw.cache.shared import SharedCache, Shelf
-from authmw.catalog import ServiceCatalog
 from authmw.errors import CacheError
 from authmw.identity.answer import TokenAnswer, TokenSource
 from authmw.token import Token
+from authmw.token.catalog import ServiceCatalog
 from authmw.validation import Strength
 from tests.unit.bodies import CATALOG, ISSUED_AT, make_body
 

@@ -21,8 +21,8 @@ from pymemcache.client.base import Client
 from authmw.cache.assembly import open_shared_cache
 from authmw.cache.keys import digest_token
 from authmw.cache.memcached import open_memcached
-from authmw.catalog import ServiceCatalog
 from authmw.identity.answer import TokenAnswer
+from authmw.token.catalog import ServiceCatalog
 from tests.cache.parts import ENDPOINT, TokenAsker, make_answer
 from tests.cache.servers import make_settings
 from tests.services.memcached import Memcached

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from authmw.headers import ENVIRON_OBJECTS, RESERVED_KEYS
+from authmw.token.headers import ENVIRON_OBJECTS, RESERVED_KEYS
 from tests.differential.configurations import CONFIGURATIONS
 from tests.differential.sides import NOT_STARTED
 

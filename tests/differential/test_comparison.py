@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from authmw.catalog import ServiceCatalog
+from authmw.token.catalog import ServiceCatalog
 from tests.differential.comparison import ABSENT, Difference, compare, find_unsound, read_verdict
 from tests.differential.sides import Outcome
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from authmw.headers import (
+from authmw.testing import IdentityServer
+from authmw.token import Token
+from authmw.token.headers import (
     ENVIRON_OBJECTS,
     IDENTITY_HEADERS,
     RESERVED_KEYS,
     TOKEN_AUTH,
     to_environ_key,
 )
-from authmw.testing import IdentityServer
-from authmw.token import Token
 from tests.door.conftest import Protect
 
 FORGED = dict.fromkeys(RESERVED_KEYS, "forged")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from authmw.catalog import ServiceCatalog
 from authmw.token import Token
+from authmw.token.catalog import ServiceCatalog
 from authmw.validation.shadow import find_differences
 from tests.unit.bodies import CATALOG, make_body
 

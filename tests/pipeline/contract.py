@@ -1,6 +1,6 @@
 """What a service must be told about a token, worked out from what Keystone says of it.
 
-Written from the contract, not from `authmw.headers`: this is what that is measured by.
+Written from the contract, not from `authmw.token.headers`: this is what that is measured by.
 """
 
 from __future__ import annotations

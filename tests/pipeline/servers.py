@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from authmw.headers import RESERVED_KEYS
+from authmw.token.headers import RESERVED_KEYS
 from tests.pipeline.contract import sort_roles
 from tests.pipeline.paste_files import OURS, OURS_BY_ENTRY_POINT, THE_PEER_S, write_paste_file
 from tests.pipeline.people import People

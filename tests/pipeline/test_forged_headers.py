@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from authmw.headers import IDENTITY_HEADERS
+from authmw.token.headers import IDENTITY_HEADERS
 from tests.pipeline.servers import Server, Servers, identity_of
 from tests.services.identity_types import IssuedToken
 

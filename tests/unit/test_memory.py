@@ -10,8 +10,8 @@ import tracemalloc
 import pytest
 
 from authmw.cache.memory import MemoryCache
-from authmw.catalog import ServiceCatalog
 from authmw.token import Token
+from authmw.token.catalog import ServiceCatalog
 from tests.unit.bodies import CATALOG, EXPIRES_AT, make_body
 
 MIB = 1024 * 1024

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from authmw.template import MAX_DEPTH, Template
+from authmw.token.template import MAX_DEPTH, Template
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from authmw.catalog import ServiceCatalog
 from authmw.errors import InvalidToken, Reason
 from authmw.token import (
     DomainScope,
@@ -25,6 +24,7 @@ from authmw.token import (
     Unscoped,
     User,
 )
+from authmw.token.catalog import ServiceCatalog
 from tests.unit.bodies import CATALOG, EXPIRES_AT, ISSUED_AT, make_body
 
 PROJECT_HEADERS = {

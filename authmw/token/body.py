@@ -12,8 +12,7 @@ from typing import Any
 
 from authmw.checks.access_rules import AccessRule
 from authmw.checks.access_rules import parse_access_rules as parse_rules
-from authmw.template import Template
-from authmw.token_parts import (
+from authmw.token.parts import (
     DomainScope,
     OAuth1Access,
     ProjectScope,
@@ -24,6 +23,7 @@ from authmw.token_parts import (
     Unscoped,
     User,
 )
+from authmw.token.template import Template
 
 
 class MalformedBody(ValueError):

@@ -2,7 +2,7 @@
 
 A catalog is by far the largest part of a token body and the same for every token of a
 project, so equal catalogs are one object in a process. Services get it inside
-`keystone.token_info`, where nobody may change it for somebody else (`authmw.read_only`).
+`keystone.token_info`, where nobody may change it for somebody else (`authmw.token.read_only`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import weakref
 from typing import Any
 
-from authmw.read_only import ReadOnlyDict, ReadOnlyList
+from authmw.token.read_only import ReadOnlyDict, ReadOnlyList
 
 # Objects made from a JSON text of n bytes take about this many times n bytes of memory.
 _MEMORY_PER_JSON_BYTE = 8

@@ -15,12 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from authmw import headers
-from authmw.catalog import ServiceCatalog
 from authmw.checks.access_rules import AccessRule
-from authmw.read_only import ReadOnlyDict
-from authmw.template import Template
-from authmw.token_body import (
+from authmw.token import headers
+from authmw.token.body import (
     MalformedBody,
     lay_out,
     parse_access_rules,
@@ -37,7 +34,8 @@ from authmw.token_body import (
     read_strings,
     render_time,
 )
-from authmw.token_parts import (
+from authmw.token.catalog import ServiceCatalog
+from authmw.token.parts import (
     DomainScope,
     OAuth1Access,
     ProjectScope,
@@ -48,6 +46,8 @@ from authmw.token_parts import (
     Unscoped,
     User,
 )
+from authmw.token.read_only import ReadOnlyDict
+from authmw.token.template import Template
 
 __all__ = [
     "DomainScope",

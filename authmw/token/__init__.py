@@ -1,0 +1,35 @@
+"""What a token says: the record, its parts, its body, the header contract, the catalog."""
+
+from authmw.token.record import (
+    DomainScope,
+    MalformedBody,
+    OAuth1Access,
+    Principal,
+    ProjectScope,
+    Role,
+    Scope,
+    SystemScope,
+    Token,
+    Trust,
+    Unscoped,
+    User,
+    parse_time,
+    render_time,
+)
+
+__all__ = [
+    "DomainScope",
+    "MalformedBody",
+    "OAuth1Access",
+    "Principal",
+    "ProjectScope",
+    "Role",
+    "Scope",
+    "SystemScope",
+    "Token",
+    "Trust",
+    "Unscoped",
+    "User",
+    "parse_time",
+    "render_time",
+]
