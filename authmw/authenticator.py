@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 class Credentials(Protocol):
-    """What `keystone.token_auth` is, as far as it matters here; see `authmw.token_auth`."""
+    """What `keystone.token_auth` is, as far as it matters here; see `authmw.wsgi.token_auth`."""
 
     def without_user(self) -> Credentials:
         """Return those of the same request, but for the user's."""

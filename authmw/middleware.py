@@ -11,15 +11,17 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from authmw.asgi import refuse_asgi
-from authmw.cors import allows_an_origin
+from authmw.build import Door, open_door
 from authmw.decorators.refusal import Refused
 from authmw.errors import InvalidToken
 from authmw.rejection import REFUSED, Rejection, respond
 from authmw.runtime.request import begin, end
-from authmw.starting import Header, Start
-from authmw.streaming import close, keep_current
-from authmw.subclassing import (
+from authmw.token import Token, headers
+from authmw.wsgi.asgi import refuse_asgi
+from authmw.wsgi.cors import allows_an_origin
+from authmw.wsgi.starting import Header, Start
+from authmw.wsgi.streaming import close, keep_current
+from authmw.wsgi.subclassing import (
     DECIDING_HOOKS,
     NEVER_CALLED,
     RefusesUncalled,
@@ -28,8 +30,6 @@ from authmw.subclassing import (
     refuse_unrun,
     verify_run,
 )
-from authmw.token import Token, headers
-from authmw.wiring import Door, open_door
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -102,7 +102,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         sent are gone by then.
 
         Args:
-            request: a `webob.Request`; see `authmw.peer_request.AuthTokenRequest`.
+            request: a `webob.Request`; see `authmw.wsgi.peer_request.AuthTokenRequest`.
 
         Returns None: the request goes on to the app. An override may return an answer instead.
 
@@ -112,7 +112,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         """
         rejection = self._authenticate_with_hooks(request.environ)
         if rejection is not None:
-            from authmw.peer_request import make_error
+            from authmw.wsgi.peer_request import make_error
 
             raise make_error(functools.partial(self.reject, rejection=rejection), request.environ)
 
@@ -174,7 +174,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         return keep_current(environ, body, start)
 
     def _process_request(self, environ: dict[str, Any]) -> WsgiApp | None:
-        from authmw.peer_request import run_override
+        from authmw.wsgi.peer_request import run_override
 
         headers.strip(environ)
         answer = run_override(self.process_request, environ)

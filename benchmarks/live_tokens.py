@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from authmw.authenticator import Authenticator
+from authmw.build import open_door
 from authmw.cache.memory import MemoryCache
 from authmw.token import Token
-from authmw.wiring import open_door
 from benchmarks.measure import Effort, measure
 from benchmarks.stage import CannotMeasure, Stage, open_stage
 from benchmarks.table import Row

@@ -11,8 +11,8 @@ import sys
 import pytest
 import requests
 
-from authmw.demo.report import conclude, render_table
-from authmw.demo.scenes import SCENES, Outcome
+from authmw.testing.demo.report import conclude, render_table
+from authmw.testing.demo.scenes import SCENES, Outcome
 
 DEMO = [sys.executable, "-m", "authmw.cli", "demo"]
 TIMEOUT_SECONDS = 60

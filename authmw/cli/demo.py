@@ -10,9 +10,9 @@ import tempfile
 import threading
 from pathlib import Path
 
-from authmw.demo.report import conclude, render_table
-from authmw.demo.scenes import play_scenes, render_invitation
-from authmw.demo.stage import Stage
+from authmw.testing.demo.report import conclude, render_table
+from authmw.testing.demo.scenes import play_scenes, render_invitation
+from authmw.testing.demo.stage import Stage
 
 _NEEDED = {"gunicorn": "gunicorn", "paste.deploy": "PasteDeploy"}
 

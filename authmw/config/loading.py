@@ -36,7 +36,7 @@ _MOST_NAMES_LOGGED = 20
 def load_settings(conf: Mapping[str, object]) -> Settings:
     """Read, convert and check every option of a filter.
 
-    A name found in `conf` wins over the oslo.config object (see `authmw.config.lookup.open_lookup`).
+    A name found in `conf` wins over the oslo.config object (`authmw.config.lookup.open_lookup`).
     Unknown names are logged once, with the nearest known one.
 
     Args:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import CERTIFICATE, KERBEROS, POLICIES
 from authmw.config.settings import Settings, Validation
-from authmw.cors import verify_origins
 from authmw.errors import ConfigurationError
+from authmw.wsgi.cors import verify_origins
 
 _VERSION_3 = re.compile(r"v?3(\.[0-9]+)?", re.ASCII)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -12,14 +12,14 @@ from authmw.errors import ConfigurationError
 if TYPE_CHECKING:
     from oslo_config.cfg import ConfigOpts
 
-    from authmw.wiring import Door
+    from authmw.build import Door
 
 
 class Configuration:
     """What a `protect` names, and the filter made of it at the first use.
 
-    The filter opens nothing that a fork could break (see `authmw.runtime.process`), so it may be made
-    before a server forks as well as after. No lock guards the first use: of two threads that
+    The filter opens nothing that a fork could break (see `authmw.runtime.process`), so it may be
+    made before a server forks as well as after. No lock guards the first use: of two threads that
     come at once both may make one, and one of the two is kept.
 
     Args:
@@ -43,7 +43,7 @@ class Configuration:
         door = self._doors.get("made")
         if door is None:
             # Imported here: what a decorated module imports should cost next to nothing.
-            from authmw.wiring import open_door
+            from authmw.build import open_door
 
             config = self._config
             if self._config_file is not None:

@@ -10,13 +10,13 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from authmw.asgi import refuse_asgi
 from authmw.decorators.configuration import Configuration, find_configuration
 from authmw.decorators.wrapping import decorate_class
 from authmw.errors import ConfigurationError
+from authmw.wsgi.asgi import refuse_asgi
 
 if TYPE_CHECKING:
-    from authmw.wiring import Door
+    from authmw.build import Door
 
 _log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from authmw.asgi import refuse_asgi
 from authmw.checks.requirements import Requirement, ScopeName, parse_requirement
 from authmw.decorators.check import verify
 from authmw.decorators.protect import Protected
 from authmw.decorators.registered import refuse_registered
 from authmw.decorators.wrapping import decorate_class
+from authmw.wsgi.asgi import refuse_asgi
 
 F = TypeVar("F", bound=Callable[..., Any])
 

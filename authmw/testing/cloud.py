@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from authmw.build import open_door
 from authmw.middleware import AuthMiddleware, WsgiApp
 from authmw.testing.clock import Clock
 from authmw.testing.faults import Fault
 from authmw.testing.identity_server import IdentityServer
 from authmw.testing.personas import Persona, Personas
 from authmw.testing.population import make_directory
-from authmw.wiring import open_door
 
 _POLL_SECONDS = 1
 # By which a filter's background work is overdue, so that the next request does it.

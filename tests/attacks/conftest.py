@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from authmw.build import open_door
 from authmw.middleware import AuthMiddleware, WsgiApp
 from authmw.testing import IdentityServer
-from authmw.wiring import open_door
 
 
 class Clock:

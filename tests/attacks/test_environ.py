@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from authmw.build import open_door
 from authmw.middleware import AuthMiddleware
 from authmw.testing import IdentityServer
 from authmw.token.headers import IDENTITY_HEADERS, RESERVED_KEYS, to_environ_key
-from authmw.wiring import open_door
 from tests.attacks.conftest import Aim
 
 FORGED: dict[str, Any] = dict.fromkeys(sorted(RESERVED_KEYS), "admin")

@@ -10,8 +10,8 @@ import oslo_middleware.cors
 import pytest
 
 import authmw
-from authmw.cors import CorsPolicy
 from authmw.testing import Fault, IdentityServer
+from authmw.wsgi.cors import CorsPolicy
 from tests.decorators.conftest import get
 from tests.decorators.views import flask_view, wsgi_function
 

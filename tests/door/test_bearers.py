@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
+from authmw.build import open_door
 from authmw.middleware import AuthMiddleware
 from authmw.testing import Fault, IdentityServer
-from authmw.wiring import open_door
 from tests.services.memcached import Memcached
 
 AUTHORITY_SECONDS = 60

@@ -12,9 +12,9 @@ from keystoneauth1.session import Session
 from webtest import TestApp
 from webtest.lint import middleware as lint
 
+from authmw.build import open_door
 from authmw.middleware import AuthMiddleware
 from authmw.testing import Fault, IdentityServer
-from authmw.wiring import open_door
 from tests.door.conftest import Protected, Service
 from tests.misbehaving import TOKEN_BODY, MisbehavingIdentity, Stage, answer
 from tests.services.memcached import Memcached

@@ -11,9 +11,9 @@ from webtest import TestApp
 from webtest.lint import middleware as lint
 
 import authmw
+from authmw.build import open_door
 from authmw.testing import IdentityServer
 from authmw.testing.revocations import RevokedAttributes
-from authmw.wiring import open_door
 from tests.door.conftest import Protect, Protected, Service
 from tests.door.test_revocation import wait_for
 

@@ -17,9 +17,9 @@ from webtest import TestApp
 
 import authmw
 from authmw.errors import InvalidToken, Reason
-from authmw.peer_request import AuthTokenRequest
 from authmw.testing import Fault, IdentityServer
 from authmw.token import Token
+from authmw.wsgi.peer_request import AuthTokenRequest
 from tests.door.conftest import Protected, Service
 
 OVERRIDABLE = sorted(

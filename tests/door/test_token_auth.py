@@ -14,7 +14,7 @@ from keystoneauth1.plugin import BaseAuthPlugin
 from keystoneauth1.session import Session
 
 from authmw.testing import IdentityServer
-from authmw.token_auth import TokenAuth
+from authmw.wsgi.token_auth import TokenAuth
 from tests.door.conftest import Protect, Protected
 from tests.door.other_service import OtherService, run_other_service
 

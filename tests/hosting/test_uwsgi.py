@@ -1,6 +1,6 @@
 """uWSGI, which stops background threads between requests unless told --enable-threads.
 
-What threads do elsewhere, requests do there (see `authmw.runtime.refresh`): a request that comes when
+What threads do elsewhere, requests do there (`authmw.runtime.refresh`): a request that comes when
 something is overdue has it done before it is answered, also if a thread was stopped in the
 middle of doing it.
 """

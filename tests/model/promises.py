@@ -18,8 +18,8 @@ KEY_POLL_SECONDS = 3
 
 # doc/revocation.rst: "for an answer that crossed ...": no. Here time is driven, and a thread
 # that sleeps in real time does not notice. A request does the work of a thread that is late by
-# two seconds (authmw.runtime.refresh), and the estate sends requests as time goes on, at least every
-# four seconds of it: that is how late a poll can be for reasons of this test alone.
+# two seconds (authmw.runtime.refresh), and the estate sends requests as time goes on, at least
+# every four seconds of it: that is how late a poll can be for reasons of this test alone.
 DRIVEN_TIME_SLACK_SECONDS = 6
 
 # doc/migration.rst: "503 with Retry-After": while the circuit breaker pauses nobody asks, for

@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from authmw.build import open_door
 from authmw.middleware import AuthMiddleware
-from authmw.wiring import open_door
 
 # What the service behind the filter is told.
 _HEADERS = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
-from authmw.wiring import open_door
+from authmw.build import open_door
 
 
 class Clock:

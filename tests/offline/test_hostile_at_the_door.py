@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oslo_config import cfg
 
+from authmw.build.offline import make_verifier
 from authmw.config.loading import load_settings
 from authmw.errors import InvalidToken
 from authmw.jose.key_set import KeySet
 from authmw.testing import IdentityServer
-from authmw.wiring.offline import make_verifier
 from tests.jose.signing import MAKERS, Counter, HeldKeys, public_key, public_pem, sign
 from tests.offline.embedded import make_filter
 from tests.offline.filters import Clock, Filter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from authmw.demo.scenes import Outcome
+from authmw.testing.demo.scenes import Outcome
 
 _HEADINGS = ("request", "status", "what the service saw")
 

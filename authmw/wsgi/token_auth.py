@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from authmw.caller_info import CallerInfo
 from authmw.errors import IdentityUnavailable
 from authmw.runtime.libraries import AccessInfoV3, BaseIdentityPlugin, Session, exceptions
 from authmw.token import Token
+from authmw.wsgi.caller_info import CallerInfo
 
 FetchOwnToken = Callable[..., str | None]
 

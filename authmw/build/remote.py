@@ -8,13 +8,13 @@ from authmw.answers.tokens import TokenLifetime
 from authmw.authority import Answer
 from authmw.authority.identity import IdentityAuthority
 from authmw.authority.rate import RenewalRate
+from authmw.build.cache import make_source
 from authmw.cache.memory import MemoryCache
 from authmw.config.settings import Settings
 from authmw.identity.answer import TokenSource
 from authmw.revocation.verdict import Revocations
 from authmw.runtime.refresh import Refresher
 from authmw.validation.remote import RemoteValidator
-from authmw.wiring.cache import make_source
 
 if TYPE_CHECKING:
     from authmw.cache.shared import SharedCache

@@ -30,7 +30,7 @@ jws_public_key_repository = {keys}
 {credentials}
 
 [app:inventory]
-paste.app_factory = authmw.demo.inventory:app_factory
+paste.app_factory = authmw.testing.demo.inventory:app_factory
 """
 
 

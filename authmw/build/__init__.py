@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from authmw.authenticator import Authenticator, MakeTokenAuth, Rules
+from authmw.build.cache import make_shared_cache
+from authmw.build.remote import make_bearers, make_remote_validator, renews_bearers
+from authmw.build.revocation import make_revocations
 from authmw.cache.memory import MemoryCache
 from authmw.cache.refusals import Refusals
 from authmw.checks.paths import PublicPaths
@@ -17,7 +20,6 @@ from authmw.config.loading import load_settings
 from authmw.config.reload import follow_reloads
 from authmw.config.settings import Settings, Validation
 from authmw.config.tls_files import verify_tls_files
-from authmw.cors import CorsPolicy
 from authmw.identity.client import IdentityClient
 from authmw.identity.endpoint_source import EndpointSource
 from authmw.identity.outage_watch import OutageWatch
@@ -32,9 +34,7 @@ from authmw.validation import Validator
 from authmw.validation.choice import ChoiceValidator
 from authmw.validation.shadow import ShadowValidator
 from authmw.validation.stand_ins import StandInValidator
-from authmw.wiring.cache import make_shared_cache
-from authmw.wiring.remote import make_bearers, make_remote_validator, renews_bearers
-from authmw.wiring.revocation import make_revocations
+from authmw.wsgi.cors import CorsPolicy
 
 if TYPE_CHECKING:
     from authmw.jose.key_set import KeySource
@@ -131,7 +131,7 @@ def _make_keys(settings: Settings, refresher: Refresher) -> KeySource | None:
     if not settings.has_key_source or settings.token_validation is Validation.REMOTE:
         return None
     # Imported here, as verifying signatures takes libraries that remote validation does not.
-    from authmw.wiring.offline import make_key_source
+    from authmw.build.offline import make_key_source
 
     keys = make_key_source(settings)
     refresher.add(keys)
@@ -161,7 +161,7 @@ def _make_validator(
     asks_about_bearers = renews_bearers(settings)
     validator: Validator = remote
     if keys is not None:
-        from authmw.wiring.offline import make_offline
+        from authmw.build.offline import make_offline
 
         asks_about_bearers = asks_about_bearers or "identity" in settings.jws_authority
         offline = make_offline(settings, keys, revocations, bearers)
@@ -200,6 +200,6 @@ def read_cors(settings: Settings) -> CorsPolicy:
 def make_token_auth(identity: IdentityClient) -> MakeTokenAuth:
     """Return what makes `keystone.token_auth`, sending our own token on with the user's."""
     # Imported here: it takes keystoneauth1, which this module's readers may never need.
-    from authmw.token_auth import TokenAuth
+    from authmw.wsgi.token_auth import TokenAuth
 
     return functools.partial(TokenAuth, identity.fetch_own_token)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from authmw.runtime.libraries import importing_quietly
-from authmw.streaming import close
 from authmw.token import headers
+from authmw.wsgi.streaming import close
 
 with importing_quietly():
     import webob

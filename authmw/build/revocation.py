@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from authmw.build.cache import name_endpoint
 from authmw.config.settings import Settings, Validation
 from authmw.identity.client import IdentityClient
 from authmw.revocation.verdict import NoRevocations, Revocations
 from authmw.runtime.refresh import Refresher
-from authmw.wiring.cache import name_endpoint
 
 if TYPE_CHECKING:
     from authmw.revocation.store import SharedStore

@@ -13,7 +13,7 @@ from typing import Any
 
 from authmw.decorators.refusal import Refused
 from authmw.runtime.request import begin, end, serving
-from authmw.starting import Start
+from authmw.wsgi.starting import Start
 
 
 def keep_current(environ: dict[str, Any], body: Iterable[bytes], start: Start) -> Iterable[bytes]:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from authmw.demo.stage import Reply, Stage
 from authmw.testing import IdentityServer
+from authmw.testing.demo.stage import Reply, Stage
 
 NOBODY = "(not reached)"
 
