@@ -41,7 +41,7 @@ bench-quick: $(VENV)/.test
 	$(if $(wildcard benchmarks/__main__.py),$(BIN)/python -m benchmarks --quick,@:)
 
 services: ## Glance and Barbican behind authmw; RST=FILE writes the results there as well
-	@.ci/need memcached
+	@.ci/need tests
 	@PYTHON=$(PYTHON) .ci/need venv
 	$(PYTHON) examples/real_services/run.py $(if $(RST),--rst $(RST))
 
@@ -71,7 +71,7 @@ $(VENV)/.demo: $(VENV)/.python $(PACKAGE)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.python $(PACKAGE)
-	@.ci/need memcached
+	@.ci/need tests
 	$(PIP_INSTALL) --editable '.[test]'
 	@touch $@
 

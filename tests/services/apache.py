@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -45,16 +46,43 @@ def why_not() -> str | None:
     """Say why Apache can't serve here; None: it can."""
     module = _MODULES / "mod_wsgi.so"
     if not (Path(_PROGRAM).exists() and module.exists()):
-        return "apache2 and libapache2-mod-wsgi-py3 are not installed"
+        return "apache2-bin and libapache2-mod-wsgi-py3 are not installed"
     if f"libpython{_PYTHON}.so".encode() not in module.read_bytes():
         return f"the system's mod_wsgi is for another Python than {_PYTHON}"
-    if os.geteuid() == 0 and not all(map(_is_open_to_all, (REPOSITORY, _PACKAGES))):
+    if _needs_mounts() and shutil.which("mount") is None:
         return "the user that Apache changes to can't read what it is to serve"
     return None
 
 
+def _needs_mounts() -> bool:
+    """Whether the repository is in a directory that the user Apache changes to can't enter."""
+    return os.geteuid() == 0 and not all(map(_is_open_to_all, (REPOSITORY, _PACKAGES)))
+
+
 def _is_open_to_all(directory: Path) -> bool:
     return all(path.stat().st_mode & 0o001 for path in (directory, *directory.parents))
+
+
+@contextlib.contextmanager
+def _mounted(directory: Path) -> Iterator[list[Path]]:
+    """Offer what Python is to import from; mounted below `directory` where that is needed."""
+    sources = [REPOSITORY, _PACKAGES]
+    if not _needs_mounts():
+        yield sources
+        return
+    places: list[Path] = []
+    try:
+        for source in sources:
+            place = directory / f"mount-{len(places)}"
+            place.mkdir()
+            subprocess.run(["mount", "--bind", source, place], check=True, timeout=10)
+            places.append(place)
+        yield places
+    finally:
+        for place in places:
+            # Lazily: a process of Apache's may be about to end.
+            subprocess.run(["umount", "--lazy", place], check=True, timeout=10)
+            place.rmdir()
 
 
 @contextlib.contextmanager
@@ -66,7 +94,9 @@ def open_directory() -> Iterator[Path]:
         directory.chmod(0o755)
         (directory / "tmp").mkdir()
         (directory / "tmp").chmod(0o1777)
-        yield directory
+        with _mounted(directory) as sources:
+            (directory / "path").write_text(":".join(map(str, sources)))
+            yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -105,7 +135,7 @@ class Apache(WsgiServer):
                 modules=_MODULES,
                 account="User www-data\nGroup www-data" if os.geteuid() == 0 else "",
                 processes=processes,
-                path=f"{REPOSITORY}:{_PACKAGES}",
+                path=(directory / "path").read_text(),
                 group="%{GLOBAL}" if in_main_interpreter else "%{RESOURCE}",
             )
         )
