@@ -46,6 +46,8 @@ def make_settings(examples: int, steps: int) -> settings:
         stateful_step_count=steps,
         deadline=None,
         database=None,
+        # hypothesis sets it where the variable CI is set: every round would be the first again.
+        derandomize=False,
         phases=(Phase.generate, Phase.shrink),
         verbosity=Verbosity.quiet,
         print_blob=False,
