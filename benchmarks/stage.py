@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from authmw.testing import IdentityServer
-from tests.services.memcached import Memcached
+from tests.support.memcached import Memcached
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

@@ -13,10 +13,10 @@ from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.file_store import FileStore
 from authmw.revocation.source import EventsAnswer, EventsForbidden
-from tests.revocation.literal import iso, seconds
-from tests.revocation.servers import Clock, EventServer, make_feed
-from tests.revocation.tokens import token_of
-from tests.unit.bodies import ISSUED_AT
+from tests.support.literal_revocation import iso, seconds
+from tests.support.revocation_site import Clock, EventServer, make_feed
+from tests.support.revocation_tokens import token_of
+from tests.support.token_bodies import ISSUED_AT
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from authmw.identity.outcomes import Outcome
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.identity_source import IdentityEvents
 from authmw.revocation.source import EventsForbidden
-from tests.misbehaving import MisbehavingIdentity, Stage, answer, hang_up
-from tests.revocation.servers import Clock
-from tests.test_identity_outcomes import settings_for
+from tests.identity.test_outcomes import settings_for
+from tests.support.misbehaving import MisbehavingIdentity, Stage, answer, hang_up
+from tests.support.revocation_site import Clock
 
 SINCE = "2026-01-02T03:04:05.000006Z"
 

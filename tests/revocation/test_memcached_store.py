@@ -15,10 +15,10 @@ from authmw.cache.shared import MAX_VALUE_BYTES
 from authmw.errors import CacheError
 from authmw.revocation import recent_events
 from authmw.revocation.memcached_store import MemcachedStore
-from tests.cache.parts import ENDPOINT
-from tests.cache.servers import make_settings
-from tests.revocation.servers import Clock, EventServer, Site, make_feed, make_site
-from tests.services.memcached import Memcached
+from tests.support.memcached import Memcached
+from tests.support.memcached_kinds import make_settings
+from tests.support.revocation_site import Clock, EventServer, Site, make_feed, make_site
+from tests.support.shared_cache import ENDPOINT
 
 NOW = 1_700_000_000.0
 SECRETS = {"memcache_secret_key": "the secret", "memcache_secret_key_previous": "the old one"}

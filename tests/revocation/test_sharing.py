@@ -16,7 +16,7 @@ from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.file_store import FileStore
 from authmw.revocation.source import EventsForbidden
 from authmw.revocation.store import SharedStore
-from tests.revocation.servers import Clock, EventServer, Site, make_feed, make_site
+from tests.support.revocation_site import Clock, EventServer, Site, make_feed, make_site
 
 
 @pytest.fixture
