@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.filters import Clock
+from tests.support.clock import Clock
 from tests.support.keystone import Keystone
 from tests.support.memcached import Memcached
 from tests.support.protected import protect, server

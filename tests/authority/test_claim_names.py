@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from authmw.testing import IdentityServer
+from tests.support.clock import Clock
 from tests.support.embedded_identity import make_filter
-from tests.support.filters import Clock
 
 RENAMED = "roles:groups,user_name:preferred_username"
 

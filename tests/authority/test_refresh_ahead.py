@@ -10,8 +10,8 @@ import pytest
 
 from authmw.testing import Fault, IdentityServer
 from authmw.testing.revocations import RevokedAttributes
+from tests.support.clock import Clock
 from tests.support.embedded_identity import make_filter, wait_for_validations
-from tests.support.filters import Clock
 
 # Of the 60 seconds that an answer is fresh: the first and the last quarter.
 EARLY_SECONDS, LATE_SECONDS, REST_SECONDS = 30, 16, 15

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from authmw.testing import IdentityServer
+from tests.support.clock import Clock
 from tests.support.embedded_identity import make_filter, wait_for_validations
-from tests.support.filters import Clock, Filter
+from tests.support.filters import Filter
 from tests.support.memcached import Memcached
 
 # A filter that is dropped leaves its connection to memcached to the garbage collector.

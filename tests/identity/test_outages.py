@@ -19,6 +19,7 @@ from authmw.identity.client import IdentityClient
 from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
 from tests.identity.test_outcomes import run_python, settings_for
+from tests.support.clock import Clock
 from tests.support.misbehaving import (
     TOKEN_BODY,
     Behaviour,
@@ -35,16 +36,6 @@ GOOD = answer(200, {"token": TOKEN_BODY})
 NOT_FOUND = answer(404, {"error": {"code": 404, "message": "x", "title": "Not Found"}})
 
 
-class Clock:
-    """Time that passes when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy of the environment must not stand between us and the server."""
@@ -53,7 +44,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000_000.0)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 
 from authmw.testing import Fault, IdentityServer
 from authmw.testing.issuer import Issuer
-from tests.support.filters import Clock, Filter
+from tests.support.clock import Clock
+from tests.support.filters import Filter
 
 # A request may wait for a key that might just have appeared, once in an outage and this long.
 EARLY_SECONDS = 1.0

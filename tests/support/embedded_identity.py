@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from authmw.testing import IdentityServer
-from tests.support.filters import Clock, Filter
+from tests.support.clock import Clock
+from tests.support.filters import Filter
 
 
 def make_filter(server: IdentityServer, keys: Path, clock: Clock, **options: str) -> Filter:

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 from authmw.build import open_door
-
-
-class Clock:
-    """The real time, and as much more as a test has advanced it by."""
-
-    def __init__(self) -> None:
-        self._ahead_seconds = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self._ahead_seconds
-
-    def advance(self, seconds: float) -> None:
-        self._ahead_seconds += seconds
+from tests.support.clock import Clock
 
 
 @dataclass(frozen=True)

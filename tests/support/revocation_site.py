@@ -9,19 +9,8 @@ from authmw.errors import IdentityUnavailable
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.source import EventsAnswer
 from authmw.revocation.store import SharedStore
+from tests.support.clock import Clock
 from tests.support.literal_revocation import Json, iso, seconds
-from tests.support.token_bodies import ISSUED_AT
-
-
-@dataclass
-class Clock:
-    """Time passes when a test says so."""
-
-    now: float = float(ISSUED_AT)
-
-    def pass_(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += seconds
 
 
 @dataclass
@@ -94,7 +83,7 @@ class Site:
             for feed in self.feeds:
                 if feed.reload_at <= self.clock.now:
                     feed.reload(self.clock.now)
-            self.clock.pass_(step)
+            self.clock.advance(step)
 
 
 def make_site(

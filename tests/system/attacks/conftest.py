@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +12,7 @@ import pytest
 from authmw.build import open_door
 from authmw.middleware import AuthMiddleware, WsgiApp
 from authmw.testing import IdentityServer
-
-
-class Clock:
-    """The clock of a filter: the true time, moved ahead as far as a test wants."""
-
-    def __init__(self) -> None:
-        self.ahead_seconds = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead_seconds
+from tests.support.clock import Clock
 
 
 @dataclass

@@ -16,9 +16,10 @@ from authmw.revocation.feed import RevocationFeed
 from authmw.runtime.flights import Flights
 from authmw.token import Token
 from authmw.validation import Strength
-from tests.support.revocation_site import Clock, EventServer, make_feed
+from tests.support.clock import Clock
+from tests.support.revocation_site import EventServer, make_feed
 from tests.support.revocation_tokens import token_of
-from tests.support.token_bodies import EXPIRES_AT
+from tests.support.token_bodies import EXPIRES_AT, ISSUED_AT
 
 
 class Late:
@@ -49,11 +50,11 @@ class Late:
         return self._feed.decidable_until(now)
 
 
-class Site:
+class Race:
     """A resolver whose only token may be revoked at any moment."""
 
     def __init__(self, *, during: bool, after: bool) -> None:
-        self.clock = Clock()
+        self.clock = Clock(float(ISSUED_AT))
         self.server = EventServer(self.clock)
         self.feed = make_feed(self.server)
         self.feed.poll(self.clock.now)
@@ -69,12 +70,12 @@ class Site:
             refusals=Refusals(0),
             revalidation=Revalidation(late),
             max_token_size=8000,
-            clock=lambda: self.clock.now,
+            clock=self.clock,
         )
 
     def revoke(self) -> None:
         self.server.revoke(audit_id="audit-1")
-        self.clock.pass_(20)
+        self.clock.advance(20)
         self.feed.poll(self.clock.now)
 
     def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
@@ -90,15 +91,15 @@ class Site:
 
 
 def test_event_between_the_answer_and_the_check_refuses_at_once() -> None:
-    site = Site(during=True, after=False)
+    race = Race(during=True, after=False)
     with pytest.raises(InvalidToken) as refused:
-        site.ask()
-    assert (refused.value.reason, len(site.memory)) == (Reason.REVOKED, 0)
+        race.ask()
+    assert (refused.value.reason, len(race.memory)) == (Reason.REVOKED, 0)
 
 
 def test_event_between_the_check_and_the_memory_refuses_the_next_request() -> None:
-    site = Site(during=False, after=True)
-    site.ask()
+    race = Race(during=False, after=True)
+    race.ask()
     with pytest.raises(InvalidToken) as refused:
-        site.ask()
-    assert (refused.value.reason, site.validations) == (Reason.REVOKED, 1)
+        race.ask()
+    assert (refused.value.reason, race.validations) == (Reason.REVOKED, 1)

@@ -13,21 +13,12 @@ from webtest import TestApp
 from authmw.build import open_door
 from authmw.middleware import AuthMiddleware
 from authmw.testing import Fault, IdentityServer
+from tests.support.clock import Clock
 from tests.support.memcached import Memcached
 
 AUTHORITY_SECONDS = 60
 CACHE_SECONDS = 300
 GRACE_SECONDS = 300
-
-
-class Clock:
-    """The true time, moved ahead as far as a test wants."""
-
-    def __init__(self) -> None:
-        self.ahead_seconds = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead_seconds
 
 
 class Protected:
@@ -50,11 +41,6 @@ def _say_roles(environ: dict[str, Any], start_response: Callable[..., Any]) -> l
 
 
 Protect = Callable[..., Protected]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

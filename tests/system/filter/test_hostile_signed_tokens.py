@@ -20,8 +20,9 @@ from authmw.config.loading import load_settings
 from authmw.errors import InvalidToken
 from authmw.jose.key_set import KeySet
 from authmw.testing import IdentityServer
+from tests.support.clock import Clock
 from tests.support.embedded_identity import make_filter
-from tests.support.filters import Clock, Filter
+from tests.support.filters import Filter
 from tests.support.signing import MAKERS, Counter, HeldKeys, public_key, public_pem, sign
 
 MAX_KEYS = 3

@@ -15,6 +15,7 @@ from webtest.lint import middleware as lint
 from authmw.build import open_door
 from authmw.middleware import AuthMiddleware
 from authmw.testing import Fault, IdentityServer
+from tests.support.clock import Clock
 from tests.support.memcached import Memcached
 from tests.support.misbehaving import TOKEN_BODY, MisbehavingIdentity, Stage, answer
 from tests.support.protected import Protected, Service
@@ -27,19 +28,9 @@ LONGEST_PAUSE_SECONDS = 10
 MOMENT_SECONDS = 1
 
 
-class Clock:
-    """Time that passes when a test says so; it starts at a whole second, now."""
-
-    def __init__(self) -> None:
-        self.now = float(int(time.time()))
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(float(int(time.time())))  # a whole second
 
 
 @pytest.fixture

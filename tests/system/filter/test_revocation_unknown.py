@@ -14,6 +14,7 @@ import authmw
 from authmw.build import open_door
 from authmw.testing import IdentityServer
 from authmw.testing.revocations import RevokedAttributes
+from tests.support.clock import Clock
 from tests.support.protected import Protect, Protected, Service
 from tests.system.filter.test_revocation import wait_for
 
@@ -75,15 +76,6 @@ def test_a_token_older_than_dropped_events_gets_503_and_a_later_one_does_not(
     assert protected.get(server.issue_jws("reader", project="inventory")).status_int == 200
 
 
-class Clock:
-    """A clock that tests set ahead, of the filter and the identity server alike."""
-
-    ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
 @pytest.mark.parametrize("hours", [49, 51, 100])
 def test_a_revoked_token_that_outlives_its_event_is_never_good_again(
     hours: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -112,7 +104,7 @@ def test_a_revoked_token_that_outlives_its_event_is_never_good_again(
             time.sleep(1.1)
             server.revoke(token)
             assert wait_for(lambda: send(token) == 401)
-            clock.ahead = hours * 3600.0
+            clock.ahead_seconds = hours * 3600.0
             seen = {send(token)}
             asked = server.calls["events"]
             assert wait_for(lambda: server.calls["events"] > asked + 1)

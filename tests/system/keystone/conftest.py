@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.filters import Clock, Filter
+from tests.support.clock import Clock
+from tests.support.filters import Filter
 from tests.support.keystone import Keystone
 from tests.system.keystone.bearers import Bearers
 

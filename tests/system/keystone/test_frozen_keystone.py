@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from authmw.testing.issuer import Issuer
-from tests.support.filters import Clock
+from tests.support.clock import Clock
 from tests.system.keystone.bearers import BEARERS, Bearers
 from tests.system.keystone.conftest import MakeFilter
 

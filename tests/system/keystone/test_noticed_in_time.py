@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.filters import Clock
+from tests.support.clock import Clock
 from tests.support.identity_types import project_scope
 from tests.system.keystone.bearers import Bearers, Issue
 from tests.system.keystone.conftest import MakeFilter

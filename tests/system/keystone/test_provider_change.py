@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.filters import Clock, Filter, Told
+from tests.support.clock import Clock
+from tests.support.filters import Filter, Told
 from tests.support.keystone import Keystone, KeystoneProcess
 from tests.support.memcached import Memcached
 from tests.system.keystone.bearers import Bearers

@@ -53,8 +53,8 @@ class AnythingCache(dict[str, Any]):
 
 
 @dataclass(frozen=True)
-class Site:
-    """What configurations point to.
+class Backends:
+    """The services that configurations point to.
 
     Attributes:
         directory: for configuration files.
@@ -108,17 +108,19 @@ def _own(options: Options) -> Conf:
     return {**options, "oslo_config_config": conf}
 
 
-def _plain(**changes: str) -> Callable[[Site], Conf]:
-    return lambda site: _own(site.credentials(**changes))
+def _plain(**changes: str) -> Callable[[Backends], Conf]:
+    return lambda backends: _own(backends.credentials(**changes))
 
 
-def _memcached(**changes: str) -> Callable[[Site], Conf]:
-    return lambda site: _own(site.credentials(memcached_servers=site.memcached.address, **changes))
+def _memcached(**changes: str) -> Callable[[Backends], Conf]:
+    return lambda backends: _own(
+        backends.credentials(memcached_servers=backends.memcached.address, **changes)
+    )
 
 
-def _v3_application_credential(site: Site) -> Conf:
-    credential = site.estate.service_credential
-    options = site.credentials()
+def _v3_application_credential(backends: Backends) -> Conf:
+    credential = backends.estate.service_credential
+    options = backends.credentials()
     return _own(
         {
             "auth_type": "v3applicationcredential",
@@ -130,73 +132,73 @@ def _v3_application_credential(site: Site) -> Conf:
     )
 
 
-def _powerless(site: Site) -> Conf:
-    user = site.estate.powerless_user
-    return _own(site.credentials(username=user.name, password=user.password))
+def _powerless(backends: Backends) -> Conf:
+    user = backends.estate.powerless_user
+    return _own(backends.credentials(username=user.name, password=user.password))
 
 
-def _jws(site: Site) -> Conf:
-    url = site.estate.keystone.jws.auth_url
-    return _own(site.credentials(auth_url=url, www_authenticate_uri=url))
+def _jws(backends: Backends) -> Conf:
+    url = backends.estate.keystone.jws.auth_url
+    return _own(backends.credentials(auth_url=url, www_authenticate_uri=url))
 
 
-def _down(**changes: str) -> Callable[[Site], Conf]:
-    return lambda site: _own(site.credentials(auth_url=site.deserted_url, **changes))
+def _down(**changes: str) -> Callable[[Backends], Conf]:
+    return lambda backends: _own(backends.credentials(auth_url=backends.deserted_url, **changes))
 
 
-def _silent(**changes: str) -> Callable[[Site], Conf]:
-    return lambda site: _own(
-        site.credentials(auth_url=site.silent_url, http_connect_timeout="1", **changes)
+def _silent(**changes: str) -> Callable[[Backends], Conf]:
+    return lambda backends: _own(
+        backends.credentials(auth_url=backends.silent_url, http_connect_timeout="1", **changes)
     )
 
 
-def _wrong_path(site: Site) -> Conf:
-    url = site.estate.keystone.fernet.url
-    return _own(site.credentials(auth_url=f"{url}/nothing/here"))
+def _wrong_path(backends: Backends) -> Conf:
+    url = backends.estate.keystone.fernet.url
+    return _own(backends.credentials(auth_url=f"{url}/nothing/here"))
 
 
-def _in_file(site: Site) -> Conf:
+def _in_file(backends: Backends) -> Conf:
     """Everything in a service's configuration file."""
-    return _write_file(site, {"keystone_authtoken": site.credentials()})
+    return _write_file(backends, {"keystone_authtoken": backends.credentials()})
 
 
-def _in_section_of_file(site: Site) -> Conf:
+def _in_section_of_file(backends: Backends) -> Conf:
     """Our credentials in a section that the service has for other calls, too."""
-    credentials = site.credentials()
+    credentials = backends.credentials()
     uri = credentials.pop("www_authenticate_uri")
     del credentials["http_request_max_retries"]
     ours = {"auth_section": "identity", "www_authenticate_uri": uri}
-    return _write_file(site, {"keystone_authtoken": ours, "identity": credentials})
+    return _write_file(backends, {"keystone_authtoken": ours, "identity": credentials})
 
 
-def _in_section_of_service(site: Site) -> Conf:
+def _in_section_of_service(backends: Backends) -> Conf:
     """The same where the service has registered that section's options for itself."""
     conf = cfg.ConfigOpts()
-    file = _in_section_of_file(site)["oslo_config_file"]
+    file = _in_section_of_file(backends)["oslo_config_file"]
     conf([], project="inventory", default_config_files=[file], default_config_dirs=[])
     loading.register_auth_conf_options(conf, "identity")
     return {"oslo_config_config": conf}
 
 
-def _file_and_paste(site: Site) -> Conf:
+def _file_and_paste(backends: Backends) -> Conf:
     """The paste file wins over the configuration file."""
-    sections = {"keystone_authtoken": site.credentials(delay_auth_decision="true")}
-    return {**_write_file(site, sections), "delay_auth_decision": "false"}
+    sections = {"keystone_authtoken": backends.credentials(delay_auth_decision="true")}
+    return {**_write_file(backends, sections), "delay_auth_decision": "false"}
 
 
-def _write_file(site: Site, sections: Mapping[str, Options]) -> Conf:
+def _write_file(backends: Backends, sections: Mapping[str, Options]) -> Conf:
     lines = []
     for section, options in sections.items():
         lines += [f"[{section}]", *(f"{name} = {value}" for name, value in options.items())]
-    number = len(list(site.directory.iterdir()))
-    path = site.directory / f"inventory-{number}.conf"
+    number = len(list(backends.directory.iterdir()))
+    path = backends.directory / f"inventory-{number}.conf"
     path.write_text("\n".join(lines) + "\n")
     return {"oslo_config_project": "inventory", "oslo_config_file": str(path)}
 
 
 DELAY = {"delay_auth_decision": "true"}
 
-CONFIGURATIONS: Mapping[str, Callable[[Site], Conf]] = {
+CONFIGURATIONS: Mapping[str, Callable[[Backends], Conf]] = {
     # how requests are judged
     "plain": _plain(),
     "delay": _plain(**DELAY),
@@ -218,7 +220,7 @@ CONFIGURATIONS: Mapping[str, Callable[[Site], Conf]] = {
     "bind-required": _plain(enforce_token_bind="required"),
     "bind-kerberos": _plain(enforce_token_bind="kerberos"),
     # where clients are sent
-    "no-uri": lambda site: _own(site.credentials_without("www_authenticate_uri")),
+    "no-uri": lambda backends: _own(backends.credentials_without("www_authenticate_uri")),
     "other-uri": _plain(www_authenticate_uri="https://identity.example/identity/"),
     # where identity is asked
     "public": _plain(interface="public"),
@@ -238,9 +240,9 @@ CONFIGURATIONS: Mapping[str, Callable[[Site], Conf]] = {
     "uncached": _plain(token_cache_time="-1"),
     "memcached": _memcached(),
     "memcached-delay": _memcached(**DELAY),
-    "old-names": lambda site: _own(
-        site.credentials(
-            memcache_servers=site.memcached.address,
+    "old-names": lambda backends: _own(
+        backends.credentials(
+            memcache_servers=backends.memcached.address,
             interface="publicURL",
             delay_auth_decision="Yes",
         )
@@ -250,8 +252,8 @@ CONFIGURATIONS: Mapping[str, Callable[[Site], Conf]] = {
     "memcached-encrypt": _memcached(
         memcache_security_strategy="ENCRYPT", memcache_secret_key=SECRET_KEY
     ),
-    "memcached-down": lambda site: _own(
-        site.credentials(memcached_servers=f"127.0.0.1:{find_free_port()}")
+    "memcached-down": lambda backends: _own(
+        backends.credentials(memcached_servers=f"127.0.0.1:{find_free_port()}")
     ),
     "text-cache": _plain(cache="swift.text"),
     "anything-cache": _plain(cache="swift.anything"),
@@ -259,10 +261,10 @@ CONFIGURATIONS: Mapping[str, Callable[[Site], Conf]] = {
     # when nobody can say
     "down": _down(),
     "down-delay": _down(**DELAY),
-    "down-no-uri": lambda site: _own(
+    "down-no-uri": lambda backends: _own(
         {
-            **site.credentials_without("www_authenticate_uri"),
-            "auth_url": site.deserted_url,
+            **backends.credentials_without("www_authenticate_uri"),
+            "auth_url": backends.deserted_url,
         }
     ),
     "silent": _silent(),
@@ -272,6 +274,6 @@ CONFIGURATIONS: Mapping[str, Callable[[Site], Conf]] = {
     "powerless": _powerless,
     "wrong-path": _wrong_path,
     "no-endpoint": _plain(region_name="Nowhere"),
-    "no-credentials": lambda site: _own({"www_authenticate_uri": "http://identity.example/v3"}),
+    "no-credentials": lambda backends: _own({"www_authenticate_uri": "http://identity.example/v3"}),
     "no-credentials-no-uri": lambda _: _own({}),
 }

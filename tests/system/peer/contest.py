@@ -11,7 +11,7 @@ import keystonemiddleware.auth_token
 import authmw
 from tests.system.peer.cases import FORGED, Case
 from tests.system.peer.comparison import Difference, compare, find_unsound, read_verdict
-from tests.system.peer.configurations import CONFIGURATIONS, Site
+from tests.system.peer.configurations import CONFIGURATIONS, Backends
 from tests.system.peer.sides import ANSWERS, Environ, Side, make_environ, quiet
 
 # A thread of Keystone may still refuse our own user with what it knew of him before; it
@@ -40,8 +40,8 @@ class Result:
 class Contest:
     """Both filters under every configuration; made when a case first asks for them."""
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
+    def __init__(self, backends: Backends) -> None:
+        self.backends = backends
         self._pairs: dict[str, tuple[Side, Side]] = {}
         self._results: dict[Case, Result] = {}
         self._made: list[Side] = []
@@ -84,19 +84,19 @@ class Contest:
     def make_pair(self, configuration: str) -> tuple[Side, Side]:
         """Return ours and the peer's, new and with nothing in memory, as a new process has it."""
         make = CONFIGURATIONS[configuration]
-        ours = Side(authmw.filter_factory, make(self.site))
-        peers = Side(keystonemiddleware.auth_token.filter_factory, make(self.site))
+        ours = Side(authmw.filter_factory, make(self.backends))
+        peers = Side(keystonemiddleware.auth_token.filter_factory, make(self.backends))
         self._made += [ours, peers]
         return ours, peers
 
     def make_environ(self, case: Case) -> Environ:
         """Return the environ of the request that a case describes."""
-        extra: Environ = {**self.site.environ, **dict.fromkeys(case.forged, FORGED)}
+        extra: Environ = {**self.backends.environ, **dict.fromkeys(case.forged, FORGED)}
         if case.token is not None:
             scheme = "Bearer " if case.token_key == "HTTP_AUTHORIZATION" else ""
-            extra[case.token_key] = scheme + self.site.estate.token(case.token)
+            extra[case.token_key] = scheme + self.backends.estate.token(case.token)
         if case.service is not None:
-            extra["HTTP_X_SERVICE_TOKEN"] = self.site.estate.token(case.service)
+            extra["HTTP_X_SERVICE_TOKEN"] = self.backends.estate.token(case.service)
         extra.update(case.extra)
         return make_environ(
             method=case.method, path=case.path, script_name=case.script_name, extra=extra

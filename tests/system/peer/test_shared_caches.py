@@ -51,7 +51,7 @@ def make_request(contest: Contest) -> tuple[Environ, Callable[[], None]]:
 
     Of that no process is told (Keystone makes no revocation event): who asks anew knows.
     """
-    estate = contest.site.estate
+    estate = contest.backends.estate
     scope = project_scope(estate.project)
     user = estate.member_of(estate.project)
     token = estate.api.issue(user, scope).id

@@ -27,7 +27,7 @@ DELAYED = {"delay_auth_decision": "true"}
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class ReloadingService:
     """A running service, its configuration file and the identity server it asks."""
 
     hosted: Hosted
@@ -47,7 +47,7 @@ class Site:
 
 
 @pytest.fixture(params=KINDS)
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ReloadingService]:
     with IdentityServer() as identity:
         conf = write_conf(tmp_path / "hosted.conf", identity.service_credentials)
         port = find_free_port()
@@ -59,31 +59,31 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
             environ={"NO_PROXY": "*"},
         )
         server.start()
-        yield Site(Hosted(server), identity, conf)
+        yield ReloadingService(Hosted(server), identity, conf)
         assert server.is_running(), server.read_log_tail()
         server.stop()
 
 
-def wait_until(condition: Callable[[], bool], site: Site) -> None:
+def wait_until(condition: Callable[[], bool], service: ReloadingService) -> None:
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        assert time.monotonic() < give_up_at, site.hosted.server.read_log_tail()
+        assert time.monotonic() < give_up_at, service.hosted.server.read_log_tail()
         time.sleep(0.02)
 
 
-def test_a_running_service_follows_its_file(site: Site) -> None:
-    token = site.identity.issue("member", project="inventory")
-    pid = site.hosted.ask(token).pid
-    assert site.hosted.ask().status == 401
-    site.reload(**DELAYED)
-    wait_until(lambda: site.hosted.ask().status == 200, site)
-    site.reload()
-    wait_until(lambda: site.hosted.ask().status == 401, site)
+def test_a_running_service_follows_its_file(service: ReloadingService) -> None:
+    token = service.identity.issue("member", project="inventory")
+    pid = service.hosted.ask(token).pid
+    assert service.hosted.ask().status == 401
+    service.reload(**DELAYED)
+    wait_until(lambda: service.hosted.ask().status == 200, service)
+    service.reload()
+    wait_until(lambda: service.hosted.ask().status == 401, service)
     # What was in memory stayed there, and so did the process.
-    told = site.hosted.ask(token)
+    told = service.hosted.ask(token)
     assert (told.user, told.pid) == ("member", pid)
-    assert site.identity.calls["validate"] == 1
-    said = site.read_log()
+    assert service.identity.calls["validate"] == 1
+    said = service.read_log()
     assert "Reloaded [keystone_authtoken] delay_auth_decision = True" in said
     assert "Reloaded [keystone_authtoken] delay_auth_decision = False" in said
 
@@ -97,18 +97,20 @@ def test_a_running_service_follows_its_file(site: Site) -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_values_that_are_wrong_leave_the_former_ones_in_force(
-    site: Site, wrong: dict[str, str], said: str
+    service: ReloadingService, wrong: dict[str, str], said: str
 ) -> None:
-    be_delayed(site)
-    site.reload(**wrong, cors_allowed_origins="*")
-    assert_nothing_changed(site, f"the former options stay in force: [keystone_authtoken] {said}")
-    assert "Reloaded [keystone_authtoken] cors_allowed_origins" not in site.read_log()
-    site.reload()
-    wait_until(lambda: site.hosted.ask().status == 401, site)
+    be_delayed(service)
+    service.reload(**wrong, cors_allowed_origins="*")
+    assert_nothing_changed(
+        service, f"the former options stay in force: [keystone_authtoken] {said}"
+    )
+    assert "Reloaded [keystone_authtoken] cors_allowed_origins" not in service.read_log()
+    service.reload()
+    wait_until(lambda: service.hosted.ask().status == 401, service)
 
 
 # oslo.service itself ends on these: on the first as it logs every option (`log_options`).
-@pytest.mark.parametrize("site", ["threads"], indirect=True)
+@pytest.mark.parametrize("service", ["threads"], indirect=True)
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -119,52 +121,54 @@ def test_values_that_are_wrong_leave_the_former_ones_in_force(
     ids=["no boolean", "no configuration file", "no file"],
 )
 def test_a_file_that_is_broken_leaves_the_former_values_in_force(
-    site: Site, content: str | None, said: str
+    service: ReloadingService, content: str | None, said: str
 ) -> None:
-    be_delayed(site)
+    be_delayed(service)
     if content is None:
-        site.conf.unlink()
+        service.conf.unlink()
     else:
-        site.conf.write_text(content)
-    site.hang_up()
-    assert_nothing_changed(site, said)
-    site.reload()
-    wait_until(lambda: site.hosted.ask().status == 401, site)
+        service.conf.write_text(content)
+    service.hang_up()
+    assert_nothing_changed(service, said)
+    service.reload()
+    wait_until(lambda: service.hosted.ask().status == 401, service)
 
 
-def be_delayed(site: Site) -> None:
-    site.reload(**DELAYED)
-    wait_until(lambda: site.hosted.ask().status == 200, site)
+def be_delayed(service: ReloadingService) -> None:
+    service.reload(**DELAYED)
+    wait_until(lambda: service.hosted.ask().status == 200, service)
 
 
-def assert_nothing_changed(site: Site, said: str) -> None:
+def assert_nothing_changed(service: ReloadingService, said: str) -> None:
     """Wait for a line in the log; the service is as `be_delayed` left it."""
-    wait_until(lambda: said in site.read_log(), site)
-    assert site.hosted.ask().status == 200
+    wait_until(lambda: said in service.read_log(), service)
+    assert service.hosted.ask().status == 200
 
 
 @pytest.mark.slow
-def test_every_request_is_answered_while_the_file_is_read_again_and_again(site: Site) -> None:
-    token = site.identity.issue("member", project="inventory")
+def test_every_request_is_answered_while_the_file_is_read_again_and_again(
+    service: ReloadingService,
+) -> None:
+    token = service.identity.issue("member", project="inventory")
     is_over = threading.Event()
 
     def call() -> Counter[tuple[str | None, int]]:
         answers: Counter[tuple[str | None, int]] = Counter()
         while not is_over.is_set():
-            told = site.hosted.ask(token)
+            told = service.hosted.ask(token)
             answers[told.user, told.status] += 1
-            told = site.hosted.ask()
+            told = service.hosted.ask()
             answers[told.user, told.status] += 1
         return answers
 
     crowd = Crowd([call] * 4)
     try:
         for number in range(40):
-            site.reload(**(DELAYED if number % 2 else {}))
+            service.reload(**(DELAYED if number % 2 else {}))
             time.sleep(0.1)
     finally:
         is_over.set()
     answers = sum(crowd.results(), Counter[tuple[str | None, int]]())
     # As before or as after, and nothing else.
     assert set(answers) == {("member", 200), (None, 401), (None, 200)}
-    assert site.read_log().count("Reloaded [keystone_authtoken] delay_auth_decision") > 10
+    assert service.read_log().count("Reloaded [keystone_authtoken] delay_auth_decision") > 10

@@ -65,7 +65,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class UwsgiService:
     """A service under uWSGI, and what it validates by."""
 
     kind: Kind
@@ -82,16 +82,16 @@ class Site:
         return {self.hosted.ask(token).status for _ in range(8 * self.kind.processes)}
 
 
-Serve = Callable[[str], Site]
+Serve = Callable[[str], UwsgiService]
 
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """Serve in a way of KINDS; started when first asked for."""
-    sites: dict[str, Site] = {}
+    services: dict[str, UwsgiService] = {}
 
-    def get(name: str) -> Site:
-        if name not in sites:
+    def get(name: str) -> UwsgiService:
+        if name not in services:
             directory = tmp_path_factory.mktemp("uwsgi")
             identity, keys = IdentityServer(), directory / "keys"
             identity.start()
@@ -111,41 +111,41 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
                 environ={CONF_VARIABLE: str(conf), "NO_PROXY": "*", "TMPDIR": str(directory)},
             )
             uwsgi.start()
-            sites[name] = Site(KINDS[name], Hosted(uwsgi), identity, keys)
-        return sites[name]
+            services[name] = UwsgiService(KINDS[name], Hosted(uwsgi), identity, keys)
+        return services[name]
 
     yield get
-    for site in sites.values():
-        site.hosted.server.stop()
-        site.identity.stop()
+    for service in services.values():
+        service.hosted.server.stop()
+        service.identity.stop()
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_it_serves_as_is_said_here(serve: Serve, name: str) -> None:
-    site = serve(name)
-    pids = site.make_known(site.identity.issue("member", project="inventory"))
-    told = site.hosted.ask(site.identity.issue("reader", project="inventory"))
+    service = serve(name)
+    pids = service.make_known(service.identity.issue("member", project="inventory"))
+    told = service.hosted.ask(service.identity.issue("reader", project="inventory"))
     assert (told.user, told.pid in pids) == ("reader", True)
-    assert (told.loaded_by not in pids) is site.kind.is_loaded_before_fork
-    said = site.hosted.server.log.read_text()
-    assert ("Python threads support is disabled" in said) is site.kind.stops_threads
+    assert (told.loaded_by not in pids) is service.kind.is_loaded_before_fork
+    said = service.hosted.server.log.read_text()
+    assert ("Python threads support is disabled" in said) is service.kind.stops_threads
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_revoked_token_is_refused_by_the_first_request_after_a_while_without_any(
     serve: Serve, name: str
 ) -> None:
-    site = serve(name)
-    remote, offline = site.identity.issue, site.identity.issue_jws
+    service = serve(name)
+    remote, offline = service.identity.issue, service.identity.issue_jws
     ended = [issue("member", project="inventory") for issue in (remote, offline)]
     good = [issue("member", project="inventory") for issue in (remote, offline)]
     for token in ended + good:
-        site.make_known(token)
+        service.make_known(token)
     for token in ended:
-        site.identity.revoke(token)
+        service.identity.revoke(token)
     time.sleep(INTERVAL_SECONDS + 1 + PATIENCE_SECONDS)
-    assert [site.ask_all(token) for token in ended] == [{401}, {401}]
-    assert [site.ask_all(token) for token in good] == [{200}, {200}]
+    assert [service.ask_all(token) for token in ended] == [{401}, {401}]
+    assert [service.ask_all(token) for token in good] == [{200}, {200}]
 
 
 @pytest.mark.parametrize("pause_seconds", [0.01, 0.4, 1.3])
@@ -153,34 +153,34 @@ def test_a_revoked_token_is_refused_by_the_first_request_after_a_while_without_a
 def test_a_revoked_token_is_refused_in_time_while_it_is_in_use(
     serve: Serve, name: str, pause_seconds: float
 ) -> None:
-    site = serve(name)
-    issue = site.identity.issue_jws
+    service = serve(name)
+    issue = service.identity.issue_jws
     ended, good = (issue("member", project="inventory") for _ in range(2))
     for token in (ended, good):
-        site.make_known(token)
-    site.identity.revoke(ended)
+        service.make_known(token)
+    service.identity.revoke(ended)
     revoked_at = time.monotonic()
     bound_seconds = INTERVAL_SECONDS + 1 + PATIENCE_SECONDS + TOLERANCE_SECONDS
     late = {}
     while (seconds := time.monotonic() - revoked_at) < bound_seconds + 4 * pause_seconds:
-        told = site.hosted.ask(ended)
+        told = service.hosted.ask(ended)
         if told.status == 200 and seconds > bound_seconds:
             late[told.pid] = round(seconds, 1)
         time.sleep(pause_seconds)
     assert late == {}
-    assert site.ask_all(good) == {200}
+    assert service.ask_all(good) == {200}
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_keys_that_come_and_go_are_noticed_though_nobody_asks_meanwhile(
     serve: Serve, name: str
 ) -> None:
-    site = serve(name)
+    service = serve(name)
     # Never seen before: their signatures are yet to be looked at.
-    stale = [site.identity.issue_jws("member", project="inventory") for _ in range(2)]
-    site.make_known(site.identity.issue_jws("member", project="inventory"))
-    site.identity.issuer = Issuer()
-    site.identity.issuer.write_public_key(site.keys)  # in place of the one before
+    stale = [service.identity.issue_jws("member", project="inventory") for _ in range(2)]
+    service.make_known(service.identity.issue_jws("member", project="inventory"))
+    service.identity.issuer = Issuer()
+    service.identity.issuer.write_public_key(service.keys)  # in place of the one before
     time.sleep(KEYS_INTERVAL_SECONDS + 1 + PATIENCE_SECONDS)
-    assert [site.ask_all(token) for token in stale] == [{401}, {401}]
-    assert site.ask_all(site.identity.issue_jws("member", project="inventory")) == {200}
+    assert [service.ask_all(token) for token in stale] == [{401}, {401}]
+    assert service.ask_all(service.identity.issue_jws("member", project="inventory")) == {200}
