@@ -22,6 +22,7 @@ from benchmarks import (
     revocation,
     stampede,
     startup,
+    walks,
 )
 from benchmarks.measure import FULL, QUICK, Effort
 from benchmarks.stage import silence_logs
@@ -35,6 +36,7 @@ TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
     "revocation": revocation.run,
     "stampede": stampede.run,
     "startup": startup.run,
+    "walks": walks.run,
 }
 
 _RST = """\
@@ -48,6 +50,8 @@ same request and token, the same identity server and memcached. The machine's sp
 every figure, so look at the ratios. This was {effort} on {date}:
 
 {table}
+
+Calls are counted inside the package alone, and exact (``python -m benchmarks.walks``).
 
 Times of requests are what a filter adds to the bare app: medians over rounds in which each
 contender has its turn, the time of the bare app subtracted, the garbage collector on and
