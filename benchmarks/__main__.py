@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
+    cold,
     first_sight,
     hits,
     live_tokens,
@@ -22,6 +23,7 @@ from benchmarks import (
     revocation,
     stampede,
     startup,
+    under_gunicorn,
     walks,
 )
 from benchmarks.measure import FULL, QUICK, Effort
@@ -29,6 +31,7 @@ from benchmarks.stage import silence_logs
 from benchmarks.table import Row, format_rst, format_text
 
 TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
+    "cold": cold.run,
     "first_sight": first_sight.run,
     "hits": hits.run,
     "live_tokens": live_tokens.run,
@@ -36,6 +39,7 @@ TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
     "revocation": revocation.run,
     "stampede": stampede.run,
     "startup": startup.run,
+    "under_gunicorn": under_gunicorn.run,
     "walks": walks.run,
 }
 
@@ -55,7 +59,10 @@ Calls are counted inside the package alone, and exact (``python -m benchmarks.wa
 
 Times of requests are what a filter adds to the bare app: medians over rounds in which each
 contender has its turn, the time of the bare app subtracted, the garbage collector on and
-what was there before frozen. Times of starts are medians of processor time.
+what was there before frozen. Times of starts are medians of processor time. "Cold" means that so
+many dicts, scattered over memory, are read before each call, as a service's own code would
+between two requests. Under gunicorn each contender has one worker, and wrk sends it requests
+over eight connections.
 
 Measured on: {machine}.
 """
