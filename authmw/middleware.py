@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
-from authmw.build import Door, open_door
+from authmw.build import FilterParts, build_filter_parts
 from authmw.decorators.refusal import Refused
 from authmw.errors import InvalidToken
 from authmw.rejection import REFUSED, Rejection, respond
@@ -60,11 +60,33 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         super().__init_subclass__(**arguments)
         refuse_uncalled(cls)
 
-    def __init__(self, app: WsgiApp, conf: Mapping[str, Any] | Door) -> None:
+    def __init__(self, app: WsgiApp, conf: Mapping[str, Any]) -> None:
+        self._verify_app(app)
+        self._app = app
+        self._parts = build_filter_parts(conf)
+
+    @classmethod
+    def from_parts(cls, app: WsgiApp, parts: FilterParts) -> Self:
+        """Return a middleware that shares the parts of a filter with others.
+
+        The `__init__` of a subclass does not run.
+
+        Args:
+            app: the WSGI app behind the middleware.
+            parts: of `authmw.build.build_filter_parts`.
+
+        Raises:
+            TypeError: as for the class.
+        """
+        middleware = cls.__new__(cls)
+        middleware._verify_app(app)
+        middleware._app = app
+        middleware._parts = parts
+        return middleware
+
+    def _verify_app(self, app: WsgiApp) -> None:
         refuse_uncalled(type(self))  # once more: a mixin may have changed since
         refuse_asgi(app)
-        self._app = app
-        self._door = conf if isinstance(conf, Door) else open_door(conf)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in NEVER_CALLED:
@@ -126,7 +148,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
             rejection: the status that was decided on, 401 or 503, and `retry_after`.
         """
         # Only a 401 says where to authenticate, and only then is it worth finding out.
-        authenticate = self._door.challenge() if rejection.status == 401 else ""
+        authenticate = self._parts.challenge() if rejection.status == 401 else ""
         cors = self._cors_headers(environ)
         return respond(rejection, authenticate, cors, environ, start_response)
 
@@ -135,7 +157,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
 
         A server need not: it ends with the process. Tests that make many filters do.
         """
-        self._door.close()
+        self._parts.close()
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -150,7 +172,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         elif kind.is_open is not _IS_OPEN or kind.on_authenticated is not _ON_AUTHENTICATED:
             rejection = self._authenticate_with_hooks(environ)
         else:
-            rejection = self._door.authenticator.authenticate(environ)
+            rejection = self._parts.authenticator.authenticate(environ)
         if rejection is not None:
             return self.reject(environ, start_response, rejection)
 
@@ -182,12 +204,12 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         if answer is None and headers.USER_STATUS_KEY not in environ:
             # It let the request through itself. What it said of the caller is its own word.
             said = {key: environ[key] for key in headers.RESERVED_KEYS & environ.keys()}
-            self._door.authenticator.admit_anonymous(environ)
+            self._parts.authenticator.admit_anonymous(environ)
             environ.update(said)
         return answer
 
     def _authenticate_with_hooks(self, environ: dict[str, Any]) -> Rejection | None:
-        authenticator = self._door.authenticator
+        authenticator = self._parts.authenticator
         headers.strip(environ)
         is_open = self.is_open(environ)
         if is_open:
@@ -210,7 +232,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         """Return what we add to an app's refusal; CORS headers only where it is ours in truth."""
         added = []
         if status.startswith("401"):
-            added.append(("WWW-Authenticate", self._door.challenge()))
+            added.append(("WWW-Authenticate", self._parts.challenge()))
         # Taken away, so that of several filters one says it, and of one refusal only.
         refused: Refused | None = environ.pop(REFUSED, None)
         if (
@@ -222,7 +244,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         return added
 
     def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
-        return self._door.cors.response_headers(environ.get("HTTP_ORIGIN"))
+        return self._parts.cors.response_headers(environ.get("HTTP_ORIGIN"))
 
 
 # What stands for no hook at all.
@@ -242,8 +264,8 @@ def filter_factory(
     Raises:
         ConfigurationError: an option is wrong.
     """
-    door = open_door({**global_conf, **local_conf})
-    return lambda app: AuthMiddleware(app, door)
+    parts = build_filter_parts({**global_conf, **local_conf})
+    return functools.partial(AuthMiddleware.from_parts, parts=parts)
 
 
 def app_factory(global_conf: Mapping[str, Any], **local_conf: Any) -> AuthMiddleware:
@@ -256,9 +278,8 @@ def app_factory(global_conf: Mapping[str, Any], **local_conf: Any) -> AuthMiddle
     Raises:
         ConfigurationError: an option is wrong.
     """
-    return AuthMiddleware(
-        _answer_confirmed, open_door({**global_conf, **local_conf, **_NO_SERVICE})
-    )
+    parts = build_filter_parts({**global_conf, **local_conf, **_NO_SERVICE})
+    return AuthMiddleware.from_parts(_answer_confirmed, parts)
 
 
 # Options that leave it to a service what becomes of a request without an identity.

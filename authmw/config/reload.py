@@ -25,12 +25,12 @@ MUTABLE_NAMES = tuple(opt.dest for opt in OPTIONS if opt.mutable)
 
 
 class Follower(Protocol):
-    """What goes by settings that may change."""
+    """An object whose settings may be reloaded."""
 
     settings: Settings
 
-    def go_by(self, settings: Settings) -> None:
-        """Follow these settings from now on; they differ in mutable options only."""
+    def apply_settings(self, settings: Settings) -> None:
+        """Apply reloaded settings; they differ in mutable options only."""
 
 
 def follow_reloads(follower: Follower, conf: Mapping[str, Any]) -> None:
@@ -67,7 +67,7 @@ def follow_reloads(follower: Follower, conf: Mapping[str, Any]) -> None:
             if getattr(loaded, name) != getattr(before, name)
         }
         if changed:
-            follower.go_by(dataclasses.replace(before, **changed))
+            follower.apply_settings(dataclasses.replace(before, **changed))
             for name, value in changed.items():
                 _log.info("Reloaded [%s] %s = %r", GROUP, name, value)
 
