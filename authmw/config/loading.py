@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import importlib.metadata
 import logging
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from oslo_config import cfg
 
+from authmw import __version__
 from authmw.config.auth_plugin import read_auth_options
-from authmw.config.lookup import Lookup, open_lookup, user_agent
+from authmw.config.option_reader import OptionReader, make_option_reader
 from authmw.config.options import OPTIONS
 from authmw.config.rules import verify_settings
 from authmw.config.settings import Settings, Validation
@@ -31,12 +34,13 @@ _INTERFACES = {
 }
 # A service may hand over its whole [DEFAULT]: hundreds of names, none of them a mistake.
 _MOST_NAMES_LOGGED = 20
+_NOT_IN_PRODUCT = re.compile(r"[^A-Za-z0-9._+-]")
 
 
 def load_settings(conf: Mapping[str, object]) -> Settings:
     """Read, convert and check every option of a filter.
 
-    A name found in `conf` wins over the oslo.config object (`authmw.config.lookup.open_lookup`).
+    A name found in `conf` wins over the oslo.config object (`option_reader.make_option_reader`).
     Unknown names are logged once, with the nearest known one.
 
     Args:
@@ -46,9 +50,9 @@ def load_settings(conf: Mapping[str, object]) -> Settings:
     Raises ConfigurationError, naming option, value and fix, for a value of a wrong type or out
     of range, for options that contradict each other and for an `auth_type` not installed.
     """
-    lookup = open_lookup(conf)
-    # One place without types: a test keeps the table and the dataclass alike.
-    values: dict[str, Any] = {opt.dest: _read(lookup, opt) for opt in OPTIONS}
+    reader = make_option_reader(conf)
+    # Untyped here alone: a test keeps the table and the dataclass alike.
+    values = _read_options(reader)
     values["interface"] = _parse_interface(values["interface"])
     strategy = values["memcache_security_strategy"].upper()
     values["memcache_security_strategy"] = None if strategy == "NONE" else strategy
@@ -56,29 +60,31 @@ def load_settings(conf: Mapping[str, object]) -> Settings:
     values["jws_accepted_algorithms"] = _parse_algorithms(values["jws_accepted_algorithms"])
     values["token_cache_time"] = max(0, values["token_cache_time"])
     settings = Settings(
-        auth=read_auth_options(lookup), user_agent=user_agent(lookup.project()), **values
+        auth=read_auth_options(reader), user_agent=_make_user_agent(reader.project()), **values
     )
     for warning in verify_settings(settings):
         LOG.warning("[keystone_authtoken] %s", warning)
-    for old, new in lookup.deprecated_names_in_use().items():
+    for old, new in reader.deprecated_names_in_use().items():
         LOG.warning("Option %s is deprecated; write %s.", old, new)
-    _warn_unknown(lookup)
+    _warn_unknown(reader)
     return settings
 
 
-def _read(lookup: Lookup, opt: cfg.Opt) -> object:
-    value = lookup.read(opt)
-    if isinstance(opt, cfg.ListOpt):
-        return tuple(item for item in value or () if item)
-    if isinstance(opt, cfg.DictOpt):
-        return MappingProxyType(dict(value or {}))
-    if value is None or value == "":
-        if opt.default is not None:
-            raise ConfigurationError(
-                opt.name, "", f"remove the line, or write {describe_type(opt.type)}"
-            )
-        return None
-    return value
+def _read_options(reader: OptionReader) -> dict[str, Any]:
+    values = reader.read(OPTIONS)
+    for opt in OPTIONS:
+        value = values[opt.dest]
+        if isinstance(opt, cfg.ListOpt):
+            values[opt.dest] = tuple(filter(None, value or ()))
+        elif isinstance(opt, cfg.DictOpt):
+            values[opt.dest] = MappingProxyType(dict(value or {}))
+        elif value is None or value == "":
+            if opt.default is not None:
+                raise ConfigurationError(
+                    opt.name, "", f"remove the line, or write {describe_type(opt.type)}"
+                )
+            values[opt.dest] = None
+    return values
 
 
 def _parse_interface(written: str) -> str:
@@ -96,12 +102,24 @@ def _parse_algorithms(written: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def _warn_unknown(lookup: Lookup) -> None:
+def _make_user_agent(project: str | None) -> str:
+    """Return the User-Agent for calls to the identity service: `nova/30.0.0 authmw/1.0.0`."""
+    ours = f"authmw/{__version__}"
+    if not project:
+        return ours
+    try:
+        version = importlib.metadata.version(project)
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        version = "unknown"
+    return f"{_NOT_IN_PRODUCT.sub('_', project)}/{version} {ours}"
+
+
+def _warn_unknown(reader: OptionReader) -> None:
     """Log the names that mean nothing to us in one line, likely slips first."""
-    unknown = lookup.unknown_names()
+    unknown = reader.unknown_names()
     if not unknown:
         return
-    known = sorted(lookup.known_names())
+    known = sorted(reader.known_names())
     slips: list[str] = []
     others: list[str] = []
     for name in unknown:
