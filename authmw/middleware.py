@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from authmw.build import FilterParts, build_filter_parts
-from authmw.decorators.refusal import Refused
 from authmw.errors import InvalidToken
 from authmw.rejection import REFUSED, Rejection, respond
 from authmw.runtime.request import begin, end
 from authmw.token import Token, headers
 from authmw.wsgi.asgi import refuse_asgi
-from authmw.wsgi.cors import allows_an_origin
-from authmw.wsgi.starting import Header, Start
+from authmw.wsgi.refusal import Refused
+from authmw.wsgi.start_response import Header, StartResponse
 from authmw.wsgi.streaming import close, keep_current
 from authmw.wsgi.subclassing import (
     DECIDING_HOOKS,
@@ -176,22 +175,22 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         if rejection is not None:
             return self.reject(environ, start_response, rejection)
 
-        start = Start(start_response, environ, self._explain)
+        start = StartResponse(start_response, environ, self._add_headers)
         mark = begin(environ)
         try:
             body = self._app(environ, start)
         except Refused as refused:
-            refusal = refused.answer(environ, start.start_over, sys.exc_info())
-            start.pass_on()
+            refusal = refused.answer(environ, start.restart, sys.exc_info())
+            start.forward()
             return refusal
         finally:
             end(mark)
         if start.refused is not None:
             close(body)
-            start.pass_on()
+            start.forward()
             return start.refused.refusal.body_for(environ)
         if type(body) is list:
-            start.pass_on()
+            start.forward()
             return body
         return keep_current(environ, body, start)
 
@@ -226,7 +225,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
                 rejection = authenticator.withdraw(environ, error)
         return rejection
 
-    def _explain(
+    def _add_headers(
         self, status: str, response_headers: Sequence[Header], environ: dict[str, Any]
     ) -> Sequence[Header]:
         """Return what we add to an app's refusal; CORS headers only where it is ours in truth."""
@@ -235,16 +234,17 @@ class AuthMiddleware(metaclass=RefusesUncalled):
             added.append(("WWW-Authenticate", self._parts.challenge()))
         # Taken away, so that of several filters one says it, and of one refusal only.
         refused: Refused | None = environ.pop(REFUSED, None)
-        if (
-            refused is not None
-            and status.startswith(str(refused.refusal.status))
-            and not allows_an_origin(response_headers)
-        ):
-            added += self._cors_headers(environ)
+        if refused is not None and status.startswith(str(refused.refusal.status)):
+            added += self._cors_headers(environ, response_headers)
         return added
 
-    def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
-        return self._parts.cors.response_headers(environ.get("HTTP_ORIGIN"))
+    def _cors_headers(
+        self, environ: dict[str, Any], response_headers: Sequence[Header] = ()
+    ) -> list[Header]:
+        cors = self._parts.cors
+        return (
+            [] if cors is None else cors.headers_for(environ.get("HTTP_ORIGIN"), response_headers)
+        )
 
 
 # What stands for no hook at all.

@@ -19,7 +19,6 @@ from authmw.config.auth_plugin import load_auth_plugin
 from authmw.config.loading import load_settings
 from authmw.config.reload import follow_reloads
 from authmw.config.settings import Settings, Validation
-from authmw.config.tls_files import verify_tls_files
 from authmw.identity.client import IdentityClient
 from authmw.identity.endpoint_source import EndpointSource
 from authmw.identity.outage_watch import OutageWatch
@@ -31,13 +30,11 @@ from authmw.runtime.flights import Flights
 from authmw.runtime.refresh import Refresher
 from authmw.token import Token
 from authmw.validation import Validator
-from authmw.validation.choice import ChoiceValidator
-from authmw.validation.shadow import ShadowValidator
 from authmw.validation.stand_ins import StandInValidator
-from authmw.wsgi.cors import CorsPolicy
 
 if TYPE_CHECKING:
     from authmw.jose.key_set import KeySource
+    from authmw.wsgi.cors import CorsPolicy
 
 # Followers wait a little longer than a leader may take, so that they share its outcome.
 _FOLLOWER_PATIENCE_SECONDS = 2
@@ -56,7 +53,7 @@ class FilterParts:
     identity: IdentityClient
     authenticator: Authenticator
     refresher: Refresher
-    cors: CorsPolicy = field(init=False)
+    cors: CorsPolicy | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.cors = read_cors(self.settings)
@@ -91,8 +88,8 @@ def build_filter_parts(
         ConfigurationError: an option is wrong.
     """
     settings = load_settings(conf)
-    verify_tls_files(settings)
-    # Made once here for its complaints alone; each process then makes its own.
+    _verify_tls_files(settings)
+    # Made here to find wrong options; each process makes its own later.
     load_auth_plugin(settings.auth)
     identity = IdentityClient(
         settings,
@@ -129,10 +126,19 @@ def build_filter_parts(
     return parts
 
 
+def _verify_tls_files(settings: Settings) -> None:
+    if settings.cafile is None and settings.certfile is None:
+        return
+    # Imported here: without these options nothing reads PEM files at start.
+    from authmw.config.tls_files import verify_tls_files
+
+    verify_tls_files(settings)
+
+
 def _make_keys(settings: Settings, refresher: Refresher) -> KeySource | None:
     if not settings.has_key_source or settings.token_validation is Validation.REMOTE:
         return None
-    # Imported here, as verifying signatures takes libraries that remote validation does not.
+    # Imported here: remote validation does not need the libraries that verify signatures.
     from authmw.build.offline import make_key_source
 
     keys = make_key_source(settings)
@@ -141,7 +147,7 @@ def _make_keys(settings: Settings, refresher: Refresher) -> KeySource | None:
 
 
 def watch_for_outages(identity: IdentityClient, refresher: Refresher) -> None:
-    """Have the beginning and the end of an outage found out in the background."""
+    """Have a background thread find out when an outage begins and ends."""
     watch = OutageWatch(identity)
     refresher.add(watch, in_background=True)
     identity.probe_in_background(
@@ -168,8 +174,12 @@ def _make_validator(
         asks_about_bearers = asks_about_bearers or "identity" in settings.jws_authority
         offline = make_offline(settings, keys, revocations, bearers)
         if settings.shadow_validation:
+            from authmw.validation.shadow import ShadowValidator
+
             validator = ShadowValidator(remote, offline)
         else:
+            from authmw.validation.choice import ChoiceValidator
+
             validator = ChoiceValidator(
                 offline,
                 remote if settings.auth is not None else None,
@@ -181,7 +191,7 @@ def _make_validator(
 
 
 def read_rules(settings: Settings) -> Rules:
-    """Return what the configuration says about requests."""
+    """Return the options that decide on requests."""
     return Rules(
         delay_auth_decision=settings.delay_auth_decision,
         accept_bearer=settings.accept_bearer,
@@ -194,14 +204,19 @@ def read_rules(settings: Settings) -> Rules:
     )
 
 
-def read_cors(settings: Settings) -> CorsPolicy:
-    """Return who may read our own answers in a browser."""
+def read_cors(settings: Settings) -> CorsPolicy | None:
+    """Return which origins may read our own answers in a browser; None: no option names any."""
+    if not settings.cors_allowed_origins:
+        return None
+    # Imported here: few services answer browsers.
+    from authmw.wsgi.cors import CorsPolicy
+
     return CorsPolicy(frozenset(settings.cors_allowed_origins))
 
 
 def make_token_auth(identity: IdentityClient) -> MakeTokenAuth:
-    """Return what makes `keystone.token_auth`, sending our own token on with the user's."""
-    # Imported here: it takes keystoneauth1, which this module's readers may never need.
+    """Return the factory of `keystone.token_auth`, which sends our own token with the user's."""
+    # Imported here: it imports keystoneauth1.
     from authmw.wsgi.token_auth import TokenAuth
 
     return functools.partial(TokenAuth, identity.fetch_own_token)

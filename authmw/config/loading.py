@@ -12,15 +12,13 @@ from typing import Any
 
 from oslo_config import cfg
 
-from authmw import __version__
 from authmw.config.auth_plugin import read_auth_options
 from authmw.config.option_reader import OptionReader, make_option_reader
-from authmw.config.options import OPTIONS
+from authmw.config.options import DEFAULT_ALGORITHMS, OPTIONS
 from authmw.config.rules import verify_settings
 from authmw.config.settings import Settings, Validation
 from authmw.config.types import describe_type
 from authmw.errors import ConfigurationError
-from authmw.jose.algorithms import canonical_algorithm
 
 __all__ = ["Settings", "load_settings"]
 
@@ -57,7 +55,8 @@ def load_settings(conf: Mapping[str, object]) -> Settings:
     strategy = values["memcache_security_strategy"].upper()
     values["memcache_security_strategy"] = None if strategy == "NONE" else strategy
     values["token_validation"] = Validation(values["token_validation"])
-    values["jws_accepted_algorithms"] = _parse_algorithms(values["jws_accepted_algorithms"])
+    if values["jws_accepted_algorithms"] != DEFAULT_ALGORITHMS:
+        values["jws_accepted_algorithms"] = _parse_algorithms(values["jws_accepted_algorithms"])
     values["token_cache_time"] = max(0, values["token_cache_time"])
     settings = Settings(
         auth=read_auth_options(reader), user_agent=_make_user_agent(reader.project()), **values
@@ -96,6 +95,9 @@ def _parse_interface(written: str) -> str:
 
 def _parse_algorithms(written: tuple[str, ...]) -> tuple[str, ...]:
     """Replace other names of an algorithm; both names of one may be written."""
+    # Imported here: without this option, remote validation does not load `jose`.
+    from authmw.jose.algorithms import canonical_algorithm
+
     names = {name: canonical_algorithm(name) for name in written}
     return tuple(
         names[name] for name in written if names[name] == name or names[name] not in written
@@ -104,14 +106,17 @@ def _parse_algorithms(written: tuple[str, ...]) -> tuple[str, ...]:
 
 def _make_user_agent(project: str | None) -> str:
     """Return the User-Agent for calls to the identity service: `nova/30.0.0 authmw/1.0.0`."""
-    ours = f"authmw/{__version__}"
+    ours = f"authmw/{_find_version('authmw')}"
     if not project:
         return ours
+    return f"{_NOT_IN_PRODUCT.sub('_', project)}/{_find_version(project)} {ours}"
+
+
+def _find_version(distribution: str) -> str:
     try:
-        version = importlib.metadata.version(project)
+        return importlib.metadata.version(distribution)
     except (importlib.metadata.PackageNotFoundError, ValueError):
-        version = "unknown"
-    return f"{_NOT_IN_PRODUCT.sub('_', project)}/{version} {ours}"
+        return "unknown"
 
 
 def _warn_unknown(reader: OptionReader) -> None:
