@@ -26,7 +26,7 @@ from benchmarks.measure import FULL, Effort
 from benchmarks.service import OPTIONS
 from benchmarks.stage import CannotMeasure, open_stage
 from benchmarks.table import Row
-from tests.services.processes import ServerProcess, find_free_port, is_answering
+from tests.support.processes import ServerProcess, find_free_port, is_answering
 
 _CONTENDERS: Final = ("bare", "ours", "peer")
 _WORKERS: Final[Mapping[str, Sequence[str]]] = {

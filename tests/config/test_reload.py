@@ -159,7 +159,7 @@ def test_an_option_that_is_not_mutable_stays_as_it_was(
 ) -> None:
     protected = deployment.start()
     deployment.reload(token_cache_time="0", max_token_size="256", service_type="image")
-    settings = deployment.middleware._door.settings
+    settings = deployment.middleware._parts.settings
     assert (settings.token_cache_time, settings.max_token_size) == (300, 8000)
     assert settings.service_type == "image"
     assert protected.get("x" * 300).status_int == 401
@@ -227,8 +227,8 @@ def test_credentials_in_paste_alone_do_not_keep_the_service_from_reloading(
 def test_a_filter_nobody_uses_any_more_is_not_held_by_the_conf(deployment: Deployment) -> None:
     deployment.start()
     deployment.middleware.close()
-    door = weakref.ref(deployment.middleware._door)
+    parts = weakref.ref(deployment.middleware._parts)
     deployment.start()
     gc.collect()
-    assert door() is None
+    assert parts() is None
     deployment.reload(delay_auth_decision="true")

@@ -160,7 +160,7 @@ def test_that_of_several_sources_changes_with_any_of_them(
     assert watched.told == watched.source.generation
 
 
-# At the door
+# Through the middleware
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def filtered(server: IdentityServer, path: pathlib.Path) -> Iterator[Filter]:
 
 
 def source_of(protected: Filter) -> KeySource:
-    refreshed: tuple[Any, ...] = protected._door.refresher._refreshables
+    refreshed: tuple[Any, ...] = protected._parts.refresher._refreshables
     (source,) = (each for each in refreshed if isinstance(each, KeyDirectory))
     return source
 

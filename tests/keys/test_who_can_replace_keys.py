@@ -448,7 +448,7 @@ def test_without_proc_nothing_is_read_only() -> None:
 
 
 def test_keys_put_in_the_place_of_ours_make_nobody_an_issuer(base: pathlib.Path) -> None:
-    """At the door; the attacker is any local account, which may write to the parent alone."""
+    """Through the middleware; the attacker, a local account, may write to the parent alone."""
     attacker = Issuer()
     with IdentityServer(provider="jws") as server:
         parent = make_directory(base / "shared", 0o777)

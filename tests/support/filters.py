@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
-from authmw.build import open_door
+from authmw.build import build_filter_parts
 from tests.support.clock import Clock
 
 
@@ -35,12 +35,14 @@ class Filter:
 
     def __init__(self, options: dict[str, str], clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
-        self._door = open_door({**options, "oslo_config_config": _empty_conf()}, clock=self.clock)
+        self._parts = build_filter_parts(
+            {**options, "oslo_config_config": _empty_conf()}, clock=self.clock
+        )
 
     def ask(self, token: str, path: str = "/v1/items") -> Told:
         environ: dict[str, Any] = {"HTTP_X_AUTH_TOKEN": token, "PATH_INFO": path}
         setup_testing_defaults(environ)
-        rejection = self._door.authenticator.authenticate(environ)
+        rejection = self._parts.authenticator.authenticate(environ)
         headers = {
             name: value
             for name, value in environ.items()
@@ -51,7 +53,7 @@ class Filter:
 
     def close(self) -> None:
         """End what works in the background."""
-        self._door.close()
+        self._parts.close()
 
 
 def _empty_conf() -> Any:

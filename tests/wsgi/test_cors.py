@@ -120,7 +120,7 @@ def test_ports_and_addresses_are_part_of_an_origin(server: IdentityServer, origi
 def test_what_is_sent_is_never_what_the_client_wrote() -> None:
     configured = LISTED
     received = "".join(list(LISTED))
-    ((_, sent), *_rest) = CorsPolicy(frozenset({configured})).response_headers(received)
+    ((_, sent), *_rest) = CorsPolicy(frozenset({configured})).headers_for(received)
     assert sent == configured
 
 

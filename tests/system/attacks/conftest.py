@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from authmw.build import open_door
+from authmw.build import build_filter_parts
 from authmw.middleware import AuthMiddleware, WsgiApp
 from authmw.testing import IdentityServer
 from tests.support.clock import Clock
@@ -92,11 +92,11 @@ def aim(server: IdentityServer) -> Iterator[Aim]:
             **options,
         }
         clock = Clock()
-        door = open_door(
+        parts = build_filter_parts(
             {name: value for name, value in conf.items() if value is not None}, clock=clock
         )
         target = Target(lambda _environ, _start: [], clock)
-        middleware = AuthMiddleware(target, door)
+        middleware = AuthMiddleware.from_parts(target, parts)
         target.middleware = middleware
         made.append(middleware)
         return target

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from authmw.build import open_door
+from authmw.build import build_filter_parts
 from authmw.middleware import AuthMiddleware
 from authmw.testing import IdentityServer
 from authmw.token.headers import IDENTITY_HEADERS, RESERVED_KEYS, to_environ_key
@@ -85,9 +85,9 @@ def test_inner_filter_does_not_believe_the_outer_one(aim: Aim, server: IdentityS
     """Two filters in a row, of two identity services: the inner one knows nothing of the token."""
     inner = aim()
     with IdentityServer() as other:
-        outer = AuthMiddleware(
+        outer = AuthMiddleware.from_parts(
             inner.middleware,
-            open_door({**other.service_credentials, "revocation_poll_interval": "0"}),
+            build_filter_parts({**other.service_credentials, "revocation_poll_interval": "0"}),
         )
         inner.middleware = outer
         assert inner.attack(HTTP_X_AUTH_TOKEN=other.issue("admin", system=True)).status == 401

@@ -34,7 +34,7 @@ def test_process_without_threads_to_spare_refreshes_in_its_requests(
         caplog.at_level(logging.WARNING, logger="authmw.runtime.refresh"),
     ):
         # The embedded server serves each connection in a thread: ours is opened before.
-        client = target.middleware._door.identity  # type: ignore[attr-defined]
+        client = target.middleware._parts.identity  # type: ignore[attr-defined]
         client.fetch_own_token()
         patch.setattr(threading.Thread, "start", refuse)
         statuses = [target.attack(HTTP_X_AUTH_TOKEN=token).status for token in (good, other, good)]

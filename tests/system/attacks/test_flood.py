@@ -37,8 +37,8 @@ def test_garbage_asks_nobody_and_is_not_remembered(
     target = aim_offline()
     target.attack(HTTP_X_AUTH_TOKEN=make_garbage(0))  # the first request reads the keys
     server.forget_requests()
-    door = target.middleware._door  # type: ignore[attr-defined]
-    memory = door.authenticator._resolver._memory
+    parts = target.middleware._parts  # type: ignore[attr-defined]
+    memory = parts.authenticator._resolver._memory
     caplog.clear()
     with caplog.at_level(logging.INFO):
         for number in range(1000):

@@ -142,7 +142,7 @@ def make_picky(aim: Aim) -> Callable[..., tuple[Picky, Target]]:
     def make(**options: str) -> tuple[Picky, Target]:
         target = aim(**options)
         assert isinstance(target.middleware, AuthMiddleware)
-        picky = target.middleware = Picky(target, target.middleware._door)
+        picky = target.middleware = Picky.from_parts(target, target.middleware._parts)
         return picky, target
 
     return make

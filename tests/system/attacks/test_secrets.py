@@ -86,7 +86,7 @@ def test_no_traceback_holds_a_token_or_a_password(
     aim: Aim, server: IdentityServer, fault: Fault
 ) -> None:
     target = aim(identity_deadline="1", http_request_max_retries="0")
-    client = target.middleware._door.identity  # type: ignore[attr-defined]
+    client = target.middleware._parts.identity  # type: ignore[attr-defined]
     user = server.issue("member", project="inventory")
     password = server.service_credentials["password"]
     with server.failing(fault):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
-from authmw.build import open_door
+from authmw.build import build_filter_parts
 from authmw.middleware import AuthMiddleware
 from authmw.testing import Fault, IdentityServer
 from tests.support.clock import Clock
@@ -26,7 +26,9 @@ class Protected:
 
     def __init__(self, server: IdentityServer, clock: Clock, **options: str) -> None:
         conf = {**server.service_credentials, "revocation_poll_interval": "0", **options}
-        self.middleware = AuthMiddleware(_say_roles, open_door(conf, clock=clock))
+        self.middleware = AuthMiddleware.from_parts(
+            _say_roles, build_filter_parts(conf, clock=clock)
+        )
         self._app = TestApp(self.middleware)
 
     def ask(self, token: str, **headers: str) -> tuple[int, str]:

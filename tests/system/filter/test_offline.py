@@ -117,7 +117,7 @@ def test_10_000_tokens_of_100_users_cost_100_identity_calls(
 
 def authenticate(protected: Protected, environ: dict[str, Any]) -> object:
     # Straight to the authenticator: 10,000 HTTP requests would only slow the test down.
-    return protected.app.app._door.authenticator.authenticate(environ)
+    return protected.app.app._parts.authenticator.authenticate(environ)
 
 
 def forge(token: str, **claims: Any) -> str:

@@ -12,7 +12,7 @@ from keystoneauth1.session import Session
 from webtest import TestApp
 from webtest.lint import middleware as lint
 
-from authmw.build import open_door
+from authmw.build import build_filter_parts
 from authmw.middleware import AuthMiddleware
 from authmw.testing import Fault, IdentityServer
 from tests.support.clock import Clock
@@ -56,7 +56,7 @@ def protect(server: IdentityServer, clock: Clock) -> Protect:
             **options,
         }
         service = Service()
-        middleware = AuthMiddleware(lint(service), open_door(conf, clock=clock))
+        middleware = AuthMiddleware.from_parts(lint(service), build_filter_parts(conf, clock=clock))
         return Protected(server, service, TestApp(middleware))
 
     return make

@@ -11,7 +11,7 @@ from webtest import TestApp
 from webtest.lint import middleware as lint
 
 import authmw
-from authmw.build import open_door
+from authmw.build import build_filter_parts
 from authmw.testing import IdentityServer
 from authmw.testing.revocations import RevokedAttributes
 from tests.support.clock import Clock
@@ -90,8 +90,8 @@ def test_a_revoked_token_that_outlives_its_event_is_never_good_again(
             "jws_authority": "claims",
             "jws_public_key_repository": str(tmp_path / "keys"),
         }
-        door = open_door(options, clock=clock)
-        with_filter = authmw.AuthMiddleware(lint(Service()), door)
+        parts = build_filter_parts(options, clock=clock)
+        with_filter = authmw.AuthMiddleware.from_parts(lint(Service()), parts)
         app = TestApp(with_filter)
 
         def send(token: str) -> int:

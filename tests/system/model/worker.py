@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from authmw.build import open_door
+from authmw.build import build_filter_parts
 from authmw.middleware import AuthMiddleware
 
 # What the service behind the filter is told.
@@ -60,8 +60,8 @@ class _Worker:
                 self._close()
                 # Where the processes of a host share what they know, without memcached.
                 tempfile.tempdir = command["temporary"]
-                door = open_door(command["options"], clock=lambda: self._now)
-                self._filter = AuthMiddleware(self._serve, door)
+                parts = build_filter_parts(command["options"], clock=lambda: self._now)
+                self._filter = AuthMiddleware.from_parts(self._serve, parts)
                 return None
             case "request":
                 answer = self._send(command["headers"])

@@ -154,7 +154,7 @@ class Side:
         )
 
     def close(self) -> None:
-        """End what works in the background; the peer has no such door."""
+        """End what works in the background; the peer has no such method."""
         if isinstance(self._app, authmw.AuthMiddleware):
             self._app.close()
 
