@@ -23,14 +23,18 @@ class ConfigurationError(AuthmwError):
         option: name of the option at fault, as written in the configuration file.
         value: what it was set to. Pass None for a secret, or where nothing was set.
         fix: what to write instead, a whole sentence.
+        section: where the option stands.
     """
 
-    def __init__(self, option: str, value: object, fix: str) -> None:
+    def __init__(
+        self, option: str, value: object, fix: str, *, section: str = "keystone_authtoken"
+    ) -> None:
         shown = "is not set" if value is None else f"= {value!r}"
-        super().__init__(f"[keystone_authtoken] {option} {shown}: {fix}")
+        super().__init__(f"[{section}] {option} {shown}: {fix}")
         self.option = option
         self.value = value
         self.fix = fix
+        self.section = section
 
 
 class Reason(enum.Enum):
@@ -49,6 +53,8 @@ class Reason(enum.Enum):
     ACCESS_RULE = "access_rule"
     SERVICE_ROLE = "service_role"
     UNSAFE_VALUE = "unsafe_value"
+    ID_TOKEN = "id_token"
+    WRONG_CLAIM = "wrong_claim"
 
 
 class InvalidToken(AuthmwError):

@@ -1,0 +1,268 @@
+"""The checks of an access token whose signature its issuer's key has verified.
+
+RFC 9068 §4, with what the issuer's profile changes. What is wrong with a token is said in the
+order in which an operator wants to know it: that it is an ID token, before that its audience is
+the client's; that it has expired, after everything else, since a service may still use an
+expired token, but none that is refused for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from authmw.errors import InvalidToken, Reason
+from authmw.issuers.claims_path import ClaimsPath, find_first, find_text, find_texts
+from authmw.issuers.record import ClaimsMapping, ClaimValues, Issuer, Profile
+
+MAX_NUMERIC_DATE = 253402300799
+"""9999-12-31T23:59:59Z: the last second that a `datetime` can hold."""
+
+_ID_TOKEN_TYPES: frozenset[str | None] = frozenset({None, "jwt"})
+_SUBJECT = ClaimsPath.parse("sub")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token that its issuer made for us, and that is valid now.
+
+    Attributes:
+        claims: all of them; beyond what the profile checks nothing is known of them.
+        issued_at: `iat` in epoch seconds; 0 where the token does not say, the earliest time
+            there is, so that revoking whatever was issued before some time covers it.
+        expires_at: `exp`, in epoch seconds.
+        token_id: what no two tokens have in common, `jti`; None where the token does not say.
+        client_id: the client that it was issued to; likewise.
+        oauth_scope: the values of the OAuth scope (RFC 6749 §3.3) that it was issued for.
+        thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
+        key_thumbprint: `jkt`, the thumbprint of the key that its bearer must prove to hold
+            (RFC 9449 §6.1), if it is bound to one.
+    """
+
+    issuer: Issuer
+    claims: Mapping[str, object]
+    issued_at: int
+    expires_at: int
+    token_id: str | None
+    client_id: str | None
+    oauth_scope: frozenset[str]
+    thumbprint: str | None
+    key_thumbprint: str | None
+
+
+def verify_access_token(
+    issuer: Issuer,
+    *,
+    typ: str | None,
+    kid: str | None,
+    claims: Mapping[str, object],
+    now: float,
+) -> AccessToken:
+    """Check a token against its issuer.
+
+    Args:
+        issuer: whose key verified the signature.
+        typ, kid: of the protected header; None where it has none.
+        claims: the payload.
+        now: epoch seconds.
+
+    Raises:
+        InvalidToken: (id_token) it says who logged in to a client, and authorizes nobody;
+            (malformed, wrong_issuer, wrong_audience, wrong_claim, wrong_binding,
+            not_yet_valid) it is not acceptable; (expired) only where all else is right.
+    """
+    profile = issuer.profile
+    if profile.is_kid_required and not kid:
+        raise InvalidToken(Reason.MALFORMED, "header parameter 'kid' is missing")
+    _refuse_id_token(profile, claims)
+    _verify_type(profile, typ)
+    if issuer.identifier is not None and claims.get("iss") != issuer.identifier:
+        raise InvalidToken(Reason.WRONG_ISSUER, f"'iss' is not that of issuer {issuer.name}")
+    return verify_claims(issuer, claims, now)
+
+
+def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> AccessToken:
+    """Check the claims that are left once it is clear that this is a token of this issuer."""
+    profile = issuer.profile
+    for alternatives in profile.required_claims:
+        if not any([claims.get(name) is not None for name in alternatives]):  # noqa: C419
+            raise InvalidToken(Reason.MALFORMED, f"no claim {' or '.join(alternatives)!r}")
+    _verify_audience(issuer, claims)
+    _verify_values(profile.claim_values, claims)
+    _verify_values(issuer.pinned, claims)
+    _verify_subject(issuer, claims)
+    for verify in profile.rules:
+        verify(claims)
+    thumbprint, key_thumbprint = _read_confirmation(claims)
+    token_id, client_id, oauth_scope = _read_grant(profile.mapping, claims)
+    issued_at, expires_at = _verify_times(issuer, claims, now)
+    return AccessToken(
+        issuer,
+        claims,
+        issued_at,
+        expires_at,
+        token_id,
+        client_id,
+        oauth_scope,
+        thumbprint,
+        key_thumbprint,
+    )
+
+
+def _refuse_id_token(profile: Profile, claims: Mapping[str, object]) -> None:
+    """OpenID Connect Core §2: an ID token is for the client that a user logged in to.
+
+    Its audience is that client, so the audience check refuses most; not where a client and a
+    service share an identifier, as with Entra, or where an operator configured the client's.
+    """
+    if not profile.id_token_claims.isdisjoint(claims):
+        raise InvalidToken(Reason.ID_TOKEN, "it has a claim that only ID tokens have")
+    for path, values in profile.id_token_values:
+        value = path.find(claims)
+        if type(value) is str and value in values:
+            raise InvalidToken(Reason.ID_TOKEN, f"claim {path.text!r} says so")
+    if profile.access_token_claims and profile.access_token_claims.isdisjoint(claims):
+        raise InvalidToken(
+            Reason.ID_TOKEN,
+            f"it has no claim {' or '.join(sorted(profile.access_token_claims))!r}, which every "
+            "access token of this kind of issuer has",
+        )
+
+
+def canonical_type(typ: str | None) -> str | None:
+    """Return a `typ` in lower case and without "application/" (RFC 7515 §4.1.9)."""
+    return None if typ is None else typ.lower().removeprefix("application/")
+
+
+def _verify_type(profile: Profile, typ: str | None) -> None:
+    canonical = canonical_type(typ)
+    if canonical in profile.types:
+        return
+    wanted = " or ".join(sorted(name or "absent" for name in profile.types))
+    # RFC 9068 §2.1: `typ` is what tells access tokens from ID tokens.
+    reason = Reason.ID_TOKEN if canonical in _ID_TOKEN_TYPES else Reason.MALFORMED
+    raise InvalidToken(
+        reason, f"header parameter 'typ' is not {wanted}, as in {profile.name} access tokens"
+    )
+
+
+def _verify_audience(issuer: Issuer, claims: Mapping[str, object]) -> None:
+    """RFC 7519 §4.1.3, RFC 9068 §4: `aud` names one of the issuer's audiences."""
+    aud, audiences = claims.get("aud"), issuer.audiences
+    if aud is None:
+        if audiences:
+            raise InvalidToken(
+                Reason.WRONG_AUDIENCE,
+                "no 'aud': have the issuer name this service in the tokens that are for it",
+            )
+        return
+    named = aud if type(aud) is list else [aud]
+    for one in named:
+        if type(one) is not str:
+            raise InvalidToken(Reason.MALFORMED, "'aud' is neither a string nor an array of them")
+    if audiences.isdisjoint(named):
+        raise InvalidToken(
+            Reason.WRONG_AUDIENCE, f"'aud' does not name an audience of issuer {issuer.name}"
+        )
+
+
+def _verify_values(expected: ClaimValues, claims: Mapping[str, object]) -> None:
+    for path, values in expected:
+        value = path.find(claims)
+        if type(value) is not str or value not in values:
+            raise InvalidToken(Reason.WRONG_CLAIM, f"claim {path.text!r} is not as it must be")
+
+
+def _verify_subject(issuer: Issuer, claims: Mapping[str, object]) -> None:
+    subject = find_text(claims, _SUBJECT)
+    if subject is None:
+        return
+    prefix = issuer.profile.subject_prefix
+    if prefix is not None and (not subject.startswith(prefix) or subject == prefix):
+        raise InvalidToken(Reason.WRONG_CLAIM, f"'sub' does not begin with {prefix}")
+    if issuer.trust_domain is not None and find_trust_domain(subject) != issuer.trust_domain:
+        raise InvalidToken(
+            Reason.WRONG_ISSUER, f"'sub' is not of the trust domain of issuer {issuer.name}"
+        )
+
+
+def find_trust_domain(subject: object) -> str | None:
+    """Return the trust domain in a SPIFFE ID (SPIFFE-ID §2), None if it is none.
+
+    Only workloads' ids count, which have a path: one without stands for the trust domain.
+    """
+    if type(subject) is not str or not subject.startswith("spiffe://"):
+        return None
+    trust_domain, slash, path = subject.removeprefix("spiffe://").partition("/")
+    segments = path.split("/")
+    is_workload = bool(slash) and all(segments) and not {".", ".."}.intersection(segments)
+    return trust_domain if trust_domain and is_workload else None
+
+
+_NO_SCOPE: frozenset[str] = frozenset()
+
+
+def _read_grant(
+    mapping: ClaimsMapping | None, claims: Mapping[str, object]
+) -> tuple[str | None, str | None, frozenset[str]]:
+    """Read the token's id, its client and its OAuth scope."""
+    if mapping is None:
+        return None, None, _NO_SCOPE
+    token_id = None if mapping.token_id is None else find_text(claims, mapping.token_id)
+    client = find_first(claims, mapping.client_id)
+    scope = find_first(claims, mapping.oauth_scope)
+    return (
+        token_id,
+        None if client is None else find_text(claims, client),
+        _NO_SCOPE if scope is None else _parse_scope(claims, scope),
+    )
+
+
+def _parse_scope(claims: Mapping[str, object], path: ClaimsPath) -> frozenset[str]:
+    texts = find_texts(claims, path, may_be_empty=True) or ()
+    return frozenset([value for text in texts for value in text.split(" ") if value])
+
+
+def _read_confirmation(claims: Mapping[str, object]) -> tuple[str | None, str | None]:
+    """RFC 7800 §3.1: whom the token is bound to; one we can't check is refused."""
+    confirmation = claims.get("cnf")
+    if confirmation is None:
+        return None, None
+    if type(confirmation) is not dict:
+        raise InvalidToken(Reason.MALFORMED, "'cnf' is no object")
+    thumbprint, key_thumbprint = confirmation.get("x5t#S256"), confirmation.get("jkt")
+    for value in (thumbprint, key_thumbprint):
+        if value is not None and (type(value) is not str or not value):
+            raise InvalidToken(Reason.MALFORMED, "a thumbprint in 'cnf' is no string, or empty")
+    if thumbprint is None and key_thumbprint is None:
+        raise InvalidToken(Reason.WRONG_BINDING, "'cnf' binds it in a way that can't be checked")
+    return thumbprint, key_thumbprint
+
+
+def _verify_times(issuer: Issuer, claims: Mapping[str, object], now: float) -> tuple[int, int]:
+    """Check `exp`, `nbf` and `iat`; return when the token was issued and when it ends."""
+    expires_at = _read_numeric_date(claims, "exp")
+    if expires_at is None:
+        raise InvalidToken(Reason.MALFORMED, "no claim 'exp'")
+    issued_at = _read_numeric_date(claims, "iat")
+    not_before = _read_numeric_date(claims, "nbf")
+    latest = now + issuer.skew_seconds
+    # A token from the future would be issued after any revocation event of today.
+    if issued_at is not None and issued_at > latest:
+        raise InvalidToken(Reason.NOT_YET_VALID, f"issued at {issued_at}, in the future")
+    if not_before is not None and not_before > latest:
+        raise InvalidToken(Reason.NOT_YET_VALID, "'nbf' is in the future")
+    if expires_at <= now:  # "on or after which", RFC 7519 §4.1.4
+        raise InvalidToken(Reason.EXPIRED, f"at {expires_at}")
+    return issued_at or 0, expires_at
+
+
+def _read_numeric_date(claims: Mapping[str, object], name: str) -> int | None:
+    """A NumericDate (RFC 7519 §2) in whole seconds, None where it is absent."""
+    value = claims.get(name)
+    if value is None:
+        return None
+    # Not isinstance(): a bool is an int to Python, and no number to JSON.
+    if type(value) is not int or not 0 <= value <= MAX_NUMERIC_DATE:
+        raise InvalidToken(Reason.MALFORMED, f"{name!r} is no time in whole seconds")
+    return value

@@ -1,0 +1,66 @@
+"""The answer to an introspection request (RFC 7662 §2.2), which stands for verified claims.
+
+Three things are kept apart: the token is not good (`active` is false, or the answer says so);
+the answer is no answer of RFC 7662, or contradicts itself, and then nobody knows; and all else
+about it, which is judged like the claims of a signed token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.issuers.access_token import MAX_NUMERIC_DATE, AccessToken, verify_claims
+from authmw.issuers.record import Issuer
+
+_TEXTS: Final = ("iss", "sub", "client_id", "username", "token_type", "jti", "scope")
+_TIMES: Final = ("exp", "iat", "nbf")
+
+
+def verify_introspection_response(
+    issuer: Issuer, response: object, now: float, *, lifetime_seconds: int
+) -> AccessToken:
+    """Check what an authorization server answered about an opaque token.
+
+    Args:
+        issuer: who was asked.
+        response: the body, parsed as JSON.
+        now: epoch seconds.
+        lifetime_seconds: how long the token counts as good if the answer has no `exp`.
+
+    Raises:
+        InvalidToken: (not_found) the token is not active, which may be because there is no such
+            token, it has expired, was revoked, or is not for us to ask about (§2.2); otherwise
+            as `authmw.issuers.access_token.verify_access_token`.
+        IdentityUnavailable: this is no answer to an introspection request.
+    """
+    if not isinstance(response, Mapping):
+        raise _no_answer(issuer, "it is no JSON object")
+    active = response.get("active")
+    if type(active) is not bool:
+        raise _no_answer(issuer, "'active' is neither true nor false")
+    if not active:
+        raise InvalidToken(Reason.NOT_FOUND, f"issuer {issuer.name} says it is not active")
+    for name in _TEXTS:
+        if response.get(name) is not None and type(response[name]) is not str:
+            raise _no_answer(issuer, f"{name!r} is no string")
+    for name in _TIMES:
+        value = response.get(name)
+        # Not isinstance(): a bool is an int to Python, and no number to JSON.
+        if value is not None and (type(value) is not int or not 0 <= value <= MAX_NUMERIC_DATE):
+            raise _no_answer(issuer, f"{name!r} is no time in whole seconds")
+    claims = {name: value for name, value in response.items() if name != "active"}
+    identifier = claims.get("iss")
+    if None not in (identifier, issuer.identifier) and identifier != issuer.identifier:
+        raise InvalidToken(Reason.WRONG_ISSUER, f"'iss' is not that of issuer {issuer.name}")
+    if claims.get("exp") is None:
+        claims["exp"] = int(now) + lifetime_seconds
+    return verify_claims(issuer, claims, now)
+
+
+def _no_answer(issuer: Issuer, detail: str) -> IdentityUnavailable:
+    return IdentityUnavailable(
+        f"issuer {issuer.name} answered an introspection request with something else: {detail} "
+        "(RFC 7662 §2.2)"
+    )
