@@ -8,12 +8,13 @@ expired token, but none that is refused for more.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from authmw.errors import InvalidToken, Reason
-from authmw.issuers.claims_path import ClaimsPath, find_first, find_text, find_texts
-from authmw.issuers.record import ClaimsMapping, ClaimValues, Issuer, Profile
+from authmw.issuers.claims_path import ClaimsPath, find_first_text, find_text, find_texts
+from authmw.issuers.record import ClaimsMapping, Issuer, Profile
 
 MAX_NUMERIC_DATE = 253402300799
 """9999-12-31T23:59:59Z: the last second that a `datetime` can hold."""
@@ -22,8 +23,7 @@ _ID_TOKEN_TYPES: frozenset[str | None] = frozenset({None, "jwt"})
 _SUBJECT = ClaimsPath.parse("sub")
 
 
-@dataclass(frozen=True, slots=True)
-class AccessToken:
+class AccessToken(NamedTuple):  # made once for each token, and a frozen dataclass is slower
     """A token that its issuer made for us, and that is valid now.
 
     Attributes:
@@ -84,12 +84,12 @@ def verify_access_token(
 def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> AccessToken:
     """Check the claims that are left once it is clear that this is a token of this issuer."""
     profile = issuer.profile
-    for alternatives in profile.required_claims:
-        if not any([claims.get(name) is not None for name in alternatives]):  # noqa: C419
-            raise InvalidToken(Reason.MALFORMED, f"no claim {' or '.join(alternatives)!r}")
+    _verify_required(profile, claims)
     _verify_audience(issuer, claims)
-    _verify_values(profile.claim_values, claims)
-    _verify_values(issuer.pinned, claims)
+    for path, values in profile.claim_values:
+        _verify_value(path, values, claims)
+    for path, values in issuer.pinned:
+        _verify_value(path, values, claims)
     _verify_subject(issuer, claims)
     for verify in profile.rules:
         verify(claims)
@@ -109,19 +109,32 @@ def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> A
     )
 
 
+def _verify_required(profile: Profile, claims: Mapping[str, object]) -> None:
+    required = profile.required_claims
+    # Nearly every token has them all and no null, which counts as absent.
+    if not required <= claims.keys() or None in claims.values():
+        for name in sorted(required):
+            if claims.get(name) is None:
+                raise InvalidToken(Reason.MALFORMED, f"no claim {name!r}")
+    for alternatives in profile.required_alternatives:
+        if all([claims.get(name) is None for name in alternatives]):  # noqa: C419
+            raise InvalidToken(Reason.MALFORMED, f"no claim {' or '.join(alternatives)!r}")
+
+
 def _refuse_id_token(profile: Profile, claims: Mapping[str, object]) -> None:
     """OpenID Connect Core §2: an ID token is for the client that a user logged in to.
 
     Its audience is that client, so the audience check refuses most; not where a client and a
     service share an identifier, as with Entra, or where an operator configured the client's.
     """
-    if not profile.id_token_claims.isdisjoint(claims):
+    names = claims.keys()
+    if not names.isdisjoint(profile.id_token_claims):
         raise InvalidToken(Reason.ID_TOKEN, "it has a claim that only ID tokens have")
     for path, values in profile.id_token_values:
         value = path.find(claims)
         if type(value) is str and value in values:
             raise InvalidToken(Reason.ID_TOKEN, f"claim {path.text!r} says so")
-    if profile.access_token_claims and profile.access_token_claims.isdisjoint(claims):
+    if profile.access_token_claims and names.isdisjoint(profile.access_token_claims):
         raise InvalidToken(
             Reason.ID_TOKEN,
             f"it has no claim {' or '.join(sorted(profile.access_token_claims))!r}, which every "
@@ -129,6 +142,7 @@ def _refuse_id_token(profile: Profile, claims: Mapping[str, object]) -> None:
         )
 
 
+@functools.lru_cache(maxsize=64)
 def canonical_type(typ: str | None) -> str | None:
     """Return a `typ` in lower case and without "application/" (RFC 7515 §4.1.9)."""
     return None if typ is None else typ.lower().removeprefix("application/")
@@ -166,11 +180,10 @@ def _verify_audience(issuer: Issuer, claims: Mapping[str, object]) -> None:
         )
 
 
-def _verify_values(expected: ClaimValues, claims: Mapping[str, object]) -> None:
-    for path, values in expected:
-        value = path.find(claims)
-        if type(value) is not str or value not in values:
-            raise InvalidToken(Reason.WRONG_CLAIM, f"claim {path.text!r} is not as it must be")
+def _verify_value(path: ClaimsPath, values: frozenset[str], claims: Mapping[str, object]) -> None:
+    value = path.find(claims)
+    if type(value) is not str or value not in values:
+        raise InvalidToken(Reason.WRONG_CLAIM, f"claim {path.text!r} is not as it must be")
 
 
 def _verify_subject(issuer: Issuer, claims: Mapping[str, object]) -> None:
@@ -208,19 +221,17 @@ def _read_grant(
     """Read the token's id, its client and its OAuth scope."""
     if mapping is None:
         return None, None, _NO_SCOPE
-    token_id = None if mapping.token_id is None else find_text(claims, mapping.token_id)
-    client = find_first(claims, mapping.client_id)
-    scope = find_first(claims, mapping.oauth_scope)
+    scope = _NO_SCOPE
+    for path in mapping.oauth_scope:
+        texts = find_texts(claims, path, may_be_empty=True)
+        if texts is not None:
+            scope = frozenset([value for text in texts for value in text.split(" ") if value])
+            break
     return (
-        token_id,
-        None if client is None else find_text(claims, client),
-        _NO_SCOPE if scope is None else _parse_scope(claims, scope),
+        None if mapping.token_id is None else find_text(claims, mapping.token_id),
+        find_first_text(claims, mapping.client_id),
+        scope,
     )
-
-
-def _parse_scope(claims: Mapping[str, object], path: ClaimsPath) -> frozenset[str]:
-    texts = find_texts(claims, path, may_be_empty=True) or ()
-    return frozenset([value for text in texts for value in text.split(" ") if value])
 
 
 def _read_confirmation(claims: Mapping[str, object]) -> tuple[str | None, str | None]:

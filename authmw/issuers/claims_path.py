@@ -57,15 +57,16 @@ class ClaimsPath:
         Raises:
             InvalidToken: (malformed) a value on the way to it is no object.
         """
-        value: object | None = claims
-        for name in self.names:
-            if type(value) is not dict and not isinstance(value, Mapping):
+        first, *others = self.names
+        value = claims.get(first)
+        for name in others:
+            if value is None:
+                return None
+            if type(value) is not dict:
                 raise InvalidToken(
                     Reason.MALFORMED, f"claim {self.text!r}: what holds {name!r} is no object"
                 )
             value = value.get(name)
-            if value is None:
-                return None
         return value
 
 
@@ -120,11 +121,12 @@ def find_flag(claims: Mapping[str, object], path: ClaimsPath) -> bool | None:
     return value
 
 
-def find_first(claims: Mapping[str, object], paths: tuple[ClaimsPath, ...]) -> ClaimsPath | None:
-    """Return the first path that leads to something in this claims set."""
+def find_first_text(claims: Mapping[str, object], paths: tuple[ClaimsPath, ...]) -> str | None:
+    """Return the first of several claims that is there; raises as `find_text` does."""
     for path in paths:
-        if path.find(claims) is not None:
-            return path
+        text = find_text(claims, path)
+        if text is not None:
+            return text
     return None
 
 

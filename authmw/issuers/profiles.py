@@ -20,10 +20,6 @@ from authmw.issuers.record import ClaimsMapping, Profile
 _path = ClaimsPath.parse
 
 
-def _each(*names: str) -> tuple[tuple[str, ...], ...]:
-    return tuple((name,) for name in names)
-
-
 _RFC9068_CLAIMS: Final = ClaimsMapping(
     user_id=_path("sub"),  # §2.2
     client_id=(_path("client_id"),),  # §2.2
@@ -43,7 +39,7 @@ RFC9068: Final = Profile(
     # §2.1 asks servers to support RS256; the others are what servers offer beside it.
     algorithms=frozenset({"RS256", "PS256", "ES256", "EdDSA"}),
     # §2.2.
-    required_claims=_each("iss", "exp", "aud", "sub", "client_id", "iat", "jti"),
+    required_claims=frozenset({"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}),
     # OpenID Connect Core §2, §3.3.2.11; FAPI 1.0 Part 2 §5.1.1 (s_hash).
     id_token_claims=frozenset({"nonce", "at_hash", "c_hash", "s_hash"}),
     id_token_values=((_path("token_use"), frozenset({"id"})),),
@@ -59,7 +55,7 @@ KEYSTONE: Final = replace(
     name="keystone",
     types=_UNTYPED,
     algorithms=frozenset({"ES256"}),
-    required_claims=_each("sub", "iat", "exp", "openstack_methods", "openstack_audit_ids"),
+    required_claims=frozenset({"sub", "iat", "exp", "openstack_methods", "openstack_audit_ids"}),
     mapping=None,
     needs_identifier=False,
     needs_audience=False,
@@ -73,10 +69,12 @@ KEYSTONE_OP: Final = replace(
     algorithms=frozenset({"ES256", "RS256"}),  # §3: ES256 unless configured
     is_kid_required=True,  # §3
     # §4, OpenStackAccessTokenClaims: what its type can't do without.
-    required_claims=_each(
-        *("iss", "sub", "aud", "client_id", "exp", "iat", "nbf", "jti"),
-        *("keystone_ruleset_version", "amr", "token_use", "delegation_context"),
-        *("user_id", "user_name", "scope_type", "roles"),
+    required_claims=frozenset(
+        {
+            *("iss", "sub", "aud", "client_id", "exp", "iat", "nbf", "jti"),
+            *("keystone_ruleset_version", "amr", "token_use", "delegation_context"),
+            *("user_id", "user_name", "scope_type", "roles"),
+        }
     ),
     claim_values=((_path("token_use"), frozenset({"access"})),),  # §6, step 4
     rules=(keystone_op.verify_user, keystone_op.verify_scope, keystone_op.verify_delegation),
@@ -118,7 +116,7 @@ KEYCLOAK: Final = replace(
     types=frozenset({"jwt", "at+jwt"}),
     # A realm's signature algorithm can be any of these.
     algorithms=RFC9068.algorithms | {"RS384", "RS512", "PS384", "PS512", "ES384", "ES512"},
-    required_claims=_each("iss", "exp", "iat", "aud", "sub", "jti", "azp", "typ"),
+    required_claims=frozenset({"iss", "exp", "iat", "aud", "sub", "jti", "azp", "typ"}),
     # Access tokens have `nonce` up to Keycloak 24; the payload's `typ` tells what a token is.
     id_token_claims=RFC9068.id_token_claims - {"nonce"},
     id_token_values=(*RFC9068.id_token_values, (_path("typ"), frozenset({"ID"}))),
@@ -156,8 +154,8 @@ ENTRA: Final = replace(
     name="entra",
     types=frozenset({"jwt"}),
     algorithms=frozenset({"RS256"}),
-    required_claims=(
-        *_each("iss", "exp", "iat", "nbf", "aud", "sub", "tid", "ver"),
+    required_claims=frozenset({"iss", "exp", "iat", "nbf", "aud", "sub", "tid", "ver"}),
+    required_alternatives=(
         # The client: `appid` in v1.0 tokens, `azp` in v2.0.
         ("azp", "appid"),
         # Any app of the tenant gets a token for any API of it; only one of these says that it
@@ -193,7 +191,7 @@ OKTA: Final = replace(
     name="okta",
     types=_UNTYPED | {"at+jwt"},  # never application/okta-internal-at+jwt
     algorithms=frozenset({"RS256"}),
-    required_claims=_each("iss", "exp", "aud", "sub", "iat", "jti", "ver", "cid"),
+    required_claims=frozenset({"iss", "exp", "aud", "sub", "iat", "jti", "ver", "cid"}),
     access_token_claims=frozenset({"cid"}),
     mapping=replace(
         _RFC9068_CLAIMS,
@@ -218,10 +216,9 @@ AUTH0: Final = replace(
     name="auth0",
     types=frozenset({"jwt", "at+jwt"}),  # at+jwt with the "RFC 9068" token profile
     algorithms=frozenset({"RS256", "PS256"}),
-    required_claims=(
-        *_each("iss", "exp", "aud", "sub", "iat"),  # no jti in the default profile
-        ("azp", "client_id"),
-    ),
+    # No jti in the default profile.
+    required_claims=frozenset({"iss", "exp", "aud", "sub", "iat"}),
+    required_alternatives=(("azp", "client_id"),),
     mapping=replace(
         _RFC9068_CLAIMS,
         # `permissions` (RBAC) are not roles; `roles = permissions` makes them such.
@@ -239,7 +236,7 @@ KUBERNETES: Final = replace(
     name="kubernetes",
     types=_UNTYPED,  # none is written
     algorithms=frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"}),
-    required_claims=_each("iss", "exp", "aud", "sub", "iat", "nbf", "kubernetes.io"),
+    required_claims=frozenset({"iss", "exp", "aud", "sub", "iat", "nbf", "kubernetes.io"}),
     subject_prefix="system:serviceaccount:",
     # The user name by which Kubernetes itself knows a service account is the subject.
     mapping=replace(_WORKLOAD_CLAIMS, user_name=_path("sub")),
@@ -251,7 +248,7 @@ GITHUB: Final = replace(
     name="github",
     types=frozenset({"jwt"}),
     algorithms=frozenset({"RS256"}),
-    required_claims=_each("iss", "exp", "aud", "sub", "iat", "nbf", "jti", "repository"),
+    required_claims=frozenset({"iss", "exp", "aud", "sub", "iat", "nbf", "jti", "repository"}),
     # Anybody's workflow gets a token for any audience it asks for, and may call its environment
     # "production": only what names the repository or its owner says whose it is.
     pins=frozenset(
@@ -271,7 +268,7 @@ SPIFFE: Final = replace(
     algorithms=frozenset(
         family + size for family in ("RS", "PS", "ES") for size in ("256", "384", "512")
     ),  # §2.1
-    required_claims=_each("exp", "aud", "sub"),  # §3; `iss` and `iat` are optional
+    required_claims=frozenset({"exp", "aud", "sub"}),  # §3; `iss` and `iat` are optional
     subject_prefix="spiffe://",  # §3.1
     needs_identifier=False,
     mapping=_WORKLOAD_CLAIMS,
@@ -284,7 +281,7 @@ INTROSPECTION: Final = replace(
     name="introspection",
     types=frozenset(),
     algorithms=frozenset(),
-    required_claims=(),
+    required_claims=frozenset(),
     needs_identifier=False,
     needs_audience=False,
     is_introspected=True,

@@ -75,7 +75,8 @@ class Profile:
             (RFC 7515 §4.1.9); None: it may be absent.
         algorithms: values of `alg` (RFC 7518 §3.1); empty where tokens are opaque.
         is_kid_required: whether a token without `kid` is refused.
-        required_claims: each is a claim, or alternatives of which one is needed.
+        required_claims: claims that every token has.
+        required_alternatives: groups of claims of which every token has at least one.
         claim_values: what certain claims must say.
         id_token_claims: claims that only ID tokens have.
         id_token_values: what certain claims say in ID tokens.
@@ -100,7 +101,8 @@ class Profile:
     types: frozenset[str | None]
     algorithms: frozenset[str]
     is_kid_required: bool = False
-    required_claims: tuple[tuple[str, ...], ...] = ()
+    required_claims: frozenset[str] = frozenset()
+    required_alternatives: tuple[tuple[str, ...], ...] = ()
     claim_values: ClaimValues = ()
     id_token_claims: frozenset[str] = frozenset()
     id_token_values: ClaimValues = ()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authmw.errors import InvalidToken, Reason
-from authmw.issuers.claims_path import ClaimsPath, find_first, find_flag, find_text, find_texts
+from authmw.issuers.claims_path import ClaimsPath, find_first_text, find_flag, find_text, find_texts
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -103,11 +103,13 @@ def test_flag_is_true_or_false_and_nothing_like_it() -> None:
             find_flag({"a": value}, path)
 
 
-def test_first_of_several_paths_is_the_first_that_leads_somewhere() -> None:
-    paths = tuple(map(ClaimsPath.parse, ("scope", "scp")))
-    assert find_first({"scp": "x", "scope": None}, paths) == paths[1]
-    assert find_first({"scp": "x", "scope": ""}, paths) == paths[0]
-    assert find_first({}, paths) is None
+def test_first_of_several_claims_is_the_first_that_is_there() -> None:
+    paths = tuple(map(ClaimsPath.parse, ("azp", "appid")))
+    assert find_first_text({"appid": "x", "azp": None}, paths) == "x"
+    assert find_first_text({"appid": "x", "azp": "y"}, paths) == "y"
+    assert find_first_text({}, paths) is None
+    with pytest.raises(InvalidToken):
+        find_first_text({"appid": "x", "azp": ""}, paths)
 
 
 @given(
