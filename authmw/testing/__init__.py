@@ -6,6 +6,8 @@
         token = server.issue("member", project="inventory")
         options = server.service_credentials   # for a filter, as [keystone_authtoken]
 
+`OidcServer` is the same for issuers of OAuth2 access tokens.
+
 `Cloud` goes one step further: personas ("a reader of project inventory") with signed tokens, a
 filter in front of the service, and a clock that stands still. The pytest plugin offers both as
 fixtures (`authmw.testing.plugin`).
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from authmw.testing.identity import Identity
     from authmw.testing.identity_server import IdentityServer
     from authmw.testing.issuer import Issuer
+    from authmw.testing.oidc_server import OidcServer
     from authmw.testing.personas import PERSONAS, Persona, Personas
     from authmw.testing.records import AccessRule
     from authmw.testing.revocations import RevocationEvent
@@ -45,6 +48,7 @@ __all__ = [
     "IdentityApiError",
     "IdentityServer",
     "Issuer",
+    "OidcServer",
     "Persona",
     "Personas",
     "RevocationEvent",
@@ -61,6 +65,7 @@ _MODULES = {
     "IdentityServer": "identity_server",
     "Issuer": "issuer",
     "IdentityApiError": "api_errors",
+    "OidcServer": "oidc_server",
     "Persona": "personas",
     "Personas": "personas",
     "RevocationEvent": "revocations",

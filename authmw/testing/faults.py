@@ -10,7 +10,7 @@ from typing import Literal
 
 from authmw.testing.http_messages import Answer, json_answer
 
-Call = Literal["discover", "issue", "validate", "revoke", "events", "keys", "other"]
+Call = Literal["discover", "issue", "validate", "introspect", "revoke", "events", "keys", "other"]
 """What a request asks for, as far as counting and failing go."""
 
 
