@@ -16,11 +16,11 @@ from authmw.jose.algorithms import ALGORITHMS
 
 # Options that name one claim, and those that name several.
 CLAIM_OPTIONS: Final = (
-    *("user_id", "user_name", "user_domain_id", "user_domain_name"),
+    *("user_name", "user_domain_id", "user_domain_name"),
     *("project_id", "project_name", "project_domain_id", "project_domain_name"),
     *("domain_id", "domain_name", "system_scope", "groups", "is_admin_project"),
 )
-CLAIMS_OPTIONS: Final = ("roles", "oauth_scope")
+CLAIMS_OPTIONS: Final = ("user_id", "roles", "oauth_scope")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +186,7 @@ def _adapt_mapping(profile: Profile, options: IssuerOptions) -> ClaimsMapping:
             paths = tuple(ClaimsPath.parse(text) for text in texts)
         except ValueError as error:
             raise _wrong(options, option, list(texts), f"{error}.") from error
-        if option in CLAIMS_OPTIONS:
+        if option in CLAIMS_OPTIONS and paths:
             changes[option] = paths
         elif option in CLAIM_OPTIONS and len(paths) == 1:
             changes[option] = paths[0]

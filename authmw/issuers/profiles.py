@@ -21,7 +21,7 @@ _path = ClaimsPath.parse
 
 
 _RFC9068_CLAIMS: Final = ClaimsMapping(
-    user_id=_path("sub"),  # §2.2
+    user_id=(_path("sub"),),  # §2.2
     client_id=(_path("client_id"),),  # §2.2
     token_id=_path("jti"),  # §2.2
     methods=_path("amr"),  # §2.2.1
@@ -30,7 +30,7 @@ _RFC9068_CLAIMS: Final = ClaimsMapping(
     groups=_path("groups"),
 )
 # Of issuers that make identity tokens for workloads: who it is, and nothing about rights.
-_WORKLOAD_CLAIMS: Final = ClaimsMapping(user_id=_path("sub"), token_id=_path("jti"))
+_WORKLOAD_CLAIMS: Final = ClaimsMapping(user_id=(_path("sub"),), token_id=_path("jti"))
 
 RFC9068: Final = Profile(
     name="rfc9068",
@@ -80,7 +80,7 @@ KEYSTONE_OP: Final = replace(
     rules=(keystone_op.verify_user, keystone_op.verify_scope, keystone_op.verify_delegation),
     mapping=replace(
         _RFC9068_CLAIMS,
-        user_id=_path("user_id"),
+        user_id=(_path("user_id"),),
         user_name=_path("user_name"),
         user_domain_id=_path("user_domain_id"),
         project_id=_path("project_id"),
@@ -285,6 +285,8 @@ INTROSPECTION: Final = replace(
     needs_identifier=False,
     needs_audience=False,
     is_introspected=True,
+    # Not every server names a `sub`, and there is no other claim to take for it: `client_id` may
+    # be the application that thousands of users log in to, `username` may be anybody's choice.
     mapping=replace(_RFC9068_CLAIMS, user_name=_path("username")),
 )
 

@@ -21,7 +21,7 @@ class ClaimsMapping:
     What is not mapped is absent from the token body, never guessed from something else.
 
     Attributes:
-        user_id: required in every token; the one claim without which there is no token body.
+        user_id: the first that is there; without one there is no token body.
         system_scope: true or "all" where the token is for the deployment as a whole.
         roles: arrays of names or of objects, or a single name; joined in this order.
         role_references: an array of objects with `id` and `name`, which give names in `roles`
@@ -37,7 +37,7 @@ class ClaimsMapping:
             rule, by which a token that does not say acts in the admin project.
     """
 
-    user_id: ClaimsPath
+    user_id: tuple[ClaimsPath, ...]
     user_name: ClaimsPath | None = None
     user_domain_id: ClaimsPath | None = None
     user_domain_name: ClaimsPath | None = None

@@ -13,6 +13,7 @@ from authmw.errors import InvalidToken, Reason
 from authmw.issuers.access_token import AccessToken
 from authmw.issuers.claims_path import (
     ClaimsPath,
+    find_first_text,
     find_flag,
     find_text,
     find_texts,
@@ -70,11 +71,10 @@ def _find(claims: _Claims, path: ClaimsPath | None) -> str | None:
 
 
 def _make_user(claims: _Claims, mapping: ClaimsMapping, issuer_name: str) -> dict[str, object]:
-    user_id = find_text(claims, mapping.user_id)
+    user_id = find_first_text(claims, mapping.user_id)
     if user_id is None:
-        raise InvalidToken(
-            Reason.MALFORMED, f"no claim {mapping.user_id.text!r} to say who the user is"
-        )
+        named = " or ".join(path.text for path in mapping.user_id)
+        raise InvalidToken(Reason.MALFORMED, f"no claim {named!r} to say who the user is")
     user: dict[str, object] = {"id": user_id}
     name = _find(claims, mapping.user_name)
     if name is not None:

@@ -110,7 +110,13 @@ def test_every_claim_of_the_mapping_can_be_configured_but_those_of_the_protocol(
 
 @pytest.mark.parametrize(
     ("option", "claims"),
-    [("user_id", ["a", "b"]), ("user_id", []), ("roles", ["a..b"]), ("client_id", ["x"])],
+    [
+        ("user_name", ["a", "b"]),
+        ("user_name", []),
+        ("user_id", []),
+        ("roles", ["a..b"]),
+        ("client_id", ["x"]),
+    ],
 )
 def test_claim_that_can_not_be_mapped_is_refused(option: str, claims: list[str]) -> None:
     assert refusal_of(issuer=ACME, audience=[US], claims={option: claims}).option == option

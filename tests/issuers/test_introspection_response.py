@@ -117,6 +117,24 @@ def test_answer_that_names_no_user_is_refused_and_says_which_claim_is_missing() 
         make_token_body(token)
 
 
+def test_user_may_be_named_by_the_first_of_several_claims() -> None:
+    (issuer,) = make_issuers(
+        IssuerOptions(
+            name="as", profile="introspection", claims={"user_id": ["username", "client_id"]}
+        )
+    )
+    for answer, user_id in (
+        ({"username": "jdoe", "client_id": "web"}, "jdoe"),
+        ({"client_id": "robot"}, "robot"),
+    ):
+        token = verify_introspection_response(
+            issuer, {"active": True, **answer}, NOW, lifetime_seconds=60
+        )
+        user = make_token_body(token)["user"]
+        assert isinstance(user, dict)
+        assert user["id"] == user_id
+
+
 @given(st.dictionaries(st.sampled_from([*ANSWER, "cnf", "scp", "roles"]), JSON))
 def test_any_answer_is_a_token_a_refusal_or_an_outage(
     answer: dict[str, object],

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.issuers.django_toolkit import DjangoToolkit
+from tests.support.issuers.oidc_provider import OidcProvider
+
+
+@pytest.fixture(scope="package")
+def oidc_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProvider]:
+    with OidcProvider(tmp_path_factory.mktemp("oidc-provider") / "log") as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def django_toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoToolkit]:
+    with DjangoToolkit(tmp_path_factory.mktemp("django-toolkit")) as server:
+        yield server
