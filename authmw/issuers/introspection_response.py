@@ -45,18 +45,25 @@ def verify_introspection_response(
     for name in _TEXTS:
         if response.get(name) is not None and type(response[name]) is not str:
             raise _no_answer(issuer, f"{name!r} is no string")
-    for name in _TIMES:
-        value = response.get(name)
-        # Not isinstance(): a bool is an int to Python, and no number to JSON.
-        if value is not None and (type(value) is not int or not 0 <= value <= MAX_NUMERIC_DATE):
-            raise _no_answer(issuer, f"{name!r} is no time in whole seconds")
     claims = {name: value for name, value in response.items() if name != "active"}
+    for name in _TIMES:
+        value = claims.get(name)
+        if value is not None:
+            claims[name] = _parse_time(value, name, issuer)
     identifier = claims.get("iss")
     if None not in (identifier, issuer.identifier) and identifier != issuer.identifier:
         raise InvalidToken(Reason.WRONG_ISSUER, f"'iss' is not that of issuer {issuer.name}")
     if claims.get("exp") is None:
         claims["exp"] = int(now) + lifetime_seconds
     return verify_claims(issuer, claims, now)
+
+
+def _parse_time(value: object, name: str, issuer: Issuer) -> int:
+    """A time in seconds; RFC 7662 says whole ones, and canaille (0.3) writes fractions."""
+    # Not isinstance(): a bool is an int to Python, and no number to JSON.
+    if (type(value) is int or type(value) is float) and 0 <= value <= MAX_NUMERIC_DATE:
+        return int(value)
+    raise _no_answer(issuer, f"{name!r} is no time in seconds")
 
 
 def _no_answer(issuer: Issuer, detail: str) -> IdentityUnavailable:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 import pytest
 from hypothesis import given
@@ -72,10 +73,16 @@ def test_other_document_is_an_outage(answer: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
-@pytest.mark.parametrize("value", ["x", True, 1.5, -1, [], 10**300])
+@pytest.mark.parametrize("value", ["x", True, -1, -0.5, [], 10**300, 1e300, math.inf, math.nan])
 def test_time_that_is_none_is_an_outage(name: str, value: object) -> None:
     with pytest.raises(IdentityUnavailable):
         verify({**ANSWER, name: value})
+
+
+def test_fraction_of_a_second_ends_a_token_sooner_and_makes_it_older() -> None:
+    token = verify({**ANSWER, "exp": NOW + 60.9, "iat": NOW - 60.1})
+    assert (token.expires_at, token.issued_at) == (NOW + 60, NOW - 61)
+    assert reason_of({**ANSWER, "exp": NOW + 0.9}) is Reason.EXPIRED
 
 
 @pytest.mark.parametrize("name", ["iss", "sub", "client_id", "username", "scope", "jti"])

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.issuers.canaille_server import CanailleServer
 from tests.support.issuers.django_toolkit import DjangoToolkit
 from tests.support.issuers.oidc_provider import OidcProvider
 
@@ -17,4 +18,10 @@ def oidc_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProv
 @pytest.fixture(scope="package")
 def django_toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoToolkit]:
     with DjangoToolkit(tmp_path_factory.mktemp("django-toolkit")) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def canaille(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CanailleServer]:
+    with CanailleServer(tmp_path_factory.mktemp("canaille")) as server:
         yield server
