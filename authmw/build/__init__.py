@@ -37,7 +37,7 @@ from authmw.validation.stand_ins import StandInValidator
 from authmw.wsgi.cors import CorsPolicy
 
 if TYPE_CHECKING:
-    from authmw.jose.key_set import KeySource
+    from authmw.keys.source import KeySource
 
 # Followers wait a little longer than a leader may take, so that they share its outcome.
 _FOLLOWER_PATIENCE_SECONDS = 2

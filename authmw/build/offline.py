@@ -9,12 +9,12 @@ from authmw.authority.sources import AuthoritySources
 from authmw.cache.memory import MemoryCache
 from authmw.config.settings import Settings
 from authmw.identity.documents import DocumentFetcher
-from authmw.jose.claims import ClaimRules
-from authmw.jose.key_set import KeySource
+from authmw.jose.registered_claims import ClaimRules
 from authmw.jose.verifier import JwsVerifier
 from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
+from authmw.keys.source import KeySource
 from authmw.revocation.verdict import Revocations
 from authmw.validation.offline import OfflineValidator
 

@@ -11,7 +11,7 @@ from authmw.cli.key_pair import write_key_pair
 from authmw.cli.key_sources import KeysUnavailable, add_key_source_arguments, read_keys
 from authmw.errors import ConfigurationError
 from authmw.jose.key_set import KeySet
-from authmw.jose.keys import PublicKey
+from authmw.jose.public_key import PublicKey
 from authmw.keys.listing import Listing
 
 _LONGEST_KID = 100

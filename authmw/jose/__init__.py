@@ -7,5 +7,5 @@ together. Nothing here reads a file, a socket or a clock: keys come from `authmw
 time as an argument. `doc/rfc8725.rst` says how each point of RFC 8725 is kept.
 
 `cryptography` is imported when the first key is parsed, never when these modules are: a
-service that validates remotely need not have it (see `authmw.jose.primitives`).
+service that validates remotely need not have it (see `authmw.keys.library`).
 """

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from authmw.errors import InvalidToken, Reason
 from authmw.jose.algorithms import ALGORITHMS, Algorithm, canonical_algorithm
 from authmw.jose.base64url import decode_base64url
-from authmw.jose.keys import PublicKey
+from authmw.jose.public_key import PublicKey
 from authmw.jose.strict_json import parse_json_object
 
 # Header parameters that change what the other two parts mean. RFC 7515 §4.1.11 lets a

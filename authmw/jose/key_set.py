@@ -1,12 +1,11 @@
-"""The set of public keys in use, and the protocol of whatever keeps it fresh."""
+"""The set of public keys in use, and which of them to try on a token."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
 
-from authmw.jose.keys import PublicKey
+from authmw.jose.public_key import PublicKey
 
 
 class KeySet:
@@ -97,46 +96,3 @@ class KeySet:
         order = self._by_algorithm[name]
         if order[0] is not key:
             self._by_algorithm[name] = (key, *(other for other in order if other is not key))
-
-
-class KeySource(Protocol):
-    """Keeps a set of public keys fresh.
-
-    `current` is for the request, `reload` for whatever keeps things fresh in the background;
-    both may be called from any thread, and neither waits for the other.
-    """
-
-    @property
-    def generation(self) -> int:
-        """Another, larger number whenever the usable keys have become others; no I/O, no lock."""
-
-    def when_changed(self, tell: Callable[[], None]) -> None:
-        """Have this called after each change of `generation`."""
-
-    @property
-    def reload_at(self) -> float:
-        """Epoch seconds of the next planned reload."""
-
-    def current(self, now: float) -> KeySet:
-        """Return the keys in use, without I/O.
-
-        Raises:
-            IdentityUnavailable: there are none, or they are too old to be trusted.
-        """
-
-    def reload(self, now: float) -> None:
-        """Read the keys anew. A source that can't be read is logged, not raised.
-
-        It returns after a moment, also if the source does not answer by then.
-        """
-
-    def reload_early(self, now: float) -> KeySet | None:
-        """Reload because a token was signed with a key we don't have.
-
-        Returns:
-            the set after the reload, or None when reloading again so soon is refused, or takes
-            longer than a request may wait.
-
-        Raises:
-            IdentityUnavailable: as `current` does.
-        """

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.jose.claims import ClaimRules
 from authmw.jose.jws import CompactJws, find_verifying_key, parse_claims, parse_compact
-from authmw.jose.key_set import KeySet, KeySource
-from authmw.jose.keys import PublicKey
+from authmw.jose.key_set import KeySet
+from authmw.jose.public_key import PublicKey
+from authmw.jose.registered_claims import ClaimRules
 
 _log = logging.getLogger(__name__)
+
+
+class VerificationKeys(Protocol):
+    """Gives the verifier its public keys; every `authmw.keys.source.KeySource` does."""
+
+    def current(self, now: float) -> KeySet:
+        """Return the keys in use, without I/O; raises IdentityUnavailable if there are none."""
+
+    def reload_early(self, now: float) -> KeySet | None:
+        """Return the keys after a reload; None if no reload was granted or it takes too long."""
 
 
 class VerifiedJws(NamedTuple):  # made once for each token, and a frozen dataclass is slower
@@ -41,7 +51,7 @@ class JwsVerifier:
 
     def __init__(
         self,
-        source: KeySource,
+        source: VerificationKeys,
         *,
         accepted_algorithms: frozenset[str],
         max_keys: int,

@@ -23,14 +23,14 @@ class KeyChanges:
         self._counting = PerProcess(threading.Lock)
         self._listeners: tuple[Callable[[], None], ...] = ()
 
-    def when_changed(self, tell: Callable[[], None]) -> None:
+    def add_listener(self, listener: Callable[[], None]) -> None:
         """Have this called after each change, in the thread that found it."""
-        self._listeners += (tell,)
+        self._listeners += (listener,)
 
     def count_change(self) -> None:
         """Count one more change."""
         # Of three threads without a lock, one could set the number back to an earlier one.
         with self._counting.get():
             self.generation += 1
-        for tell in self._listeners:
-            tell()
+        for listener in self._listeners:
+            listener()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from authmw.errors import IdentityUnavailable
-from authmw.jose.key_set import KeySet, KeySource
+from authmw.jose.key_set import KeySet
 from authmw.keys.changes import KeyChanges
+from authmw.keys.source import KeySource
 
 
 class CombinedKeys(KeyChanges):
@@ -23,7 +24,7 @@ class CombinedKeys(KeyChanges):
         super().__init__()
         self._sources = tuple(sources)
         for source in self._sources:
-            source.when_changed(self.count_change)
+            source.add_listener(self.count_change)
         # Parts and what was made of them, replaced as one.
         self._combined: tuple[list[KeySet | str], KeySet] | None = None
 

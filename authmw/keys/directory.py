@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from authmw.jose.key_set import KeySet
-from authmw.jose.primitives import require_cryptography
 from authmw.keys.changes import KeyChanges
 from authmw.keys.last_good import LastGoodKeys
+from authmw.keys.library import require_cryptography
 from authmw.keys.listing import (
     OTHER_ENDING,
     Access,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from authmw.errors import IdentityUnavailable
+from authmw.identity.documents import FetchedDocument
 from authmw.jose.algorithms import KeyRefused
 from authmw.jose.jwk import parse_jwk_document
 from authmw.jose.key_set import KeySet
-from authmw.jose.keys import ParsedKeys, SkippedKey
-from authmw.jose.primitives import require_cryptography
+from authmw.jose.public_key import ParsedKeys, SkippedKey
 from authmw.keys.changes import KeyChanges
 from authmw.keys.last_good import LastGoodKeys
+from authmw.keys.library import require_cryptography
 from authmw.keys.reloads import Reloads
 
 _log = logging.getLogger(__name__)
@@ -29,16 +29,6 @@ DEFAULT_LIFETIME_SECONDS = 300.0
 """Between reloads where the server does not say, or says it within the two bounds above."""
 RETRY_SECONDS = 30.0
 """Between reloads while the server can't be reached."""
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedDocument:
-    """An HTTP answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Looked up by lower-case names."""
-    body: bytes
 
 
 Fetch = Callable[[str, Mapping[str, str]], FetchedDocument]

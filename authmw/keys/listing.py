@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from authmw.jose.algorithms import KeyRefused
-from authmw.jose.jwk import parse_key_document
-from authmw.jose.keys import PrivateKeyFound, PublicKey, SkippedKey
+from authmw.jose.key_document import parse_key_document
+from authmw.jose.public_key import PrivateKeyFound, PublicKey, SkippedKey
 
 ROOT = 0
 KEY_FILE_ENDINGS = (".pem", ".pub", ".key", ".crt", ".cer", ".jwk", ".jwks", ".json")

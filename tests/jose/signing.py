@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from authmw.jose.claims import ClaimRules
-from authmw.jose.key_set import KeySet, KeySource
-from authmw.jose.keys import PublicKey, make_public_key
+from authmw.jose.key_set import KeySet
+from authmw.jose.public_key import PublicKey, make_public_key
+from authmw.jose.registered_claims import ClaimRules
 from authmw.jose.verifier import JwsVerifier
+from authmw.keys.source import KeySource
 
 NOW = 1_800_000_000.5
 CLAIMS: dict[str, object] = {
@@ -114,7 +115,7 @@ class HeldKeys:
     reload_at: float = 0.0
     generation: int = 0
 
-    def when_changed(self, tell: Callable[[], None]) -> None:
+    def add_listener(self, listener: Callable[[], None]) -> None:
         """Nobody is told: what it holds is changed by tests alone."""
 
     def current(self, now: float) -> KeySet:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from authmw.jose.key_set import KeySource
 from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
+from authmw.keys.source import KeySource
 from authmw.testing import IdentityServer
 from tests.jose.signing import public_pem
 from tests.keys.jwks_server import JwksServer, fetch, jwk_set, serve_jwks
@@ -52,7 +52,7 @@ class Watched:
     def __init__(self, source: KeySource) -> None:
         self.source = source
         self.told = 0
-        source.when_changed(self._tell)
+        source.add_listener(self._tell)
 
     def _tell(self) -> None:
         self.told += 1
