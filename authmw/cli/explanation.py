@@ -19,7 +19,7 @@ from authmw.jose.key_set import KeySet
 from authmw.jose.public_key import PublicKey
 from authmw.jose.registered_claims import MAX_NUMERIC_DATE, ClaimRules
 from authmw.jose.strict_json import parse_json_object
-from authmw.keys.listing import Listing
+from authmw.keys.source import FoundKeys
 from authmw.runtime.fingerprint import fingerprint
 
 # A claim of somebody else's issuer may hold anything: no token fits into what is shown of it.
@@ -106,7 +106,7 @@ def _shorten(value: object) -> object:
     return value
 
 
-def explain(token: str, keys: Listing, settings: Settings, now: float) -> Explanation:
+def explain(token: str, keys: FoundKeys, settings: Settings, now: float) -> Explanation:
     """Look at a token as a service with these settings would.
 
     Args:

@@ -22,8 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from authmw.jose.key_set import KeySet
 from authmw.jose.public_key import PublicKey, make_public_key
 from authmw.jose.registered_claims import ClaimRules
-from authmw.jose.verifier import JwsVerifier
-from authmw.keys.source import KeySource
+from authmw.jose.verifier import JwsVerifier, VerificationKeys
 
 NOW = 1_800_000_000.5
 CLAIMS: dict[str, object] = {
@@ -112,11 +111,6 @@ class HeldKeys:
 
     keys: KeySet
     next_keys: KeySet | None = None
-    reload_at: float = 0.0
-    generation: int = 0
-
-    def add_listener(self, listener: Callable[[], None]) -> None:
-        """Nobody is told: what it holds is changed by tests alone."""
 
     def current(self, now: float) -> KeySet:
         return self.keys
@@ -148,7 +142,7 @@ class Counter:
 
 def verifier(
     *keys: PublicKey,
-    source: KeySource | None = None,
+    source: VerificationKeys | None = None,
     accepted: frozenset[str] = frozenset(MAKERS),
     max_keys: int = 8,
     rules: ClaimRules | None = None,

@@ -391,11 +391,13 @@ interpreter = interpreters.create()
 interpreters.run_string(interpreter, '''
 import sys
 sys.path[:] = {path!r}
-import authmw.jose.verifier, authmw.keys.directory  # costs nothing, needs nothing
+# Costs nothing, needs nothing.
+import authmw.jose.verifier, authmw.keys.directory, authmw.keys.refreshed
 assert "cryptography" not in sys.modules
 from authmw.errors import ConfigurationError
 try:
-    authmw.keys.directory.KeyDirectory("/etc/keys", max_age_seconds=1)
+    reader = authmw.keys.directory.KeyDirectory("/etc/keys")
+    authmw.keys.refreshed.RefreshedKeys(reader, max_age_seconds=1)
 except ConfigurationError as error:
     print(error)
 ''')
