@@ -177,8 +177,7 @@ def _judge_algorithm(jws: CompactJws, settings: Settings) -> Finding:
 
 
 def _find_key(jws: CompactJws, keys: KeySet, settings: Settings) -> PublicKey:
-    candidates = keys.find_candidates(jws.header.algorithm.name, jws.header.kid)
-    tried = keys.choose(candidates, settings.jws_max_keys)
+    tried = keys.choose(jws.header.algorithm.name, jws.header.kid, settings.jws_max_keys)
     key = find_verifying_key(jws, tried)
     if not keys:
         outage = IdentityUnavailable("there is no usable public key: a service answers 503")

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from authmw.jose.jws import JWT_TYPES
 from authmw.jose.key_set import KeySet
 from authmw.jose.public_key import PublicKey, make_public_key
 from authmw.jose.registered_claims import ClaimRules
@@ -146,6 +147,7 @@ def verifier(
     accepted: frozenset[str] = frozenset(MAKERS),
     max_keys: int = 8,
     rules: ClaimRules | None = None,
+    types: frozenset[str | None] = JWT_TYPES,
 ) -> JwsVerifier:
     return JwsVerifier(
         source or HeldKeys(KeySet(keys)),
@@ -153,4 +155,5 @@ def verifier(
         max_keys=max_keys,
         max_size=8000,
         rules=rules or ClaimRules(),
+        types=types,
     )
