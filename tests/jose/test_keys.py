@@ -27,8 +27,8 @@ from authmw.jose.jwk import parse_jwk
 from authmw.jose.key_document import parse_key_document
 from authmw.jose.public_key import PrivateKeyFound
 from authmw.jose.roca import has_roca_fingerprint
-from tests.certificates import Authority
-from tests.jose.signing import MAKERS, private_key, private_pem, public_key, public_pem
+from tests.support.certificates import Authority
+from tests.support.signing import MAKERS, private_key, private_pem, public_key, public_pem
 
 JOSERFC: dict[str, Callable[[bytes], Key]] = {
     "ES256": ECKey.import_key,

@@ -8,7 +8,7 @@ import pytest
 
 from authmw.keys.key_files import KeyFile, parse_key_files
 from authmw.keys.write_access import WriteAccess, classify_access
-from tests.jose.signing import private_pem, public_pem
+from tests.support.signing import private_pem, public_pem
 
 
 @pytest.mark.parametrize(

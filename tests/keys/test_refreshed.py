@@ -15,7 +15,7 @@ from authmw.keys.combined import CombinedKeys
 from authmw.keys.refreshed import RefreshedKeys
 from authmw.keys.reloads import PLANNED_WAIT_SECONDS
 from authmw.keys.source import FoundKeys, KeysUnreadable
-from tests.jose.signing import public_key
+from tests.support.signing import public_key
 
 NOW = 1_800_000_000.0
 MAX_AGE = 600.0
