@@ -16,8 +16,9 @@ from authmw.errors import IdentityUnavailable
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.mounts import Mounts
 from authmw.testing import IdentityServer, Issuer
-from tests.jose.signing import public_key, public_pem
-from tests.offline.filters import Clock, Filter
+from tests.support.clock import Clock
+from tests.support.filters import Filter
+from tests.support.signing import public_key, public_pem
 
 NOW = 1_800_000_000.0
 MAX_AGE = 86400.0
