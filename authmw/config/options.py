@@ -9,6 +9,7 @@ service's configuration works unchanged; the rest are ours. `GROUPS` is the one 
 from __future__ import annotations
 
 import copy
+import itertools
 
 from oslo_config import cfg, types
 
@@ -472,7 +473,7 @@ GROUPS: tuple[tuple[str, tuple[cfg.Opt, ...]], ...] = (
     ("Revocation", REVOCATION_OPTIONS),
 )
 
-OPTIONS: tuple[cfg.Opt, ...] = tuple(option for _, options in GROUPS for option in options)
+OPTIONS: tuple[cfg.Opt, ...] = tuple(itertools.chain.from_iterable(dict(GROUPS).values()))
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
