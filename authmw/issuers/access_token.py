@@ -9,6 +9,7 @@ expired token, but none that is refused for more.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -74,7 +75,7 @@ def verify_access_token(
     profile = issuer.profile
     if profile.is_kid_required and not kid:
         raise InvalidToken(Reason.MALFORMED, "header parameter 'kid' is missing")
-    _refuse_id_token(profile, claims)
+    refuse_id_token(profile, claims)
     _verify_type(profile, typ)
     if issuer.identifier is not None and claims.get("iss") != issuer.identifier:
         raise InvalidToken(Reason.WRONG_ISSUER, f"'iss' is not that of issuer {issuer.name}")
@@ -121,11 +122,12 @@ def _verify_required(profile: Profile, claims: Mapping[str, object]) -> None:
             raise InvalidToken(Reason.MALFORMED, f"no claim {' or '.join(alternatives)!r}")
 
 
-def _refuse_id_token(profile: Profile, claims: Mapping[str, object]) -> None:
-    """OpenID Connect Core §2: an ID token is for the client that a user logged in to.
+def refuse_id_token(profile: Profile, claims: Mapping[str, object]) -> None:
+    """Refuse what is told by its claims to be an ID token (OpenID Connect Core §2).
 
-    Its audience is that client, so the audience check refuses most; not where a client and a
-    service share an identifier, as with Entra, or where an operator configured the client's.
+    An ID token is for the client that a user logged in to. Its audience is that client, so the
+    audience check refuses most; not where a client and a service share an identifier, as with
+    Entra, or where an operator configured the client's.
     """
     names = claims.keys()
     if not names.isdisjoint(profile.id_token_claims):
@@ -199,17 +201,19 @@ def _verify_subject(issuer: Issuer, claims: Mapping[str, object]) -> None:
         )
 
 
+# SPIFFE-ID §2.1 and §2.2: characters of a trust domain and of a path's segments.
+_SPIFFE_ID = re.compile(r"spiffe://([a-z0-9._-]+)((?:/[A-Za-z0-9._-]+)+)")
+
+
 def find_trust_domain(subject: object) -> str | None:
     """Return the trust domain in a SPIFFE ID (SPIFFE-ID §2), None if it is none.
 
     Only workloads' ids count, which have a path: one without stands for the trust domain.
     """
-    if type(subject) is not str or not subject.startswith("spiffe://"):
+    match = _SPIFFE_ID.fullmatch(subject) if type(subject) is str else None
+    if match is None or not {".", ".."}.isdisjoint(match[2].split("/")):
         return None
-    trust_domain, slash, path = subject.removeprefix("spiffe://").partition("/")
-    segments = path.split("/")
-    is_workload = bool(slash) and all(segments) and not {".", ".."}.intersection(segments)
-    return trust_domain if trust_domain and is_workload else None
+    return match[1]
 
 
 _NO_SCOPE: frozenset[str] = frozenset()

@@ -11,11 +11,22 @@ from collections.abc import Mapping
 from typing import Final
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.issuers.access_token import MAX_NUMERIC_DATE, AccessToken, verify_claims
+from authmw.issuers.access_token import (
+    MAX_NUMERIC_DATE,
+    AccessToken,
+    refuse_id_token,
+    verify_claims,
+)
 from authmw.issuers.record import Issuer
 
 _TEXTS: Final = ("iss", "sub", "client_id", "username", "token_type", "jti", "scope")
 _TIMES: Final = ("exp", "iat", "nbf")
+# Some servers tell about refresh tokens as well, and call them active: Keycloak says what they
+# are in `typ`, Ory Hydra in `token_use`, others in `token_type`.
+_KINDS: Final = ("typ", "token_use", "token_type")
+_OTHER_KINDS: Final = frozenset(
+    {"refresh", "refresh_token", "offline", "id", "id_token", "logout", "logout+jwt", "n_a"}
+)
 
 
 def verify_introspection_response(
@@ -53,9 +64,18 @@ def verify_introspection_response(
     identifier = claims.get("iss")
     if None not in (identifier, issuer.identifier) and identifier != issuer.identifier:
         raise InvalidToken(Reason.WRONG_ISSUER, f"'iss' is not that of issuer {issuer.name}")
+    _refuse_other_kinds(issuer, claims)
     if claims.get("exp") is None:
         claims["exp"] = int(now) + lifetime_seconds
     return verify_claims(issuer, claims, now)
+
+
+def _refuse_other_kinds(issuer: Issuer, claims: Mapping[str, object]) -> None:
+    refuse_id_token(issuer.profile, claims)
+    for name in _KINDS:
+        kind = claims.get(name)
+        if type(kind) is str and kind.lower() in _OTHER_KINDS:
+            raise InvalidToken(Reason.WRONG_CLAIM, f"{name!r} says that it is no access token")
 
 
 def _parse_time(value: object, name: str, issuer: Issuer) -> int:

@@ -42,7 +42,7 @@ RFC9068: Final = Profile(
     required_claims=frozenset({"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}),
     # OpenID Connect Core §2, §3.3.2.11; FAPI 1.0 Part 2 §5.1.1 (s_hash).
     id_token_claims=frozenset({"nonce", "at_hash", "c_hash", "s_hash"}),
-    id_token_values=((_path("token_use"), frozenset({"id"})),),
+    id_token_values=((_path("token_use"), frozenset({"id", "id_token"})),),
     mapping=_RFC9068_CLAIMS,
 )
 

@@ -79,6 +79,33 @@ def test_time_that_is_none_is_an_outage(name: str, value: object) -> None:
         verify({**ANSWER, name: value})
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"token_use": "refresh_token"}, Reason.WRONG_CLAIM),
+        ({"typ": "Refresh"}, Reason.WRONG_CLAIM),
+        ({"typ": "Offline"}, Reason.WRONG_CLAIM),
+        ({"typ": "ID"}, Reason.WRONG_CLAIM),
+        ({"token_type": "refresh_token"}, Reason.WRONG_CLAIM),
+        ({"token_use": "id"}, Reason.ID_TOKEN),
+        ({"nonce": "n-0S6"}, Reason.ID_TOKEN),
+    ],
+)
+def test_active_token_that_is_no_access_token_is_refused(changes: Claims, reason: Reason) -> None:
+    assert reason_of({**ANSWER, **changes}) is reason
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"typ": "Bearer"}, {"typ": "at+jwt"}, {"typ": "DPoP"}, {"token_type": "Bearer"}),
+        *({"token_use": "access_token"}, {"token_use": "access"}, {"token_type": "bearer"}),
+    ],
+)
+def test_access_token_of_every_kind_is_accepted(changes: Claims) -> None:
+    assert verify({**ANSWER, **changes})
+
+
 def test_fraction_of_a_second_ends_a_token_sooner_and_makes_it_older() -> None:
     token = verify({**ANSWER, "exp": NOW + 60.9, "iat": NOW - 60.1})
     assert (token.expires_at, token.issued_at) == (NOW + 60, NOW - 61)
