@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from authmw.answers.entry import TokenEntry, parse_entry
 from authmw.answers.read_through import Answered, read_through
-from authmw.answers.refused import RefusedAt
+from authmw.answers.refusal_times import RefusalTimes
 from authmw.cache.shared import SharedCache
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken
 from authmw.identity.answer import TokenAnswer, TokenSource
@@ -131,7 +131,7 @@ class SharedAnswers(Generic[V]):
         self.cache = cache
         self.include_catalog = include_catalog
         self.clock_skew_seconds = clock_skew_seconds
-        self.refused_at = RefusedAt(remember_seconds + clock_skew_seconds)
+        self.refused_at = RefusalTimes(remember_seconds + clock_skew_seconds)
 
     def fetch(self, subject: Subject[V], now: float, *, newer_than: int = -1) -> V:
         entry = _Entry(self, subject, now, newer_than)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from authmw.answers.read_through import ask_anew
-from authmw.answers.refused import RefusedAt
+from authmw.answers.refusal_times import RefusalTimes
 from authmw.answers.source import AnswerSource
-from authmw.authority import Answer
+from authmw.authority.authorization import Authorization
 from authmw.authority.rate import RenewalRate
-from authmw.cache.keys import digest_token
+from authmw.cache.digests import digest_text
 from authmw.cache.memory import MemoryCache
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.identity.answer import TokenAnswer
@@ -29,14 +29,14 @@ _MAX_WAITING = 1000
 _ROUND_SECONDS = 1.0
 
 
-class BearerQuestion(Protocol):
+class Bearer(Protocol):
     """Asks about the bearer of a token that is good.
 
     Attributes:
         key: the same for all tokens of the bearer, and for no others.
         token: the token string that is shown to the endpoint.
-        methods, thumbprint: as of `Answer`.
-        is_rationed: whether the question may be put off (`authority_renewal_rate`).
+        methods, thumbprint: as of `Authorization`.
+        is_rationed: whether the bearer may be put off (`authority_renewal_rate`).
     """
 
     @property
@@ -82,9 +82,9 @@ class IdentityAuthority:
 
     def __init__(
         self,
-        source: AnswerSource[Answer],
+        source: AnswerSource[Authorization],
         *,
-        answers: MemoryCache[Answer],
+        answers: MemoryCache[Authorization],
         fresh_seconds: int,
         grace_seconds: int,
         deadline_seconds: float,
@@ -98,13 +98,13 @@ class IdentityAuthority:
         self._renew_ahead_seconds = max(1, int(fresh_seconds * _RENEW_IN_LAST_PART))
         # A call, and the wait for another request's call before it.
         self._longest_round_seconds = _ROUND_SECONDS + 2 * deadline_seconds
-        self._flights: Flights[Answer] = Flights(deadline_seconds, share_refusals=False)
-        self._refused_at = RefusedAt(self._usable_seconds)
+        self._flights: Flights[Authorization] = Flights(deadline_seconds, share_refusals=False)
+        self._refused_at = RefusalTimes(self._usable_seconds)
         self._renewals = PerProcess(_Renewals)
         self._rate = rate
         self._wake = wake
 
-    def recall(self, key: str) -> Answer | None:
+    def recall(self, key: str) -> Authorization | None:
         """Return what memory holds; see `Authority`."""
         return self._answers.recall(key)
 
@@ -112,31 +112,31 @@ class IdentityAuthority:
         """Return when the endpoint last refused a token of this bearer; -1 if it did not."""
         return self._refused_at.find(key)
 
-    def learn(self, question: BearerQuestion, principal: Principal, answered_at: int) -> Answer:
+    def learn(self, bearer: Bearer, principal: Principal, answered_at: int) -> Authorization:
         """Remember what the endpoint said of a bearer when it was asked about a token.
 
         Returns the newest answer about the bearer.
         """
-        known = self.recall(question.key)
+        known = self.recall(bearer.key)
         if known is not None and known.answered_at >= answered_at:
             return known
-        answer = self._make_answer(question, principal, answered_at)
-        self._answers.put(question.key, answer)
+        answer = self._make_answer(bearer, principal, answered_at)
+        self._answers.put(bearer.key, answer)
         return answer
 
-    def look_up(self, question: BearerQuestion, now: float) -> Answer:
+    def look_up(self, bearer: Bearer, now: float) -> Authorization:
         """Answer from memory, else ask; see `Authority`."""
-        known = self.recall(question.key)
+        known = self.recall(bearer.key)
         if known is not None and now < known.fresh_until:
             return known
-        return self._flights.run(question.key, lambda: self._renew(question, known, now))
+        return self._flights.run(bearer.key, lambda: self._renew(bearer, known, now))
 
-    def may_ask(self, question: BearerQuestion, now: float) -> bool:
-        """Tell whether one more question may be asked now."""
-        return not question.is_rationed or self._rate.take(now)
+    def may_ask(self, bearer: Bearer, now: float) -> bool:
+        """Tell whether the endpoint may be asked about one more bearer now."""
+        return not bearer.is_rationed or self._rate.take(now)
 
-    def _want_renewal(self, question: BearerQuestion, known: Answer, now: float) -> None:
-        if self._renewals.get().want(question, known, now):
+    def _want_renewal(self, bearer: Bearer, known: Authorization, now: float) -> None:
+        if self._renewals.get().want(bearer, known, now):
             self._wake(self)
 
     @property
@@ -161,13 +161,13 @@ class IdentityAuthority:
     def _renew_wanted(self, renewals: _Renewals, now: float) -> None:
         give_up_at = time.monotonic() + _ROUND_SECONDS
         while time.monotonic() < give_up_at and (wanted := renewals.take_one()) is not None:
-            question, known = wanted
-            if not self.may_ask(question, now):
+            bearer, known = wanted
+            if not self.may_ask(bearer, now):
                 # Whoever uses it will want it again.
                 continue
             try:
                 answer = self._flights.run(
-                    question.key, functools.partial(self._renew, question, known, now)
+                    bearer.key, functools.partial(self._renew, bearer, known, now)
                 )
             except InvalidToken:
                 continue  # the answer is gone; the next request asks with its own token
@@ -178,31 +178,29 @@ class IdentityAuthority:
                 # wanted again.
                 renewals.clear()
 
-    def _renew(self, question: BearerQuestion, known: Answer | None, now: float) -> Answer:
+    def _renew(self, bearer: Bearer, known: Authorization | None, now: float) -> Authorization:
         known_at = -1 if known is None else known.answered_at
-        current = self._answers.recall(question.key)
+        current = self._answers.recall(bearer.key)
         if current is not None and current.answered_at > known_at and now < current.fresh_until:
             return current  # another flight was quicker
-        newer_than = max(known_at, self._refused_at.find(question.key))
-        subject = _BearerSubject(question, self._make_answer)
+        newer_than = max(known_at, self._refused_at.find(bearer.key))
+        subject = _BearerSubject(bearer, self._make_answer)
         try:
             return ask_anew(
-                _Remembered(self._answers, self._refused_at, question.key, now),
+                _Remembered(self._answers, self._refused_at, bearer.key, now),
                 lambda: self._source.fetch(subject, now, newer_than=newer_than),
                 now,
             )
         except InvalidToken:
-            question.note_refusal()
+            bearer.note_refusal()
             raise
 
-    def _make_answer(
-        self, question: BearerQuestion, principal: Principal, answered_at: int
-    ) -> Answer:
+    def _make_answer(self, bearer: Bearer, principal: Principal, answered_at: int) -> Authorization:
         fresh_until = answered_at + self._fresh_seconds
-        return Answer(
+        return Authorization(
             principal,
-            question.methods,
-            question.thumbprint,
+            bearer.methods,
+            bearer.thumbprint,
             answered_at,
             renew_from=fresh_until - self._renew_ahead_seconds,
             fresh_until=fresh_until,
@@ -216,8 +214,8 @@ class _Remembered:
 
     def __init__(
         self,
-        answers: MemoryCache[Answer],
-        refused_at: RefusedAt,
+        answers: MemoryCache[Authorization],
+        refused_at: RefusalTimes,
         key: str,
         now: float,
     ) -> None:
@@ -226,10 +224,10 @@ class _Remembered:
         self._key = key
         self._now = now
 
-    def recall(self) -> Answer | None:
+    def recall(self) -> Authorization | None:
         return self._answers.recall(self._key)
 
-    def keep(self, answer: Answer) -> None:
+    def keep(self, answer: Authorization) -> None:
         self._answers.put(self._key, answer)
 
     def forget(self) -> None:
@@ -247,26 +245,26 @@ class _BearerSubject:
 
     def __init__(
         self,
-        question: BearerQuestion,
-        make_answer: Callable[[BearerQuestion, Principal, int], Answer],
+        bearer: Bearer,
+        make_answer: Callable[[Bearer, Principal, int], Authorization],
     ) -> None:
-        self._question = question
+        self._question = bearer
         self._make_answer = make_answer
-        self.token = question.token
+        self.token = bearer.token
 
     @property
     def digest(self) -> bytes:
-        return digest_token(self._question.key)
+        return digest_text(self._question.key)
 
-    def read(self, answer: TokenAnswer) -> Answer:
+    def read(self, answer: TokenAnswer) -> Authorization:
         principal = Principal.from_body(answer.body, answer.catalog)
         self._question.verify_answer(principal, answer.body)
         return self._make_answer(self._question, principal, answer.answered_at)
 
-    def accepts(self, answer: Answer, now: float) -> bool:  # noqa: ARG002
+    def accepts(self, answer: Authorization, now: float) -> bool:  # noqa: ARG002
         return True
 
-    def remembered_until(self, answer: Answer) -> int:
+    def remembered_until(self, answer: Authorization) -> int:
         # Whatever the expiry of the token it was asked with: it says who the bearer is.
         return answer.usable_until
 
@@ -276,16 +274,16 @@ class _Renewals:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wanted: dict[str, tuple[BearerQuestion, Answer]] = {}
+        self._wanted: dict[str, tuple[Bearer, Authorization]] = {}
         self._is_under_way = False
         self.wanted_since = float("inf")
 
-    def want(self, question: BearerQuestion, known: Answer, now: float) -> bool:
+    def want(self, bearer: Bearer, known: Authorization, now: float) -> bool:
         """Note that an answer is to be renewed; False if that is noted already."""
-        if question.key in self._wanted or len(self._wanted) >= _MAX_WAITING:
+        if bearer.key in self._wanted or len(self._wanted) >= _MAX_WAITING:
             return False
         with self._lock:
-            self._wanted[question.key] = (question, known)
+            self._wanted[bearer.key] = (bearer, known)
             if not self._is_under_way:
                 self.wanted_since = min(self.wanted_since, now)
         return True
@@ -302,7 +300,7 @@ class _Renewals:
             self._is_under_way = False
             self.wanted_since = now if self._wanted else float("inf")
 
-    def take_one(self) -> tuple[BearerQuestion, Answer] | None:
+    def take_one(self) -> tuple[Bearer, Authorization] | None:
         """Return what has waited longest, or None."""
         with self._lock:
             key = next(iter(self._wanted), None)

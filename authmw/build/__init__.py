@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from authmw.answers.negative_cache import NegativeCache
 from authmw.authenticator import Authenticator, MakeTokenAuth, Rules
-from authmw.build.cache import make_shared_cache
+from authmw.build.cache import name_endpoint, open_shared_cache
 from authmw.build.remote import make_bearers, make_remote_validator, renews_bearers
 from authmw.build.revocation import make_revocations
 from authmw.cache.memory import MemoryCache
-from authmw.cache.refusals import Refusals
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import BindPolicy
 from authmw.config.auth_plugin import load_auth_plugin
@@ -30,10 +30,10 @@ from authmw.runtime.clock import wall_clock
 from authmw.runtime.flights import Flights
 from authmw.runtime.refresh import Refresher
 from authmw.token import Token
-from authmw.validation import Validator
 from authmw.validation.choice import ChoiceValidator
 from authmw.validation.shadow import ShadowValidator
 from authmw.validation.stand_ins import StandInValidator
+from authmw.validation.validator import Validator
 from authmw.wsgi.cors import CorsPolicy
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = wall_cloc
         flights=Flights[Token](settings.identity_deadline + _FOLLOWER_PATIENCE_SECONDS),
         validator=validator,
         revalidation=Revalidation(revocations, keys),
-        refusals=Refusals(settings.negative_cache_time),
+        refusals=NegativeCache(settings.negative_cache_time),
         max_token_size=settings.max_token_size,
         clock=clock,
     )
@@ -155,7 +155,7 @@ def _make_validator(
     refresher: Refresher,
 ) -> Validator:
     endpoint = EndpointSource(identity, include_catalog=settings.include_service_catalog)
-    cache = make_shared_cache(settings)
+    cache = open_shared_cache(settings, name_endpoint(settings))
     bearers = make_bearers(settings, endpoint, cache, refresher)
     remote = make_remote_validator(settings, endpoint, cache, revocations, bearers)
     asks_about_bearers = renews_bearers(settings)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from authmw.authority import Answer, Authority
+from authmw.authority.authorization import Authorization
 from authmw.authority.claims import ClaimsAuthority
 from authmw.authority.identity import IdentityAuthority
-from authmw.authority.sources import AuthoritySources
+from authmw.authority.sources import Authority, AuthoritySources
 from authmw.cache.memory import MemoryCache
 from authmw.config.settings import Settings
 from authmw.identity.documents import DocumentFetcher
@@ -87,7 +87,7 @@ def _make_authority(settings: Settings, bearers: IdentityAuthority) -> Authority
     return AuthoritySources(sources)
 
 
-def _make_answers(settings: Settings) -> MemoryCache[Answer]:
+def _make_answers(settings: Settings) -> MemoryCache[Authorization]:
     return MemoryCache(
         max_entries=settings.memory_cache_size, max_bytes=settings.memory_cache_bytes
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authmw.answers.tokens import TokenLifetime
-from authmw.authority import Answer
+from authmw.authority.authorization import Authorization
 from authmw.authority.identity import IdentityAuthority
 from authmw.authority.rate import RenewalRate
 from authmw.build.cache import make_source
@@ -62,7 +62,7 @@ def make_bearers(
     settings: Settings, endpoint: TokenSource, cache: SharedCache | None, refresher: Refresher
 ) -> IdentityAuthority:
     """Return what asks the endpoint about bearers; where it is used, `refresher` keeps it fresh."""
-    answers = MemoryCache[Answer](
+    answers = MemoryCache[Authorization](
         max_entries=settings.memory_cache_size, max_bytes=settings.memory_cache_bytes
     )
     refresher.when_set_back(answers.clear)

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from authmw.cache.digests import KeyMaker
 from authmw.cache.fault_log import FaultLog
-from authmw.cache.keys import KeyMaker
 from authmw.cache.sealing import Sealing
 from authmw.errors import CacheError
 
@@ -38,7 +38,7 @@ class BytesCache(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class SealedNamespace:
     """The entries under one secret: how their keys are made and how they are sealed."""
 
     keys: KeyMaker
@@ -60,7 +60,7 @@ class Shelf:
         return entry
 
 
-class Place:
+class Slot:
     """Where one entry is kept, or would be.
 
     Attributes:
@@ -92,22 +92,25 @@ class SharedCache:
 
     Args:
         cache: where the bytes are kept.
-        shelves: the first is written to, all are read: the secret in use, then the one
+        namespaces: the first is written to, all are read: the secret in use, then the one
             before it.
         faults: told what went wrong.
     """
 
     def __init__(
-        self, cache: BytesCache, shelves: Sequence[Shelf], faults: FaultLog | None = None
+        self,
+        cache: BytesCache,
+        namespaces: Sequence[SealedNamespace],
+        faults: FaultLog | None = None,
     ) -> None:
         self._cache = cache
-        self._shelves = tuple(shelves)
+        self._namespaces = tuple(namespaces)
         self._faults = faults or FaultLog()
         self._told_of_size = False
 
-    def find(self, kind: str, digest: bytes) -> Place:
+    def find(self, kind: str, digest: bytes) -> Slot:
         """Look an entry up; arguments as of `KeyMaker.make_key`."""
-        return Place(self, [shelf.keys.make_key(kind, digest) for shelf in self._shelves])
+        return Slot(self, [namespace.keys.make_key(kind, digest) for namespace in self._namespaces])
 
     def report_unreadable(self, fault: CacheError) -> None:
         """Say that an entry was ours by its seal, and yet could not be read."""
@@ -115,13 +118,13 @@ class SharedCache:
 
     def _read(self, keys: Sequence[str]) -> tuple[bytes | None, bool]:
         """Return the entry, if there is one, and whether the cache answered."""
-        for shelf, key in zip(self._shelves, keys, strict=True):
+        for namespace, key in zip(self._namespaces, keys, strict=True):
             answered = False
             with self._reported():
                 sealed = self._cache.get(key)
                 answered = True
                 if sealed is not None:
-                    return shelf.open(key, sealed), True
+                    return namespace.open(key, sealed), True
             if not answered:
                 return None, False
         return None, True
@@ -131,7 +134,7 @@ class SharedCache:
             self._seal_and_set(key, entry, ttl_seconds)
 
     def _seal_and_set(self, key: str, entry: bytes, ttl_seconds: int) -> None:
-        sealed = self._shelves[0].seal(key, entry)
+        sealed = self._namespaces[0].seal(key, entry)
         if len(sealed) > MAX_VALUE_BYTES:
             if not self._told_of_size:
                 self._told_of_size = True

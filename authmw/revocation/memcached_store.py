@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Protocol
 
-from authmw.cache.shared import MAX_VALUE_BYTES, BytesCache, Shelf
+from authmw.cache.shared import MAX_VALUE_BYTES, BytesCache, SealedNamespace
 from authmw.errors import CacheError
 from authmw.revocation.store import MAX_RECORD_BYTES
 
@@ -34,56 +34,56 @@ class MemcachedStore:
 
     Args:
         cache: memcached.
-        shelves: as of `SharedCache`; they tell identity endpoints apart, too.
+        namespaces: as of `SharedCache`; they tell identity endpoints apart, too.
     """
 
-    def __init__(self, cache: LeaseCache, shelves: Sequence[Shelf]) -> None:
+    def __init__(self, cache: LeaseCache, namespaces: Sequence[SealedNamespace]) -> None:
         self._cache = cache
-        self._shelves = tuple(shelves)
+        self._namespaces = tuple(namespaces)
 
     def read(self) -> bytes | None:
         """See `SharedStore`."""
-        for shelf in self._shelves:
-            key = _make_key(shelf, "record")
+        for namespace in self._namespaces:
+            key = _make_key(namespace, "record")
             sealed = self._cache.get(key)
             if sealed is not None:
-                return _decompress(shelf.open(key, sealed))
+                return _decompress(namespace.open(key, sealed))
         return None
 
     def write(self, record: bytes) -> None:
         """See `SharedStore`."""
-        shelf = self._shelves[0]
-        key = _make_key(shelf, "record")
-        sealed = shelf.seal(key, zlib.compress(record, _COMPRESSION_LEVEL))
+        namespace = self._namespaces[0]
+        key = _make_key(namespace, "record")
+        sealed = namespace.seal(key, zlib.compress(record, _COMPRESSION_LEVEL))
         if len(sealed) > MAX_VALUE_BYTES:
             raise CacheError(f"{len(sealed)} bytes are too many for an entry of memcached")
         self._cache.set(key, sealed, _KEEP_SECONDS)
 
     def try_lease(self, owner: str, seconds: float, now: float) -> bool:  # noqa: ARG002
         """See `SharedStore`; only the clock of memcached counts here."""
-        shelf = self._shelves[0]
-        key = _make_key(shelf, "lease")
-        lease = shelf.seal(key, owner.encode())
+        namespace = self._namespaces[0]
+        key = _make_key(namespace, "lease")
+        lease = namespace.seal(key, owner.encode())
         ttl_seconds = max(math.ceil(seconds), _SHORTEST_LEASE_SECONDS)
         if self._cache.add(key, lease, ttl_seconds):
             return True
         found = self._cache.get(key)
-        if found is None or shelf.open(key, found) != owner.encode():
+        if found is None or namespace.open(key, found) != owner.encode():
             return False
         self._cache.set(key, lease, ttl_seconds)
         return True
 
     def end_lease(self, owner: str) -> None:
         """See `SharedStore`."""
-        shelf = self._shelves[0]
-        key = _make_key(shelf, "lease")
+        namespace = self._namespaces[0]
+        key = _make_key(namespace, "lease")
         found = self._cache.get(key)
-        if found is not None and shelf.open(key, found) == owner.encode():
+        if found is not None and namespace.open(key, found) == owner.encode():
             self._cache.delete(key)
 
 
-def _make_key(shelf: Shelf, name: str) -> str:
-    return shelf.keys.make_key(_KIND, name.encode())
+def _make_key(namespace: SealedNamespace, name: str) -> str:
+    return namespace.keys.make_key(_KIND, name.encode())
 
 
 def _decompress(compressed: bytes) -> bytes:

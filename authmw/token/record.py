@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from authmw.checks.access_rules import AccessRule
 from authmw.token import headers
+from authmw.token.access_rules import AccessRule
 from authmw.token.body import (
     MalformedBody,
     lay_out,

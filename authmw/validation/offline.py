@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from authmw.authority import Answer, Question
-from authmw.authority.claims_set import parse_audit_ids
+from authmw.authority.authorization import Authorization
 from authmw.authority.key import authority_key
+from authmw.authority.keystone_claims import parse_audit_ids
+from authmw.authority.signed_bearer import SignedBearer
 from authmw.authority.sources import AuthoritySources
+from authmw.checks.expiry import ExpiryPolicy
 from authmw.jose.verifier import JwsVerifier, VerifiedJws
 from authmw.revocation.verdict import Revocations
 from authmw.token import Token
-from authmw.validation import Strength
 
 
 class OfflineValidator:
@@ -37,13 +38,13 @@ class OfflineValidator:
     def validate(
         self,
         token: str,
-        strength: Strength,  # noqa: ARG002
+        expiry_policy: ExpiryPolicy,  # noqa: ARG002
         now: float,
         known: Token | None,  # noqa: ARG002
     ) -> Token:
-        """Validate one token; see `authmw.validation.Validator`.
+        """Validate one token; see `authmw.validation.validator.Validator`.
 
-        An expired token is refused, whatever the strength: whether it may still be used is
+        An expired token is refused, whatever the expiry_policy: whether it may still be used is
         the identity endpoint's to say.
         """
         verified = self._verifier.verify(token, now)
@@ -55,16 +56,16 @@ class OfflineValidator:
                 # it and we would drop the answer about this bearer, so check our events first.
                 roleless = replace(answer, principal=replace(answer.principal, roles=()))
                 self._revocations.verify_not_revoked(self._join(verified, roleless, now))
-            question = Question(key, verified.claims, token)
-            answer = self._authority.look_up(question, now)
+            bearer = SignedBearer(key, verified.claims, token)
+            answer = self._authority.look_up(bearer, now)
         validated = self._join(verified, answer, now)
         self._revocations.verify_decidable(validated, now)
         if answer.renew is not None and now >= answer.renew_from:
             self._revocations.verify_not_revoked(validated)  # for the same reason
-            answer.renew(Question(key, verified.claims, token), answer, now)
+            answer.renew(SignedBearer(key, verified.claims, token), answer, now)
         return validated
 
-    def _join(self, verified: VerifiedJws, answer: Answer, now: float) -> Token:
+    def _join(self, verified: VerifiedJws, answer: Authorization, now: float) -> Token:
         """Put together what the token says and what its authority says."""
         fresh_until = min(
             answer.relied_on_until(now),

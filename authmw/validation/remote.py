@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from authmw.answers.bearer_key import bearer_key
-from authmw.answers.refused import RefusedAt
+from authmw.answers.refusal_times import RefusalTimes
 from authmw.answers.source import AnswerSource
-from authmw.answers.tokens import TokenLifetime, TokenSubject, decides, was_expired
-from authmw.authority import LOOK_AGAIN_SECONDS, Answer
+from authmw.answers.tokens import TokenLifetime, TokenSubject
+from authmw.authority.authorization import LOOK_AGAIN_SECONDS, Authorization
 from authmw.authority.identity import IdentityAuthority
-from authmw.checks.expiry import verify_not_expired
+from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired, was_expired
 from authmw.errors import IdentityUnavailable
 from authmw.revocation.verdict import Revocations
 from authmw.token import Principal, Token
-from authmw.validation import Strength
 
 
 class RemoteValidator:
@@ -45,27 +44,29 @@ class RemoteValidator:
         self._revocations = revocations
         self._bearers = bearers
         # Of tokens that were refused when their bearers were asked about.
-        self._refused_at = RefusedAt(lifetime.fresh_seconds + lifetime.grace_seconds)
+        self._refused_at = RefusalTimes(lifetime.fresh_seconds + lifetime.grace_seconds)
 
-    def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
-        """Ask about one token; see `authmw.validation.Validator`."""
-        subject = TokenSubject(token, strength, self._lifetime)
+    def validate(
+        self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None
+    ) -> Token:
+        """Ask about one token; see `authmw.validation.validator.Validator`."""
+        subject = TokenSubject(token, expiry_policy, self._lifetime)
         own = self._find_own(subject, now, known)
-        if strength is Strength.CURRENT:
+        if expiry_policy is ExpiryPolicy.REFUSE_EXPIRED:
             verify_not_expired(own, now)
         if self._bearers is None or was_expired(own):
             return own
-        question = OpaqueQuestion(own, token, lambda: self._note_refusal(subject, now))
+        bearer = OpaqueBearer(own, token, lambda: self._note_refusal(subject, now))
         if now >= self._lifetime.counts_until(own):
             # Nobody could be asked a moment ago, so nobody is asked about the bearer either.
-            return self._use_in_outage(self._bearers, question, now)
-        return self._with_bearer(self._bearers, question, now)
+            return self._use_in_outage(self._bearers, bearer, now)
+        return self._with_bearer(self._bearers, bearer, now)
 
     def _find_own(self, subject: TokenSubject, now: float, known: Token | None) -> Token:
         """Return what was answered about the token itself, asked for anew once it is old."""
         refused_at = self._refused_at.find(subject.digest)
         if known is not None and (
-            known.answered_at <= refused_at or not decides(known, subject.strength, now)
+            known.answered_at <= refused_at or not is_conclusive(known, subject.expiry_policy, now)
         ):
             known = None
         if known is not None and now < self._lifetime.counts_until(known):
@@ -91,31 +92,27 @@ class RemoteValidator:
         self._refused_at.note(subject.digest, now)
         self._source.forget(subject, now)
 
-    def _with_bearer(
-        self, bearers: IdentityAuthority, question: OpaqueQuestion, now: float
-    ) -> Token:
-        own, answer = question.own, _last_said(bearers, question)
+    def _with_bearer(self, bearers: IdentityAuthority, bearer: OpaqueBearer, now: float) -> Token:
+        own, answer = bearer.own, _last_said(bearers, bearer)
         if answer is None or now >= answer.fresh_until:
             # A refusal is not to be passed over: only where there is an answer it can wait.
-            if answer is not None and not bearers.may_ask(question, now):
+            if answer is not None and not bearers.may_ask(bearer, now):
                 return _join(own, answer, _soon(own, now))
             try:
-                answer = bearers.look_up(question, now)
+                answer = bearers.look_up(bearer, now)
             except IdentityUnavailable:
-                return self._use_in_outage(bearers, question, now)
+                return self._use_in_outage(bearers, bearer, now)
         elif answer.renew is not None and now >= answer.renew_from:
-            answer.renew(question, answer, now)
+            answer.renew(bearer, answer, now)
         until = answer.relied_on_until(now)
         return _join(own, answer, min(until, self._lifetime.counts_until(own)))
 
-    def _use_in_outage(
-        self, bearers: IdentityAuthority, question: OpaqueQuestion, now: float
-    ) -> Token:
+    def _use_in_outage(self, bearers: IdentityAuthority, bearer: OpaqueBearer, now: float) -> Token:
         """Return the token with what was last said of its bearer.
 
         Raises IdentityUnavailable if the last answer about the bearer was a refusal.
         """
-        own, answer = question.own, _last_said(bearers, question)
+        own, answer = bearer.own, _last_said(bearers, bearer)
         if answer is None:
             raise IdentityUnavailable(
                 "a token of the same bearer was refused, and whether this one is still good "
@@ -124,10 +121,10 @@ class RemoteValidator:
         return _join(own, answer, _soon(own, now))
 
 
-class OpaqueQuestion:
+class OpaqueBearer:
     """Asks about the bearer of a token that the endpoint has answered for before.
 
-    See `authmw.authority.identity.BearerQuestion`.
+    See `authmw.authority.identity.Bearer`.
 
     Args:
         own: what it answered.
@@ -157,18 +154,18 @@ def _key_of(own: Token) -> str:
     return own.bearer
 
 
-def _last_said(bearers: IdentityAuthority, question: OpaqueQuestion) -> Answer | None:
+def _last_said(bearers: IdentityAuthority, bearer: OpaqueBearer) -> Authorization | None:
     """Return the newest answer about a bearer; None: he was refused since.
 
     The answer about the token itself is one about its bearer, too.
     """
-    own = question.own
-    if own.answered_at > bearers.refused_at(question.key):
-        return bearers.learn(question, own.principal, own.answered_at)
-    return bearers.recall(question.key)
+    own = bearer.own
+    if own.answered_at > bearers.refused_at(bearer.key):
+        return bearers.learn(bearer, own.principal, own.answered_at)
+    return bearers.recall(bearer.key)
 
 
-def _join(own: Token, answer: Answer, fresh_until: int) -> Token:
+def _join(own: Token, answer: Authorization, fresh_until: int) -> Token:
     """Put together what was said of the token and what, later, of its bearer."""
     return replace(own, principal=answer.principal, fresh_until=fresh_until)
 

@@ -11,11 +11,12 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
+from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.runtime.fingerprint import fingerprint
 from authmw.runtime.process import PerProcess
 from authmw.token import Token
-from authmw.validation import Strength, Validator
+from authmw.validation.validator import Validator
 
 _log = logging.getLogger(__name__)
 
@@ -38,12 +39,14 @@ class ShadowValidator:
         """How often each thing was seen in this process: "same", or what differed."""
         return self._tally.get().read()
 
-    def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
-        """Validate one token; see `authmw.validation.Validator`."""
-        if "." not in token or strength is not Strength.CURRENT:
-            return self._remote.validate(token, strength, now, known)
+    def validate(
+        self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None
+    ) -> Token:
+        """Validate one token; see `authmw.validation.validator.Validator`."""
+        if "." not in token or expiry_policy is not ExpiryPolicy.REFUSE_EXPIRED:
+            return self._remote.validate(token, expiry_policy, now, known)
         try:
-            decided = self._remote.validate(token, strength, now, known)
+            decided = self._remote.validate(token, expiry_policy, now, known)
         except InvalidToken as refusal:
             self._compare(token, refusal, now)
             raise
@@ -52,7 +55,9 @@ class ShadowValidator:
 
     def _compare(self, token: str, decided: Token | InvalidToken, now: float) -> None:
         try:
-            found: Token | InvalidToken = self._offline.validate(token, Strength.CURRENT, now, None)
+            found: Token | InvalidToken = self._offline.validate(
+                token, ExpiryPolicy.REFUSE_EXPIRED, now, None
+            )
         except InvalidToken as refusal:
             found = refusal
         except IdentityUnavailable as outage:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from authmw.answers.source import EndpointAnswers
 from authmw.answers.tokens import TokenLifetime
+from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import InvalidToken, Reason
 from authmw.identity.answer import TokenAnswer, TokenSource
 from authmw.revocation.verdict import NoRevocations
 from authmw.token import Token
-from authmw.validation import Strength, Validator
 from authmw.validation.remote import RemoteValidator
+from authmw.validation.validator import Validator
 
 # Of this process, latest first. Replaced whole, so that no reader needs a lock.
 _installed: tuple[TokenSource, ...] = ()
@@ -55,10 +56,12 @@ class StandInValidator:
             NoRevocations(),
         )
 
-    def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
-        """Validate one token; see `authmw.validation.Validator`."""
+    def validate(
+        self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None
+    ) -> Token:
+        """Validate one token; see `authmw.validation.validator.Validator`."""
         validator = self._stand_in if _installed else self._configured
-        return validator.validate(token, strength, now, known)
+        return validator.validate(token, expiry_policy, now, known)
 
 
 class _Installed:

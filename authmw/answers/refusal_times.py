@@ -12,7 +12,7 @@ from authmw.runtime.process import PerProcess
 _MAX_REFUSED = 100_000
 
 
-class RefusedAt:
+class RefusalTimes:
     """The time of the last refusal, by key, of one process.
 
     A shared cache can be made to give back an older answer, sealed or not: whoever can write
