@@ -31,6 +31,9 @@ class Resolver:
         refusals: remembers for a moment what was refused.
         max_token_size: bytes; a longer token is refused unseen.
         clock: epoch seconds.
+
+    Attributes:
+        validator: looked up for each validation: a test fixture replaces it.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class Resolver:
     ) -> None:
         self._memory = memory
         self._flights = flights
-        self._validator = validator
+        self.validator = validator
         self._revalidation = revalidation
         self._refusals = refusals
         self._max_token_size = max_token_size
@@ -113,7 +116,7 @@ class Resolver:
             return known
         generation = self._revalidation.generation
         try:
-            validated = self._validator.validate(token, expiry_policy, now, known)
+            validated = self.validator.validate(token, expiry_policy, now, known)
             self._revalidation.verify(validated, now)
         except InvalidToken as refusal:
             self._refusals.remember(key, refusal, now)

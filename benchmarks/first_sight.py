@@ -60,7 +60,7 @@ def _make_uses(stage: Stage, app: WsgiApp) -> dict[str, Use]:
 
     # Once through the door: the keys are read, and the bearer becomes known.
     request(stage.server.issue_jws("member", project="inventory"))
-    validator = app._door.authenticator._resolver._validator  # type: ignore[attr-defined]
+    validator = app._door.authenticator._resolver.validator  # type: ignore[attr-defined]
 
     def verify_bare(parsed: Any) -> None:
         key.verify(parsed.signature, parsed.signing_input, algorithm)

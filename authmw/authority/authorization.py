@@ -9,8 +9,8 @@ from typing import Any
 from authmw.token import Principal
 from authmw.token.catalog import ServiceCatalog
 
-# How soon a token is looked at again while its bearer's answer waits to be renewed, ahead of
-# its time or, in an outage, past it.
+# How soon a token is validated again while its bearer's authorization waits to be renewed, ahead
+# of its time or, in an outage, past it.
 LOOK_AGAIN_SECONDS = 5
 
 
@@ -22,8 +22,8 @@ class Authorization:
         principal: for every token with the bearer's key.
         methods, thumbprint: of the token asked with; the same in all signed ones with its key.
         answered_at: epoch seconds.
-        renew_from: epoch seconds from which its source wants to be asked again by whoever
-            uses it, so that it can renew it ahead of time, without anybody waiting.
+        renew_from: epoch seconds from which its source is to be asked again by whoever uses
+            it, so that it is renewed ahead of time, without a request that waits.
         fresh_until: epoch seconds up to which it holds without being asked for again.
         usable_until: epoch seconds up to which it may be used while nobody can be asked.
         renew: asks for it anew in the background, with a bearer's token; None where its
@@ -50,11 +50,11 @@ class Authorization:
         return self.principal.catalog
 
     def relied_on_until(self, now: float) -> int:
-        """Return up to when a Token made of this answer is used without another look at it.
+        """Return up to when a Token made of this is used without another look at it.
 
         A token in memory never asks for its bearer, and only by being asked a source learns
-        that an answer is in use: so the first look comes when renewing begins, and costs a few
-        microseconds.
+        that an authorization is in use: so the first look comes when renewing begins, and costs
+        a few microseconds.
         """
         if now < self.renew_from:
             return self.renew_from

@@ -39,8 +39,8 @@ class ClaimsAuthority:
     An unscoped token has no roles and is answered where it names its user.
 
     Args:
-        answers: remembers what was read, by authority key: names and headers are the same
-            for all tokens of one bearer.
+        memory: remembers what was read, by authority key: names and headers are the same for
+            all tokens of one bearer.
         names: the claim of each meaning; see `DEFAULT_CLAIM_NAMES`.
         admin_project: (project name, domain name) of the admin project, for tokens that do
             not say whether theirs is the one.
@@ -50,19 +50,16 @@ class ClaimsAuthority:
     def __init__(
         self,
         *,
-        answers: MemoryCache[Authorization],
+        memory: MemoryCache[Authorization],
         names: Mapping[str, str],
         admin_project: tuple[str, str] | None,
         fresh_seconds: int,
     ) -> None:
-        self._answers = answers
+        self._memory = memory
+        self.recall = memory.recall
         self._names = {**DEFAULT_CLAIM_NAMES, **names}
         self._admin_project = admin_project
         self._fresh_seconds = fresh_seconds
-
-    def recall(self, key: str) -> Authorization | None:
-        """Return what memory holds; see `Authority`."""
-        return self._answers.recall(key)
 
     def look_up(self, bearer: SignedBearer, now: float) -> Authorization | None:
         """Answer from the claims; see `Authority`."""
@@ -88,7 +85,7 @@ class ClaimsAuthority:
             fresh_until=fresh_until,
             usable_until=fresh_until,
         )
-        self._answers.put(bearer.key, answer)
+        self._memory.put(bearer.key, answer)
         return answer
 
     def _make_body(self, bearer: SignedBearer) -> dict[str, object] | None:

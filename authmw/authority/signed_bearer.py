@@ -1,4 +1,4 @@
-"""The bearer of a signed token, as its claims name them."""
+"""The bearer of a signed token, as its claims name him."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from authmw.token import Principal
 
 
 class SignedBearer:
-    """What is asked about: the bearer of a signed token that was verified.
+    """The bearer of a signed token whose signature was verified.
 
     Args:
         key: the authority key (`authmw.authority.key`).
@@ -19,6 +19,7 @@ class SignedBearer:
 
     Attributes:
         keystone: the claims that Keystone defines, parsed.
+        methods, thumbprint: of the token.
 
     Raises:
         InvalidToken: (malformed) a claim that Keystone defines is missing or mistyped.
@@ -27,21 +28,15 @@ class SignedBearer:
     is_rationed = False
     """No earlier answer about the token itself could be used in place of a new one."""
 
-    __slots__ = ("claims", "key", "keystone", "token")
+    __slots__ = ("claims", "key", "keystone", "methods", "thumbprint", "token")
 
     def __init__(self, key: str, claims: Mapping[str, object], token: str) -> None:
         self.key = key
         self.claims = claims
         self.token = token
         self.keystone = parse_keystone_claims(claims)
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        return self.keystone.methods
-
-    @property
-    def thumbprint(self) -> str | None:
-        return self.keystone.thumbprint
+        self.methods = self.keystone.methods
+        self.thumbprint = self.keystone.thumbprint
 
     def note_refusal(self) -> None:
         """Do nothing: signed tokens are judged one by one by revocation events."""

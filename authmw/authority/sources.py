@@ -40,27 +40,25 @@ class AuthoritySources:
     def recall(self, key: str) -> Authorization | None:
         """Return what the first source that remembers anything remembers; see `Authority`."""
         for source in self._sources:
-            answer = source.recall(key)
-            if answer is not None:
-                return answer
+            authorization = source.recall(key)
+            if authorization is not None:
+                return authorization
         return None
 
-    def look_up(self, bearer: SignedBearer, now: float) -> Authorization:
-        """Find what a bearer may do.
+    def look_up(self, bearer: SignedBearer, now: float) -> Authorization | None:
+        """Find what a bearer may do; see `Authority`.
 
-        Raises:
-            InvalidToken: a source refused the bearer.
-            IdentityUnavailable: no source could say.
+        Raises IdentityUnavailable only if no source that could be reached knows the bearer.
         """
         outage: IdentityUnavailable | None = None
         for source in self._sources:
             try:
-                answer = source.look_up(bearer, now)
+                authorization = source.look_up(bearer, now)
             except IdentityUnavailable as error:
                 outage = outage or error
                 continue
-            if answer is not None:
-                return answer
-        raise outage or IdentityUnavailable(
-            "no source of jws_authority knows names and roles for this token"
-        )
+            if authorization is not None:
+                return authorization
+        if outage is not None:
+            raise outage
+        return None

@@ -31,8 +31,8 @@ from authmw.runtime.flights import Flights
 from authmw.runtime.refresh import Refresher
 from authmw.token import Token
 from authmw.validation.choice import ChoiceValidator
+from authmw.validation.fixture_sources import switch_with_fixtures
 from authmw.validation.shadow import ShadowValidator
-from authmw.validation.stand_ins import StandInValidator
 from authmw.validation.validator import Validator
 from authmw.wsgi.cors import CorsPolicy
 
@@ -101,10 +101,7 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = wall_cloc
     watch_for_outages(identity, refresher)
     revocations = make_revocations(settings, identity, refresher)
     keys = _make_keys(settings, refresher)
-    validator = StandInValidator(
-        _make_validator(settings, identity, revocations, keys, refresher),
-        include_catalog=settings.include_service_catalog,
-    )
+    validator = _make_validator(settings, identity, revocations, keys, refresher)
     memory = MemoryCache[Token](
         max_entries=settings.memory_cache_size if settings.token_cache_time else 0,
         max_bytes=settings.memory_cache_bytes,
@@ -119,6 +116,7 @@ def open_door(conf: Mapping[str, Any], *, clock: Callable[[], float] = wall_cloc
         max_token_size=settings.max_token_size,
         clock=clock,
     )
+    switch_with_fixtures(resolver, include_catalog=settings.include_service_catalog)
     authenticator = Authenticator(
         resolver, read_rules(settings), refresher, make_token_auth(identity), clock=clock
     )
@@ -166,7 +164,7 @@ def _make_validator(
         asks_about_bearers = asks_about_bearers or "identity" in settings.jws_authority
         offline = make_offline(settings, keys, revocations, bearers)
         if settings.shadow_validation:
-            validator = ShadowValidator(remote, offline)
+            validator = ShadowValidator(remote, offline, revocations)
         else:
             validator = ChoiceValidator(
                 offline,

@@ -70,13 +70,13 @@ def make_key_source(settings: Settings) -> KeySource:
     return sources[0] if len(sources) == 1 else CombinedKeys(sources)
 
 
-def _make_authority(settings: Settings, bearers: IdentityAuthority) -> AuthoritySources:
+def _make_authority(settings: Settings, bearers: IdentityAuthority) -> Authority:
     sources: list[Authority] = []
     for name in settings.jws_authority:
         if name == "claims":
             sources.append(
                 ClaimsAuthority(
-                    answers=_make_answers(settings),
+                    memory=_make_memory(settings),
                     names=settings.jws_claim_names,
                     admin_project=_admin_project(settings),
                     fresh_seconds=settings.authority_cache_time,
@@ -84,10 +84,10 @@ def _make_authority(settings: Settings, bearers: IdentityAuthority) -> Authority
             )
         else:
             sources.append(bearers)
-    return AuthoritySources(sources)
+    return sources[0] if len(sources) == 1 else AuthoritySources(sources)
 
 
-def _make_answers(settings: Settings) -> MemoryCache[Authorization]:
+def _make_memory(settings: Settings) -> MemoryCache[Authorization]:
     return MemoryCache(
         max_entries=settings.memory_cache_size, max_bytes=settings.memory_cache_bytes
     )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.events import MalformedEvents, parse_events
-from authmw.revocation.facts import facts_of
+from authmw.revocation.facts import RevocationFacts
 from authmw.revocation.jitter import EARLIEST_PART, shorten
 from authmw.revocation.known_events import KnownEvents
 from authmw.revocation.poll_state import PollState
@@ -113,13 +113,13 @@ class RevocationFeed:
         """The number of events kept."""
         return len(self._known.index)
 
-    def verify_not_revoked(self, token: Token) -> None:
-        """Compare a token with all events.
+    def verify_not_revoked(self, facts: RevocationFacts) -> None:
+        """Compare the fields of a token with all events.
 
         Raises:
             InvalidToken: (revoked) an event covers it.
         """
-        attributes = self._known.index.find_attributes(facts_of(token))
+        attributes = self._known.index.find_attributes(facts)
         if attributes is not None:
             of = ", ".join(attributes) or "all tokens"
             raise InvalidToken(Reason.REVOKED, f"a revocation event of {of} covers it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Protocol
 
+from authmw.revocation.facts import RevocationFacts
 from authmw.token import Token
 
 
@@ -19,8 +20,8 @@ class Revocations(Protocol):
     def complete_from(self) -> int:
         """Epoch seconds from which every event is known; 0 while none was dropped."""
 
-    def verify_not_revoked(self, token: Token) -> None:
-        """Raise InvalidToken (revoked) if an event covers the token."""
+    def verify_not_revoked(self, facts: RevocationFacts) -> None:
+        """Raise InvalidToken (revoked) if an event covers a token with these fields."""
 
     def verify_decidable(self, token: Token, now: float) -> None:
         """Raise IdentityUnavailable if events are missing that might cover the token."""
@@ -35,7 +36,7 @@ class NoRevocations:
     generation = 0
     complete_from = 0
 
-    def verify_not_revoked(self, token: Token) -> None:
+    def verify_not_revoked(self, facts: RevocationFacts) -> None:
         """Accept every token."""
 
     def verify_decidable(self, token: Token, now: float) -> None:

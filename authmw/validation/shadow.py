@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import IdentityUnavailable, InvalidToken
+from authmw.revocation.verdict import Revocations
 from authmw.runtime.fingerprint import fingerprint
 from authmw.runtime.process import PerProcess
 from authmw.token import Token
@@ -27,11 +28,13 @@ class ShadowValidator:
     Args:
         remote: decides.
         offline: is watched, for signed tokens.
+        revocations: what a token that was verified offline is judged by.
     """
 
-    def __init__(self, remote: Validator, offline: Validator) -> None:
+    def __init__(self, remote: Validator, offline: Validator, revocations: Revocations) -> None:
         self._remote = remote
         self._offline = offline
+        self._revocations = revocations
         self._tally = PerProcess(_Tally)
 
     @property
@@ -55,9 +58,7 @@ class ShadowValidator:
 
     def _compare(self, token: str, decided: Token | InvalidToken, now: float) -> None:
         try:
-            found: Token | InvalidToken = self._offline.validate(
-                token, ExpiryPolicy.REFUSE_EXPIRED, now, None
-            )
+            found: Token | InvalidToken = self._verify_offline(token, now)
         except InvalidToken as refusal:
             found = refusal
         except IdentityUnavailable as outage:
@@ -71,6 +72,11 @@ class ShadowValidator:
             self._count(token, what, detail)
         if not differences:
             self._tally.get().add("same")
+
+    def _verify_offline(self, token: str, now: float) -> Token:
+        verified = self._offline.validate(token, ExpiryPolicy.REFUSE_EXPIRED, now, None)
+        self._revocations.verify_decidable(verified, now)
+        return verified
 
     def _count(self, token: str, what: str, detail: str) -> None:
         total = self._tally.get().add(what)

@@ -40,10 +40,10 @@ class Site:
             clock_skew_seconds=5,
             remember_seconds=260,
         )
-        self.answers = MemoryCache[Authorization](max_entries=10, max_bytes=1_000_000)
+        self.memory = MemoryCache[Authorization](max_entries=10, max_bytes=1_000_000)
         self.bearers = IdentityAuthority(
             shared,
-            answers=self.answers,
+            memory=self.memory,
             fresh_seconds=60,
             grace_seconds=200,
             deadline_seconds=10,
@@ -52,7 +52,7 @@ class Site:
         )
 
     def ask(self, now: float = NOW) -> Authorization:
-        self.answers.clear()  # as another process
+        self.memory.clear()  # as another process
         return self.bearers.look_up(SignedBearer("the key", CLAIMS, "a.b.c"), now)
 
 

@@ -13,6 +13,7 @@ from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import InvalidToken, Reason
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
+from authmw.revocation.facts import RevocationFacts
 from authmw.revocation.feed import RevocationFeed
 from authmw.runtime.flights import Flights
 from authmw.token import Token
@@ -37,8 +38,8 @@ class Late:
     def complete_from(self) -> int:
         return self._feed.complete_from
 
-    def verify_not_revoked(self, token: Token) -> None:
-        self._feed.verify_not_revoked(token)
+    def verify_not_revoked(self, facts: RevocationFacts) -> None:
+        self._feed.verify_not_revoked(facts)
         if self.is_armed:
             self._hear()
 

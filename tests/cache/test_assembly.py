@@ -32,10 +32,10 @@ def test_environ_key_puts_the_object_of_the_request_in_front(empty_memcached: Me
     assert cache is not None
     held = SwiftCache()
     with request.serving(environ_with(held)):
-        cache.find("token", b"digest").put(b"entry", 60)
-        assert cache.find("token", b"digest").entry == b"entry"
+        cache.look_up("token", b"digest").put(b"entry", 60)
+        assert cache.look_up("token", b"digest").entry == b"entry"
     assert (len(held.values), empty_memcached.count_items()) == (1, 0)
-    cache.find("token", b"digest").put(b"entry", 60)
+    cache.look_up("token", b"digest").put(b"entry", 60)
     assert empty_memcached.count_items() == 1
 
 
