@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from authmw.decorators.check import check
     from authmw.decorators.current import current
     from authmw.decorators.protect import protect
-    from authmw.decorators.refusal import Refused
     from authmw.decorators.require import require
     from authmw.errors import (
         AuthmwError,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     )
     from authmw.middleware import AuthMiddleware, AuthProtocol, app_factory, filter_factory
     from authmw.token import Token
+    from authmw.wsgi.refusal import Refused
 
 __version__ = "0.1.0"
 
@@ -35,7 +35,7 @@ _HOMES = {
     "IdentityUnavailable": "authmw.errors",
     "InvalidToken": "authmw.errors",
     "Reason": "authmw.errors",
-    "Refused": "authmw.decorators.refusal",
+    "Refused": "authmw.wsgi.refusal",
     "Token": "authmw.token",
     "app_factory": "authmw.middleware",
     "check": "authmw.decorators.check",

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
-from authmw.decorators.refusal import Refusal, Refused
+from authmw.wsgi.refusal import Refusal, Refused
 
 # Modules, and their exceptions for a 401 and for a 403. Pyramid's are responses as well, whose
 # members the others can do with: they come first.
@@ -46,24 +46,6 @@ def make_exception(refusal: Refusal) -> Refused:
     if made is None:
         made = _made.setdefault(kinds, _make_class(kinds))
     return made(refusal)
-
-
-def is_left_to_us(error: Refused, status: str) -> bool:
-    """Tell whether a status is what became of a refusal that nobody else could answer.
-
-    Django has no exception that is a 401, or takes a body: it answers its own 403 to
-    PermissionDenied. A framework that is not known here answers 500 to every exception.
-    """
-    if status.startswith("500"):
-        return True
-    traceback = error.__traceback__
-    # The outermost frame of a traceback is the one that caught the exception: where that is
-    # the app's own, the answer is the app's own as well.
-    caught_in = traceback.tb_frame.f_globals.get("__name__") if traceback is not None else None
-    return status.startswith("403") and caught_in in (
-        "django.core.handlers.exception",
-        "rest_framework.views",
-    )
 
 
 def _is_within_rest_framework(frame: FrameType | None) -> bool:

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from authmw.cache.shared import SharedCache
-from tests.cache.parts import make_namespace
+from tests.support.shared_cache import make_namespace
 
 FAULTS = [ValueError, TypeError, KeyError, AssertionError, RuntimeError, MemoryError]
 QUOTED = "a token in an error's text"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from authmw.revocation.events import MalformedEvents, RevocationEvent, parse_event, parse_events
-from tests.revocation.literal import iso
-from tests.unit.bodies import ISSUED_AT
+from tests.support.literal_revocation import iso
+from tests.support.token_bodies import ISSUED_AT
 
 ANSWERED_AT = ISSUED_AT + 50
 TIMES = {"issued_before": iso(ISSUED_AT), "revoked_at": iso(ISSUED_AT)}
