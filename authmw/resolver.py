@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from authmw.answers.negative_cache import NegativeCache
 from authmw.cache.memory import Entry, MemoryCache
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive
-from authmw.checks.token_string import verify_carriable
+from authmw.checks.token_string import verify_token_string
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.revalidation import Revalidation
 from authmw.runtime.clock import wall_clock
@@ -95,7 +95,7 @@ class Resolver:
             InvalidToken: the token is not acceptable.
             IdentityUnavailable: nobody could say, and no earlier answer may be used.
         """
-        verify_carriable(token, self._max_token_size)
+        verify_token_string(token, self._max_token_size)
         # A refusal of an expired token does not hold for a request that may use one.
         key = (
             token if expiry_policy is ExpiryPolicy.REFUSE_EXPIRED else (token, expiry_policy.value)
