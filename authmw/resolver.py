@@ -45,9 +45,10 @@ class Resolver:
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._memory = memory
+        self.find_entry = memory.get
         self._flights = flights
         self._validator = validator
-        self._revalidation = revalidation
+        self.revalidation = revalidation
         self._refusals = refusals
         self._max_token_size = max_token_size
         self._clock = clock
@@ -64,7 +65,7 @@ class Resolver:
         entry = self._memory.get(token)
         if entry is None or now >= entry.value.fresh_until:
             return None
-        if entry.generation != self._revalidation.generation and not self._is_still_known(
+        if entry.generation is not self.revalidation.generation and not self._is_still_known(
             token, entry, now
         ):
             return None
@@ -74,9 +75,9 @@ class Resolver:
     def _is_still_known(self, token: str, entry: Entry[Token], now: float) -> bool:
         """Judge an entry again; False: the token has to be validated anew."""
         # Read first: a change that comes meanwhile then causes one more look, not one less.
-        generation = self._revalidation.generation
+        generation = self.revalidation.generation
         try:
-            self._revalidation.verify_remembered(entry.value, now)
+            self.revalidation.verify_remembered(entry.value, now)
         except InvalidToken:
             self._memory.discard(token)
             raise
@@ -105,10 +106,10 @@ class Resolver:
         known = self._find_known(token, now)
         if known is not None and now < known.fresh_until and decides(known, strength, now):
             return known
-        generation = self._revalidation.generation
+        generation = self.revalidation.generation
         try:
             validated = self._validator.validate(token, strength, now, known)
-            self._revalidation.verify(validated, now)
+            self.revalidation.verify(validated, now)
         except InvalidToken as refusal:
             self._refusals.remember(key, refusal, now)
             self._memory.discard(token)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
@@ -86,6 +87,10 @@ class RevocationFeed:
     def generation(self) -> int:
         """Changes when events came that were not known, and when `complete_from` moves."""
         return self._known.index.generation
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """Have this called after each change of `generation`, in the thread that polls."""
+        self._known.index.when_changed(tell)
 
     @property
     def complete_from(self) -> int:

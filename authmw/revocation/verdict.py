@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Protocol
 
 from authmw.token import Token
@@ -14,6 +15,9 @@ class Revocations(Protocol):
     @property
     def generation(self) -> int:
         """Changes when a verdict could be another one than before."""
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """Have this called after each change of `generation`."""
 
     @property
     def complete_from(self) -> int:
@@ -34,6 +38,9 @@ class NoRevocations:
 
     generation = 0
     complete_from = 0
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """Do nothing: no verdict changes."""
 
     def verify_not_revoked(self, token: Token) -> None:
         """Accept every token."""

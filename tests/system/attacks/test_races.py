@@ -34,6 +34,9 @@ class Late:
     def generation(self) -> int:
         return self._feed.generation
 
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        self._feed.when_changed(tell)
+
     @property
     def complete_from(self) -> int:
         return self._feed.complete_from
