@@ -85,7 +85,7 @@ class RevocationFeed:
 
     def when_changed(self, tell: Callable[[], None]) -> None:
         """Have this called after each change of `generation`, in the thread that polls."""
-        self._known.index.when_changed(tell)
+        self._poller.index.when_changed(tell)
 
     @property
     def complete_from(self) -> int:
