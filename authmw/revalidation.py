@@ -30,9 +30,9 @@ class Revalidation:
         self.generation = object()
         self._revocations = revocations
         self._keys = keys
-        revocations.when_changed(self._begin_generation)
+        revocations.add_listener(self._begin_generation)
         if keys is not None:
-            keys.when_changed(self._begin_generation)
+            keys.add_listener(self._begin_generation)
 
     def _begin_generation(self) -> None:
         self.generation = object()

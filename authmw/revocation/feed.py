@@ -83,9 +83,9 @@ class RevocationFeed:
         """Changes when events came that were not known, and when `complete_from` moves."""
         return self._poller.index.generation
 
-    def when_changed(self, tell: Callable[[], None]) -> None:
-        """Have this called after each change of `generation`, in the thread that polls."""
-        self._poller.index.when_changed(tell)
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change of `generation`, in the thread that polls."""
+        self._poller.index.add_listener(listener)
 
     @property
     def complete_from(self) -> int:

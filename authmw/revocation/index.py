@@ -131,9 +131,9 @@ class EventIndex:
                     return group.names
         return None
 
-    def when_changed(self, tell: Callable[[], None]) -> None:
-        """Have this called after each change of `generation`, in the thread that made it."""
-        self._listeners += (tell,)
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change of `generation`, in the thread that changes it."""
+        self._listeners += (listener,)
 
     def add(self, events: Iterable[RevocationEvent], now: float) -> list[RevocationEvent]:
         """Take events in, drop those past retention, and return those that were news.
@@ -146,8 +146,8 @@ class EventIndex:
         news = [event for event in events if self._put(event, now)]
         if news or self.complete_from != complete_from:
             self.generation += 1
-            for tell in self._listeners:
-                tell()
+            for listener in self._listeners:
+                listener()
         return news
 
     def _put(self, event: RevocationEvent, now: float) -> bool:

@@ -12,12 +12,8 @@ from authmw.token import Token
 class Revocations(Protocol):
     """Knows which tokens were revoked."""
 
-    @property
-    def generation(self) -> int:
-        """Changes when a verdict could be another one than before."""
-
-    def when_changed(self, tell: Callable[[], None]) -> None:
-        """Have this called after each change of `generation`."""
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever a verdict could be another one than before."""
 
     @property
     def complete_from(self) -> int:
@@ -36,10 +32,9 @@ class Revocations(Protocol):
 class NoRevocations:
     """Nothing is known of revocation, and nobody waits for it."""
 
-    generation = 0
     complete_from = 0
 
-    def when_changed(self, tell: Callable[[], None]) -> None:
+    def add_listener(self, listener: Callable[[], None]) -> None:
         """Do nothing: no verdict changes."""
 
     def verify_not_revoked(self, token: Token) -> None:
