@@ -48,9 +48,10 @@ class Resolver:
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._memory = memory
+        self.find_entry = memory.get
         self._flights = flights
         self.validator = validator
-        self._revalidation = revalidation
+        self.revalidation = revalidation
         self._refusals = refusals
         self._max_token_size = max_token_size
         self._clock = clock
@@ -67,7 +68,7 @@ class Resolver:
         entry = self._memory.get(token)
         if entry is None or now >= entry.value.fresh_until:
             return None
-        if entry.generation != self._revalidation.generation and not self._is_still_known(
+        if entry.generation is not self.revalidation.generation and not self._is_still_known(
             token, entry, now
         ):
             return None
@@ -77,9 +78,9 @@ class Resolver:
     def _is_still_known(self, token: str, entry: Entry[Token], now: float) -> bool:
         """Judge an entry again; False: the token has to be validated anew."""
         # Read first: a change that comes meanwhile then causes one more look, not one less.
-        generation = self._revalidation.generation
+        generation = self.revalidation.generation
         try:
-            self._revalidation.verify_remembered(entry.value, now)
+            self.revalidation.verify_remembered(entry.value, now)
         except InvalidToken:
             self._memory.discard(token)
             raise
@@ -114,10 +115,10 @@ class Resolver:
             and is_conclusive(known, expiry_policy, now)
         ):
             return known
-        generation = self._revalidation.generation
+        generation = self.revalidation.generation
         try:
             validated = self.validator.validate(token, expiry_policy, now, known)
-            self._revalidation.verify(validated, now)
+            self.revalidation.verify(validated, now)
         except InvalidToken as refusal:
             self._refusals.remember(key, refusal, now)
             self._memory.discard(token)

@@ -1,7 +1,4 @@
-"""A remembered token is judged again whenever anything that decided it has changed.
-
-Whatever can change is counted in one generation, so that a hit compares two numbers.
-"""
+"""Judges a remembered token again once anything that decided it has changed."""
 
 from __future__ import annotations
 
@@ -22,18 +19,24 @@ class Revalidation:
     Args:
         revocations: which tokens were revoked.
         keys: that signatures are verified with; None: no signed token is remembered.
+
+    Attributes:
+        generation: stands for all that decides; another object after each change of it. Whoever
+            remembers a decision keeps the object that was here before the decision began. A hit
+            then compares two references, and two threads that change something at once can't
+            make one number of two.
     """
 
     def __init__(self, revocations: Revocations, keys: KeySource | None = None) -> None:
+        self.generation = object()
         self._revocations = revocations
         self._keys = keys
+        revocations.add_listener(self._begin_generation)
+        if keys is not None:
+            keys.add_listener(self._begin_generation)
 
-    @property
-    def generation(self) -> int:
-        """Moves on when a verdict could be another one than before. Takes no lock."""
-        if self._keys is None:
-            return self._revocations.generation
-        return self._revocations.generation + self._keys.generation
+    def _begin_generation(self) -> None:
+        self.generation = object()
 
     def verify(self, token: Token, now: float) -> None:
         """Judge a token that was validated just now.

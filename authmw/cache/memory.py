@@ -46,13 +46,13 @@ class Entry(Generic[V]):
 
     Attributes:
         value: what is remembered.
-        generation: of the revocation events the value was last compared with.
+        generation: what the value was last judged by, counted by whoever judges.
         used: set by every hit; read and cleared when room is made.
     """
 
     __slots__ = ("generation", "size", "used", "value")
 
-    def __init__(self, value: V, generation: int, size: int) -> None:
+    def __init__(self, value: V, generation: object, size: int) -> None:
         self.value = value
         self.generation = generation
         self.size = size
@@ -94,7 +94,7 @@ class MemoryCache(Generic[V]):
         entry.used = True
         return entry.value
 
-    def put(self, key: Hashable, value: V, generation: int = 0) -> None:
+    def put(self, key: Hashable, value: V, generation: object = None) -> None:
         """Remember a value, and forget others until the bounds are kept."""
         entry = Entry(value, generation, _ENTRY_OVERHEAD + value.size + 2 * _key_length(key))
         alone = entry.size + (value.catalog.size if value.catalog else 0)

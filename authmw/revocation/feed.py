@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
@@ -81,6 +82,10 @@ class RevocationFeed:
     def generation(self) -> int:
         """Changes when events came that were not known, and when `complete_from` moves."""
         return self._poller.index.generation
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change of `generation`, in the thread that polls."""
+        self._poller.index.add_listener(listener)
 
     @property
     def complete_from(self) -> int:

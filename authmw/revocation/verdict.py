@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Protocol
 
 from authmw.revocation.facts import RevocationFacts
@@ -12,9 +13,8 @@ from authmw.token import Token
 class Revocations(Protocol):
     """Knows which tokens were revoked."""
 
-    @property
-    def generation(self) -> int:
-        """Changes when a verdict could be another one than before."""
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever a verdict could be another one than before."""
 
     @property
     def complete_from(self) -> int:
@@ -33,8 +33,10 @@ class Revocations(Protocol):
 class NoRevocations:
     """Nothing is known of revocation, and nobody waits for it."""
 
-    generation = 0
     complete_from = 0
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Do nothing: no verdict changes."""
 
     def verify_not_revoked(self, facts: RevocationFacts) -> None:
         """Accept every token."""

@@ -12,7 +12,7 @@ import hashlib
 import marshal
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from authmw.token import headers
@@ -20,7 +20,6 @@ from authmw.token.access_rules import AccessRule
 from authmw.token.bearer_key import digest_bearer
 from authmw.token.body import (
     MalformedBody,
-    lay_out,
     parse_access_rules,
     parse_is_admin_project,
     parse_oauth1,
@@ -34,6 +33,7 @@ from authmw.token.body import (
     read_required,
     read_strings,
     render_time,
+    share_members,
 )
 from authmw.token.catalog import ServiceCatalog
 from authmw.token.parts import (
@@ -47,8 +47,8 @@ from authmw.token.parts import (
     Unscoped,
     User,
 )
-from authmw.token.read_only import ReadOnlyDict
-from authmw.token.template import Template
+from authmw.token.read_only import ReadOnlyDict, ReadOnlyList
+from authmw.token.shared_body import SharedBody, SharedMembers
 
 __all__ = [
     "DomainScope",
@@ -104,7 +104,7 @@ class Principal:
     user_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
     service_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
     size: int = field(init=False, repr=False, compare=False)
-    _shared_body: Template = field(repr=False, compare=False)
+    _shared_members: SharedMembers = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
         user_environ = headers.render_user(self)
@@ -115,7 +115,7 @@ class Principal:
         service_environ = headers.render_service(user_environ)
         object.__setattr__(self, "user_environ", ReadOnlyDict(user_environ))
         object.__setattr__(self, "service_environ", ReadOnlyDict(service_environ))
-        object.__setattr__(self, "size", 4000 + 2 * text + self._shared_body.size)
+        object.__setattr__(self, "size", 4000 + 2 * text + self._shared_members.size)
 
     @classmethod
     def from_body(cls, body: Mapping[str, object], catalog: ServiceCatalog | None) -> Principal:
@@ -167,7 +167,7 @@ class Principal:
                 else parse_access_rules(application_credential.get("access_rules"))
             ),
             bind=ReadOnlyDict(bind),
-            _shared_body=lay_out(shared),
+            _shared_members=share_members(shared),
             bearer_digest=digest_bearer(shared),
         )
 
@@ -228,6 +228,13 @@ class Token:
             None where the identity endpoint vouches for it.
         thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
         is_bound: whether it is bound to anything; see `authmw.checks.token_bind`.
+        unconditional_until: epoch seconds up to which it is good for every request, as far as its
+            own times go; 0 where access rules or a binding have to be looked at.
+        user_environ: as of the principal.
+        shared_body: the v3 body that requests get their copies of; read-only.
+
+    The last three say again what others say: a request whose token is known then reads this
+    object alone.
     """
 
     principal: Principal
@@ -243,6 +250,35 @@ class Token:
     is_bound: bool
     _issued_text: str = field(repr=False, compare=False)
     _expires_text: str = field(repr=False, compare=False)
+    unconditional_until: int = field(init=False, repr=False, compare=False)
+    user_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    shared_body: SharedBody = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        principal = self.principal
+        is_restricted = self.is_bound or principal.access_rules is not None
+        until = 0 if is_restricted else min(self.fresh_until, self.expires_at)
+        object.__setattr__(self, "unconditional_until", until)
+        object.__setattr__(self, "user_environ", principal.user_environ)
+        object.__setattr__(self, "shared_body", self._make_shared_body())
+
+    def _make_shared_body(self) -> SharedBody:
+        own: dict[str, Any] = {
+            "methods": ReadOnlyList(self.methods),
+            "audit_ids": ReadOnlyList(self.audit_ids),
+            "issued_at": self._issued_text,
+            "expires_at": self._expires_text,
+        }
+        if self.thumbprint is not None:
+            own["oauth2_credential"] = ReadOnlyDict({"x5t#S256": self.thumbprint})
+        catalog = self.principal.catalog
+        return SharedBody(
+            own, self.principal._shared_members, catalog.services if catalog else None
+        )
+
+    def __reduce__(self) -> tuple[type[Token], tuple[Any, ...]]:
+        # Copies are made anew, since copies of what is read-only are not.
+        return Token, tuple([getattr(self, each.name) for each in fields(self) if each.init])
 
     @classmethod
     def from_body(
@@ -347,16 +383,4 @@ class Token:
 
         Only the catalog in it is shared, and read-only.
         """
-        principal = self.principal
-        body: dict[str, Any] = {
-            "methods": list(self.methods),
-            "audit_ids": list(self.audit_ids),
-            "issued_at": self._issued_text,
-            "expires_at": self._expires_text,
-        }
-        if self.thumbprint is not None:
-            body["oauth2_credential"] = {"x5t#S256": self.thumbprint}
-        principal._shared_body.copy_into(body)
-        if principal.catalog is not None:
-            body["catalog"] = principal.catalog.services
-        return {"token": body}
+        return {"token": self.shared_body.to_mutable()}

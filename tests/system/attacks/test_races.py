@@ -31,9 +31,8 @@ class Late:
         self._hear = hear
         self.is_armed = False
 
-    @property
-    def generation(self) -> int:
-        return self._feed.generation
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        self._feed.add_listener(listener)
 
     @property
     def complete_from(self) -> int:
