@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from authmw.jose.roca import has_roca_fingerprint
 
@@ -18,6 +18,10 @@ Verify = Callable[[bytes, bytes], bool]
 
 MIN_RSA_BITS = 2048  # RFC 7518 §3.3
 MIN_RSA_EXPONENT = 65537  # below, forging has been easy too often (NIST SP 800-56B §6.2)
+# Verifying takes time that grows with the modulus (squared) and the exponent, and an issuer
+# chooses both. OpenSSL has the second bound for long moduli only (OPENSSL_RSA_MAX_PUBEXP_BITS).
+MAX_RSA_BITS = 8192
+MAX_RSA_EXPONENT_BITS = 64
 
 
 class KeyRefused(ValueError):
@@ -132,14 +136,17 @@ class Ed25519:
 
 
 @dataclass(frozen=True, slots=True)
-class RsaPkcs1:
-    """RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3), for issuers with a JWK set."""
+class Rsa:
+    """RSASSA-PKCS1-v1_5 (RFC 7518 §3.3) or RSASSA-PSS (RFC 7518 §3.5), for JWK sets."""
 
     name: str
+    padding_name: Literal["PKCS1v15", "PSS"]
+    hash_name: str
+    """As `cryptography` calls it."""
 
     def parse_signature(self, signature: bytes) -> bytes:
-        if len(signature) < MIN_RSA_BITS // 8:
-            raise ValueError("too short for any RSA key that we accept")
+        if not MIN_RSA_BITS <= 8 * len(signature) <= MAX_RSA_BITS:
+            raise ValueError("no signature of any RSA key that we accept has this length")
         return signature
 
     def bind(self, key: object) -> Verify | None:
@@ -149,24 +156,35 @@ class RsaPkcs1:
 
         if not isinstance(key, rsa.RSAPublicKey):
             return None
-        if key.key_size < MIN_RSA_BITS:
-            raise KeyRefused(f"an RSA key of {key.key_size} bits; at least {MIN_RSA_BITS} needed")
-        if key.public_numbers().e < MIN_RSA_EXPONENT:
-            raise KeyRefused(f"an RSA key with an exponent below {MIN_RSA_EXPONENT}")
-        if has_roca_fingerprint(key.public_numbers().n):
-            raise KeyRefused("an RSA key that can be factored (ROCA, CVE-2017-15361); replace it")
+        _refuse_weak_rsa(key.key_size, key.public_numbers().n, key.public_numbers().e)
+        hashed: hashes.HashAlgorithm = getattr(hashes, self.hash_name)()
+        scheme: padding.AsymmetricPadding = padding.PKCS1v15()
+        if self.padding_name == "PSS":
+            # The salt is as long as the hash, which also makes the mask.
+            scheme = padding.PSS(padding.MGF1(hashed), salt_length=hashed.digest_size)
         verify_rsa = key.verify
-        pkcs1 = padding.PKCS1v15()
-        sha256 = hashes.SHA256()
 
         def verify(signature: bytes, signing_input: bytes) -> bool:
             try:
-                verify_rsa(signature, signing_input, pkcs1, sha256)
+                verify_rsa(signature, signing_input, scheme, hashed)
             except InvalidSignature:
                 return False
             return True
 
         return verify
+
+
+def _refuse_weak_rsa(bits: int, modulus: int, exponent: int) -> None:
+    if bits < MIN_RSA_BITS:
+        raise KeyRefused(f"an RSA key of {bits} bits; at least {MIN_RSA_BITS} needed")
+    if bits > MAX_RSA_BITS:
+        raise KeyRefused(f"an RSA key of {bits} bits; at most {MAX_RSA_BITS} are used")
+    if exponent < MIN_RSA_EXPONENT:
+        raise KeyRefused(f"an RSA key with an exponent below {MIN_RSA_EXPONENT}")
+    if exponent.bit_length() > MAX_RSA_EXPONENT_BITS:
+        raise KeyRefused(f"an RSA key with an exponent of more than {MAX_RSA_EXPONENT_BITS} bits")
+    if has_roca_fingerprint(modulus):
+        raise KeyRefused("an RSA key that can be factored (ROCA, CVE-2017-15361); replace it")
 
 
 # SEC 2 v2 §2.4.2, §2.5.1, §2.6.1.
@@ -187,11 +205,11 @@ ALGORITHMS: dict[str, Algorithm] = {
         Ecdsa("ES384", "secp384r1", "SHA384", _ORDER_P384),
         Ecdsa("ES512", "secp521r1", "SHA512", _ORDER_P521),
         Ed25519("EdDSA"),
-        RsaPkcs1("RS256"),
+        Rsa("RS256", "PKCS1v15", "SHA256"),
     )
 }
-"""Every algorithm, by the value of `alg`."""
-
+"""Every algorithm, by the value of `alg`. Of several for one type of key, the first is the one of
+keys that don't name theirs."""
 
 _OTHER_NAMES = {"Ed25519": "EdDSA"}
 """RFC 9864 §2.2 names the curve; EdDSA here has only that one, so both mean the same."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from authmw.jose.algorithms import KeyRefused, canonical_algorithm
+from authmw.jose.algorithms import KeyRefused
 from authmw.jose.base64url import decode_base64url
 from authmw.jose.public_key import (
+    MAX_KEYS,
     ParsedKeys,
     PrivateKeyFound,
     PublicKey,
@@ -28,7 +29,7 @@ def parse_jwk_document(document: bytes, source: str) -> ParsedKeys:
 
     Raises:
         PrivateKeyFound: it is one private or symmetric JWK.
-        KeyRefused: it is no JSON object, or neither a JWK nor a JWK set.
+        KeyRefused: it is no JSON object, neither a JWK nor a JWK set, or of over `MAX_KEYS` keys.
     """
     try:
         members = parse_json_parts(document)
@@ -39,6 +40,8 @@ def parse_jwk_document(document: bytes, source: str) -> ParsedKeys:
         return ParsedKeys((parse_jwk(members, source),))
     if not isinstance(jwks, list):
         raise KeyRefused("neither a JWK nor a JWK set")
+    if len(jwks) > MAX_KEYS:
+        raise KeyRefused(f"a JWK set of more than {MAX_KEYS} keys")
     keys: list[PublicKey] = []
     skipped: list[SkippedKey] = []
     leaked: set[str] = set()
@@ -83,11 +86,10 @@ def parse_jwk(jwk: object, source: str) -> PublicKey:
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
         raise KeyRefused("a JWK that is not for verifying ('key_ops')")
-    key = make_public_key(_parse_key_material(jwk), kid=kid, source=source)
-    alg = jwk.get("alg", key.algorithm.name)
-    if not isinstance(alg, str) or canonical_algorithm(alg) != key.algorithm.name:
-        raise KeyRefused(f"a JWK whose 'alg' is not {key.algorithm.name}, the one for its type")
-    return key
+    alg = jwk.get("alg")
+    if alg is not None and not isinstance(alg, str):
+        raise KeyRefused("a JWK whose 'alg' is no string")
+    return make_public_key(_parse_key_material(jwk), kid=kid, source=source, alg=alg)
 
 
 def _find_public_half(jwk: dict[str, object], source: str) -> set[str]:

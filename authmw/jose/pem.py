@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from authmw.jose.algorithms import KeyRefused
 from authmw.jose.public_key import (
+    MAX_KEYS,
     ParsedKeys,
     PrivateKeyFound,
     PublicKey,
@@ -20,7 +21,7 @@ def parse_pem(pem: bytes, source: str) -> ParsedKeys:
 
     Raises:
         PrivateKeyFound: there is a private key in it; none of its keys is used then.
-        KeyRefused: there is no public key in it.
+        KeyRefused: it has no PEM block, or more than `MAX_KEYS`.
     """
     # Each part begins with its label; what precedes the first is explanatory text.
     blocks = [b"-----BEGIN " + part for part in pem.split(b"-----BEGIN ")[1:]]
@@ -29,6 +30,8 @@ def parse_pem(pem: bytes, source: str) -> ParsedKeys:
         raise PrivateKeyFound("a private key; only public keys belong here")
     if not blocks:
         raise KeyRefused("no PEM block")
+    if len(blocks) > MAX_KEYS:
+        raise KeyRefused(f"more than {MAX_KEYS} PEM blocks")
     keys: list[PublicKey] = []
     skipped: list[SkippedKey] = []
     for block, label in zip(blocks, labels, strict=True):

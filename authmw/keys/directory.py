@@ -221,8 +221,14 @@ def _read_file(file: _FileState, resolver: PathResolver) -> KeyFile | None:
     resolved, name = file.resolved, file.name
     if resolved is None:
         return KeyFile(name, error=file.error)
+    expected = resolved.status
+    if stat.S_ISDIR(expected.st_mode):
+        return None
+    # Judged before it is opened: opening a device or a FIFO may do something, or wait.
+    if not stat.S_ISREG(expected.st_mode):
+        return KeyFile(name, error="not a regular file")
     try:
-        # O_NONBLOCK: opening a FIFO would wait for a writer.
+        # O_NONBLOCK: should a FIFO have come in its place, opening it would wait for a writer.
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(resolved.path, flags)
     except OSError as error:
@@ -232,12 +238,8 @@ def _read_file(file: _FileState, resolver: PathResolver) -> KeyFile | None:
     try:
         # Of the open file: what is judged is what is read, whatever is at the path by now.
         status = os.fstat(descriptor)
-        if (status.st_dev, status.st_ino) != (resolved.status.st_dev, resolved.status.st_ino):
+        if (status.st_dev, status.st_ino) != (expected.st_dev, expected.st_ino):
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), resolved.path)
-        if stat.S_ISDIR(status.st_mode):
-            return None
-        if not stat.S_ISREG(status.st_mode):
-            return KeyFile(name, error="not a regular file")
         with open(descriptor, "rb", closefd=False) as opened:
             document = opened.read(MAX_FILE_SIZE + 1)
         access = resolver.find_access(resolved.path, status)
