@@ -42,7 +42,7 @@ _FOLLOWER_PATIENCE_SECONDS = 2
 _PROBE_PATIENCE_SECONDS = 5
 
 
-@dataclass
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class FilterParts:
     """The parts of one configured filter; several apps may share them.
 
