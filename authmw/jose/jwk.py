@@ -1,4 +1,4 @@
-"""JSON Web Keys and sets of them (RFC 7517, RFC 7518 §6, RFC 8037 §2)."""
+"""JSON Web Keys and JWK sets (RFC 7517, RFC 7518 §6, RFC 8037 §2)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from authmw.jose.public_key import (
 )
 from authmw.jose.strict_json import Defect, find_defect, parse_json_parts
 
-# "d" is the private part of EC, OKP and RSA keys alike (RFC 7518 §6.2.2, §6.3.2); of RSA any of
-# the others gives the whole away.
+# "d" is the private part of EC, OKP and RSA keys (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2); any of the
+# others reveals an RSA key.
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 # Some serializers write every member that a JWK may have.
 _ABSENT: tuple[object, ...] = (None, "", [], {})
@@ -24,8 +24,8 @@ _ABSENT: tuple[object, ...] = (None, "", [], {})
 def parse_jwk_document(document: bytes, source: str) -> ParsedKeys:
     """Parse a JWK set (RFC 7517 §5) or a single JWK.
 
-    Keys of a set that can't be used are skipped one by one, as §5 asks, and so are private
-    ones; a public key whose private key is in the same set is skipped as well.
+    A key of a set that can't be used is skipped and the others are used (§5). So is a private key,
+    and with it its public key in the same set.
 
     Raises:
         PrivateKeyFound: it is one private or symmetric JWK.
@@ -66,7 +66,7 @@ def parse_jwk(jwk: object, source: str) -> PublicKey:
 
     Raises:
         PrivateKeyFound: it holds a private or symmetric key.
-        KeyRefused: it is not a key for verifying signatures by an algorithm we have.
+        KeyRefused: it is no key for verifying signatures of an algorithm here.
     """
     if isinstance(jwk, Defect):
         raise KeyRefused(f"a JWK in which {jwk.reason}")
@@ -93,7 +93,7 @@ def parse_jwk(jwk: object, source: str) -> PublicKey:
 
 
 def _find_public_half(jwk: dict[str, object], source: str) -> set[str]:
-    """Return the thumbprint of a private JWK's public key; nothing if it has none to find."""
+    """Return the thumbprint of a private JWK's public key; empty if it has no usable one."""
     members = {name: jwk.get(name) for name in ("kty", "crv", "x", "y", "n", "e")}
     try:
         return {parse_jwk(members, source).thumbprint}

@@ -15,12 +15,12 @@ parsed, which takes this process's time."""
 
 
 class PrivateKeyFound(KeyRefused):
-    """Private or symmetric key material where public keys belong: a secret has leaked."""
+    """A private or symmetric key where public keys belong: a secret has leaked."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One public key, bound to the one algorithm it is used with."""
+    """A public key, bound to the one algorithm it is used with."""
 
     algorithm: Algorithm
     kid: str | None
@@ -28,13 +28,13 @@ class PublicKey:
     thumbprint: str
     """JWK thumbprint with SHA-256 (RFC 7638), base64url: names the key in logs."""
     source: str
-    """Where it was found, for logs: a file name or a URI."""
+    """Where it comes from, for logs: a file name or a URI."""
     verify: Verify = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedKey:
-    """Something in a key source that is not used."""
+    """A file or key that is not used."""
 
     source: str
     reason: str
@@ -43,7 +43,7 @@ class SkippedKey:
 
 @dataclass(frozen=True, slots=True)
 class ParsedKeys:
-    """What one document (a PEM file, a JWK, a JWK set) holds."""
+    """The keys of one document: PEM, a JWK or a JWK set."""
 
     keys: tuple[PublicKey, ...] = ()
     skipped: tuple[SkippedKey, ...] = ()
