@@ -12,7 +12,7 @@ from authmw.keys.key_files import OTHER_ENDING, KeyFile, is_key_file_name, parse
 from authmw.keys.mounts import Mounts
 from authmw.keys.path_access import PathResolver, ResolvedPath
 from authmw.keys.source import FoundKeys, KeysUnreadable
-from authmw.keys.write_access import WriteAccess
+from authmw.keys.write_access import WriteAccess, printable
 
 MAX_FILE_SIZE = 1 << 20
 """Octets; a JWK set of a thousand RSA keys fits."""
@@ -194,10 +194,7 @@ def _read_files(state: _DirectoryState, resolver: PathResolver) -> FoundKeys:
     found = parse_key_files(
         (file for file in files if file is not None), fresh_seconds=POLL_SECONDS
     )
-    warnings = [
-        f"{component.path}, on the way to it, is {component.access.value}"
-        for component in state.resolved.unsafe_components
-    ]
+    warnings = [component.describe("it") for component in state.resolved.unsafe_components]
     if state.access.is_doubtful:
         warnings.append(f"the directory is {state.access.value}")
     return dataclasses.replace(found, warnings=(*warnings, *found.warnings))
@@ -211,8 +208,8 @@ def _refuse_if_open(state: _DirectoryState) -> None:
             is_writable = component.access is WriteAccess.WORLD_WRITABLE
             fix = "chmod o-w" if is_writable else "chown -h root"
             raise _DirectoryRefused(
-                f"{component.path}, on the way to it, is {component.access.value}: anyone could "
-                f"put other keys in its place; {fix} {component.path}"
+                f"{component.describe('it')}: anyone could put other keys in its place; "
+                f"{fix} {printable(component.path)}"
             )
 
 

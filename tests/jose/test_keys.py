@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import math
 import pathlib
@@ -20,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
@@ -345,6 +348,37 @@ def test_more_keys_than_any_issuer_has_are_refused_before_one_is_parsed() -> Non
         with pytest.raises(KeyRefused, match="more than 1000"):
             parse_key_document(octets, "a file")
     assert len(parse_key_document(document(*[{}] * 1000), "a file").skipped) == 1000
+
+
+MEMBERS = ["kty", "crv", "x", "y", "n", "e", "alg", "use", "key_ops", "kid", "d", "oth", "more"]
+ODD: list[object] = [
+    *(None, True, 0, -1, 10**50, "", "AQAB", "AA", "x" * 300, "\ud800", [], ["verify"]),
+    *({}, {"a": {}}, "P-256", "P-521", "Ed25519", "EC", "RSA", "OKP", "sig", "EdDSA"),
+]
+
+
+@given(
+    st.sampled_from(sorted(MAKERS)),
+    st.dictionaries(st.sampled_from(MEMBERS), st.sampled_from(ODD)),
+)
+def test_no_jwk_gets_past_the_rules_or_breaks_them(
+    algorithm: str, changes: dict[str, object]
+) -> None:
+    odd = {**jwk(algorithm), **changes}
+    parsed = parse_key_document(document(odd, jwk("ES256", 1)), "a file")
+    assert public_key("ES256", 1).thumbprint in {key.thumbprint for key in parsed.keys}
+    assert len(parsed.keys) + len(parsed.skipped) == 2
+    with contextlib.suppress(KeyRefused):
+        parse_key_document(json.dumps(odd).encode(), "a file")
+
+
+@given(st.sampled_from(["json", "pem"]), st.integers(0, 2000), st.binary(max_size=8))
+def test_no_damage_to_a_key_document_gets_past_the_rules(
+    form: str, place: int, damage: bytes
+) -> None:
+    whole = document(jwk("ES256"), jwk("RS256")) if form == "json" else public_pem("ES256")
+    with contextlib.suppress(KeyRefused):
+        parse_key_document(whole[:place] + damage + whole[place + len(damage) :], "a file")
 
 
 # RSA
