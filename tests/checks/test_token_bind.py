@@ -199,6 +199,7 @@ def test_a_certificate_is_known_however_the_server_in_front_folds_it(pem: str) -
         assert rfc_thumbprint(pem) in compute_thumbprints(text), how
 
 
+@pytest.mark.heavy
 def test_the_thumbprint_as_keystone_computes_it_is_known(pem: str) -> None:
     """It hashes the PEM text, not the DER encoding, and pads."""
     folded = [pem, pem.rstrip(), pem.replace("\n", "\n\t")]

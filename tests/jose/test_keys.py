@@ -443,6 +443,7 @@ def make_roca_key(bits: int, *, exponent: int = 65537) -> rsa.RSAPublicKey:
     return rsa.RSAPublicNumbers(exponent, factors[0] * factors[1]).public_key()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("bits", [2048, 3072])
 def test_rsa_key_of_the_roca_kind_is_refused_and_the_others_are_used(bits: int) -> None:
     """CVE-2017-15361: its private key follows from the public one."""
@@ -484,6 +485,7 @@ except ConfigurationError as error:
 """
 
 
+@pytest.mark.heavy
 def test_sub_interpreter_without_cryptography_is_told_what_to_configure() -> None:
     pytest.importorskip("_xxsubinterpreters")
     script = SUB_INTERPRETER.format(path=["", *sys.path])

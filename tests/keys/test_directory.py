@@ -511,6 +511,7 @@ except IdentityUnavailable as error:
 """
 
 
+@pytest.mark.heavy
 def test_world_writable_directory_is_accepted_where_the_mount_is_read_only(
     path: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
