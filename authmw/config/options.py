@@ -371,7 +371,12 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
     ListOpt(
         "jws_accepted_algorithms",
         default=list(DEFAULT_ALGORITHMS),
-        item_type=types.String(choices=("ES256", "ES384", "ES512", "EdDSA", "Ed25519", "RS256")),
+        item_type=types.String(
+            choices=(
+                *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+                *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+            )
+        ),
         help="Signature algorithms accepted. Keystone signs with ES256; Ed25519 is another name "
         "of EdDSA (RFC 9864).",
     ),

@@ -20,7 +20,9 @@ DEFAULT_READ_TIMEOUT_SECONDS = 30.0
 Interface = Literal["internal", "public", "admin"]
 SecurityStrategy = Literal["MAC", "ENCRYPT"]
 AuthoritySource = Literal["claims", "identity"]
-Algorithm = Literal["ES256", "ES384", "ES512", "EdDSA", "RS256"]
+Algorithm = Literal[
+    "ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"
+]
 
 
 class Validation(enum.Enum):

@@ -209,6 +209,11 @@ ALGORITHMS: dict[str, Algorithm] = {
         Ecdsa("ES512", "secp521r1", "SHA512", _ORDER_P521),
         Ed25519("EdDSA"),
         Rsa("RS256", "PKCS1v15", "SHA256"),
+        Rsa("RS384", "PKCS1v15", "SHA384"),
+        Rsa("RS512", "PKCS1v15", "SHA512"),
+        Rsa("PS256", "PSS", "SHA256"),
+        Rsa("PS384", "PSS", "SHA384"),
+        Rsa("PS512", "PSS", "SHA512"),
     )
 }
 """Every algorithm, by the value of `alg`. Of several for one type of key, the first is the one of

@@ -17,6 +17,9 @@ from authmw.jose.strict_json import Defect, find_defect, parse_json_parts
 # "d" is the private part of EC, OKP and RSA keys (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2); any of the
 # others reveals an RSA key.
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
+# "sig" of RFC 7517 §4.2, and what SPIFFE bundles have for keys of JWT-SVIDs (SPIFFE Trust Domain
+# and Bundle, §4.2.2); those of X.509-SVIDs, "x509-svid", sign no JWT.
+_SIGNATURE_USES = ("sig", "jwt-svid")
 # Some serializers write every member that a JWK may have.
 _ABSENT: tuple[object, ...] = (None, "", [], {})
 
@@ -81,7 +84,7 @@ def parse_jwk(jwk: object, source: str) -> PublicKey:
     kid = jwk.get("kid")
     if kid is not None and not isinstance(kid, str):
         raise KeyRefused("a JWK whose kid is no string")
-    if jwk.get("use", "sig") != "sig":
+    if jwk.get("use", "sig") not in _SIGNATURE_USES:
         raise KeyRefused("a JWK that is not for signatures ('use')")
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:

@@ -75,7 +75,8 @@ def make_public_key(
     name = next(iter(bound)) if alg is None else canonical_algorithm(alg)
     if name not in bound:
         names = " or ".join(bound)
-        raise KeyRefused(f"a JWK whose 'alg' is not {names}, the one for its type")
+        share = "the one" if len(bound) == 1 else "one"
+        raise KeyRefused(f"a JWK whose 'alg' is not {names}, {share} for its type")
     algorithm, verify = bound[name]
     return PublicKey(algorithm, kid, _compute_thumbprint(key), source, verify)
 

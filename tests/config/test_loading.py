@@ -302,7 +302,10 @@ WRONG_TYPE = [
     (
         "jws_accepted_algorithms",
         "HS256",
-        "= 'HS256': write a comma separated list out of ES256, ES384, ES512, EdDSA, Ed25519, RS256",
+        (
+            "= 'HS256': write a comma separated list out of ES256, ES384, ES512, EdDSA, Ed25519, "
+            "RS256, RS384, RS512, PS256, PS384, PS512"
+        ),
     ),
     (
         "jws_authority",

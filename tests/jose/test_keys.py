@@ -225,9 +225,10 @@ def test_alg_ed25519_is_eddsa_on_that_curve() -> None:
     """RFC 9864 §2.2: a name for EdDSA on the one curve; of other keys it is the wrong one."""
     (key,) = parse_key_document(document(jwk("EdDSA", alg="Ed25519")), "a file").keys
     assert key.algorithm.name == "EdDSA"
-    for algorithm in ("ES256", "RS256"):
-        (reason,) = skipped_reasons(document(jwk(algorithm, alg="Ed25519")))
-        assert reason == f"a JWK whose 'alg' is not {algorithm}, the one for its type"
+    (reason,) = skipped_reasons(document(jwk("ES256", alg="Ed25519")))
+    assert reason == "a JWK whose 'alg' is not ES256, the one for its type"
+    (reason,) = skipped_reasons(document(jwk("RS256", alg="Ed25519")))
+    assert reason.startswith("a JWK whose 'alg' is not RS256 or RS384 or ")
     (reason,) = skipped_reasons(document(jwk("EdDSA", alg="Ed448")))
     assert reason == "a JWK whose 'alg' is not EdDSA, the one for its type"
 

@@ -12,7 +12,7 @@ from authmw.config.settings import Settings
 from authmw.errors import ConfigurationError, IdentityUnavailable, InvalidToken
 from authmw.jose.algorithms import ALGORITHMS
 from authmw.jose.key_set import KeySet
-from tests.support.signing import NOW, Counter, HeldKeys, public_key, sign, verifier
+from tests.support.signing import MAKERS, NOW, Counter, HeldKeys, public_key, sign, verifier
 
 BAD_SIGNATURE = "bad_signature: no public key verifies the signature"
 
@@ -23,7 +23,7 @@ def keys(count: int, counter: Counter, *, start: int = 0) -> KeySet:
 
 def test_only_keys_of_the_tokens_algorithm_are_tried() -> None:
     counter = Counter()
-    every = [counter.watch(public_key(algorithm)) for algorithm in ALGORITHMS]
+    every = [counter.watch(public_key(algorithm)) for algorithm in MAKERS]
     verifier(*every).verify(sign(algorithm="ES512"), NOW)
     assert counter.tried == ["ES512-0"]
 
