@@ -48,11 +48,11 @@ class SharedPolling:
         self._edition = ""
         self._read = SharedRecord()
         self._newest = SharedRecord()
-        # Our own latest answer, else the first one followed; the last one followed; and for how
-        # long to go on like that.
+        # Our own latest answer, else the first one followed; the last one followed; and after
+        # how long to ask again.
         self._answered_at: float | None = None
         self._followed_at = 0.0
-        self._ask_after_seconds = 0.0
+        self._ask_after_seconds = follow_seconds
 
     def poll(self, now: float) -> None:
         """Follow the others, and ask if a poll is due and it is for us to ask.
@@ -64,11 +64,15 @@ class SharedPolling:
             self._follow(now)
             if not self._poller.is_due(now):
                 self._waiting_since = None
-            elif self._is_own_answer_old() or self._does_current_record_leave_gap(now):
-                self._ask(now)  # and publish nothing: a record of others may be a better one
+            elif self._does_current_record_leave_gap(now):
+                self._ask(now)  # and publish nothing: it would replace a better record
+            elif self._followed_seconds >= self._ask_after_seconds:
+                if self._ask(now):
+                    self._publish(now)
             elif self._is_our_turn(now):
-                self._ask(now)
-                self._publish(now)
+                # Nobody else can go on from an answer without a Date: the others have to ask.
+                is_for_all = self._ask(now) or self._poller.answered_at != now
+                self._publish(now if is_for_all else 0.0)
         except CacheError as fault:
             self._log_fault(fault)
             if self._poller.is_due(now):
@@ -84,12 +88,10 @@ class SharedPolling:
                 return due_at + draw_below(_HURRY_SECONDS)
         return now + shorten(_HURRY_SECONDS)
 
-    def _is_own_answer_old(self) -> bool:
-        """Whether the others were followed for too long since our own latest answer."""
-        answered_at = self._answered_at
-        return answered_at is not None and (
-            abs(self._followed_at - answered_at) >= self._ask_after_seconds
-        )
+    @property
+    def _followed_seconds(self) -> float:
+        """For how long the others were followed since our own latest answer."""
+        return 0.0 if self._answered_at is None else abs(self._followed_at - self._answered_at)
 
     def _does_current_record_leave_gap(self, now: float) -> bool:
         is_current = abs(now - self._read.tried_at) < self._poller.interval
@@ -105,18 +107,20 @@ class SharedPolling:
         patience = _PATIENCE_SECONDS + (0 if is_first else 2 * self._lease_seconds)
         return abs(now - self._waiting_since) >= patience
 
-    def _ask(self, now: float) -> None:
+    def _ask(self, now: float) -> bool:
+        """Ask, and return whether there was an answer that others can go on from."""
         self._waiting_since = None
         answer = self._poller.ask(now)
         if self._poller.answered_at == now:
             self._follow_from(now)
         if answer is not None:
             self._newest = self._newest.add(*answer)
+        return answer is not None
 
-    def _publish(self, now: float) -> None:
-        """Tell the others how our poll went."""
+    def _publish(self, tried_at: float) -> None:
+        """Tell the others how our poll went; `tried_at` 0 has them ask by themselves."""
         answered_at = self._poller.answered_at or 0.0
-        record = replace(self._newest, tried_at=now, answered_at=answered_at)
+        record = replace(self._newest, tried_at=tried_at, answered_at=answered_at)
         try:
             self._write(record)
         except CacheError as fault:
@@ -148,7 +152,7 @@ class SharedPolling:
             self._followed_at = now
             if self._answered_at is None:
                 self._follow_from(now)
-        if self._is_own_answer_old():
+        if self._followed_seconds >= self._follow_seconds:
             return
         poller.tried_at = _later_of(poller.tried_at, record.tried_at, now)
         if is_news:
