@@ -19,8 +19,9 @@ class FileStore:
     """Keeps the record in a file of mode 0600, replaced by rename.
 
     The directory is made (mode 0700) if there is none. One that belongs to another user, is a
-    symbolic link, or that others can write to is refused, as is any file in it that is not
-    ours alone: whoever could write there could make revoked tokens good again.
+    symbolic link, that others can write to or put another in the place of is refused, as is any
+    file in it that is not ours alone: whoever could write there could make revoked tokens good
+    again.
 
     Args:
         directory: on a local file system.
@@ -80,6 +81,7 @@ class FileStore:
         """Yield the path of a file in the directory, which is verified; raises CacheError."""
         path = self._directory / f"{self._name}.{name}"
         try:
+            _verify_ways_to(self._directory)
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self._directory, 0o700)
             found = os.lstat(self._directory)
@@ -90,6 +92,21 @@ class FileStore:
             yield path
         except OSError as error:
             raise CacheError(f"{path}: {error.strerror or error}") from error
+
+
+def _verify_ways_to(directory: Path) -> None:
+    """Raise CacheError if another user could put something else in the directory's place."""
+    above = directory.parent.resolve(strict=True)
+    for parent in (above, *above.parents):
+        found = os.stat(parent)
+        # In a sticky directory an entry is moved by its owner, the directory's and root alone
+        # (unlink(2)), and the entries on this way are root's or ours.
+        is_shared = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
+        if is_shared or found.st_uid not in (0, os.geteuid()):
+            raise CacheError(
+                f"{parent}: other users could put something else in the place of what is in it; "
+                "protect it, or set TMPDIR to a directory of this user's own"
+            )
 
 
 def _verify_file(descriptor: int, path: Path) -> None:
