@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from authmw.checks.token_string import verify_carriable
+from authmw.checks.token_string import verify_token_string
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.answer import ACCESS_RULES
 from authmw.identity.authenticate_uri import AuthenticateUri
@@ -119,7 +119,7 @@ class IdentityClient:
             IdentityUnavailable: the endpoint could not be asked or did not answer; see
                 `authmw.identity.outcomes`.
         """
-        verify_carriable(token, max_size=len(token))
+        verify_token_string(token, max_size=len(token))
         if not token or token != token.strip():
             raise InvalidToken(Reason.MALFORMED, "it is empty, or has white space around it")
         query = [] if self._settings.include_service_catalog else ["nocatalog"]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
-
 from authmw.jose.algorithms import KeyRefused, canonical_algorithm
 from authmw.jose.base64url import decode_base64url
-from authmw.jose.keys import (
+from authmw.jose.public_key import (
     ParsedKeys,
     PrivateKeyFound,
     PublicKey,
     SkippedKey,
     make_public_key,
-    parse_pem,
 )
 from authmw.jose.strict_json import Defect, find_defect, parse_json_parts
 
@@ -21,20 +18,6 @@ from authmw.jose.strict_json import Defect, find_defect, parse_json_parts
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 # Some serializers write every member that a JWK may have.
 _ABSENT: tuple[object, ...] = (None, "", [], {})
-
-
-def parse_key_document(document: bytes, source: str) -> ParsedKeys:
-    """Parse what a key file may hold: PEM, a JWK or a JWK set, told apart by how it begins.
-
-    Raises:
-        PrivateKeyFound: it is PEM or one JWK with a private or symmetric key in it; none of it
-            is used.
-        KeyRefused: it is none of the three.
-    """
-    beginning = document.removeprefix(codecs.BOM_UTF8).lstrip()
-    if b"-----BEGIN " in document and not beginning.startswith(b"{"):
-        return parse_pem(document, source)
-    return parse_jwk_document(document, source)
 
 
 def parse_jwk_document(document: bytes, source: str) -> ParsedKeys:
