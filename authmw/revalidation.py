@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.token import Token
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
 from authmw.keys.refreshed import RefreshedKeys
 from authmw.keys.source import KeyReader, KeySource
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.validation.offline import OfflineValidator
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from authmw.build.cache import name_endpoint
 from authmw.config.settings import Settings, Validation
 from authmw.identity.client import IdentityClient
-from authmw.revocation.verdict import NoRevocations, Revocations
+from authmw.revocation.revocations import NoRevocations, Revocations
 from authmw.runtime.refresh import Refresher
 
 if TYPE_CHECKING:
-    from authmw.revocation.store import SharedStore
+    from authmw.revocation.sharing.store import SharedStore
 
 
 # Options of auth plugins that say who we are and on what; none is secret.
@@ -47,7 +47,7 @@ def make_revocations(
         return NoRevocations()
     # Imported here, as a filter that polls nothing needs none of it.
     from authmw.revocation.feed import RevocationFeed
-    from authmw.revocation.identity_source import IdentityEvents
+    from authmw.revocation.source import IdentityEvents
 
     feed = RevocationFeed(
         IdentityEvents(identity),
@@ -72,13 +72,13 @@ def open_store(settings: Settings) -> SharedStore:
     if settings.memcached_servers and settings.memcache_security_strategy is not None:
         from authmw.cache.assembly import make_shelves
         from authmw.cache.memcached import open_memcached
-        from authmw.revocation.memcached_store import MemcachedStore
+        from authmw.revocation.sharing.memcached_store import MemcachedStore
 
         # With connections of its own: requests that wait for a free one don't delay it.
         return MemcachedStore(
             open_memcached(settings), make_shelves(settings, _name_asker(settings))
         )
-    from authmw.revocation.file_store import FileStore
+    from authmw.revocation.sharing.file_store import FileStore
 
     return FileStore(_shared_directory(), _name_store(settings))
 

@@ -14,9 +14,9 @@ from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.facts import facts_of
 from authmw.revocation.jitter import EARLIEST_PART, shorten
 from authmw.revocation.polling import EventPoller
-from authmw.revocation.sharing import SharedPolling
+from authmw.revocation.sharing.shared_polling import SharedPolling
+from authmw.revocation.sharing.store import SharedStore
 from authmw.revocation.source import EventSource
-from authmw.revocation.store import SharedStore
 from authmw.runtime.process import PerProcess
 from authmw.token import Token
 

@@ -10,8 +10,7 @@ from typing import NamedTuple
 from authmw.errors import IdentityUnavailable
 from authmw.revocation.events import MalformedEvents, RevocationEvent, parse_events
 from authmw.revocation.index import EventIndex
-from authmw.revocation.since import SinceTimes
-from authmw.revocation.source import EventsForbidden, EventSource
+from authmw.revocation.source import EventsForbidden, EventSource, SinceTimes
 
 _log = logging.getLogger(__name__)
 

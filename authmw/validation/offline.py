@@ -9,7 +9,7 @@ from authmw.authority.claims_set import parse_audit_ids
 from authmw.authority.key import authority_key
 from authmw.authority.sources import AuthoritySources
 from authmw.jose.verifier import JwsVerifier, VerifiedJws
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.token import Token
 from authmw.validation import Strength
 

@@ -13,7 +13,7 @@ from authmw.authority import LOOK_AGAIN_SECONDS, Answer
 from authmw.authority.identity import IdentityAuthority
 from authmw.checks.expiry import verify_not_expired
 from authmw.errors import IdentityUnavailable
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.token import Principal, Token
 from authmw.validation import Strength
 

@@ -15,7 +15,7 @@ from authmw.answers.source import EndpointAnswers
 from authmw.answers.tokens import TokenLifetime
 from authmw.errors import InvalidToken, Reason
 from authmw.identity.answer import TokenAnswer, TokenSource
-from authmw.revocation.verdict import NoRevocations
+from authmw.revocation.revocations import NoRevocations
 from authmw.token import Token
 from authmw.validation import Strength, Validator
 from authmw.validation.remote import RemoteValidator

@@ -15,7 +15,7 @@ from authmw.cache.sealing import EncryptSealing, MacSealing
 from authmw.cache.shared import MAX_VALUE_BYTES, SharedCache, Shelf
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.answer import TokenAnswer
-from authmw.revocation.verdict import NoRevocations
+from authmw.revocation.revocations import NoRevocations
 from authmw.token import Token, User
 from authmw.token.catalog import ServiceCatalog
 from authmw.validation import Strength

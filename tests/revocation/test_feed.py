@@ -11,7 +11,7 @@ import pytest
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.feed import RevocationFeed
-from authmw.revocation.file_store import FileStore
+from authmw.revocation.sharing.file_store import FileStore
 from authmw.revocation.source import EventsAnswer, EventsForbidden
 from tests.support.clock import Clock
 from tests.support.literal_revocation import iso, seconds

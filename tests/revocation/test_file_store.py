@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from authmw.errors import CacheError
-from authmw.revocation.file_store import FileStore
+from authmw.revocation.sharing.file_store import FileStore
 
 NOW = 1_700_000_000.0
 
@@ -198,7 +198,7 @@ def test_a_lease_from_the_future_is_nobody_s(store: FileStore) -> None:
 CONTENDER = """
 import sys, time
 from pathlib import Path
-from authmw.revocation.file_store import FileStore
+from authmw.revocation.sharing.file_store import FileStore
 store = FileStore(Path(sys.argv[1]), "site")
 sys.stdin.readline()
 print(sum(store.try_lease("e1", 600, time.time()) for _ in range(200)))

@@ -14,8 +14,8 @@ from dataclasses import replace
 from authmw.errors import CacheError
 from authmw.revocation.jitter import draw_below, shorten
 from authmw.revocation.polling import EventPoller
-from authmw.revocation.shared_record import MalformedRecord, SharedRecord
-from authmw.revocation.store import SharedStore
+from authmw.revocation.sharing.record import MalformedRecord, SharedRecord
+from authmw.revocation.sharing.store import SharedStore
 
 _log = logging.getLogger(__name__)
 

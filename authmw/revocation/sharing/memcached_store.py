@@ -9,7 +9,7 @@ from typing import Protocol
 
 from authmw.cache.shared import MAX_VALUE_BYTES, BytesCache, Shelf
 from authmw.errors import CacheError
-from authmw.revocation.store import MAX_RECORD_BYTES
+from authmw.revocation.sharing.store import MAX_RECORD_BYTES
 
 _KEEP_SECONDS = 24 * 3600
 _KIND = "revocation"

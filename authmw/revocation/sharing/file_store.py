@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from authmw.errors import CacheError
-from authmw.revocation.store import MAX_RECORD_BYTES
+from authmw.revocation.sharing.store import MAX_RECORD_BYTES
 
 _SAFE_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # O_NONBLOCK: a FIFO would wait
 
