@@ -1,4 +1,4 @@
-"""What validation asks about revocation, and the answer of a filter that polls no events."""
+"""The interface of revocation for validation, and its implementation without events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Revocations(Protocol):
 
     @property
     def generation(self) -> int:
-        """Changes when a verdict could be another one than before."""
+        """Changes when a token may be judged otherwise than before."""
 
     @property
     def complete_from(self) -> int:
@@ -30,7 +30,7 @@ class Revocations(Protocol):
 
 
 class NoRevocations:
-    """Nothing is known of revocation, and nobody waits for it."""
+    """For a filter that polls no events: no token is known to be revoked."""
 
     generation = 0
     complete_from = 0

@@ -1,4 +1,4 @@
-"""The interface of what keeps the record that processes share, and the lease to replace it."""
+"""The interface of what stores the record that processes share, and the leases to replace it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ MAX_RECORD_BYTES = 16 * 1024 * 1024
 
 
 class SharedStore(Protocol):
-    """Keeps one record and one lease. Raises CacheError, and nothing else.
+    """Keeps one record, and a lease for each edition of it. Raises CacheError, and nothing else.
 
-    Sealing, or the ownership of files, is the store's: a record that `read` returns was written by
-    a process of the deployment. It may be older than the one written last, or be lost.
+    The store authenticates the record, by a seal or by the ownership of files: what `read` returns
+    was written by a process of the deployment. It may be older than the record written last, and
+    the store may lose it.
     """
 
     def read(self) -> bytes | None:
@@ -21,13 +22,13 @@ class SharedStore(Protocol):
         """Replace the record as a whole: no reader ever sees a part of it."""
 
     def try_lease(self, edition: str, seconds: float, now: float) -> bool:
-        """Take the lease to replace one edition of the record, unless it is taken.
+        """Take the lease to replace one edition of the record; False where it is taken.
 
-        Nobody gives a lease back: the next record is another edition, and a holder that dies
-        keeps the others waiting for `seconds` at most.
+        A lease is never given back: the next record is another edition with a lease of its own,
+        and where the holder dies the lease ends after `seconds`.
 
         Args:
-            edition: names the record to replace; hexadecimal digits, or empty for no record.
+            edition: names the record to replace; hexadecimal digits, empty where there is none.
             seconds: how long the lease lasts.
             now: epoch seconds.
         """
