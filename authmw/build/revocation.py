@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authmw.build.cache import name_endpoint
+from authmw.build.cache import make_namespaces, name_endpoint
 from authmw.config.settings import Settings, Validation
 from authmw.identity.client import IdentityClient
 from authmw.revocation.revocations import NoRevocations, Revocations
@@ -70,13 +70,12 @@ def open_store(settings: Settings) -> SharedStore:
     between requests.
     """
     if settings.memcached_servers and settings.memcache_security_strategy is not None:
-        from authmw.cache.assembly import make_shelves
         from authmw.cache.memcached import open_memcached
         from authmw.revocation.sharing.memcached_store import MemcachedStore
 
         # It has connections of its own, so that requests that wait for one don't delay a poll.
         return MemcachedStore(
-            open_memcached(settings), make_shelves(settings, _name_group(settings))
+            open_memcached(settings), make_namespaces(settings, _name_group(settings))
         )
     from authmw.revocation.sharing.file_store import FileStore
 
