@@ -19,7 +19,6 @@ from authmw.revocation.sharing.shared_polling import SharedPolling
 from authmw.revocation.sharing.store import SharedStore
 from authmw.revocation.source import EventSource
 from authmw.runtime.process import PerProcess
-from authmw.token import Token
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +29,7 @@ _LOG_AGAIN_SECONDS = 3600
 class RevocationFeed:
     """Finds the tokens that were revoked, as of the latest poll; see `Revocations`.
 
-    Any thread may read `generation` and call the `verify_…` methods, which take no lock. To store
-    a decision together with `generation`, read `generation` first.
+    Any thread may call the `verify_…` methods, which take no lock.
 
     Args:
         source: lists events.
@@ -118,18 +116,23 @@ class RevocationFeed:
             of = ", ".join(attributes) or "all tokens"
             raise InvalidToken(Reason.REVOKED, f"a revocation event of {of} covers it")
 
-    def verify_decidable(self, token: Token, now: float) -> None:
-        """Make sure that not being revoked means something: for tokens nobody else judges.
+    def verify_events_complete(self, issued_at: int, now: float) -> None:
+        """Verify that the index has every event that can cover a token; for signed tokens.
+
+        Args:
+            issued_at: of the token, epoch seconds.
+            now: epoch seconds.
 
         Raises:
-            IdentityUnavailable: events are missing that might cover the token.
+            IdentityUnavailable: the latest answer is too old, or events were dropped that might
+                cover the token.
         """
         if self.is_stale(now):
             raise IdentityUnavailable(
                 f"{self._describe_age()}: {self._poller.failure or 'nothing polls them'}"
             )
-        if token.issued_at < self._poller.index.complete_from:
-            self._refuse_older(token.issued_at, now)
+        if issued_at < self._poller.index.complete_from:
+            self._refuse_older(issued_at, now)
 
     def _refuse_older(self, issued_at: int, now: float) -> None:
         if issued_at < self._poller.index.overflow_until:
@@ -152,8 +155,11 @@ class RevocationFeed:
             f"{self._retention} and was dropped"
         )
 
-    def decidable_until(self, now: float) -> int:
-        """Return up to when, in epoch seconds, the last answer is recent enough to go by."""
+    def fresh_until(self, now: float) -> int:
+        """Return up to when the latest answer is not older than `revocation_max_staleness`.
+
+        Epoch seconds; `now` where there is no answer.
+        """
         answered_at = self._poller.answered_at
         return int(now if answered_at is None else answered_at + self._max_staleness)
 

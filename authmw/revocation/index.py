@@ -73,8 +73,7 @@ class EventIndex:
 
     One thread at a time may change it; any number may read it at the same time without a lock,
     because every change is one assignment to a dict, and `generation` changes only once all
-    events of an `add` can be found. To store a decision together with `generation`, read
-    `generation` first.
+    events of an `add` can be found; the listeners are called after that.
 
     An event is dropped once it is past retention, or when there are more than `max_events`.
     `complete_from` then moves past it: an event that covers a token issued earlier may be

@@ -66,7 +66,7 @@ class OfflineValidator:
         validated = self._join(verified, authorization, now)
         if authorization.renew is not None and now >= authorization.renew_from:
             # For the same reason.
-            self._revocations.verify_decidable(validated, now)
+            self._revocations.verify_events_complete(validated.issued_at, now)
             self._revocations.verify_not_revoked(facts_of(validated))
             authorization.renew(SignedBearer(key, verified.claims, token), authorization, now)
         return validated
@@ -75,7 +75,7 @@ class OfflineValidator:
         """Put together what the token says and what its authority says."""
         fresh_until = min(
             authorization.relied_on_until(now),
-            self._revocations.decidable_until(now),
+            self._revocations.fresh_until(now),
             verified.expires_at,
         )
         return Token.of_principal(
