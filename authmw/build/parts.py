@@ -24,7 +24,7 @@ from authmw.identity.endpoint_source import EndpointSource
 from authmw.identity.outage_watch import OutageWatch
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.flights import Flights
 from authmw.runtime.refresh import Refresher

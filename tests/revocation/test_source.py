@@ -13,8 +13,7 @@ from authmw.identity.client import IdentityClient
 from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
 from authmw.revocation.feed import RevocationFeed
-from authmw.revocation.identity_source import IdentityEvents
-from authmw.revocation.source import EventsForbidden
+from authmw.revocation.source import EventsForbidden, IdentityEvents
 from tests.identity.test_outcomes import settings_for
 from tests.support.clock import Clock
 from tests.support.misbehaving import MisbehavingIdentity, Stage, answer, hang_up
