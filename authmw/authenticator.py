@@ -14,9 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from authmw.answers.tokens import decides
-from authmw.checks.access_rules import AccessRule, verify_access
-from authmw.checks.expiry import verify_not_expired
+from authmw.checks.access_rules import verify_access
+from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
 from authmw.checks.paths import PublicPaths, access_path
 from authmw.checks.service_roles import has_service_role
 from authmw.checks.token_bind import BindPolicy, verify_binding
@@ -29,8 +28,8 @@ from authmw.runtime.clock import wall_clock
 from authmw.runtime.fingerprint import fingerprint
 from authmw.runtime.refresh import Refresher
 from authmw.token import Token, headers
+from authmw.token.access_rules import AccessRule
 from authmw.token.token_info import TokenInfo
-from authmw.validation import Strength
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ _TOKEN_INFO = headers.TOKEN_INFO
 _TOKEN_AUTH = headers.TOKEN_AUTH
 _TOKEN = headers.TOKEN
 _TokenInfo = TokenInfo
-_CURRENT = Strength.CURRENT
+_REFUSE_EXPIRED = ExpiryPolicy.REFUSE_EXPIRED
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +202,7 @@ class Authenticator:
         service_string = environ.get("HTTP_X_SERVICE_TOKEN")
         if service_string and (service_string := service_string.strip()):
             try:
-                service = self._resolve(service_string, _CURRENT, now, environ)
+                service = self._resolve(service_string, _REFUSE_EXPIRED, now, environ)
                 if service.is_bound or self._requires_binding:
                     verify_binding(self._rules.bind_policy, service, environ)
                 rules = service.principal.access_rules
@@ -223,9 +222,9 @@ class Authenticator:
         if user_string is None or self._accepts_bearer:
             user_string = self._read_user_token(environ)
         if user_string and (user_string := user_string.strip()):
-            strength = Strength.ALLOW_EXPIRED if is_service_request else _CURRENT
+            expiry_policy = ExpiryPolicy.ALLOW_EXPIRED if is_service_request else _REFUSE_EXPIRED
             try:
-                user = self._resolve(user_string, strength, now, environ)
+                user = self._resolve(user_string, expiry_policy, now, environ)
                 rules = user.principal.access_rules
                 if rules is not None:
                     self._verify_access(rules, user, environ, is_service_request=is_service_request)
@@ -268,16 +267,18 @@ class Authenticator:
         return token
 
     def _resolve(
-        self, string: str, strength: Strength, now: float, environ: dict[str, Any]
+        self, string: str, expiry_policy: ExpiryPolicy, now: float, environ: dict[str, Any]
     ) -> Token:
         token = self._recall(string, now)
-        if token is None or (strength is not _CURRENT and not decides(token, strength, now)):
+        if token is None or (
+            expiry_policy is not _REFUSE_EXPIRED and not is_conclusive(token, expiry_policy, now)
+        ):
             mark = request.begin(environ)
             try:
-                token = self._resolver.validate(string, strength, now)
+                token = self._resolver.validate(string, expiry_policy, now)
             finally:
                 request.end(mark)
-        if strength is _CURRENT:
+        if expiry_policy is _REFUSE_EXPIRED:
             verify_not_expired(token, now)
         return token
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.revocation.facts import facts_of
 from authmw.revocation.verdict import Revocations
 from authmw.token import Token
 
@@ -44,10 +45,11 @@ class Revalidation:
             InvalidToken: (revoked) an event covers it; (bad_signature) its key was removed.
             IdentityUnavailable: it is signed, and what would decide is not known any more.
         """
-        # An answer may come from a cache, and be older than the revocation.
-        self._revocations.verify_not_revoked(token)
         if token.signed_by is not None:
             self._revocations.verify_decidable(token, now)
+        # An answer may come from a cache, and be older than the revocation.
+        self._revocations.verify_not_revoked(facts_of(token))
+        if token.signed_by is not None:
             self._verify_key(token.signed_by, now)
 
     def verify_remembered(self, token: Token, now: float) -> None:
@@ -55,8 +57,11 @@ class Revalidation:
 
         For a token that the identity service answered for, all events made since must be known.
         """
-        self.verify(token, now)
-        if token.signed_by is None and token.answered_at < self._revocations.complete_from:
+        self._revocations.verify_not_revoked(facts_of(token))
+        if token.signed_by is not None:
+            self._revocations.verify_decidable(token, now)
+            self._verify_key(token.signed_by, now)
+        elif token.answered_at < self._revocations.complete_from:
             raise IdentityUnavailable(
                 "revocation events were dropped that came after the identity service was asked "
                 "about this token"

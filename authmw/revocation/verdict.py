@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
+from authmw.revocation.facts import RevocationFacts
 from authmw.token import Token
 
 
@@ -19,8 +20,8 @@ class Revocations(Protocol):
     def complete_from(self) -> int:
         """Epoch seconds from which every event is known; 0 while none was dropped."""
 
-    def verify_not_revoked(self, token: Token) -> None:
-        """Raise InvalidToken (revoked) if an event covers the token."""
+    def verify_not_revoked(self, facts: RevocationFacts) -> None:
+        """Raise InvalidToken (revoked) if an event covers a token with these fields."""
 
     def verify_decidable(self, token: Token, now: float) -> None:
         """Raise IdentityUnavailable if events are missing that might cover the token."""
@@ -37,7 +38,7 @@ class NoRevocations:
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Do nothing: no verdict changes."""
 
-    def verify_not_revoked(self, token: Token) -> None:
+    def verify_not_revoked(self, facts: RevocationFacts) -> None:
         """Accept every token."""
 
     def verify_decidable(self, token: Token, now: float) -> None:

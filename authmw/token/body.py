@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from authmw.checks.access_rules import AccessRule
-from authmw.checks.access_rules import parse_access_rules as parse_rules
+from authmw.token.access_rules import AccessRule
+from authmw.token.access_rules import parse_access_rules as parse_rules
 from authmw.token.parts import (
     DomainScope,
     OAuth1Access,

@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from authmw.checks.access_rules import AccessRule
 from authmw.token import headers
+from authmw.token.access_rules import AccessRule
+from authmw.token.bearer_key import digest_bearer
 from authmw.token.body import (
     MalformedBody,
     parse_access_rules,
@@ -84,6 +85,7 @@ class Principal:
     Attributes:
         access_rules: of an application credential; None where nothing is restricted.
         bind: the token's binding (mechanism to identifier), empty where there is none.
+        bearer_digest: what tells its bearer from others; see `authmw.token.bearer_key`.
         user_environ, service_environ: the rendered headers, as environ entries; read-only.
         size: the memory its own parts take, in bytes, roughly; the catalog is not in it.
     """
@@ -98,6 +100,7 @@ class Principal:
     application_credential_id: str | None
     access_rules: tuple[AccessRule, ...] | None
     bind: Mapping[str, object]
+    bearer_digest: str = field(repr=False, compare=False)
     user_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
     service_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
     size: int = field(init=False, repr=False, compare=False)
@@ -165,6 +168,7 @@ class Principal:
             ),
             bind=ReadOnlyDict(bind),
             _shared_members=share_members(shared),
+            bearer_digest=digest_bearer(shared),
         )
 
     @property
@@ -220,8 +224,6 @@ class Token:
         fresh_until: epoch seconds up to which this record answers for the token without
             another validation.
         usable_until: epoch seconds up to which it may, while validation is out of reach.
-        bearer: what tokens of one bearer have in common (`authmw.answers.bearer_key`); None
-            for a signed token, whose claims say that.
         signed_by: the thumbprint (RFC 7638) of the public key that verified its signature;
             None where the identity endpoint vouches for it.
         thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
@@ -243,7 +245,6 @@ class Token:
     answered_at: int
     fresh_until: int
     usable_until: int
-    bearer: str | None
     signed_by: str | None
     thumbprint: str | None
     is_bound: bool
@@ -288,7 +289,6 @@ class Token:
         answered_at: int,
         fresh_until: int,
         usable_until: int,
-        bearer: str | None = None,
     ) -> Token:
         """Read a whole v3 token body; arguments and errors as of `Principal.from_body`."""
         issued_text, expires_text = (
@@ -296,17 +296,17 @@ class Token:
             read_required(body, "expires_at", str),
         )
         principal = Principal.from_body(body, catalog)
+        methods = read_strings(body, "methods")
         thumbprint = parse_thumbprint(read_optional(body, "oauth2_credential", dict))
         return cls(
             principal,
-            read_strings(body, "methods"),
+            methods,
             read_strings(body, "audit_ids"),
             parse_time(issued_text, "issued_at"),
             parse_time(expires_text, "expires_at"),
             answered_at,
             fresh_until,
             usable_until,
-            bearer,
             None,
             thumbprint,
             thumbprint is not None or bool(principal.bind),
@@ -345,7 +345,6 @@ class Token:
             answered_at,
             fresh_until,
             usable_until,
-            None,
             signed_by,
             thumbprint,
             thumbprint is not None or bool(principal.bind),
