@@ -215,6 +215,6 @@ def read_cors(settings: Settings) -> CorsPolicy | None:
 def make_token_auth(identity: IdentityClient) -> MakeTokenAuth:
     """Return the factory of `keystone.token_auth`, which sends our own token with the user's."""
     # Imported here: it imports keystoneauth1.
-    from authmw.wsgi.token_auth import TokenAuth
+    from authmw.wsgi.token_auth import make_token_auth_factory
 
-    return functools.partial(TokenAuth, identity.fetch_own_token)
+    return make_token_auth_factory(identity.fetch_own_token)
