@@ -79,5 +79,13 @@ class IdentityUnavailable(AuthmwError):
         self.retry_after = retry_after
 
 
+class DeadlineExceeded(AuthmwError):
+    """The deadline of a piece of work is over (`authmw.net.deadline`).
+
+    No OSError on purpose: the libraries between socket and client would take it for a time-out
+    of one step, and try again.
+    """
+
+
 class CacheError(AuthmwError):
     """A shared cache failed; never leaves `authmw.cache`."""

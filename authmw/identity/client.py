@@ -16,7 +16,6 @@ from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.answer import ACCESS_RULES
 from authmw.identity.authenticate_uri import AuthenticateUri
 from authmw.identity.breaker import Breaker, Change
-from authmw.identity.deadline import deadline
 from authmw.identity.json_answer import (
     IdentityAnswer,
     parse_answer,
@@ -28,6 +27,7 @@ from authmw.identity.outage import Outage
 from authmw.identity.outcome_row import Health, Verdict
 from authmw.identity.outcomes import Outcome
 from authmw.identity.renewal_limit import Doubt
+from authmw.net.deadline import deadline
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.process import PerProcess
 

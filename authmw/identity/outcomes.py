@@ -115,7 +115,7 @@ class Outcome(enum.Enum):
         Verdict.OUTAGE,
         Health.FAILS,
         "no complete answer within identity_deadline",
-        errors=("authmw.identity.deadline.DeadlineExceeded",),
+        errors=("authmw.errors.DeadlineExceeded",),
     )
     CONNECT_TIMEOUT = Row(
         Verdict.OUTAGE,

@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 import requests
 
+from authmw.errors import DeadlineExceeded
 from authmw.identity.answer import ACCESS_RULES
-from authmw.identity.deadline import DeadlineExceeded, remaining_seconds
 from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
 from authmw.identity.renewal_limit import Doubt, RenewalLimit
 from authmw.identity.transport import MAX_REDIRECTS, DeadlineAdapter
+from authmw.net.deadline import remaining_seconds
 from authmw.runtime.libraries import AUTH_INTERFACE, Adapter, BaseIdentityPlugin, Session
 
 if TYPE_CHECKING:

@@ -24,15 +24,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import SSLError
 from urllib3.poolmanager import PoolManager
 
-from authmw.config.tls_files import has_system_authorities
-from authmw.identity.deadline import DeadlineExceeded, bounded, remaining_seconds
+from authmw.errors import DeadlineExceeded
+from authmw.identity.connections import DeadlineHTTPConnectionPool, DeadlineHTTPSConnectionPool
 from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
-from authmw.identity.sockets import (
-    DeadlineHTTPConnectionPool,
-    DeadlineHTTPSConnectionPool,
-    make_tls_context,
-)
+from authmw.net.deadline import bounded, remaining_seconds
+from authmw.net.pem_files import has_system_authorities
+from authmw.net.tls import make_tls_context
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
