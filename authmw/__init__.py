@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from authmw.decorators.check import check
     from authmw.decorators.current import current
     from authmw.decorators.protect import protect
-    from authmw.decorators.refusal import Refused
     from authmw.decorators.require import require
     from authmw.errors import (
         AuthmwError,
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
         IdentityUnavailable,
         InvalidToken,
         Reason,
+        Refused,
     )
     from authmw.middleware import AuthMiddleware, AuthProtocol, app_factory, filter_factory
     from authmw.token import Token
@@ -35,7 +35,7 @@ _HOMES = {
     "IdentityUnavailable": "authmw.errors",
     "InvalidToken": "authmw.errors",
     "Reason": "authmw.errors",
-    "Refused": "authmw.decorators.refusal",
+    "Refused": "authmw.errors",
     "Token": "authmw.token",
     "app_factory": "authmw.middleware",
     "check": "authmw.decorators.check",

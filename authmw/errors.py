@@ -1,19 +1,26 @@
-"""The few errors authmw raises, kept apart so that each reaches the right person.
+"""Every exception that one module of authmw raises for another, in one tree.
 
-A credential that is not acceptable (`InvalidToken`) concerns the client, an identity
-service that could not be asked (`IdentityUnavailable`) concerns whoever is on call, and a
-deployment that is wrong (`ConfigurationError`) concerns whoever wrote the configuration.
-Only the middleware turns any of them into an HTTP status. No message ever holds a token,
-a key or a secret.
+- `ConfigurationError`: the deployment is wrong, which concerns whoever wrote the configuration.
+- `InvalidToken`: a credential is not acceptable, which concerns the client.
+- `IdentityUnavailable`: nobody could say whether it is, which concerns whoever is on call.
+- `Refused`: the service's own requirement is not met, which concerns the client.
+
+The others never reach a service: the module that asks turns them into one of these, or logs them
+and goes on. Only the middleware turns an exception into an HTTP response. No message ever holds a
+token, a key or a secret.
 """
 
 from __future__ import annotations
 
 import enum
+import http
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 
 class AuthmwError(Exception):
-    """Base of every error raised by authmw."""
+    """Base of every exception of authmw."""
 
 
 class ConfigurationError(AuthmwError):
@@ -31,6 +38,9 @@ class ConfigurationError(AuthmwError):
         self.option = option
         self.value = value
         self.fix = fix
+
+
+# --- what a validation can end in
 
 
 class Reason(enum.Enum):
@@ -79,6 +89,10 @@ class IdentityUnavailable(AuthmwError):
         self.retry_after = retry_after
 
 
+class EventsForbidden(IdentityUnavailable):
+    """Our own credentials may not read revocation events (403)."""
+
+
 class DeadlineExceeded(AuthmwError):
     """The deadline of a piece of work is over (`authmw.net.deadline`).
 
@@ -88,4 +102,94 @@ class DeadlineExceeded(AuthmwError):
 
 
 class CacheError(AuthmwError):
-    """A shared cache failed; never leaves `authmw.cache`."""
+    """A shared cache failed, or held an entry that can't be read."""
+
+
+# --- what can't be read or trusted
+
+
+class MalformedBody(AuthmwError, ValueError):
+    """A token body is not of the shape that the Identity API promises; says where."""
+
+
+class MalformedEvents(AuthmwError, ValueError):
+    """The answer is no complete list of revocation events; says why."""
+
+
+class MalformedRecord(AuthmwError, ValueError):
+    """A shared record of revocation events is not of the shape we write; says where."""
+
+
+class KeyRefused(AuthmwError, ValueError):
+    """A key is not used: it is too weak, of another type, or damaged; says which."""
+
+
+class PrivateKeyFound(KeyRefused):
+    """Private or symmetric key material where public keys belong: a secret has leaked."""
+
+
+class DirectoryRefused(AuthmwError):
+    """A directory of keys must not be trusted; says why."""
+
+
+class KeysUnavailable(AuthmwError):
+    """A source of keys that a command was given can't be read, or must not be trusted."""
+
+
+# --- what `authmw.require` and `authmw.check` refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The response to a refused request, before any framework has made it its own.
+
+    Attributes:
+        status: 401 or 403.
+        body: a JSON document.
+        headers: beside Content-Type.
+    """
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def status_line(self) -> str:
+        """Status and reason phrase, as WSGI wants them."""
+        return f"{self.status} {http.HTTPStatus(self.status).phrase}"
+
+    @property
+    def all_headers(self) -> list[tuple[str, str]]:
+        """Every header of the response."""
+        length = str(len(self.body))
+        return [("Content-Type", "application/json"), ("Content-Length", length), *self.headers]
+
+    def body_for(self, environ: Mapping[str, Any]) -> list[bytes]:
+        """Return the body of the response to one request: a HEAD has none."""
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [self.body]
+
+
+class Refused(AuthmwError):
+    """`require` or `check` refuses a request. It is raised, so that no caller can overlook it.
+
+    What is raised is also an exception of each web framework that is loaded; see
+    `authmw.decorators.frameworks`. Where none of them catches it, `AuthMiddleware` responds.
+    """
+
+    def __init__(self, refusal: Refusal) -> None:
+        # Not super(): the frameworks' exceptions, of which this may be one too, come next.
+        Exception.__init__(self, f"authmw refused this request: {refusal.status_line}")
+        self.refusal = refusal
+
+    def answer(
+        self, environ: dict[str, Any], start_response: Callable[..., Any], exc_info: Any
+    ) -> Iterable[bytes]:
+        """Respond in place of an app that raised this (PEP 3333).
+
+        Args:
+            environ, start_response: of the request.
+            exc_info: of the exception. The app may have begun to respond; once a server has
+                sent that, it raises the exception instead.
+        """
+        start_response(self.refusal.status_line, self.refusal.all_headers, exc_info)
+        return self.refusal.body_for(environ)

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from authmw.build import Door, open_door
-from authmw.decorators.refusal import Refused
-from authmw.errors import InvalidToken
+from authmw.errors import InvalidToken, Refused
 from authmw.rejection import REFUSED, Rejection, respond
 from authmw.runtime.request import begin, end
 from authmw.token import Token, headers

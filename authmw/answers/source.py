@@ -9,9 +9,8 @@ from authmw.answers.entry import TokenEntry, parse_entry
 from authmw.answers.read_through import Answered, read_through
 from authmw.answers.refused import RefusedAt
 from authmw.cache.shared import SharedCache
-from authmw.errors import CacheError, IdentityUnavailable, InvalidToken
+from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, MalformedBody
 from authmw.identity.answer import TokenAnswer, TokenSource
-from authmw.token import MalformedBody
 
 V = TypeVar("V", bound=Answered)
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from authmw.answers.bearer_key import bearer_key
 from authmw.cache.keys import digest_token
+from authmw.errors import MalformedBody
 from authmw.identity.answer import TokenAnswer
-from authmw.token import MalformedBody, Token
+from authmw.token import Token
 from authmw.validation import Strength
 
 

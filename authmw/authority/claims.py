@@ -8,8 +8,8 @@ from typing import Any
 from authmw.authority import Answer, Question
 from authmw.authority.agreement import verify_agreement
 from authmw.cache.memory import MemoryCache
-from authmw.errors import InvalidToken, Reason
-from authmw.token import MalformedBody, Principal
+from authmw.errors import InvalidToken, MalformedBody, Reason
+from authmw.token import Principal
 
 # What each claim says; `jws_claim_names` may give any of them another name.
 DEFAULT_CLAIM_NAMES: Mapping[str, str] = {

@@ -10,16 +10,17 @@ from oslo_config import cfg
 
 from authmw.config.loading import load_settings
 from authmw.config.settings import Settings
-from authmw.errors import AuthmwError, ConfigurationError, IdentityUnavailable
+from authmw.errors import (
+    ConfigurationError,
+    DirectoryRefused,
+    IdentityUnavailable,
+    KeyRefused,
+    KeysUnavailable,
+)
 from authmw.identity.documents import DocumentFetcher
-from authmw.jose.algorithms import KeyRefused
-from authmw.keys.directory import DirectoryRefused, read_directory
+from authmw.keys.directory import read_directory
 from authmw.keys.jwks_uri import ACCEPT, parse_answer
 from authmw.keys.listing import Listing
-
-
-class KeysUnavailable(AuthmwError):
-    """A source of keys can't be read, or must not be trusted."""
 
 
 def add_key_source_arguments(

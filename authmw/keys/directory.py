@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from authmw.errors import DirectoryRefused
 from authmw.jose.key_set import KeySet
 from authmw.jose.primitives import require_cryptography
 from authmw.keys.changes import KeyChanges
@@ -52,10 +53,6 @@ _SETTLED_AFTER_SECONDS = 2.0
 
 # Errors of a directory or file that is being replaced while it is looked at.
 _SWAPPED = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
-
-
-class DirectoryRefused(Exception):
-    """The directory must not be trusted."""
 
 
 class KeyDirectory(KeyChanges):

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from authmw.errors import IdentityUnavailable
-from authmw.jose.algorithms import KeyRefused
+from authmw.errors import IdentityUnavailable, KeyRefused
 from authmw.jose.jwk import parse_jwk_document
 from authmw.jose.key_set import KeySet
 from authmw.jose.keys import ParsedKeys, SkippedKey

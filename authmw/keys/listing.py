@@ -8,9 +8,9 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from authmw.jose.algorithms import KeyRefused
+from authmw.errors import KeyRefused, PrivateKeyFound
 from authmw.jose.jwk import parse_key_document
-from authmw.jose.keys import PrivateKeyFound, PublicKey, SkippedKey
+from authmw.jose.keys import PublicKey, SkippedKey
 
 ROOT = 0
 KEY_FILE_ENDINGS = (".pem", ".pub", ".key", ".crt", ".cer", ".jwk", ".jwks", ".json")

@@ -10,15 +10,21 @@ import logging
 import threading
 from datetime import UTC, datetime
 
-from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.revocation.events import MalformedEvents, parse_events
+from authmw.errors import (
+    EventsForbidden,
+    IdentityUnavailable,
+    InvalidToken,
+    MalformedEvents,
+    Reason,
+)
+from authmw.revocation.events import parse_events
 from authmw.revocation.facts import facts_of
 from authmw.revocation.jitter import EARLIEST_PART, shorten
 from authmw.revocation.known_events import KnownEvents
 from authmw.revocation.poll_state import PollState
 from authmw.revocation.sharing import SharedPolling
 from authmw.revocation.since import SinceTimes
-from authmw.revocation.source import EventsForbidden, EventSource
+from authmw.revocation.source import EventSource
 from authmw.revocation.store import SharedStore
 from authmw.runtime.process import PerProcess
 from authmw.token import Token

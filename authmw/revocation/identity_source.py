@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from authmw.errors import EventsForbidden
 from authmw.identity.client import IdentityClient
 from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
-from authmw.revocation.source import EventsAnswer, EventsForbidden
+from authmw.revocation.source import EventsAnswer
 
 
 class IdentityEvents:

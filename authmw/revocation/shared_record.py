@@ -10,15 +10,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from authmw.errors import MalformedRecord
 from authmw.revocation.attributes import ATTRIBUTE_BY_NAME
 from authmw.revocation.events import RevocationEvent
 
 _FORMAT = 2
 _LATEST_SECONDS = 253_402_300_799  # in year 9999: what a datetime can say
-
-
-class MalformedRecord(ValueError):
-    """A shared record is not of the shape we write; says where."""
 
 
 @dataclass(frozen=True, slots=True)

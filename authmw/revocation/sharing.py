@@ -12,11 +12,11 @@ import os
 import secrets
 from collections.abc import Callable
 
-from authmw.errors import CacheError
+from authmw.errors import CacheError, MalformedRecord
 from authmw.revocation.jitter import draw_below, shorten
 from authmw.revocation.known_events import KnownEvents
 from authmw.revocation.poll_state import PollState, later_of
-from authmw.revocation.shared_record import MalformedRecord, SharedRecord
+from authmw.revocation.shared_record import SharedRecord
 from authmw.revocation.store import SharedStore
 from authmw.runtime.process import PerProcess
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from authmw.checks.access_rules import AccessRule
 from authmw.checks.access_rules import parse_access_rules as parse_rules
+from authmw.errors import MalformedBody
 from authmw.token.parts import (
     DomainScope,
     OAuth1Access,
@@ -24,10 +25,6 @@ from authmw.token.parts import (
     User,
 )
 from authmw.token.template import Template
-
-
-class MalformedBody(ValueError):
-    """A token body is not of the shape that the Identity API promises; says where."""
 
 
 # Where many tokens come, many were issued in one second and expire in one.

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from authmw.checks.access_rules import AccessRule
+from authmw.errors import MalformedBody
 from authmw.token import headers
 from authmw.token.body import (
-    MalformedBody,
     lay_out,
     parse_access_rules,
     parse_is_admin_project,

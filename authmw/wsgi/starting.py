@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from authmw.rejection import REFUSED
 
 if TYPE_CHECKING:
-    from authmw.decorators.refusal import Refused
+    from authmw.errors import Refused
 
 Header = tuple[str, str]
 # Returns the headers to add to an app's refusal (40x) with these.

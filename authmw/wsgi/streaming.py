@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from authmw.decorators.refusal import Refused
+from authmw.errors import Refused
 from authmw.runtime.request import begin, end, serving
 from authmw.wsgi.starting import Start
 

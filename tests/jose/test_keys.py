@@ -22,9 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from authmw.jose.algorithms import KeyRefused
+from authmw.errors import KeyRefused, PrivateKeyFound
 from authmw.jose.jwk import parse_jwk, parse_key_document
-from authmw.jose.keys import PrivateKeyFound
 from authmw.jose.roca import has_roca_fingerprint
 from tests.certificates import Authority
 from tests.jose.signing import MAKERS, private_key, private_pem, public_key, public_pem

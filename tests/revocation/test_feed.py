@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.errors import EventsForbidden, IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.file_store import FileStore
-from authmw.revocation.source import EventsAnswer, EventsForbidden
+from authmw.revocation.source import EventsAnswer
 from tests.revocation.literal import iso, seconds
 from tests.revocation.servers import Clock, EventServer, make_feed
 from tests.revocation.tokens import token_of

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from authmw.config.auth_plugin import load_auth_plugin
-from authmw.errors import IdentityUnavailable
+from authmw.errors import EventsForbidden, IdentityUnavailable
 from authmw.identity.client import IdentityClient
 from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.identity_source import IdentityEvents
-from authmw.revocation.source import EventsForbidden
 from tests.misbehaving import MisbehavingIdentity, Stage, answer, hang_up
 from tests.revocation.servers import Clock
 from tests.test_identity_outcomes import settings_for

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from authmw.errors import CacheError, IdentityUnavailable
+from authmw.errors import CacheError, EventsForbidden, IdentityUnavailable
 from authmw.revocation import recent_events
 from authmw.revocation.events import RevocationEvent
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.file_store import FileStore
-from authmw.revocation.source import EventsForbidden
 from authmw.revocation.store import SharedStore
 from tests.revocation.servers import Clock, EventServer, Site, make_feed, make_site
 
