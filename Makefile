@@ -29,7 +29,7 @@ test-slow: $(VENV)/.test ## the tests that take many seconds each
 	$(BIN)/python -m pytest -m slow --reruns $(RERUNS)
 
 soak: $(VENV)/.test ## real filters beside a model of what they decide; SECONDS=600
-	$(BIN)/python -m tests.model.soak $(or $(SECONDS),600)
+	$(BIN)/python -m tests.system.model.soak $(or $(SECONDS),600)
 
 test-all: test test-slow bench-quick ## every test, and a short run of the benchmarks
 

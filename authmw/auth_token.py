@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
-from authmw.config.lookup import register_options
+from authmw.config.option_reader import register_options
 from authmw.config.options import list_opts
 from authmw.errors import ConfigurationError, InvalidToken
 from authmw.errors import IdentityUnavailable as ServiceError

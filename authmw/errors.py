@@ -141,12 +141,12 @@ class KeysUnavailable(AuthmwError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The response to a refused request, before any framework has made it its own.
+    """A 401 or 403, not yet in the form of any framework.
 
     Attributes:
         status: 401 or 403.
         body: a JSON document.
-        headers: beside Content-Type.
+        headers: in addition to Content-Type and Content-Length.
     """
 
     status: int
@@ -155,41 +155,41 @@ class Refusal:
 
     @property
     def status_line(self) -> str:
-        """Status and reason phrase, as WSGI wants them."""
+        """Status code and reason phrase (PEP 3333)."""
         return f"{self.status} {http.HTTPStatus(self.status).phrase}"
 
     @property
     def all_headers(self) -> list[tuple[str, str]]:
-        """Every header of the response."""
+        """Every header of the answer."""
         length = str(len(self.body))
         return [("Content-Type", "application/json"), ("Content-Length", length), *self.headers]
 
     def body_for(self, environ: Mapping[str, Any]) -> list[bytes]:
-        """Return the body of the response to one request: a HEAD has none."""
+        """Return the body of the answer to one request: a HEAD has none."""
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [self.body]
 
 
 class Refused(AuthmwError):
-    """`require` or `check` refuses a request. It is raised, so that no caller can overlook it.
+    """Raised by `require` and `check` to refuse a request, so that no caller can overlook it.
 
-    What is raised is also an exception of each web framework that is loaded; see
-    `authmw.decorators.frameworks`. Where none of them catches it, `AuthMiddleware` responds.
+    The raised exception is also an exception of each web framework that is loaded; see
+    `authmw.decorators.frameworks`. If no framework catches it, `AuthMiddleware` answers.
     """
 
     def __init__(self, refusal: Refusal) -> None:
-        # Not super(): the frameworks' exceptions, of which this may be one too, come next.
+        # Not super(): the next class may be a framework's exception.
         Exception.__init__(self, f"authmw refused this request: {refusal.status_line}")
         self.refusal = refusal
 
     def answer(
         self, environ: dict[str, Any], start_response: Callable[..., Any], exc_info: Any
     ) -> Iterable[bytes]:
-        """Respond in place of an app that raised this (PEP 3333).
+        """Answer the request in place of the app that raised this (PEP 3333).
 
         Args:
             environ, start_response: of the request.
-            exc_info: of the exception. The app may have begun to respond; once a server has
-                sent that, it raises the exception instead.
+            exc_info: of the exception. If the server has already sent the app's headers, it
+                raises the exception instead.
         """
         start_response(self.refusal.status_line, self.refusal.all_headers, exc_info)
         return self.refusal.body_for(environ)

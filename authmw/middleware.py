@@ -9,16 +9,15 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
-from authmw.build import Door, open_door
+from authmw.build import FilterParts, build_filter_parts
 from authmw.errors import InvalidToken, Refused
 from authmw.rejection import REFUSED, Rejection, respond
 from authmw.runtime.request import begin, end
 from authmw.token import Token, headers
 from authmw.wsgi.asgi import refuse_asgi
-from authmw.wsgi.cors import allows_an_origin
-from authmw.wsgi.starting import Header, Start
+from authmw.wsgi.start_response import Header, StartResponse
 from authmw.wsgi.streaming import close, keep_current
 from authmw.wsgi.subclassing import (
     DECIDING_HOOKS,
@@ -59,11 +58,33 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         super().__init_subclass__(**arguments)
         refuse_uncalled(cls)
 
-    def __init__(self, app: WsgiApp, conf: Mapping[str, Any] | Door) -> None:
+    def __init__(self, app: WsgiApp, conf: Mapping[str, Any]) -> None:
+        self._verify_app(app)
+        self._app = app
+        self._parts = build_filter_parts(conf)
+
+    @classmethod
+    def from_parts(cls, app: WsgiApp, parts: FilterParts) -> Self:
+        """Return a middleware that shares the parts of a filter with others.
+
+        The `__init__` of a subclass does not run.
+
+        Args:
+            app: the WSGI app behind the middleware.
+            parts: of `authmw.build.build_filter_parts`.
+
+        Raises:
+            TypeError: as for the class.
+        """
+        middleware = cls.__new__(cls)
+        middleware._verify_app(app)
+        middleware._app = app
+        middleware._parts = parts
+        return middleware
+
+    def _verify_app(self, app: WsgiApp) -> None:
         refuse_uncalled(type(self))  # once more: a mixin may have changed since
         refuse_asgi(app)
-        self._app = app
-        self._door = conf if isinstance(conf, Door) else open_door(conf)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in NEVER_CALLED:
@@ -125,7 +146,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
             rejection: the status that was decided on, 401 or 503, and `retry_after`.
         """
         # Only a 401 says where to authenticate, and only then is it worth finding out.
-        authenticate = self._door.challenge() if rejection.status == 401 else ""
+        authenticate = self._parts.challenge() if rejection.status == 401 else ""
         cors = self._cors_headers(environ)
         return respond(rejection, authenticate, cors, environ, start_response)
 
@@ -134,7 +155,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
 
         A server need not: it ends with the process. Tests that make many filters do.
         """
-        self._door.close()
+        self._parts.close()
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -149,26 +170,26 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         elif kind.is_open is not _IS_OPEN or kind.on_authenticated is not _ON_AUTHENTICATED:
             rejection = self._authenticate_with_hooks(environ)
         else:
-            rejection = self._door.authenticator.authenticate(environ)
+            rejection = self._parts.authenticator.authenticate(environ)
         if rejection is not None:
             return self.reject(environ, start_response, rejection)
 
-        start = Start(start_response, environ, self._explain)
+        start = StartResponse(start_response, environ, self._add_headers)
         mark = begin(environ)
         try:
             body = self._app(environ, start)
         except Refused as refused:
-            refusal = refused.answer(environ, start.start_over, sys.exc_info())
-            start.pass_on()
+            refusal = refused.answer(environ, start.restart, sys.exc_info())
+            start.forward()
             return refusal
         finally:
             end(mark)
         if start.refused is not None:
             close(body)
-            start.pass_on()
+            start.forward()
             return start.refused.refusal.body_for(environ)
         if type(body) is list:
-            start.pass_on()
+            start.forward()
             return body
         return keep_current(environ, body, start)
 
@@ -181,12 +202,12 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         if answer is None and headers.USER_STATUS_KEY not in environ:
             # It let the request through itself. What it said of the caller is its own word.
             said = {key: environ[key] for key in headers.RESERVED_KEYS & environ.keys()}
-            self._door.authenticator.admit_anonymous(environ)
+            self._parts.authenticator.admit_anonymous(environ)
             environ.update(said)
         return answer
 
     def _authenticate_with_hooks(self, environ: dict[str, Any]) -> Rejection | None:
-        authenticator = self._door.authenticator
+        authenticator = self._parts.authenticator
         headers.strip(environ)
         is_open = self.is_open(environ)
         if is_open:
@@ -203,25 +224,26 @@ class AuthMiddleware(metaclass=RefusesUncalled):
                 rejection = authenticator.withdraw(environ, error)
         return rejection
 
-    def _explain(
+    def _add_headers(
         self, status: str, response_headers: Sequence[Header], environ: dict[str, Any]
     ) -> Sequence[Header]:
         """Return what we add to an app's refusal; CORS headers only where it is ours in truth."""
         added = []
         if status.startswith("401"):
-            added.append(("WWW-Authenticate", self._door.challenge()))
+            added.append(("WWW-Authenticate", self._parts.challenge()))
         # Taken away, so that of several filters one says it, and of one refusal only.
         refused: Refused | None = environ.pop(REFUSED, None)
-        if (
-            refused is not None
-            and status.startswith(str(refused.refusal.status))
-            and not allows_an_origin(response_headers)
-        ):
-            added += self._cors_headers(environ)
+        if refused is not None and status.startswith(str(refused.refusal.status)):
+            added += self._cors_headers(environ, response_headers)
         return added
 
-    def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
-        return self._door.cors.response_headers(environ.get("HTTP_ORIGIN"))
+    def _cors_headers(
+        self, environ: dict[str, Any], response_headers: Sequence[Header] = ()
+    ) -> list[Header]:
+        cors = self._parts.cors
+        return (
+            [] if cors is None else cors.headers_for(environ.get("HTTP_ORIGIN"), response_headers)
+        )
 
 
 # What stands for no hook at all.
@@ -241,8 +263,8 @@ def filter_factory(
     Raises:
         ConfigurationError: an option is wrong.
     """
-    door = open_door({**global_conf, **local_conf})
-    return lambda app: AuthMiddleware(app, door)
+    parts = build_filter_parts({**global_conf, **local_conf})
+    return functools.partial(AuthMiddleware.from_parts, parts=parts)
 
 
 def app_factory(global_conf: Mapping[str, Any], **local_conf: Any) -> AuthMiddleware:
@@ -255,9 +277,8 @@ def app_factory(global_conf: Mapping[str, Any], **local_conf: Any) -> AuthMiddle
     Raises:
         ConfigurationError: an option is wrong.
     """
-    return AuthMiddleware(
-        _answer_confirmed, open_door({**global_conf, **local_conf, **_NO_SERVICE})
-    )
+    parts = build_filter_parts({**global_conf, **local_conf, **_NO_SERVICE})
+    return AuthMiddleware.from_parts(_answer_confirmed, parts)
 
 
 # Options that leave it to a service what becomes of a request without an identity.

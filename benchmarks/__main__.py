@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
+    cold,
     first_sight,
     hits,
     live_tokens,
@@ -22,12 +23,15 @@ from benchmarks import (
     revocation,
     stampede,
     startup,
+    under_gunicorn,
+    walks,
 )
 from benchmarks.measure import FULL, QUICK, Effort
 from benchmarks.stage import silence_logs
 from benchmarks.table import Row, format_rst, format_text
 
 TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
+    "cold": cold.run,
     "first_sight": first_sight.run,
     "hits": hits.run,
     "live_tokens": live_tokens.run,
@@ -35,6 +39,8 @@ TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
     "revocation": revocation.run,
     "stampede": stampede.run,
     "startup": startup.run,
+    "under_gunicorn": under_gunicorn.run,
+    "walks": walks.run,
 }
 
 _RST = """\
@@ -49,9 +55,14 @@ every figure, so look at the ratios. This was {effort} on {date}:
 
 {table}
 
+Calls are counted inside the package alone, and exact (``python -m benchmarks.walks``).
+
 Times of requests are what a filter adds to the bare app: medians over rounds in which each
 contender has its turn, the time of the bare app subtracted, the garbage collector on and
-what was there before frozen. Times of starts are medians of processor time.
+what was there before frozen. Times of starts are medians of processor time. "Cold" means that so
+many dicts, scattered over memory, are read before each call, as a service's own code would
+between two requests. Under gunicorn each contender has one worker, and wrk sends it requests
+over eight connections.
 
 Measured on: {machine}.
 """

@@ -58,9 +58,9 @@ def _make_uses(stage: Stage, app: WsgiApp) -> dict[str, Use]:
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_X_AUTH_TOKEN": token}
         return app(environ, _start_response)
 
-    # Once through the door: the keys are read, and the bearer becomes known.
+    # One request first: the keys are read, and the bearer becomes known.
     request(stage.server.issue_jws("member", project="inventory"))
-    validator = app._door.authenticator._resolver._validator  # type: ignore[attr-defined]
+    validator = app._parts.authenticator._resolver._validator  # type: ignore[attr-defined]
 
     def verify_bare(parsed: Any) -> None:
         key.verify(parsed.signature, parsed.signing_input, algorithm)

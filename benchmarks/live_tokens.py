@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from authmw.authenticator import Authenticator
-from authmw.build import open_door
+from authmw.build import build_filter_parts
 from authmw.cache.memory import MemoryCache
 from authmw.token import Token
 from benchmarks.measure import Effort, measure
@@ -62,7 +62,9 @@ def run(effort: Effort) -> Iterator[Row]:
 
 def _fill(stage: Stage, size: int) -> Authenticator:
     options = {"memory_cache_size": str(size), "memory_cache_bytes": str(_BYTES)}
-    authenticator = open_door({**stage.server.service_credentials, **options}).authenticator
+    authenticator = build_filter_parts(
+        {**stage.server.service_credentials, **options}
+    ).authenticator
     memory = _memory_of(authenticator)
     server = stage.server
     body = server.validate(server.issue("member", project="inventory"), include_catalog=False)

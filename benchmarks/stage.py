@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from authmw.testing import IdentityServer
-from tests.services.memcached import Memcached
+from tests.support.memcached import Memcached
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -38,23 +38,11 @@ class Stage:
 
     def build_ours(self, app: WsgiApp, **options: str) -> WsgiApp:
         """Put authmw in front of the app, as paste would."""
-        import authmw
-
-        return authmw.filter_factory({}, **self.server.service_credentials, **options)(app)
+        return protect_with_ours(app, {**self.server.service_credentials, **options})
 
     def build_peer(self, app: WsgiApp, **options: str) -> WsgiApp:
         """Put keystonemiddleware in front of the app, as paste would."""
-        from keystonemiddleware import auth_token
-        from oslo_config import cfg
-
-        # An oslo.config object of its own: the peer keeps what it registers on the global one.
-        conf = cfg.ConfigOpts()
-        conf([], project="benchmark", default_config_files=[], default_config_dirs=[])
-        factory = auth_token.filter_factory(
-            {}, oslo_config_config=conf, **self.server.service_credentials, **options
-        )
-        protected: WsgiApp = factory(app)
-        return protected
+        return protect_with_peer(app, {**self.server.service_credentials, **options})
 
     @property
     def validations(self) -> int:
@@ -72,6 +60,26 @@ class Stage:
         yield
         if self.validations != before:
             raise CannotMeasure(f"{what}: the identity server was asked in a measured request")
+
+
+def protect_with_ours(app: WsgiApp, options: Mapping[str, str]) -> WsgiApp:
+    """Put authmw in front of an app; it is imported by the first call."""
+    import authmw
+
+    return authmw.filter_factory({}, **options)(app)
+
+
+def protect_with_peer(app: WsgiApp, options: Mapping[str, str]) -> WsgiApp:
+    """Put keystonemiddleware in front of an app; it is imported by the first call."""
+    from keystonemiddleware import auth_token
+    from oslo_config import cfg
+
+    # An oslo.config object of its own: the peer keeps what it registers on the global one.
+    conf = cfg.ConfigOpts()
+    conf([], project="benchmark", default_config_files=[], default_config_dirs=[])
+    factory = auth_token.filter_factory({}, oslo_config_config=conf, **options)
+    protected: WsgiApp = factory(app)
+    return protected
 
 
 @contextlib.contextmanager

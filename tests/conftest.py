@@ -11,8 +11,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.services.keystone import Keystone
-from tests.services.memcached import Memcached
+from tests.support.clock import Clock
+from tests.support.keystone import Keystone
+from tests.support.memcached import Memcached
+from tests.support.protected import protect, server
+
+# Fixtures of every test; a directory or a module may have its own instead.
+__all__ = ["protect", "server"]
 
 # A thread may be in the middle of a question that has until its deadline.
 _PATIENCE_SECONDS = 15
@@ -22,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what needs a real Keystone, as that takes longest; file by file.
 
     The threads of a Keystone may for a moment know users, roles and tokens as they were before
-    (see `tests.services.keystone`), so these tests get two more tries; what fails for a reason
+    (see `tests.support.keystone`), so these tests get two more tries; what fails for a reason
     of ours fails each time, and each try is reported.
     """
     slow_files = set()
@@ -96,3 +101,8 @@ def empty_memcached(memcached: Memcached) -> Iterator[Memcached]:
     yield memcached
     if memcached.is_running():
         memcached.resume()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

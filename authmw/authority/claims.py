@@ -8,28 +8,9 @@ from typing import Any
 from authmw.authority import Answer, Question
 from authmw.authority.agreement import verify_agreement
 from authmw.cache.memory import MemoryCache
+from authmw.config.claim_names import DEFAULT_CLAIM_NAMES
 from authmw.errors import InvalidToken, MalformedBody, Reason
 from authmw.token import Principal
-
-# What each claim says; `jws_claim_names` may give any of them another name.
-DEFAULT_CLAIM_NAMES: Mapping[str, str] = {
-    name: f"openstack_{name}"
-    for name in (
-        "user_name",
-        "user_domain_id",
-        "user_domain_name",
-        "project_name",
-        "project_domain_id",
-        "project_domain_name",
-        "domain_name",
-        "roles",
-        "is_admin_project",
-        "trustor_id",
-        "trustee_id",
-        "trust_impersonation",
-        "consumer_id",
-    )
-}
 
 
 class ClaimsAuthority:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-OF_THE_TOKEN_ALONE = frozenset({"iat", "exp", "nbf", "jti", "openstack_audit_ids"})
-"""The claims that make a token a different token, and its bearer no other bearer."""
+from authmw.config.claim_names import OF_THE_TOKEN_ALONE
 
 
 def authority_key(claims: Mapping[str, object]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
-from authmw.config.lookup import Lookup
+from authmw.config.option_reader import OptionReader
 from authmw.config.options import GROUP
 from authmw.config.types import SharedOpt
 from authmw.errors import ConfigurationError
@@ -54,7 +54,7 @@ class AuthOptions:
     values: Mapping[str, object] = field(repr=False)
 
 
-def read_auth_options(lookup: Lookup) -> AuthOptions | None:
+def read_auth_options(reader: OptionReader) -> AuthOptions | None:
     """Read `auth_type`, `auth_section` and the options of that plugin.
 
     The plugin's options are registered where services look for them: in `auth_section`,
@@ -67,10 +67,11 @@ def read_auth_options(lookup: Lookup) -> AuthOptions | None:
     from authmw.runtime.libraries import loading
 
     type_opt, section_opt = loading.get_auth_common_conf_options()
-    section = lookup.read(section_opt) or GROUP
-    auth_type = lookup.read(type_opt)
+    common = reader.read([type_opt, section_opt])
+    section = common[section_opt.dest] or GROUP
     if section != GROUP:
-        auth_type = lookup.read(type_opt, section)
+        common = reader.read([type_opt], section)
+    auth_type = common[type_opt.dest]
     if not auth_type:
         LOG.error(
             "No auth_type in [%s]: authmw has no credentials of its own, and every token that "
@@ -79,25 +80,25 @@ def read_auth_options(lookup: Lookup) -> AuthOptions | None:
             section,
         )
         return None
-    values = _read_values(lookup, _find_loader(auth_type), section)
+    values = _read_values(reader, _find_loader(auth_type), section)
     if auth_type == _MULTIFACTOR:
         values[_METHODS] = methods = _split_methods(values.get(_METHODS))
         for loader in _find_method_loaders(methods):
-            values = _read_values(lookup, loader, section) | values
+            values = _read_values(reader, loader, section) | values
     return AuthOptions(auth_type, section, MappingProxyType(values))
 
 
 def _read_values(
-    lookup: Lookup, loader: BaseLoader[BaseAuthPlugin], section: str
+    reader: OptionReader, loader: BaseLoader[BaseAuthPlugin], section: str
 ) -> dict[str, object]:
     from authmw.runtime.libraries import loading
 
-    registered = loading.get_auth_plugin_conf_options(loader)
-    values: dict[str, object] = {}
-    for opt, oslo_opt in zip(loader.get_options(), registered, strict=True):
-        value = lookup.read(_never_required(oslo_opt), section)
+    oslo_opts = [_make_optional(opt) for opt in loading.get_auth_plugin_conf_options(loader)]
+    values: dict[str, object] = reader.read(oslo_opts, section)
+    for opt in loader.get_options():
         # The conversion to oslo.config's options loses the default.
-        values[opt.dest] = opt.default if value is None else value
+        if values[opt.dest] is None:
+            values[opt.dest] = opt.default
     return values
 
 
@@ -120,11 +121,11 @@ def _find_method_loaders(methods: Sequence[str]) -> list[BaseLoader[BaseAuthPlug
         raise ConfigurationError(_METHODS, ",".join(methods), error.fix) from error
 
 
-def _never_required(opt: cfg.Opt) -> cfg.Opt:
-    """Return the option for a conf whose files need not say it.
+def _make_optional(opt: cfg.Opt) -> cfg.Opt:
+    """Return the option, not required.
 
-    Its value may stand in the paste file, which oslo.config does not know: it would then
-    refuse to read its own files again. `load_auth_plugin` says what is missing.
+    Its value may be in the paste file, which oslo.config does not know: a required option would
+    keep the service from reloading its files. `load_auth_plugin` names what is missing.
     """
     return SharedOpt(
         opt.name,

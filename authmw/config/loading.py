@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import importlib.metadata
 import logging
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -11,13 +13,12 @@ from typing import Any
 from oslo_config import cfg
 
 from authmw.config.auth_plugin import read_auth_options
-from authmw.config.lookup import Lookup, open_lookup, user_agent
-from authmw.config.options import OPTIONS
+from authmw.config.option_reader import OptionReader, make_option_reader
+from authmw.config.options import DEFAULT_ALGORITHMS, OPTIONS
 from authmw.config.rules import verify_settings
 from authmw.config.settings import Settings, Validation
 from authmw.config.types import describe_type
 from authmw.errors import ConfigurationError
-from authmw.jose.algorithms import canonical_algorithm
 
 __all__ = ["Settings", "load_settings"]
 
@@ -31,12 +32,13 @@ _INTERFACES = {
 }
 # A service may hand over its whole [DEFAULT]: hundreds of names, none of them a mistake.
 _MOST_NAMES_LOGGED = 20
+_NOT_IN_PRODUCT = re.compile(r"[^A-Za-z0-9._+-]")
 
 
 def load_settings(conf: Mapping[str, object]) -> Settings:
     """Read, convert and check every option of a filter.
 
-    A name found in `conf` wins over the oslo.config object (`authmw.config.lookup.open_lookup`).
+    A name found in `conf` wins over the oslo.config object (`option_reader.make_option_reader`).
     Unknown names are logged once, with the nearest known one.
 
     Args:
@@ -46,39 +48,42 @@ def load_settings(conf: Mapping[str, object]) -> Settings:
     Raises ConfigurationError, naming option, value and fix, for a value of a wrong type or out
     of range, for options that contradict each other and for an `auth_type` not installed.
     """
-    lookup = open_lookup(conf)
-    # One place without types: a test keeps the table and the dataclass alike.
-    values: dict[str, Any] = {opt.dest: _read(lookup, opt) for opt in OPTIONS}
+    reader = make_option_reader(conf)
+    # Untyped here alone: a test keeps the table and the dataclass alike.
+    values = _read_options(reader)
     values["interface"] = _parse_interface(values["interface"])
     strategy = values["memcache_security_strategy"].upper()
     values["memcache_security_strategy"] = None if strategy == "NONE" else strategy
     values["token_validation"] = Validation(values["token_validation"])
-    values["jws_accepted_algorithms"] = _parse_algorithms(values["jws_accepted_algorithms"])
+    if values["jws_accepted_algorithms"] != DEFAULT_ALGORITHMS:
+        values["jws_accepted_algorithms"] = _parse_algorithms(values["jws_accepted_algorithms"])
     values["token_cache_time"] = max(0, values["token_cache_time"])
     settings = Settings(
-        auth=read_auth_options(lookup), user_agent=user_agent(lookup.project()), **values
+        auth=read_auth_options(reader), user_agent=_make_user_agent(reader.project()), **values
     )
     for warning in verify_settings(settings):
         LOG.warning("[keystone_authtoken] %s", warning)
-    for old, new in lookup.deprecated_names_in_use().items():
+    for old, new in reader.deprecated_names_in_use().items():
         LOG.warning("Option %s is deprecated; write %s.", old, new)
-    _warn_unknown(lookup)
+    _warn_unknown(reader)
     return settings
 
 
-def _read(lookup: Lookup, opt: cfg.Opt) -> object:
-    value = lookup.read(opt)
-    if isinstance(opt, cfg.ListOpt):
-        return tuple(item for item in value or () if item)
-    if isinstance(opt, cfg.DictOpt):
-        return MappingProxyType(dict(value or {}))
-    if value is None or value == "":
-        if opt.default is not None:
-            raise ConfigurationError(
-                opt.name, "", f"remove the line, or write {describe_type(opt.type)}"
-            )
-        return None
-    return value
+def _read_options(reader: OptionReader) -> dict[str, Any]:
+    values = reader.read(OPTIONS)
+    for opt in OPTIONS:
+        value = values[opt.dest]
+        if isinstance(opt, cfg.ListOpt):
+            values[opt.dest] = tuple(filter(None, value or ()))
+        elif isinstance(opt, cfg.DictOpt):
+            values[opt.dest] = MappingProxyType(dict(value or {}))
+        elif value is None or value == "":
+            if opt.default is not None:
+                raise ConfigurationError(
+                    opt.name, "", f"remove the line, or write {describe_type(opt.type)}"
+                )
+            values[opt.dest] = None
+    return values
 
 
 def _parse_interface(written: str) -> str:
@@ -90,18 +95,36 @@ def _parse_interface(written: str) -> str:
 
 def _parse_algorithms(written: tuple[str, ...]) -> tuple[str, ...]:
     """Replace other names of an algorithm; both names of one may be written."""
+    # Imported here: without this option, remote validation does not load `jose`.
+    from authmw.jose.algorithms import canonical_algorithm
+
     names = {name: canonical_algorithm(name) for name in written}
     return tuple(
         names[name] for name in written if names[name] == name or names[name] not in written
     )
 
 
-def _warn_unknown(lookup: Lookup) -> None:
+def _make_user_agent(project: str | None) -> str:
+    """Return the User-Agent for calls to the identity service: `nova/30.0.0 authmw/1.0.0`."""
+    ours = f"authmw/{_find_version('authmw')}"
+    if not project:
+        return ours
+    return f"{_NOT_IN_PRODUCT.sub('_', project)}/{_find_version(project)} {ours}"
+
+
+def _find_version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return "unknown"
+
+
+def _warn_unknown(reader: OptionReader) -> None:
     """Log the names that mean nothing to us in one line, likely slips first."""
-    unknown = lookup.unknown_names()
+    unknown = reader.unknown_names()
     if not unknown:
         return
-    known = sorted(lookup.known_names())
+    known = sorted(reader.known_names())
     slips: list[str] = []
     others: list[str] = []
     for name in unknown:

@@ -15,6 +15,7 @@ from oslo_config import cfg, types
 from authmw.config.types import BoolOpt, DictOpt, IntOpt, ListOpt, StrOpt
 
 GROUP = "keystone_authtoken"
+DEFAULT_ALGORITHMS = ("ES256",)
 
 IDENTITY_OPTIONS: tuple[cfg.Opt, ...] = (
     StrOpt(
@@ -355,7 +356,7 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     ListOpt(
         "jws_accepted_algorithms",
-        default=["ES256"],
+        default=list(DEFAULT_ALGORITHMS),
         item_type=types.String(choices=("ES256", "ES384", "ES512", "EdDSA", "Ed25519", "RS256")),
         help="Signature algorithms accepted. ES256 is what Keystone signs with; Ed25519 is another "
         "name of EdDSA (RFC 9864).",

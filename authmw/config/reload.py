@@ -13,24 +13,21 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from authmw.config.loading import load_settings
-from authmw.config.lookup import find_service_conf
+from authmw.config.option_reader import find_service_conf
 from authmw.config.options import GROUP, OPTIONS
 from authmw.config.settings import Settings
 from authmw.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)
 
-# They are all about requests: what is judged by them is nowhere remembered.
-MUTABLE_NAMES = tuple(opt.dest for opt in OPTIONS if opt.mutable)
-
 
 class Follower(Protocol):
-    """What goes by settings that may change."""
+    """An object whose settings may be reloaded."""
 
     settings: Settings
 
-    def go_by(self, settings: Settings) -> None:
-        """Follow these settings from now on; they differ in mutable options only."""
+    def apply_settings(self, settings: Settings) -> None:
+        """Apply reloaded settings; they differ in mutable options only."""
 
 
 def follow_reloads(follower: Follower, conf: Mapping[str, Any]) -> None:
@@ -61,13 +58,14 @@ def follow_reloads(follower: Follower, conf: Mapping[str, Any]) -> None:
             _log.error("Reloaded, and the former options stay in force: %s", error)
             return
         before = follower.settings
+        # Each is about requests; no remembered decision depends on one.
         changed = {
-            name: getattr(loaded, name)
-            for name in MUTABLE_NAMES
-            if getattr(loaded, name) != getattr(before, name)
+            opt.dest: getattr(loaded, opt.dest)
+            for opt in OPTIONS
+            if opt.mutable and getattr(loaded, opt.dest) != getattr(before, opt.dest)
         }
         if changed:
-            follower.go_by(dataclasses.replace(before, **changed))
+            follower.apply_settings(dataclasses.replace(before, **changed))
             for name, value in changed.items():
                 _log.info("Reloaded [%s] %s = %r", GROUP, name, value)
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import CERTIFICATE, KERBEROS, POLICIES
+from authmw.config.claim_names import DEFAULT_CLAIM_NAMES, OF_THE_TOKEN_ALONE
 from authmw.config.settings import Settings, Validation
 from authmw.errors import ConfigurationError
-from authmw.wsgi.cors import verify_origins
 
 _VERSION_3 = re.compile(r"v?3(\.[0-9]+)?", re.ASCII)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -61,12 +61,8 @@ def _verify_requests(settings: Settings) -> None:
             PublicPaths.parse([entry])
         except ValueError as exc:
             raise ConfigurationError("public_paths", entry, str(exc)) from None
-    try:
-        verify_origins(settings.cors_allowed_origins)
-    except ValueError as exc:
-        raise ConfigurationError(
-            "cors_allowed_origins", ",".join(settings.cors_allowed_origins), str(exc)
-        ) from None
+    if settings.cors_allowed_origins:
+        _verify_origins(settings.cors_allowed_origins)
     project, domain = settings.admin_project_name, settings.admin_project_domain_name
     if (project is None) != (domain is None):
         raise ConfigurationError(
@@ -74,6 +70,16 @@ def _verify_requests(settings: Settings) -> None:
             None,
             "set admin_project_name and admin_project_domain_name together",
         )
+
+
+def _verify_origins(origins: tuple[str, ...]) -> None:
+    # Imported here: few services answer browsers.
+    from authmw.wsgi.cors import verify_origins
+
+    try:
+        verify_origins(origins)
+    except ValueError as error:
+        raise ConfigurationError("cors_allowed_origins", ",".join(origins), str(error)) from None
 
 
 def _verify_caches(settings: Settings) -> None:
@@ -156,10 +162,6 @@ def _verify_keys_uri(uri: str) -> None:
 
 
 def _verify_claim_names(names: Mapping[str, str]) -> None:
-    # Imported here: no other rule needs it.
-    from authmw.authority.claims import DEFAULT_CLAIM_NAMES
-    from authmw.authority.key import OF_THE_TOKEN_ALONE
-
     for meaning, claim in names.items():
         written = f"{meaning}:{claim}"
         if meaning not in DEFAULT_CLAIM_NAMES:

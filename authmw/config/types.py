@@ -1,9 +1,9 @@
 """Option types that refuse what they don't understand.
 
 oslo.config's own types let `1_000`, `True` for a number or an empty number through, and
-say what bounds are but not what was given. These say both, and are used alike for files
-(by oslo.config) and for paste overrides (by `authmw.config.lookup`). Every message ends in the
-value refused, quoted, which is where `authmw.config.lookup` finds it again.
+name the bounds but not the value. These name both, and convert files (for oslo.config) and paste
+overrides (for `authmw.config.option_reader`) alike. Every message ends in the refused value,
+quoted: `option_reader` finds it there.
 """
 
 from __future__ import annotations

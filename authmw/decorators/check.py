@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from authmw.checks.requirements import Requirement, ScopeName, parse_requirement
 from authmw.decorators.frameworks import make_exception
-from authmw.decorators.refusal import refuse_missing, refuse_unauthenticated
 from authmw.rejection import REFUSED
 from authmw.runtime import request
 from authmw.token import Token, headers
+from authmw.wsgi.refusal import refuse_missing, refuse_unauthenticated
 
 _log = logging.getLogger(__name__)
 

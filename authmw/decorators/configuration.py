@@ -12,7 +12,7 @@ from authmw.errors import ConfigurationError
 if TYPE_CHECKING:
     from oslo_config.cfg import ConfigOpts
 
-    from authmw.build import Door
+    from authmw.build import FilterParts
 
 
 class Configuration:
@@ -32,25 +32,25 @@ class Configuration:
         self._options = dict(options)
         self._config_file = config_file
         self._config = config
-        self._doors: dict[str, Door] = {}
+        self._built: dict[str, FilterParts] = {}
 
-    def door(self) -> Door:
-        """Return the filter.
+    def filter_parts(self) -> FilterParts:
+        """Return the parts of the filter, built at the first call.
 
         Raises:
             ConfigurationError: an option is wrong. The next use tries again.
         """
-        door = self._doors.get("made")
-        if door is None:
+        parts = self._built.get("made")
+        if parts is None:
             # Imported here: what a decorated module imports should cost next to nothing.
-            from authmw.build import open_door
+            from authmw.build import build_filter_parts
 
             config = self._config
             if self._config_file is not None:
                 config = _load_file(self._config_file)
             chosen = {} if config is None else {"oslo_config_config": config}
-            door = self._doors.setdefault("made", open_door({**self._options, **chosen}))
-        return door
+            parts = self._built.setdefault("made", build_filter_parts({**self._options, **chosen}))
+        return parts
 
 
 # Alive as long as something decorated with them is.

@@ -48,24 +48,6 @@ def make_exception(refusal: Refusal) -> Refused:
     return made(refusal)
 
 
-def is_left_to_us(error: Refused, status: str) -> bool:
-    """Tell whether a status is what became of a refusal that nobody else could answer.
-
-    Django has no exception that is a 401, or takes a body: it answers its own 403 to
-    PermissionDenied. A framework that is not known here answers 500 to every exception.
-    """
-    if status.startswith("500"):
-        return True
-    traceback = error.__traceback__
-    # The outermost frame of a traceback is the one that caught the exception: where that is
-    # the app's own, the answer is the app's own as well.
-    caught_in = traceback.tb_frame.f_globals.get("__name__") if traceback is not None else None
-    return status.startswith("403") and caught_in in (
-        "django.core.handlers.exception",
-        "rest_framework.views",
-    )
-
-
 def _is_within_rest_framework(frame: FrameType | None) -> bool:
     """Tell whether a view of Django REST framework is what catches an exception raised here."""
     if "rest_framework.views" not in sys.modules:

@@ -16,7 +16,7 @@ from authmw.errors import ConfigurationError
 from authmw.wsgi.asgi import refuse_asgi
 
 if TYPE_CHECKING:
-    from authmw.build import Door
+    from authmw.build import FilterParts
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ class Protected:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Handle one request (PEP 3333).
 
-        A wrong configuration, which shows at the first request, is logged and answered with
-        a 503: nobody gets through. `open_door` tells earlier.
+        A wrong configuration is found at the first request; it is logged and answered with 503.
+        Call `build_filter_parts` to find it at start.
         """
         try:
             middleware = self._middleware or self._open()
@@ -65,18 +65,19 @@ class Protected:
         bound = self._app if bind is None else bind(self._app, instance, owner)
         return self if bound is self._app else Protected(bound, self._configuration)
 
-    def open_door(self) -> Door:
-        """Return the filter in front, made now if need be; a server may call it at its start.
+    def build_filter_parts(self) -> FilterParts:
+        """Return the parts of the filter, building them if need be; call it at start to fail early.
 
         Raises:
             ConfigurationError: an option is wrong.
         """
-        return self._configuration.door()
+        return self._configuration.filter_parts()
 
     def _open(self) -> WsgiApp:
         from authmw.middleware import AuthMiddleware
 
-        self._middleware = AuthMiddleware(self._app, self._configuration.door())
+        parts = self._configuration.filter_parts()
+        self._middleware = AuthMiddleware.from_parts(self._app, parts)
         return self._middleware
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from authmw.build import open_door
+from authmw.build import build_filter_parts
 from authmw.middleware import AuthMiddleware, WsgiApp
 from authmw.testing.clock import Clock
 from authmw.testing.faults import Fault
@@ -111,8 +111,8 @@ class Cloud:
 
     def protect(self, app: WsgiApp, **options: Any) -> AuthMiddleware:
         """Put a filter in front of an app; `options` win over `self.options`."""
-        door = open_door({**self.options, **options}, clock=self.clock)
-        protected = AuthMiddleware(app, door)
+        parts = build_filter_parts({**self.options, **options}, clock=self.clock)
+        protected = AuthMiddleware.from_parts(app, parts)
         self._filters.append(protected)
         return protected
 

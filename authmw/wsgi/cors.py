@@ -31,13 +31,20 @@ class CorsPolicy:
 
     allowed_origins: frozenset[str]
 
-    def response_headers(self, origin: str | None) -> list[tuple[str, str]]:
-        """Return the headers to add for a request with this Origin; None: it had none.
+    def headers_for(
+        self, origin: str | None, response_headers: Iterable[tuple[str, str]] = ()
+    ) -> list[tuple[str, str]]:
+        """Return the headers to add to one response.
 
-        An origin that is not allowed gets none of them, but Vary all the same, so that no
-        cache on the way gives one origin what another was answered (RFC 9110 §12.5.5).
+        An origin that is not allowed gets only Vary, so that no cache on the way serves one
+        origin the response to another (RFC 9110 §12.5.5).
+
+        Args:
+            origin: the Origin header of the request; None: it had none.
+            response_headers: those of the response. If another CORS filter has added its own,
+                nothing is added: browsers refuse a response with both.
         """
-        if not self.allowed_origins:
+        if not self.allowed_origins or _allows_an_origin(response_headers):
             return []
         if ANY_ORIGIN in self.allowed_origins:
             return [("Access-Control-Allow-Origin", ANY_ORIGIN), _EXPOSED]
@@ -47,8 +54,7 @@ class CorsPolicy:
         return [("Access-Control-Allow-Origin", origin), _EXPOSED, vary]
 
 
-def allows_an_origin(headers: Iterable[tuple[str, str]]) -> bool:
-    """Tell whether a CORS filter of the app has spoken: browsers refuse an answer with two."""
+def _allows_an_origin(headers: Iterable[tuple[str, str]]) -> bool:
     return any(name.lower() == "access-control-allow-origin" for name, _ in headers)
 
 

@@ -13,10 +13,12 @@ from typing import Any
 
 from authmw.errors import Refused
 from authmw.runtime.request import begin, end, serving
-from authmw.wsgi.starting import Start
+from authmw.wsgi.start_response import StartResponse
 
 
-def keep_current(environ: dict[str, Any], body: Iterable[bytes], start: Start) -> Iterable[bytes]:
+def keep_current(
+    environ: dict[str, Any], body: Iterable[bytes], start: StartResponse
+) -> Iterable[bytes]:
     """Return the body, with `environ` as the current request's wherever code of it runs.
 
     The server is told of what the app has started so far, and then after each step. A body whose
@@ -29,7 +31,7 @@ def keep_current(environ: dict[str, Any], body: Iterable[bytes], start: Start) -
     """
     stepwise = _CurrentBody(environ, body, start)
     try:
-        start.pass_on()
+        start.forward()
     except BaseException:
         # The server never sees this body.
         stepwise.close()
@@ -51,7 +53,9 @@ class _CurrentBody:
 
     __slots__ = ("_body", "_environ", "_iterator", "_start")
 
-    def __init__(self, environ: dict[str, Any], body: Iterable[bytes], start: Start) -> None:
+    def __init__(
+        self, environ: dict[str, Any], body: Iterable[bytes], start: StartResponse
+    ) -> None:
         self._start = start
         self._environ = environ
         self._body = body
@@ -67,23 +71,23 @@ class _CurrentBody:
                 self._iterator = iter(self._body)
             step = next(self._iterator)
         except StopIteration:
-            self._start.pass_on()
+            self._start.forward()
             raise
         except Refused as refused:
-            answer = refused.answer(self._environ, self._start.start_over, sys.exc_info())
+            answer = refused.answer(self._environ, self._start.restart, sys.exc_info())
             return self._end_with(b"".join(answer))
         finally:
             end(mark)
         if self._start.refused is not None:
             return self._end_with(b"".join(self._start.refused.refusal.body_for(self._environ)))
-        self._start.pass_on()
+        self._start.forward()
         return step
 
     def _end_with(self, content: bytes) -> bytes:
         """Send a refusal in place of what the body had still to say."""
         self._iterator = iter(())
         self._start.refused = None
-        self._start.pass_on()
+        self._start.forward()
         return content
 
     def close(self) -> None:

@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 from authmw.errors import IdentityUnavailable
 from authmw.runtime.libraries import AccessInfoV3, BaseIdentityPlugin, Session, exceptions
 from authmw.token import Token
-from authmw.wsgi.caller_info import CallerInfo
 
 FetchOwnToken = Callable[..., str | None]
 
@@ -155,7 +154,12 @@ class TokenAuth(BaseIdentityPlugin):
 
 
 def _describe(token: Token | None, string: str | None) -> AccessInfoV3 | None:
-    return None if token is None else CallerInfo(token.to_token_info(), auth_token=string)
+    if token is None:
+        return None
+    # Imported here: few services look at it.
+    from authmw.wsgi.caller_info import CallerInfo
+
+    return CallerInfo(token.to_token_info(), auth_token=string)
 
 
 def _name(token: Token | None) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from examples.real_services.keystone_site import SHORT_LIFE_SECONDS
 from examples.real_services.services import Service
 from examples.real_services.stage import Stage
-from tests.services.identity_types import IssuedToken, project_scope
+from tests.support.identity_types import IssuedToken, project_scope
 
 
 @dataclass(frozen=True, slots=True)

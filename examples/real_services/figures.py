@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from examples.real_services.instances import THREADS, Instance
 from examples.real_services.stage import Stage
-from tests.services.identity_types import IssuedToken
+from tests.support.identity_types import IssuedToken
 
 STARTS = 3
 ROUNDS = 9

@@ -13,7 +13,7 @@ from examples.real_services.contenders import Contender
 from examples.real_services.one_line import change_factory
 from examples.real_services.outcome import WRONG_CONTENT
 from examples.real_services.services import CONTENT, Service
-from tests.services.wsgi_server import Gunicorn
+from tests.support.wsgi_server import Gunicorn
 
 SETUP_TIMEOUT_SECONDS = 120
 START_TIMEOUT_SECONDS = 60

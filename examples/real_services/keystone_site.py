@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from examples.real_services.services import Service
-from tests.services.identity_api import IdentityApi
-from tests.services.identity_types import Named, PasswordUser, project_scope
-from tests.services.keystone import Keystone, KeystoneProcess
+from tests.support.identity_api import IdentityApi
+from tests.support.identity_types import Named, PasswordUser, project_scope
+from tests.support.keystone import Keystone, KeystoneProcess
 
 SHORT_LIFE_SECONDS = 10
 

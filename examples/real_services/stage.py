@@ -18,7 +18,7 @@ from examples.real_services.keystone_site import (
     register_service_user,
 )
 from examples.real_services.services import SERVICES, Service
-from tests.services.identity_types import IssuedToken, Named, PasswordUser, project_scope
+from tests.support.identity_types import IssuedToken, Named, PasswordUser, project_scope
 
 _AUTHTOKEN = """\
 [keystone_authtoken]

@@ -15,7 +15,7 @@ from authmw.cache.memory import MemoryCache
 from authmw.cache.shared import SharedCache
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.token import Principal
-from tests.cache.parts import NOW, DictCache, ScriptedSource, make_answer, make_shelf
+from tests.support.shared_cache import NOW, DictCache, ScriptedSource, make_answer, make_shelf
 
 CLAIMS = {
     "sub": "u1",

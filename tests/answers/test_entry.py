@@ -13,8 +13,8 @@ import pytest
 from authmw.answers.entry import MAX_CATALOG_BYTES, TokenEntry, parse_entry
 from authmw.errors import CacheError
 from authmw.token.catalog import ServiceCatalog
-from tests.cache.parts import CATALOG_JSON, NOW, make_answer
-from tests.unit.bodies import CATALOG
+from tests.support.shared_cache import CATALOG_JSON, NOW, make_answer
+from tests.support.token_bodies import CATALOG
 
 LARGE_CATALOG = [{**service, "id": f"{service['id']}-{n}"} for service in CATALOG for n in range(9)]
 

@@ -20,7 +20,7 @@ from authmw.token import Token, User
 from authmw.token.catalog import ServiceCatalog
 from authmw.validation import Strength
 from authmw.validation.remote import RemoteValidator
-from tests.cache.parts import (
+from tests.support.shared_cache import (
     ENDPOINT,
     NOW,
     OTHER_SECRET,
@@ -32,7 +32,7 @@ from tests.cache.parts import (
     make_shelf,
     texts_of,
 )
-from tests.unit.bodies import CATALOG, EXPIRES_AT
+from tests.support.token_bodies import CATALOG, EXPIRES_AT
 
 TOKEN = "gAAAAAB-a-token-string"
 CACHE_SECONDS = 300

@@ -14,9 +14,9 @@ from authmw.cache.assembly import make_shelves, open_shared_cache
 from authmw.cache.keys import digest_token
 from authmw.errors import ConfigurationError
 from authmw.runtime import request
-from tests.cache.parts import ENDPOINT, SwiftCache, environ_with
-from tests.cache.servers import make_settings
-from tests.services.memcached import Memcached
+from tests.support.memcached import Memcached
+from tests.support.memcached_kinds import make_settings
+from tests.support.shared_cache import ENDPOINT, SwiftCache, environ_with
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {"memcache_secret_key": "the new secret", "memcache_secret_key_previous": "the old one"}

@@ -12,16 +12,16 @@ from authmw.cache.environ import EnvironCache
 from authmw.cache.memcached import MemcachedCache, open_memcached
 from authmw.cache.shared import MAX_VALUE_BYTES, BytesCache
 from authmw.runtime.request import serving
-from tests.cache.parts import OldSwiftCache, SwiftCache, environ_with
-from tests.cache.servers import (
+from tests.support.certificates import Authority
+from tests.support.memcached import Memcached
+from tests.support.memcached_kinds import (
     CAN_MAKE_SASL_USERS,
     UnixMemcached,
     make_sasl_memcached,
     make_settings,
     make_tls_memcached,
 )
-from tests.certificates import Authority
-from tests.services.memcached import Memcached
+from tests.support.shared_cache import OldSwiftCache, SwiftCache, environ_with
 
 KEY = "authmw:" + "0f" * 32
 OTHER_KEY = "authmw:" + "f0" * 32

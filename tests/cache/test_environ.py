@@ -11,7 +11,7 @@ from authmw.cache.environ import EnvironCache
 from authmw.cache.shared import SharedCache
 from authmw.errors import CacheError
 from authmw.runtime import request
-from tests.cache.parts import (
+from tests.support.shared_cache import (
     DictCache,
     OldSwiftCache,
     ScriptedSource,

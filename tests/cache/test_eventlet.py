@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.services.memcached import Memcached
+from tests.support.memcached import Memcached
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +21,7 @@ import eventlet
 eventlet.monkey_patch()
 from authmw.cache.memcached import open_memcached
 from authmw.errors import CacheError
-from tests.cache.servers import make_settings
+from tests.support.memcached_kinds import make_settings
 
 options = {"memcache_pool_maxsize": "4", "memcache_pool_socket_timeout": "30"}
 cache = open_memcached(make_settings(memcached_servers=sys.argv[1], **options))

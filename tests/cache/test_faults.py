@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from authmw.cache.shared import SharedCache
-from tests.cache.parts import make_shelf
+from tests.support.shared_cache import make_shelf
 
 FAULTS = [ValueError, TypeError, KeyError, AssertionError, RuntimeError, MemoryError]
 QUOTED = "a token in an error's text"

@@ -23,10 +23,10 @@ from authmw.cache.keys import digest_token
 from authmw.cache.memcached import open_memcached
 from authmw.identity.answer import TokenAnswer
 from authmw.token.catalog import ServiceCatalog
-from tests.cache.parts import ENDPOINT, TokenAsker, make_answer
-from tests.cache.servers import make_settings
-from tests.services.memcached import Memcached
-from tests.unit.bodies import CATALOG
+from tests.support.memcached import Memcached
+from tests.support.memcached_kinds import make_settings
+from tests.support.shared_cache import ENDPOINT, TokenAsker, make_answer
+from tests.support.token_bodies import CATALOG
 
 SECRET_KEY = "a secret of many random characters"
 SEALINGS = {

@@ -17,15 +17,15 @@ from authmw.cache.memcached import MemcachedCache, open_memcached
 from authmw.cache.memcached.sockets import MAX_ANSWER_BYTES
 from authmw.cache.shared import BytesCache
 from authmw.errors import CacheError, ConfigurationError
-from tests.cache.servers import (
+from tests.support.certificates import Authority
+from tests.support.memcached import Memcached
+from tests.support.memcached_kinds import (
     CAN_MAKE_SASL_USERS,
     make_sasl_memcached,
     make_settings,
     make_tls_memcached,
 )
-from tests.certificates import Authority
-from tests.services.memcached import Memcached
-from tests.services.processes import find_free_port
+from tests.support.processes import find_free_port
 
 KEY = "authmw:key"
 

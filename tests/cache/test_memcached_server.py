@@ -10,14 +10,7 @@ import pytest
 
 from authmw.cache.memcached.server import Limits, MemcachedServer
 from authmw.errors import CacheError
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 class FakeConnection:
@@ -55,7 +48,7 @@ class FakeServer:
         unused_seconds: float = 60,
         dead_seconds: float = 300,
     ) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1000.0)
         self.opened: list[FakeConnection] = []
         self.refusal: Exception | None = None
         limits = Limits(

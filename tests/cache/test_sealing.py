@@ -10,7 +10,7 @@ from authmw.cache.keys import KeyMaker, digest_token
 from authmw.cache.sealing import EncryptSealing, MacSealing, NoSealing, Sealing
 from authmw.cache.secret import Secret
 from authmw.errors import CacheError
-from tests.cache.parts import ENDPOINT, OTHER_SECRET, SECRET, make_sealings
+from tests.support.shared_cache import ENDPOINT, OTHER_SECRET, SECRET, make_sealings
 
 KEY = "authmw:" + "0" * 64
 OTHER_KEY = "authmw:" + "1" * 64

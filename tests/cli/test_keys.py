@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey
 from authmw.cli import main
 from authmw.testing import IdentityServer
 from authmw.testing.issuer import Issuer
-from tests.jose.signing import private_pem, public_key, public_pem
+from tests.support.signing import private_pem, public_key, public_pem
 
 OTHER_ENDING = (
     "its name has an ending other than .pem, .pub, .key, .crt, .cer, .jwk, .jwks, .json or none"

@@ -16,7 +16,7 @@ import pytest
 from authmw.cli import main
 from authmw.cli.times import describe_time
 from authmw.runtime.fingerprint import fingerprint
-from tests.jose.signing import CLAIMS, public_key, public_pem, sign
+from tests.support.signing import CLAIMS, public_key, public_pem, sign
 
 HOUR = 3600
 NOW = 1_800_000_000

@@ -18,9 +18,9 @@ from webtest import TestApp
 
 import authmw
 from authmw.testing import IdentityServer
-from tests.decorators.conftest import get
 from tests.decorators.places import PLACES, Place, by_check, by_require
 from tests.decorators.views import Decorator, WsgiApp, django_app, set_django_up
+from tests.support.protected import get
 
 LISTED = "https://app.example.org"
 every_place = pytest.mark.parametrize("make", PLACES, ids=lambda make: str(make.__name__))

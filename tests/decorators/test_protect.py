@@ -16,8 +16,8 @@ from oslo_config.cfg import ConfigOpts
 import authmw
 from authmw.decorators.protect import Protected, Protector
 from authmw.testing import IdentityServer
-from tests.decorators.conftest import get
 from tests.decorators.views import set_django_up
+from tests.support.protected import get
 
 StartResponse = Callable[..., Any]
 
@@ -185,7 +185,7 @@ def test_equal_configurations_share_one_filter_and_others_do_not(
         authmw.protect(config_file="service.conf")(Greeter()),
         authmw.protect(config_file=str(path), delay_auth_decision=True)(greet),
     ]
-    first, again, other = (app.open_door() for app in apps)
+    first, again, other = (app.build_filter_parts() for app in apps)
     assert first is again
     assert other is not first
     token = server.issue("member", project="inventory")
@@ -212,7 +212,7 @@ def test_a_wrong_configuration_lets_nobody_through_and_is_named_in_the_log(
     (record,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
     assert "missing.conf" in record.getMessage()
     with pytest.raises(authmw.ConfigurationError, match="name a configuration file that can be"):
-        app.open_door()
+        app.build_filter_parts()
 
 
 def test_a_file_and_an_object_at_once_are_refused() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 import authmw
 from authmw.testing import IdentityServer
-from tests.decorators.conftest import get
 from tests.decorators.views import APPS, HELLO, WsgiApp, wsgi_function
+from tests.support.protected import get
 
 
 def protect(server: IdentityServer, app: WsgiApp, **options: Any) -> WsgiApp:

@@ -9,7 +9,7 @@ import pytest
 
 from authmw.errors import InvalidToken, Reason
 from authmw.jose.claims import MAX_NUMERIC_DATE, ClaimRules
-from tests.jose.signing import CLAIMS, NOW, public_key, sign, verifier
+from tests.support.signing import CLAIMS, NOW, public_key, sign, verifier
 
 
 def refuse(

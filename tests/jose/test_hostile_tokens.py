@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from authmw.errors import InvalidToken
 from authmw.jose.claims import ClaimRules
-from tests.jose.signing import (
+from tests.support.signing import (
     CLAIMS,
     MAKERS,
     NOW,

@@ -21,7 +21,7 @@ from authmw.jose.algorithms import ALGORITHMS, Ecdsa
 from authmw.jose.jwk import parse_jwk
 from authmw.jose.jws import find_verifying_key, parse_compact
 from authmw.jose.verifier import JwsVerifier
-from tests.jose.signing import (
+from tests.support.signing import (
     CLAIMS,
     MAKERS,
     NOW,

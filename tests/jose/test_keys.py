@@ -25,8 +25,8 @@ from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from authmw.errors import KeyRefused, PrivateKeyFound
 from authmw.jose.jwk import parse_jwk, parse_key_document
 from authmw.jose.roca import has_roca_fingerprint
-from tests.certificates import Authority
-from tests.jose.signing import MAKERS, private_key, private_pem, public_key, public_pem
+from tests.support.certificates import Authority
+from tests.support.signing import MAKERS, private_key, private_pem, public_key, public_pem
 
 JOSERFC: dict[str, Callable[[bytes], Key]] = {
     "ES256": ECKey.import_key,

@@ -8,9 +8,9 @@ import pytest
 
 from authmw.errors import InvalidToken
 from authmw.keys.directory import KeyDirectory
-from tests.jose.signing import sign, verifier
-from tests.services.identity_types import SYSTEM_SCOPE, UNSCOPED, Scope, project_scope
-from tests.services.keystone import Keystone
+from tests.support.identity_types import SYSTEM_SCOPE, UNSCOPED, Scope, project_scope
+from tests.support.keystone import Keystone
+from tests.support.signing import sign, verifier
 
 
 def test_token_of_every_scope_is_verified_with_keystones_own_key(keystone: Keystone) -> None:

@@ -12,7 +12,7 @@ from authmw.config.settings import Settings
 from authmw.errors import ConfigurationError, IdentityUnavailable, InvalidToken
 from authmw.jose.algorithms import ALGORITHMS
 from authmw.jose.key_set import KeySet
-from tests.jose.signing import NOW, Counter, HeldKeys, public_key, sign, verifier
+from tests.support.signing import NOW, Counter, HeldKeys, public_key, sign, verifier
 
 BAD_SIGNATURE = "bad_signature: no public key verifies the signature"
 

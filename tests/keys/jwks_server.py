@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from joserfc.jwk import ECKey
 
 from authmw.keys.jwks_uri import FetchedDocument
-from tests.jose.signing import public_pem
+from tests.support.signing import public_pem
 
 TIMEOUT_SECONDS = 5
 

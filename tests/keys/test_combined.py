@@ -10,8 +10,8 @@ from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
-from tests.jose.signing import public_pem, sign, verifier
 from tests.keys.jwks_server import fetch, jwk_set, serve_jwks
+from tests.support.signing import public_pem, sign, verifier
 
 NOW = 1_800_000_000.0
 

@@ -14,7 +14,7 @@ import pytest
 
 from authmw.errors import IdentityUnavailable
 from authmw.keys.directory import KeyDirectory
-from tests.jose.signing import private_pem, public_key, public_pem, sign, verifier
+from tests.support.signing import private_pem, public_key, public_pem, sign, verifier
 
 NOW = 1_800_000_000.0
 MAX_AGE = 86400.0

@@ -15,10 +15,11 @@ from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
 from authmw.testing import IdentityServer
-from tests.jose.signing import public_pem
 from tests.keys.jwks_server import JwksServer, fetch, jwk_set, serve_jwks
-from tests.offline.embedded import make_filter
-from tests.offline.filters import Clock, Filter
+from tests.support.clock import Clock
+from tests.support.embedded_identity import make_filter
+from tests.support.filters import Filter
+from tests.support.signing import public_pem
 
 NOW = 1_800_000_000.0
 MAX_AGE = 60.0
@@ -159,7 +160,7 @@ def test_that_of_several_sources_changes_with_any_of_them(
     assert watched.told == watched.source.generation
 
 
-# At the door
+# Through the middleware
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ def filtered(server: IdentityServer, path: pathlib.Path) -> Iterator[Filter]:
 
 
 def source_of(protected: Filter) -> KeySource:
-    refreshed: tuple[Any, ...] = protected._door.refresher._refreshables
+    refreshed: tuple[Any, ...] = protected._parts.refresher._refreshables
     (source,) = (each for each in refreshed if isinstance(each, KeyDirectory))
     return source
 

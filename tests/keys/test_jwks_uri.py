@@ -11,8 +11,8 @@ from joserfc.jwk import ECKey
 
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.keys.jwks_uri import JwksUri
-from tests.jose.signing import private_pem, sign, verifier
 from tests.keys.jwks_server import JwksServer, fetch, jwk_set, serve_jwks
+from tests.support.signing import private_pem, sign, verifier
 
 NOW = 1_800_000_000.0
 MAX_AGE = 86400.0

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from authmw.keys.listing import Access, KeyFile, judge_access, judge_files
-from tests.jose.signing import private_pem, public_pem
+from tests.support.signing import private_pem, public_pem
 
 
 @pytest.mark.parametrize(

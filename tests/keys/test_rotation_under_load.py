@@ -11,7 +11,7 @@ import pytest
 
 from authmw.errors import InvalidToken
 from authmw.keys.directory import KeyDirectory
-from tests.jose.signing import public_pem, sign, verifier
+from tests.support.signing import public_pem, sign, verifier
 
 ROTATIONS = 6
 THREADS = 4

@@ -16,8 +16,9 @@ from authmw.errors import IdentityUnavailable
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.mounts import Mounts
 from authmw.testing import IdentityServer, Issuer
-from tests.jose.signing import public_key, public_pem
-from tests.offline.filters import Clock, Filter
+from tests.support.clock import Clock
+from tests.support.filters import Filter
+from tests.support.signing import public_key, public_pem
 
 NOW = 1_800_000_000.0
 MAX_AGE = 86400.0
@@ -447,7 +448,7 @@ def test_without_proc_nothing_is_read_only() -> None:
 
 
 def test_keys_put_in_the_place_of_ours_make_nobody_an_issuer(base: pathlib.Path) -> None:
-    """At the door; the attacker is any local account, which may write to the parent alone."""
+    """Through the middleware; the attacker, a local account, may write to the parent alone."""
     attacker = Issuer()
     with IdentityServer(provider="jws") as server:
         parent = make_directory(base / "shared", 0o777)

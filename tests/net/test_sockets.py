@@ -16,7 +16,7 @@ from authmw.net.addresses import TcpAddress, UnixAddress
 from authmw.net.deadline import bounded, deadline, remaining_seconds
 from authmw.net.sockets import DeadlineSocket, connect
 from authmw.net.tls import make_tls_context
-from tests.certificates import Authority
+from tests.support.certificates import Authority
 
 SILENT = 0.2
 

@@ -8,8 +8,8 @@ import pytest
 
 from authmw.errors import MalformedEvents
 from authmw.revocation.events import RevocationEvent, parse_event, parse_events
-from tests.revocation.literal import iso
-from tests.unit.bodies import ISSUED_AT
+from tests.support.literal_revocation import iso
+from tests.support.token_bodies import ISSUED_AT
 
 ANSWERED_AT = ISSUED_AT + 50
 TIMES = {"issued_before": iso(ISSUED_AT), "revoked_at": iso(ISSUED_AT)}

@@ -13,15 +13,11 @@ from authmw.errors import EventsForbidden, IdentityUnavailable, InvalidToken, Re
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.file_store import FileStore
 from authmw.revocation.source import EventsAnswer
-from tests.revocation.literal import iso, seconds
-from tests.revocation.servers import Clock, EventServer, make_feed
-from tests.revocation.tokens import token_of
-from tests.unit.bodies import ISSUED_AT
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.support.clock import Clock
+from tests.support.literal_revocation import iso, seconds
+from tests.support.revocation_site import EventServer, make_feed
+from tests.support.revocation_tokens import token_of
+from tests.support.token_bodies import ISSUED_AT
 
 
 @pytest.fixture
@@ -51,7 +47,7 @@ def test_a_revoked_token_is_refused_and_the_log_learns_by_what(server: EventServ
     feed.poll(server.clock.now)
     feed.verify_not_revoked(token_of())
     server.revoke(user_id="u1", project_id="p1")
-    server.clock.pass_(10)
+    server.clock.advance(10)
     feed.poll(server.clock.now)
 
     with pytest.raises(InvalidToken) as refusal:
@@ -73,7 +69,7 @@ def test_it_asks_for_everything_first_and_then_for_a_minute_before_the_last_answ
     feed = make_feed(server)
     for _ in range(3):
         feed.poll(server.clock.now)
-        server.clock.pass_(10)
+        server.clock.advance(10)
     assert asked_since(server) == [EVERYTHING, -60, -50]
 
 
@@ -82,7 +78,7 @@ def test_it_asks_only_once_in_an_interval_and_again_after_a_failure(server: Even
     server.fault = IdentityUnavailable("down")
     for _ in range(100):
         feed.poll(server.clock.now)
-        server.clock.pass_(1)
+        server.clock.advance(1)
     # By itself a process may be a tenth early, see `reload_at`.
     assert len(server.asked) == 12
 
@@ -105,9 +101,9 @@ def test_the_earlier_of_the_server_s_clock_and_ours_decides_what_is_asked_for(
     feed = make_feed(server)
     for number in range(1, 30):
         feed.poll(server.clock.now)
-        server.clock.pass_(5)
+        server.clock.advance(5)
         server.revoke(user_id=f"u{number}")
-        server.clock.pass_(5)
+        server.clock.advance(5)
     feed.poll(server.clock.now)
 
     assert len(feed) == 30
@@ -124,9 +120,9 @@ def test_one_server_whose_clock_runs_ahead_hides_no_events_of_the_others(
         server.ahead = 3600 if is_wrong else 0
         feed.poll(server.clock.now)
         server.ahead = 0
-        server.clock.pass_(150)
+        server.clock.advance(150)
         server.revoke(user_id=f"u{number}")
-        server.clock.pass_(150)
+        server.clock.advance(150)
     feed.poll(server.clock.now)
     assert len(feed) == 20
 
@@ -137,7 +133,7 @@ def test_a_server_whose_clock_is_set_back_is_believed(server: EventServer) -> No
     feed.poll(server.clock.now)
     server.ahead = 0
     for number in range(5):
-        server.clock.pass_(10)
+        server.clock.advance(10)
         server.revoke(user_id=f"u{number}")
         feed.poll(server.clock.now)
     # The first of these answers still asked by the old time; the next one makes up for it.
@@ -168,9 +164,9 @@ def test_no_event_is_missed_behind_a_proxy_whose_clock_is_wrong(
     feed = make_feed(server)
     feed.poll(clock.now + ours_ahead)
     for number in range(30):
-        clock.pass_(5)
+        clock.advance(5)
         server.revoke(user_id=f"u{number}")
-        clock.pass_(5)
+        clock.advance(5)
         feed.poll(clock.now + ours_ahead)
         assert len(feed) == number + 1
 
@@ -183,13 +179,13 @@ def test_what_was_made_while_both_clocks_were_ahead_is_asked_for_anew(
     feed = make_feed(server, interval=300, max_staleness=900)
     feed.poll(server.clock.now + ahead)
     server.ahead = 0
-    server.clock.pass_(100)
+    server.clock.advance(100)
     server.revoke(user_id="u1")
-    server.clock.pass_(200)
+    server.clock.advance(200)
     feed.poll(server.clock.now)
     assert is_revoked(feed)
     assert asked_since(server) == [EVERYTHING, ahead - 60, EVERYTHING]
-    server.clock.pass_(300)
+    server.clock.advance(300)
     feed.poll(server.clock.now)
     assert asked_since(server)[3:] == [300 - 60]
 
@@ -201,12 +197,12 @@ def test_what_was_made_while_our_clock_was_ahead_behind_such_a_proxy_is_asked_fo
     server.proxy_ahead = 3600
     feed = make_feed(server)
     feed.poll(clock.now + 3600)
-    clock.pass_(10)
+    clock.advance(10)
     server.revoke(user_id="u1")
-    clock.pass_(10)
+    clock.advance(10)
     feed.poll(clock.now + 3600)
     assert not is_revoked(feed)  # neither clock tells
-    clock.pass_(10)
+    clock.advance(10)
     feed.poll(clock.now)  # ours was set
     assert is_revoked(feed)
 
@@ -230,7 +226,7 @@ def test_until_everything_was_asked_for_anew_nothing_counts_as_an_answer(clock: 
     server.ahead = 0
     server.revoke(user_id="u1")
     for is_overwhelmed in (True, True, False):
-        clock.pass_(10)
+        clock.advance(10)
         server.is_overwhelmed = is_overwhelmed
         feed.poll(clock.now)
         assert is_revoked(feed) is not is_overwhelmed
@@ -285,7 +281,7 @@ def test_without_a_date_everything_is_asked_for_again(server: EventServer) -> No
     for number in range(3):
         server.revoke(user_id=f"u{number}")
         feed.poll(server.clock.now)
-        server.clock.pass_(10)
+        server.clock.advance(10)
     assert asked_since(server) == [EVERYTHING] * 3
     assert len(feed) == 3
     assert not feed.is_stale(server.clock.now)
@@ -296,7 +292,7 @@ def test_an_answer_that_lost_its_date_repeats_the_question(server: EventServer) 
     for has_date in (True, False, False, True, True):
         server.has_date = has_date
         feed.poll(server.clock.now)
-        server.clock.pass_(10)
+        server.clock.advance(10)
     assert asked_since(server) == [-ISSUED_AT, -60, -60, -60, -30]
     assert len(set(server.asked)) == 5
 
@@ -308,7 +304,7 @@ def test_generation_stays_while_an_event_is_repeated(server: EventServer) -> Non
     for _ in range(10):
         feed.poll(server.clock.now)
         generations.append(feed.generation)
-        server.clock.pass_(10)
+        server.clock.advance(10)
     assert generations == [1] * 10
 
 
@@ -317,18 +313,18 @@ def test_a_restarted_server_that_lost_its_events_takes_none_back(server: EventSe
     server.revoke(user_id="u1")
     feed.poll(server.clock.now)
     server.fault = IdentityUnavailable("restarting")
-    server.clock.pass_(10)
+    server.clock.advance(10)
     feed.poll(server.clock.now)
     server.fault = None
     server.events.clear()
-    server.clock.pass_(10)
+    server.clock.advance(10)
     feed.poll(server.clock.now)
     assert is_revoked(feed)
 
 
 def test_a_restarted_process_knows_everything_after_its_first_poll(server: EventServer) -> None:
     server.revoke(user_id="u1")
-    server.clock.pass_(100_000)
+    server.clock.advance(100_000)
     feed = make_feed(server)
     assert feed.is_stale(server.clock.now)
     feed.poll(server.clock.now)
@@ -357,17 +353,17 @@ def test_past_max_staleness_nothing_can_be_decided_until_an_answer_comes(
     feed = make_feed(server)
     feed.poll(server.clock.now)
     server.fault = IdentityUnavailable("the server fell silent")
-    server.clock.pass_(600)
+    server.clock.advance(600)
     feed.poll(server.clock.now)
     feed.verify_decidable(token_of(), server.clock.now)
 
-    server.clock.pass_(1)
+    server.clock.advance(1)
     assert refusal_of(feed, server.clock.now) == (
         "revocation events were last read at 2023-11-14T22:13:20+00:00, longer ago than "
         "revocation_max_staleness: the server fell silent"
     )
     server.fault = None
-    server.clock.pass_(10)
+    server.clock.advance(10)
     feed.poll(server.clock.now)
     feed.verify_decidable(token_of(), server.clock.now)
 
@@ -402,7 +398,7 @@ def test_trouble_is_logged_once_and_its_end_too(
         for fault in (IdentityUnavailable("down"), IdentityUnavailable("still down"), None, None):
             server.fault = fault
             feed.poll(server.clock.now)
-            server.clock.pass_(10)
+            server.clock.advance(10)
     assert caplog.messages == [
         "revocation events can't be read: down",
         "revocation events can be read again",
@@ -417,7 +413,7 @@ def test_a_user_that_may_not_read_events_is_named_once(
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
             feed.poll(server.clock.now)
-            server.clock.pass_(10)
+            server.clock.advance(10)
     assert feed.is_forbidden
     [message] = caplog.messages
     assert message == (
@@ -436,7 +432,7 @@ def test_an_event_without_attributes_revokes_everything_and_is_logged_once(
     server.revoke(shoe_size=43)
     with caplog.at_level(logging.WARNING):
         feed.poll(server.clock.now)
-        server.clock.pass_(10)
+        server.clock.advance(10)
         feed.poll(server.clock.now)
     with pytest.raises(InvalidToken, match="a revocation event of all tokens covers it"):
         feed.verify_not_revoked(token_of())
@@ -458,11 +454,11 @@ def test_with_too_many_events_only_tokens_older_than_a_dropped_one_can_t_be_deci
     feed = make_feed(server, max_events=10)
     for number in range(15):
         server.revoke(audit_id=f"a{number}")
-        server.clock.pass_(1)
+        server.clock.advance(1)
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
             feed.poll(server.clock.now)
-            server.clock.pass_(10)
+            server.clock.advance(10)
 
     now = server.clock.now
     assert (len(feed), feed.generation) == (10, 1)
@@ -490,7 +486,7 @@ def test_before_there_are_too_many_events_a_warning_says_so_once(
         server.revoke(audit_id=f"a{number}")
         feed.poll(server.clock.now)
         said.append(len(caplog.messages))
-        server.clock.pass_(10)
+        server.clock.advance(10)
     assert said == [0] * 8 + [1] * 2
     [message] = caplog.messages
     assert message == (
@@ -498,12 +494,12 @@ def test_before_there_are_too_many_events_a_warning_says_so_once(
         "dropped, and signed tokens of their time get 503"
     )
     # After two days, when they are gone, it is said again.
-    server.clock.pass_(180_600)
+    server.clock.advance(180_600)
     feed.poll(server.clock.now)
     assert len(feed) == 0
     for number in range(9):
         server.revoke(audit_id=f"b{number}")
-    server.clock.pass_(10)
+    server.clock.advance(10)
     feed.poll(server.clock.now)
     assert len(caplog.messages) == 2
 
@@ -516,14 +512,14 @@ def test_a_token_older_than_a_dropped_event_can_t_be_decided_and_the_log_says_wh
     feed.poll(server.clock.now)
     assert is_revoked(feed)
     generation = feed.generation
-    server.clock.pass_(180_600)
+    server.clock.advance(180_600)
     for _ in range(3):
         feed.poll(server.clock.now)
         assert refusal_of(feed, server.clock.now) == (
             "a revocation event that might cover this token is older than revocation_retention = "
             "180000 and was dropped"
         )
-        server.clock.pass_(10)
+        server.clock.advance(10)
     assert feed.generation > generation, "remembered tokens are looked at again"
     feed.verify_decidable(token_of(issued_at=iso(ISSUED_AT + 1)), server.clock.now - 10)
     [message] = caplog.messages
@@ -538,7 +534,7 @@ def test_a_process_that_starts_late_can_t_decide_an_older_token_either(
     server: EventServer,
 ) -> None:
     server.revoke(user_id="u1")
-    server.clock.pass_(180_601)
+    server.clock.advance(180_601)
     feed = make_feed(server)
     feed.poll(server.clock.now)
     assert "revocation_retention" in refusal_of(feed, server.clock.now)
@@ -551,7 +547,7 @@ def test_an_overflow_has_remembered_tokens_looked_at_again(server: EventServer) 
     generation = feed.generation
     server.revoke(user_id="u1")
     for number in range(15):
-        server.clock.pass_(1)
+        server.clock.advance(1)
         server.revoke(audit_id=f"a{number}")
     feed.poll(server.clock.now)
     assert feed.generation > generation

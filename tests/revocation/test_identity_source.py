@@ -14,9 +14,9 @@ from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.identity_source import IdentityEvents
-from tests.misbehaving import MisbehavingIdentity, Stage, answer, hang_up
-from tests.revocation.servers import Clock
-from tests.test_identity_outcomes import settings_for
+from tests.identity.test_outcomes import settings_for
+from tests.support.clock import Clock
+from tests.support.misbehaving import MisbehavingIdentity, Stage, answer, hang_up
 
 SINCE = "2026-01-02T03:04:05.000006Z"
 
@@ -31,11 +31,6 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def identity() -> Iterator[MisbehavingIdentity]:
     with MisbehavingIdentity().served() as running:
         yield running
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -60,7 +55,7 @@ def feed(client: IdentityClient) -> RevocationFeed:
 def poll(feed: RevocationFeed, clock: Clock, times: int) -> None:
     for _ in range(times):
         feed.poll(clock.now)
-        clock.pass_(10)
+        clock.advance(10)
 
 
 def test_only_the_feed_speaks_of_its_outages_and_once_for_each_change(

@@ -13,9 +13,9 @@ from authmw.revocation.attributes import ATTRIBUTES
 from authmw.revocation.events import RevocationEvent, parse_event
 from authmw.revocation.facts import facts_of
 from authmw.revocation.index import EventIndex
-from tests.revocation.literal import Json, is_covering, iso
-from tests.revocation.tokens import event_of, make_token, token_of
-from tests.unit.bodies import ISSUED_AT
+from tests.support.literal_revocation import Json, is_covering, iso
+from tests.support.revocation_tokens import event_of, make_token, token_of
+from tests.support.token_bodies import ISSUED_AT
 
 RETENTION = 10_000
 

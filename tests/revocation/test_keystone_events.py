@@ -13,10 +13,8 @@ import pytest
 from authmw.errors import InvalidToken, Reason
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.source import EventsAnswer
-from tests.revocation.oauth1 import Delegation, delegate, issue_from_delegation
-from tests.revocation.tokens import make_token
-from tests.services.identity_api import IdentityApi
-from tests.services.identity_types import (
+from tests.support.identity_api import IdentityApi
+from tests.support.identity_types import (
     UNSCOPED,
     IssuedToken,
     Named,
@@ -25,7 +23,9 @@ from tests.services.identity_types import (
     project_scope,
     trust_scope,
 )
-from tests.services.keystone import Keystone
+from tests.support.keystone import Keystone
+from tests.support.oauth1 import Delegation, delegate, issue_from_delegation
+from tests.support.revocation_tokens import make_token
 
 
 class KeystoneEvents:

@@ -15,10 +15,11 @@ from authmw.cache.shared import MAX_VALUE_BYTES
 from authmw.errors import CacheError
 from authmw.revocation import recent_events
 from authmw.revocation.memcached_store import MemcachedStore
-from tests.cache.parts import ENDPOINT
-from tests.cache.servers import make_settings
-from tests.revocation.servers import Clock, EventServer, Site, make_feed, make_site
-from tests.services.memcached import Memcached
+from tests.support.clock import Clock
+from tests.support.memcached import Memcached
+from tests.support.memcached_kinds import make_settings
+from tests.support.revocation_site import EventServer, Site, make_feed, make_site
+from tests.support.shared_cache import ENDPOINT
 
 NOW = 1_700_000_000.0
 SECRETS = {"memcache_secret_key": "the secret", "memcache_secret_key_previous": "the old one"}
@@ -167,8 +168,8 @@ def test_a_made_up_lease_is_a_fault_so_that_each_asks_by_itself(
 
 
 @pytest.fixture
-def server() -> EventServer:
-    return EventServer(Clock())
+def server(clock: Clock) -> EventServer:
+    return EventServer(clock)
 
 
 def make_deployment(server: EventServer, memcached: Memcached, size: int, **options: str) -> Site:
@@ -201,7 +202,7 @@ def test_as_many_events_as_are_shared_fit_into_one_entry(
     ids = random.Random(7)
     for _ in range(recent_events.MAX_EVENTS):
         server.revoke(audit_id=f"{ids.getrandbits(128):032x}", user_id=f"{ids.getrandbits(128):x}")
-    server.clock.pass_(1000)
+    server.clock.advance(1000)
     site = make_deployment(server, empty_memcached, 2)
     site.run(3)
     assert len(server.asked) == 1
@@ -223,7 +224,7 @@ def test_a_memcached_that_forgot_everything_is_filled_again(
 ) -> None:
     for number in range(recent_events.MAX_EVENTS - 5):
         server.revoke(audit_id=f"a{number}")
-    server.clock.pass_(100)
+    server.clock.advance(100)
     site = make_deployment(server, empty_memcached, 5)
     site.run(15)
     lose(empty_memcached)

@@ -9,9 +9,9 @@ import pytest
 from authmw.revocation.attributes import ATTRIBUTES
 from authmw.revocation.facts import facts_of
 from authmw.revocation.index import EventIndex
-from tests.revocation.literal import is_covering, iso
-from tests.revocation.tokens import OAUTH1, TRUST, event_of, render_event, token_of
-from tests.unit.bodies import EXPIRES_AT, ISSUED_AT, make_body
+from tests.support.literal_revocation import is_covering, iso
+from tests.support.revocation_tokens import OAUTH1, TRUST, event_of, render_event, token_of
+from tests.support.token_bodies import EXPIRES_AT, ISSUED_AT, make_body
 
 WITH_TRUST: dict[str, Any] = {"OS-TRUST:trust": TRUST}
 WITH_OAUTH1: dict[str, Any] = {"OS-OAUTH1": OAUTH1}

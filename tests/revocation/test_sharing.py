@@ -15,12 +15,8 @@ from authmw.revocation.events import RevocationEvent
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.file_store import FileStore
 from authmw.revocation.store import SharedStore
-from tests.revocation.servers import Clock, EventServer, Site, make_feed, make_site
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.support.clock import Clock
+from tests.support.revocation_site import EventServer, Site, make_feed, make_site
 
 
 @pytest.fixture
@@ -100,7 +96,7 @@ def test_all_know_the_same_however_many_events_there_are(
 ) -> None:
     for number in range(2 * recent_events.MAX_EVENTS):
         server.revoke(audit_id=f"old{number}")
-    server.clock.pass_(1000)
+    server.clock.advance(1000)
     site = make_site(server, 5, open_store)
     site.run(15)
     asked = len(server.asked)
@@ -142,7 +138,7 @@ def test_a_lease_holder_that_dies_costs_one_lease(
     site = make_site(server, 3, open_store)
     site.run(9)
     asked = len(server.asked)
-    site.clock.pass_(1)
+    site.clock.advance(1)
     assert store.try_lease("one that dies before it asks", 10, server.clock.now)
     server.revoke(user_id="u1")
 
@@ -205,7 +201,7 @@ def test_a_store_that_was_emptied_is_filled_again(
 ) -> None:
     for number in range(recent_events.MAX_EVENTS - 5):
         server.revoke(audit_id=f"a{number}")
-    server.clock.pass_(100)
+    server.clock.advance(100)
     site = make_site(server, 2, open_store)
     site.run(15)
     for file in (tmp_path / "feed").iterdir():
@@ -379,7 +375,7 @@ def test_hosts_whose_clocks_differ_share_all_the_same(
         for _ in range(12):
             for feed, difference in zip(feeds, (0.0, ahead), strict=True):
                 feed.poll(server.clock.now + difference)
-            server.clock.pass_(1)
+            server.clock.advance(1)
         assert {len(feed) for feed in feeds} == {number + 1}
         assert not feeds[0].is_stale(server.clock.now)
         assert not feeds[1].is_stale(server.clock.now + ahead)
@@ -393,7 +389,7 @@ def test_what_a_host_from_the_future_said_does_not_stay_fresh(
     server.fault = IdentityUnavailable("down")
     feed.poll(server.clock.now)
     for _ in range(63):
-        server.clock.pass_(10)
+        server.clock.advance(10)
         ahead.poll(server.clock.now + 7200)
         feed.poll(server.clock.now)
     assert feed.is_stale(server.clock.now)
@@ -417,7 +413,7 @@ def test_dropped_events_are_dropped_by_those_who_start_later_too(
 ) -> None:
     for number in range(30):
         server.revoke(user_id=f"u{number}")
-        server.clock.pass_(1)
+        server.clock.advance(1)
     first = make_feed(server, store=open_store(), max_events=10)
     first.poll(server.clock.now)
     late = make_feed(server, store=open_store(), max_events=10)
@@ -436,10 +432,10 @@ def test_no_process_takes_the_gaps_of_another_with_lower_bounds_for_completeness
     noise: int,
 ) -> None:
     server.revoke(audit_id="stolen")
-    server.clock.pass_(7200)
+    server.clock.advance(7200)
     for number in range(max(noise, 20)):
         server.revoke(audit_id=f"noise{number}")
-    server.clock.pass_(100)
+    server.clock.advance(100)
     lower = make_feed(server, store=open_store(), **bounds)
     lower.poll(server.clock.now)
     higher = make_feed(server, store=open_store())

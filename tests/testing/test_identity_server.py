@@ -21,25 +21,16 @@ from keystoneauth1.identity.base import BaseIdentityPlugin
 
 from authmw.testing import AccessRule, Fault, IdentityApiError, IdentityServer
 from authmw.testing.revocations import RevokedAttributes
+from tests.support.clock import Clock
 
 TIMEOUT_SECONDS = 10
 MEMBER = {"username": "member", "password": "member-password", "user_domain_name": "Default"}
 INVENTORY = {"project_name": "inventory", "project_domain_name": "Default"}
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_700_000_000.0)
 
 
 @pytest.fixture

@@ -1,0 +1,222 @@
+"""The parts of a filter, and the one place that puts them together."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from authmw.authenticator import Authenticator, MakeTokenAuth, Rules
+from authmw.build.cache import make_shared_cache
+from authmw.build.remote import make_bearers, make_remote_validator, renews_bearers
+from authmw.build.revocation import make_revocations
+from authmw.cache.memory import MemoryCache
+from authmw.cache.refusals import Refusals
+from authmw.checks.paths import PublicPaths
+from authmw.checks.token_bind import BindPolicy
+from authmw.config.auth_plugin import load_auth_plugin
+from authmw.config.loading import load_settings
+from authmw.config.reload import follow_reloads
+from authmw.config.settings import Settings, Validation
+from authmw.identity.client import IdentityClient
+from authmw.identity.endpoint_source import EndpointSource
+from authmw.identity.outage_watch import OutageWatch
+from authmw.resolver import Resolver
+from authmw.revalidation import Revalidation
+from authmw.revocation.verdict import Revocations
+from authmw.runtime.clock import wall_clock
+from authmw.runtime.flights import Flights
+from authmw.runtime.refresh import Refresher
+from authmw.token import Token
+from authmw.validation import Validator
+from authmw.validation.stand_ins import StandInValidator
+
+if TYPE_CHECKING:
+    from authmw.jose.key_set import KeySource
+    from authmw.wsgi.cors import CorsPolicy
+
+# Followers wait a little longer than a leader may take, so that they share its outcome.
+_FOLLOWER_PATIENCE_SECONDS = 2
+# How late a probe in the background may be before a request makes it.
+_PROBE_PATIENCE_SECONDS = 5
+
+
+@dataclass
+class FilterParts:
+    """The parts of one configured filter; several apps may share them.
+
+    Read `authenticator` anew for each request: `apply_settings` replaces it.
+    """
+
+    settings: Settings
+    identity: IdentityClient
+    authenticator: Authenticator
+    refresher: Refresher
+    cors: CorsPolicy | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cors = read_cors(self.settings)
+
+    def challenge(self) -> str:
+        """Return the value of WWW-Authenticate: where a client gets a token."""
+        uri = self.settings.www_authenticate_uri or self.identity.authenticate_uri()
+        return f'Keystone uri="{uri}"' if uri else "Keystone"
+
+    def apply_settings(self, settings: Settings) -> None:
+        """Apply reloaded settings from the next request on; only mutable options may differ."""
+        self.settings = settings
+        self.cors = read_cors(settings)
+        # One assignment: each request is decided by the old rules or by the new ones.
+        self.authenticator = self.authenticator.with_rules(read_rules(settings))
+
+    def close(self) -> None:
+        """Stop the background threads of a filter that serves no more requests."""
+        self.refresher.close()
+
+
+def build_filter_parts(
+    conf: Mapping[str, Any], *, clock: Callable[[], float] = wall_clock
+) -> FilterParts:
+    """Build a filter from what paste or a service hands over; nothing is sent to anyone yet.
+
+    Args:
+        conf: options by name; see `AuthMiddleware`.
+        clock: epoch seconds; a test's own puts time under its control.
+
+    Raises:
+        ConfigurationError: an option is wrong.
+    """
+    settings = load_settings(conf)
+    _verify_tls_files(settings)
+    # Made here to find wrong options; each process makes its own later.
+    load_auth_plugin(settings.auth)
+    identity = IdentityClient(
+        settings,
+        functools.partial(load_auth_plugin, settings.auth),
+        clock=clock,
+    )
+    refresher = Refresher(clock=clock)
+    watch_for_outages(identity, refresher)
+    revocations = make_revocations(settings, identity, refresher)
+    keys = _make_keys(settings, refresher)
+    validator = StandInValidator(
+        _make_validator(settings, identity, revocations, keys, refresher),
+        include_catalog=settings.include_service_catalog,
+    )
+    memory = MemoryCache[Token](
+        max_entries=settings.memory_cache_size if settings.token_cache_time else 0,
+        max_bytes=settings.memory_cache_bytes,
+    )
+    refresher.when_set_back(memory.clear)
+    resolver = Resolver(
+        memory=memory,
+        flights=Flights[Token](settings.identity_deadline + _FOLLOWER_PATIENCE_SECONDS),
+        validator=validator,
+        revalidation=Revalidation(revocations, keys),
+        refusals=Refusals(settings.negative_cache_time),
+        max_token_size=settings.max_token_size,
+        clock=clock,
+    )
+    authenticator = Authenticator(
+        resolver, read_rules(settings), refresher, make_token_auth(identity), clock=clock
+    )
+    parts = FilterParts(settings, identity, authenticator, refresher)
+    follow_reloads(parts, conf)
+    return parts
+
+
+def _verify_tls_files(settings: Settings) -> None:
+    if settings.cafile is None and settings.certfile is None:
+        return
+    # Imported here: without these options nothing reads PEM files at start.
+    from authmw.config.tls_files import verify_tls_files
+
+    verify_tls_files(settings)
+
+
+def _make_keys(settings: Settings, refresher: Refresher) -> KeySource | None:
+    if not settings.has_key_source or settings.token_validation is Validation.REMOTE:
+        return None
+    # Imported here: remote validation does not need the libraries that verify signatures.
+    from authmw.build.offline import make_key_source
+
+    keys = make_key_source(settings)
+    refresher.add(keys)
+    return keys
+
+
+def watch_for_outages(identity: IdentityClient, refresher: Refresher) -> None:
+    """Have a background thread find out when an outage begins and ends."""
+    watch = OutageWatch(identity)
+    refresher.add(watch, in_background=True)
+    identity.probe_in_background(
+        functools.partial(refresher.wake, watch), patience_seconds=_PROBE_PATIENCE_SECONDS
+    )
+
+
+def _make_validator(
+    settings: Settings,
+    identity: IdentityClient,
+    revocations: Revocations,
+    keys: KeySource | None,
+    refresher: Refresher,
+) -> Validator:
+    endpoint = EndpointSource(identity, include_catalog=settings.include_service_catalog)
+    cache = make_shared_cache(settings)
+    bearers = make_bearers(settings, endpoint, cache, refresher)
+    remote = make_remote_validator(settings, endpoint, cache, revocations, bearers)
+    asks_about_bearers = renews_bearers(settings)
+    validator: Validator = remote
+    if keys is not None:
+        from authmw.build.offline import make_offline
+
+        asks_about_bearers = asks_about_bearers or "identity" in settings.jws_authority
+        offline = make_offline(settings, keys, revocations, bearers)
+        if settings.shadow_validation:
+            from authmw.validation.shadow import ShadowValidator
+
+            validator = ShadowValidator(remote, offline)
+        else:
+            from authmw.validation.choice import ChoiceValidator
+
+            validator = ChoiceValidator(
+                offline,
+                remote if settings.auth is not None else None,
+                offline_only=settings.token_validation is Validation.OFFLINE,
+            )
+    if asks_about_bearers:
+        refresher.add(bearers)
+    return validator
+
+
+def read_rules(settings: Settings) -> Rules:
+    """Return the options that decide on requests."""
+    return Rules(
+        delay_auth_decision=settings.delay_auth_decision,
+        accept_bearer=settings.accept_bearer,
+        allow_cors_preflight=settings.allow_cors_preflight,
+        public_paths=PublicPaths.parse(settings.public_paths),
+        service_type=settings.service_type,
+        service_token_roles=frozenset(settings.service_token_roles),
+        service_token_roles_required=settings.service_token_roles_required,
+        bind_policy=BindPolicy.parse(settings.enforce_token_bind),
+    )
+
+
+def read_cors(settings: Settings) -> CorsPolicy | None:
+    """Return which origins may read our own answers in a browser; None: no option names any."""
+    if not settings.cors_allowed_origins:
+        return None
+    # Imported here: few services answer browsers.
+    from authmw.wsgi.cors import CorsPolicy
+
+    return CorsPolicy(frozenset(settings.cors_allowed_origins))
+
+
+def make_token_auth(identity: IdentityClient) -> MakeTokenAuth:
+    """Return the factory of `keystone.token_auth`, which sends our own token with the user's."""
+    # Imported here: it imports keystoneauth1.
+    from authmw.wsgi.token_auth import TokenAuth
+
+    return functools.partial(TokenAuth, identity.fetch_own_token)

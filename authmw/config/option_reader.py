@@ -1,0 +1,233 @@
+"""Reads option values: paste overrides first, then an oslo.config object.
+
+This module alone reads oslo.config. Services expect to find our options on their own conf
+afterwards, so each missing option is registered there; no value is ever set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import oslo_config.cfg
+from oslo_config.cfg import (
+    ConfigOpts,
+    DuplicateOptError,
+    Error,
+    NoSuchGroupError,
+    NoSuchOptError,
+    Opt,
+    TemplateSubstitutionError,
+)
+
+from authmw.config.options import GROUP, list_opts
+from authmw.config.types import describe_type
+from authmw.errors import ConfigurationError
+
+# Names that paste, and services that call the factory, pass beside the options.
+_NOT_OPTIONS = frozenset({"here", "__file__", "configkey", "log_name", "project"})
+_QUOTED_AT_END = re.compile(r"""('[^']*'|"[^"]*")$""")
+
+
+class OptionReader:
+    """Reads options by name and remembers which options were read.
+
+    Args:
+        overrides: values by option name: text from a paste file, or typed by a service.
+        conf: the oslo.config object that holds all other values.
+    """
+
+    def __init__(self, overrides: Mapping[str, object], conf: ConfigOpts) -> None:
+        self._overrides = overrides
+        self._conf = conf
+        self._known: set[str] = set()
+        self._deprecated_in_use: dict[str, str] = {}
+
+    def read(self, opts: Collection[Opt], group: str = GROUP) -> dict[str, Any]:
+        """Return the values of options by `dest`, of each option's type; None if unset.
+
+        Options that the conf lacks are registered in `group`.
+
+        Raises:
+            ConfigurationError: a value does not fit the type of its option.
+        """
+        register(self._conf, opts, group)
+        section = self._conf[group]
+        values = {}
+        for opt in opts:
+            names = [opt.dest, opt.name, opt.name.replace("-", "_")]
+            if opt.deprecated_opts:
+                names += [old.name for old in opt.deprecated_opts if old.name]
+            self._known.update(names)
+            name = None
+            if not self._overrides.keys().isdisjoint(names):
+                name = self._find_override(opt, names)
+            if name is not None:
+                values[opt.dest] = _convert(opt, name, self._overrides[name])
+                continue
+            try:
+                value = section[opt.dest]
+            except (TemplateSubstitutionError, NoSuchOptError, NoSuchGroupError):
+                raise _dangling(opt, group) from None
+            except (Error, ValueError) as error:
+                raise _unfit(opt, _refused_value(error), group) from None
+            # The conf may hold another library's option of this name, of a looser type.
+            if value != opt.default or type(value) is not type(opt.default):
+                value = _convert(opt, opt.name, value, group)
+            values[opt.dest] = value
+        return values
+
+    def _find_override(self, opt: Opt, names: list[str]) -> str | None:
+        """Return the first of these names whose override counts."""
+        for name in names:
+            # An override of None means unset, which an option with a default cannot be.
+            if name in self._overrides and not (
+                self._overrides[name] is None and opt.default is not None
+            ):
+                if name not in (opt.dest, opt.name, opt.name.replace("-", "_")):
+                    self._deprecated_in_use[name] = opt.name
+                return name
+        return None
+
+    def unknown_names(self) -> list[str]:
+        """Return the overrides that name no option read so far, sorted."""
+        return sorted(
+            name
+            for name in self._overrides
+            if name not in self._known
+            and name not in _NOT_OPTIONS
+            and not name.startswith("paste.")
+        )
+
+    def known_names(self) -> frozenset[str]:
+        """Return the names of all options read so far, deprecated ones included."""
+        return frozenset(self._known)
+
+    def deprecated_names_in_use(self) -> dict[str, str]:
+        """Return the deprecated names among the overrides, each with its replacement."""
+        return dict(self._deprecated_in_use)
+
+    def project(self) -> str | None:
+        """Return the service's name: override `project`, that option in our group, or conf.project.
+
+        None if the service has none.
+        """
+        named = self._overrides.get("project")
+        if named is None:
+            try:
+                named = self._conf[GROUP]["project"]
+            except (NoSuchOptError, NoSuchGroupError, KeyError):
+                # Only a conf that was called has the attribute.
+                named = getattr(self._conf, "project", None)
+        return str(named) if named else None
+
+
+def make_option_reader(conf: Mapping[str, object]) -> OptionReader:
+    """Return the reader for one filter, over the oslo.config object that its configuration names.
+
+    That object is `oslo_config_config`; else a new one for `oslo_config_project`, read from
+    `oslo_config_file` or from where oslo.config finds that project's files; else the current
+    `oslo_config.cfg.CONF`, looked up now because services rebind that name.
+
+    Args:
+        conf: paste's global and local configuration merged, or what a service hands over; not
+            changed.
+
+    Raises:
+        ConfigurationError: the object is no ConfigOpts, or the file cannot be read.
+    """
+    overrides = dict(conf)
+    given = overrides.pop("oslo_config_config", None)
+    project = overrides.pop("oslo_config_project", None)
+    file = overrides.pop("oslo_config_file", None)
+    if given is not None:
+        if isinstance(given, str) or not hasattr(given, "register_opt"):
+            raise ConfigurationError(
+                "oslo_config_config",
+                given if isinstance(given, str) else type(given).__name__,
+                "pass a ConfigOpts object from Python; in a paste file write "
+                "oslo_config_project or oslo_config_file",
+            )
+        return OptionReader(overrides, given)  # type: ignore[arg-type]
+    if project:
+        return OptionReader(overrides, _load_project(str(project), str(file) if file else None))
+    if file:
+        raise ConfigurationError(
+            "oslo_config_file", file, "it is read for a project only: add oslo_config_project"
+        )
+    return OptionReader(overrides, oslo_config.cfg.CONF)
+
+
+def register_options(conf: ConfigOpts) -> None:
+    """Register every option of `[keystone_authtoken]` except those of the auth plugin."""
+    for group, options in list_opts():
+        register(conf, options, group)
+
+
+def register(conf: ConfigOpts, opts: Collection[Opt], group: str) -> None:
+    """Register the options that a conf lacks; one it has, whoever registered it, stays."""
+    has_group = group in conf
+    for opt in opts:
+        if not (has_group and opt.dest in conf[group]):
+            with contextlib.suppress(DuplicateOptError):
+                conf.register_opt(opt, group=group)
+
+
+def find_service_conf(conf: Mapping[str, object]) -> object | None:
+    """Return the service's own oslo.config object, if a filter reads its options from it.
+
+    None with `oslo_config_project`, for which the filter makes its own object. `conf` is what
+    `make_option_reader` accepted.
+    """
+    given = conf.get("oslo_config_config")
+    if given is not None:
+        return given
+    return None if conf.get("oslo_config_project") else oslo_config.cfg.CONF
+
+
+def _load_project(project: str, file: str | None) -> ConfigOpts:
+    conf = ConfigOpts()
+    try:
+        conf([], project=project, default_config_files=[file] if file else None)
+    except Error as exc:
+        raise ConfigurationError(
+            "oslo_config_file" if file else "oslo_config_project",
+            file or project,
+            f"name a configuration file that can be read ({exc})",
+        ) from exc
+    return conf
+
+
+def _convert(opt: Opt, name: str, value: object, group: str = GROUP) -> Any:
+    if value is None:
+        return None
+    try:
+        return opt.type(value)
+    except (ValueError, TypeError, AttributeError):
+        raise _unfit(opt, value, group, name) from None
+
+
+def _dangling(opt: Opt, group: str) -> ConfigurationError:
+    """Return the error for a value that refers to a missing option."""
+    return ConfigurationError(
+        opt.name,
+        "***" if opt.secret else "$...",
+        f"the value in [{group}] refers to an option that does not exist; "
+        "write $$ for a dollar sign",
+    )
+
+
+def _unfit(opt: Opt, value: object, group: str, name: str | None = None) -> ConfigurationError:
+    """Return the error for a value that does not fit the option's type; hides a secret."""
+    where = "" if group == GROUP else f" in [{group}]"
+    return ConfigurationError(
+        name or opt.name, "***" if opt.secret else value, f"write {describe_type(opt.type)}{where}"
+    )
+
+
+def _refused_value(error: Exception) -> str:
+    """Return the value that a message of oslo.config quotes at its end."""
+    quoted = _QUOTED_AT_END.search(str(error))
+    return quoted[1][1:-1] if quoted else str(error)

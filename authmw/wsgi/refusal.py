@@ -1,0 +1,61 @@
+"""The 401 and 403 of `require` and `check`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from authmw.errors import Refusal, Refused
+from authmw.rejection import REQUIRES_AUTHENTICATION, render_error
+
+_TITLES = {401: "Unauthorized", 403: "Forbidden"}
+_WORDS = {
+    "roles": "one of the roles {}",
+    "scope": "a token scoped to a {}",
+    "admin_project": "the admin project",
+    "methods": "authentication by {}",
+}
+_SEPARATORS = {"scope": " or a ", "methods": " and "}
+
+
+def is_unanswered(refused: Refused, status: str) -> bool:
+    """Tell whether the app's framework failed to answer a refusal, given the status it sent.
+
+    Django has no exception that is a 401 or that takes a body: it answers PermissionDenied with
+    its own 403. A framework unknown to us answers every exception with 500.
+    """
+    if status.startswith("500"):
+        return True
+    traceback = refused.__traceback__
+    # The outermost frame of a traceback caught the exception. In the app's own code, the app
+    # chose the answer.
+    caught_in = traceback.tb_frame.f_globals.get("__name__") if traceback is not None else None
+    return status.startswith("403") and caught_in in (
+        "django.core.handlers.exception",
+        "rest_framework.views",
+    )
+
+
+def refuse_unauthenticated(*, is_challenged: bool) -> Refusal:
+    """Return the 401 for a request without a valid token (Identity API v3, "Errors").
+
+    Args:
+        is_challenged: whether a middleware in front adds WWW-Authenticate to every 401.
+    """
+    # RFC 9110 §15.5.2 requires a challenge in every 401.
+    headers = () if is_challenged else (("WWW-Authenticate", "Keystone"),)
+    return Refusal(401, render_error(401, _TITLES[401], REQUIRES_AUTHENTICATION), headers)
+
+
+def refuse_missing(missing: Mapping[str, Sequence[str] | Literal[True]]) -> Refusal:
+    """Return the 403 that lists what a valid token lacks.
+
+    The body is an Identity API error with an added member, `missing`; see
+    `authmw.checks.requirements.Requirement.find_missing`.
+    """
+    wanted = " and ".join(
+        _WORDS[name].format("" if value is True else _SEPARATORS.get(name, ", ").join(value))
+        for name, value in missing.items()
+    )
+    message = f"This takes {wanted}."
+    return Refusal(403, render_error(403, _TITLES[403], message, missing=dict(missing)))

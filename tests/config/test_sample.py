@@ -1,0 +1,28 @@
+"""What an operator reads in etc/ is what the options say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+SAMPLE = REPOSITORY / "etc" / "authmw.conf.sample"
+GENERATOR_FILE = REPOSITORY / "etc" / "authmw-config-generator.conf"
+
+
+def test_sample_configuration_is_what_the_generator_writes_from_our_options(
+    tmp_path: Path,
+) -> None:
+    written = tmp_path / "authmw.conf.sample"
+    generator = [sys.executable, "-m", "oslo_config.generator"]
+    finished = subprocess.run(
+        [*generator, f"--config-file={GENERATOR_FILE}", f"--output-file={written}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    # An entry point that can't be loaded is only warned about.
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert written.read_text() == SAMPLE.read_text(), "etc/authmw.conf.sample is old: `make sample`"

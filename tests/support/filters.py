@@ -1,0 +1,62 @@
+"""A filter in this process, asked as a server would ask it, by a clock of the test's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+
+from authmw.build import build_filter_parts
+from tests.support.clock import Clock
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of one request.
+
+    Attributes:
+        status: 200 if the service would have seen it.
+        headers: the identity headers, as environ entries.
+        token_info: `keystone.token_info`; None where there is none.
+    """
+
+    status: int
+    headers: dict[str, str]
+    token_info: dict[str, Any] | None
+
+
+class Filter:
+    """One filter in front of nothing.
+
+    Args:
+        options: as in a paste file.
+        clock: its time.
+    """
+
+    def __init__(self, options: dict[str, str], clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self._parts = build_filter_parts(
+            {**options, "oslo_config_config": _empty_conf()}, clock=self.clock
+        )
+
+    def ask(self, token: str, path: str = "/v1/items") -> Told:
+        environ: dict[str, Any] = {"HTTP_X_AUTH_TOKEN": token, "PATH_INFO": path}
+        setup_testing_defaults(environ)
+        rejection = self._parts.authenticator.authenticate(environ)
+        headers = {
+            name: value
+            for name, value in environ.items()
+            if name.startswith(("HTTP_X_", "HTTP_OPENSTACK_")) and name != "HTTP_X_AUTH_TOKEN"
+        }
+        status = 200 if rejection is None else rejection.status
+        return Told(status, headers, environ.get("keystone.token_info"))
+
+    def close(self) -> None:
+        """End what works in the background."""
+        self._parts.close()
+
+
+def _empty_conf() -> Any:
+    from oslo_config import cfg
+
+    return cfg.ConfigOpts()

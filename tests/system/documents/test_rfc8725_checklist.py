@@ -1,0 +1,19 @@
+"""The checklist in the documentation names tests that exist."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).parents[3]
+CHECKLIST = ROOT / "doc" / "rfc8725.rst"
+
+
+def test_every_section_names_tests_and_every_named_test_exists() -> None:
+    sections = re.split(r"\n(?=3\.\d+ )", CHECKLIST.read_text())[1:]
+    assert [section.split()[0] for section in sections] == [f"3.{n}" for n in range(1, 13)]
+    for section in sections:
+        named = re.findall(r"``(test_\w+\.py)::(test_\w+)``", section)
+        assert named, section
+        for file, test in named:
+            assert f"\ndef {test}(" in (ROOT / "tests" / "jose" / file).read_text(), test
