@@ -19,8 +19,7 @@ from authmw.checks.expiry import verify_not_expired
 from authmw.checks.paths import PublicPaths, access_path
 from authmw.checks.service_roles import has_service_role
 from authmw.checks.token_bind import BindPolicy, verify_binding
-from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.identity.outage import Outage
+from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.rejection import Rejection
 from authmw.resolver import Resolver
 from authmw.runtime import request

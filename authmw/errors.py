@@ -89,6 +89,21 @@ class IdentityUnavailable(AuthmwError):
         self.retry_after = retry_after
 
 
+class Outage(IdentityUnavailable):
+    """The identity endpoint could not be asked, or gave no answer that can be used.
+
+    It is in the log already where it leaves `authmw.identity`.
+
+    Args:
+        kind: name of the row in the table of outcomes (`authmw.identity.outcomes`).
+        detail, retry_after: as of `IdentityUnavailable`.
+    """
+
+    def __init__(self, kind: str, detail: str, retry_after: int = 5) -> None:
+        super().__init__(detail, retry_after)
+        self.kind = kind
+
+
 class EventsForbidden(IdentityUnavailable):
     """Our own credentials may not read revocation events (403)."""
 

@@ -10,7 +10,7 @@ from authmw.answers.read_through import Answered, read_through
 from authmw.answers.refused import RefusedAt
 from authmw.cache.shared import SharedCache
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, MalformedBody
-from authmw.identity.answer import TokenAnswer, TokenSource
+from authmw.identity.token_response import TokenResponse, TokenSource
 
 V = TypeVar("V", bound=Answered)
 
@@ -36,7 +36,7 @@ class Subject(Protocol[V]):
     @property
     def allow_expired(self) -> bool: ...
 
-    def read(self, answer: TokenAnswer) -> V:
+    def read(self, answer: TokenResponse) -> V:
         """Read an answer of the endpoint.
 
         Raises:
@@ -56,7 +56,7 @@ class Subject(Protocol[V]):
 class Reading(Generic[V]):
     """What the endpoint told, and what was read in it."""
 
-    told: TokenAnswer
+    told: TokenResponse
     answer: V
 
     @property
@@ -203,7 +203,7 @@ def ask_endpoint(source: TokenSource, subject: Subject[V], now: float) -> Readin
 
     Raises InvalidToken or IdentityUnavailable.
     """
-    told = source.fetch_token_answer(subject.token, allow_expired=subject.allow_expired, now=now)
+    told = source.fetch_token_response(subject.token, allow_expired=subject.allow_expired, now=now)
     try:
         return Reading(told, subject.read(told))
     except MalformedBody as error:

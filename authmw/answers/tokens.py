@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from authmw.answers.bearer_key import bearer_key
 from authmw.cache.keys import digest_token
 from authmw.errors import MalformedBody
-from authmw.identity.answer import TokenAnswer
+from authmw.identity.token_response import TokenResponse
 from authmw.token import Token
 from authmw.validation import Strength
 
@@ -48,7 +48,7 @@ class TokenSubject:
     def digest(self) -> bytes:
         return digest_token(self.token)
 
-    def read(self, answer: TokenAnswer) -> Token:
+    def read(self, answer: TokenResponse) -> Token:
         try:
             bearer = bearer_key(answer.body)
         except ValueError:

@@ -16,7 +16,7 @@ from authmw.authority.rate import RenewalRate
 from authmw.cache.keys import digest_token
 from authmw.cache.memory import MemoryCache
 from authmw.errors import IdentityUnavailable, InvalidToken
-from authmw.identity.answer import TokenAnswer
+from authmw.identity.token_response import TokenResponse
 from authmw.runtime.flights import Flights
 from authmw.runtime.process import PerProcess
 from authmw.token import Principal
@@ -258,7 +258,7 @@ class _BearerSubject:
     def digest(self) -> bytes:
         return digest_token(self._question.key)
 
-    def read(self, answer: TokenAnswer) -> Answer:
+    def read(self, answer: TokenResponse) -> Answer:
         principal = Principal.from_body(answer.body, answer.catalog)
         self._question.verify_answer(principal, answer.body)
         return self._make_answer(self._question, principal, answer.answered_at)

@@ -14,7 +14,7 @@ from authmw.cache.keys import KeyMaker, digest_token
 from authmw.cache.sealing import EncryptSealing, MacSealing
 from authmw.cache.shared import MAX_VALUE_BYTES, SharedCache, Shelf
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, Reason
-from authmw.identity.answer import TokenAnswer
+from authmw.identity.token_response import TokenResponse
 from authmw.revocation.verdict import NoRevocations
 from authmw.token import Token, User
 from authmw.token.catalog import ServiceCatalog
@@ -43,7 +43,7 @@ OUTAGE = IdentityUnavailable("nobody answers")
 REFUSAL = InvalidToken(Reason.NOT_FOUND)
 
 
-def read(answer: TokenAnswer | None = None, **members: Any) -> Token:
+def read(answer: TokenResponse | None = None, **members: Any) -> Token:
     """Return what a filter reads in an answer."""
     told = answer or make_answer(**members)
     return TokenSubject(TOKEN, Strength.CURRENT, LIFETIME).read(told)
@@ -70,7 +70,7 @@ class Site:
         strength = Strength.ALLOW_EXPIRED if allow_expired else Strength.CURRENT
         return self.shared.fetch(TokenSubject(token, strength, LIFETIME), now)
 
-    def answers(self, outcome: TokenAnswer | Exception) -> None:
+    def answers(self, outcome: TokenResponse | Exception) -> None:
         self.source.outcome = outcome
 
     @property

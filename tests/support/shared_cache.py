@@ -13,7 +13,7 @@ from authmw.cache.sealing import EncryptSealing, MacSealing, NoSealing, Sealing
 from authmw.cache.secret import Secret
 from authmw.cache.shared import SharedCache, Shelf
 from authmw.errors import CacheError
-from authmw.identity.answer import TokenAnswer, TokenSource
+from authmw.identity.token_response import TokenResponse, TokenSource
 from authmw.token import Token
 from authmw.token.catalog import ServiceCatalog
 from authmw.validation import Strength
@@ -42,8 +42,8 @@ def make_shelf(sealing: Sealing | None = None, secret: Secret | None = None) -> 
 
 def make_answer(
     *, catalog: ServiceCatalog | None = None, answered_at: int = NOW, **members: Any
-) -> TokenAnswer:
-    return TokenAnswer(make_body(**members), catalog, answered_at)
+) -> TokenResponse:
+    return TokenResponse(make_body(**members), catalog, answered_at)
 
 
 class DictCache:
@@ -82,11 +82,11 @@ class DictCache:
 class ScriptedSource:
     """A `TokenSource` that gives one answer, or raises one error, and counts the questions."""
 
-    def __init__(self, outcome: TokenAnswer | Exception) -> None:
+    def __init__(self, outcome: TokenResponse | Exception) -> None:
         self.outcome = outcome
         self.questions: list[tuple[str, bool]] = []
 
-    def fetch_token_answer(self, token: str, *, allow_expired: bool, now: float) -> TokenAnswer:
+    def fetch_token_response(self, token: str, *, allow_expired: bool, now: float) -> TokenResponse:
         self.questions.append((token, allow_expired))
         if isinstance(self.outcome, Exception):
             raise self.outcome
