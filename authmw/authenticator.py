@@ -149,7 +149,7 @@ class Authenticator:
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
         now = self._clock()
         refresher = self._refresher
-        if not refresher.idle_from <= now < refresher.overdue_at:
+        if not refresher.on_time_from <= now < refresher.overdue_at:
             refresher.catch_up()
         rejection: Rejection | None = None
         service: Token | None = None
