@@ -143,8 +143,8 @@ class PrivateKeyFound(KeyRefused):
     """Private or symmetric key material where public keys belong: a secret has leaked."""
 
 
-class DirectoryRefused(AuthmwError):
-    """A directory of keys must not be trusted; says why."""
+class KeysUnreadable(AuthmwError):
+    """A source of keys can't be read, or what it gave is refused; the last good keys stay."""
 
 
 class KeysUnavailable(AuthmwError):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from authmw.answers.tokens import decides
 from authmw.cache.memory import Entry, MemoryCache
 from authmw.cache.refusals import Refusals
-from authmw.checks.token_string import verify_carriable
+from authmw.checks.token_string import verify_token_string
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.revalidation import Revalidation
 from authmw.runtime.clock import wall_clock
@@ -92,7 +92,7 @@ class Resolver:
             InvalidToken: the token is not acceptable.
             IdentityUnavailable: nobody could say, and no earlier answer may be used.
         """
-        verify_carriable(token, self._max_token_size)
+        verify_token_string(token, self._max_token_size)
         # Those who need less than full strength can't share a refusal with the others.
         key = token if strength is Strength.CURRENT else (token, strength.value)
         self._refusals.verify_not_refused(key, now)

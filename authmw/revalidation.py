@@ -12,7 +12,7 @@ from authmw.revocation.verdict import Revocations
 from authmw.token import Token
 
 if TYPE_CHECKING:
-    from authmw.jose.key_set import KeySource
+    from authmw.keys.source import KeySource
 
 
 class Revalidation:

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from authmw.jose.claims import ClaimRules
 from authmw.jose.key_set import KeySet
-from authmw.jose.keys import make_public_key
+from authmw.jose.public_key import make_public_key
+from authmw.jose.registered_claims import ClaimRules
 from authmw.jose.verifier import JwsVerifier
 
 NOW = 1_800_000_000.5
@@ -40,7 +40,7 @@ class HeldKeys:
         """Return them."""
         return self._keys
 
-    def when_changed(self, tell: Callable[[], None]) -> None:
+    def add_listener(self, listener: Callable[[], None]) -> None:
         """Do nothing."""
 
     def reload(self, now: float) -> None:

@@ -9,12 +9,13 @@ from authmw.authority.sources import AuthoritySources
 from authmw.cache.memory import MemoryCache
 from authmw.config.settings import Settings
 from authmw.identity.documents import DocumentFetcher
-from authmw.jose.claims import ClaimRules
-from authmw.jose.key_set import KeySource
-from authmw.jose.verifier import JwsVerifier
+from authmw.jose.registered_claims import ClaimRules
+from authmw.jose.verifier import JwsVerifier, VerificationKeys
 from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
+from authmw.keys.refreshed import RefreshedKeys
+from authmw.keys.source import KeyReader, KeySource
 from authmw.revocation.verdict import Revocations
 from authmw.validation.offline import OfflineValidator
 
@@ -35,7 +36,7 @@ def make_offline(
     )
 
 
-def make_verifier(settings: Settings, keys: KeySource) -> JwsVerifier:
+def make_verifier(settings: Settings, keys: VerificationKeys) -> JwsVerifier:
     """Return what verifies signatures and registered claims."""
     return JwsVerifier(
         keys,
@@ -48,26 +49,24 @@ def make_verifier(settings: Settings, keys: KeySource) -> JwsVerifier:
 
 def make_key_source(settings: Settings) -> KeySource:
     """Return where the public keys come from: a directory, a URI, or both."""
-    sources: list[KeySource] = []
     accepted = frozenset(settings.jws_accepted_algorithms)
-    if settings.jws_public_key_repository is not None:
-        sources.append(
-            KeyDirectory(
-                settings.jws_public_key_repository,
-                max_age_seconds=settings.jws_keys_max_age,
-                accepted_algorithms=accepted,
-            )
+    sources = [
+        RefreshedKeys(
+            reader, max_age_seconds=settings.jws_keys_max_age, accepted_algorithms=accepted
         )
-    if settings.jws_jwks_uri is not None:
-        sources.append(
-            JwksUri(
-                settings.jws_jwks_uri,
-                DocumentFetcher(settings),
-                max_age_seconds=settings.jws_keys_max_age,
-                accepted_algorithms=accepted,
-            )
-        )
+        for reader in make_key_readers(settings)
+    ]
     return sources[0] if len(sources) == 1 else CombinedKeys(sources)
+
+
+def make_key_readers(settings: Settings) -> list[KeyReader]:
+    """Return what reads each configured key source; a new kind of source is added here."""
+    readers: list[KeyReader] = []
+    if settings.jws_public_key_repository is not None:
+        readers.append(KeyDirectory(settings.jws_public_key_repository))
+    if settings.jws_jwks_uri is not None:
+        readers.append(JwksUri(settings.jws_jwks_uri, DocumentFetcher(settings)))
+    return readers
 
 
 def _make_authority(settings: Settings, bearers: IdentityAuthority) -> AuthoritySources:

@@ -32,7 +32,7 @@ from authmw.validation import Validator
 from authmw.validation.stand_ins import StandInValidator
 
 if TYPE_CHECKING:
-    from authmw.jose.key_set import KeySource
+    from authmw.keys.source import KeySource
     from authmw.wsgi.cors import CorsPolicy
 
 # Followers wait a little longer than a leader may take, so that they share its outcome.
@@ -41,7 +41,7 @@ _FOLLOWER_PATIENCE_SECONDS = 2
 _PROBE_PATIENCE_SECONDS = 5
 
 
-@dataclass
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class FilterParts:
     """The parts of one configured filter; several apps may share them.
 

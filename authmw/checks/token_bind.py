@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -130,9 +129,16 @@ def compute_thumbprints(presented: str) -> frozenset[str]:
         return frozenset()
     if not encoded:
         return frozenset()
-    pem = ssl.DER_cert_to_PEM_cert(encoded)
+    pem = _write_pem(encoded)
     texts = (pem, pem.rstrip(), text)
     return frozenset(map(_hash, (encoded, *(shown.encode() for shown in texts))))
+
+
+def _write_pem(encoded: bytes) -> str:
+    """Write a certificate as RFC 7468 §5.1 has it: base64 in lines of 64 characters."""
+    text = base64.b64encode(encoded).decode("ascii")
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return "\n".join([_BEGIN, *lines, _END, ""])
 
 
 def _hash(encoded: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from authmw.errors import InvalidToken, Reason
 
 
-def verify_carriable(token: str, max_size: int) -> None:
+def verify_token_string(token: str, max_size: int) -> None:
     """Refuse what no header can carry; every other token is opaque here.
 
     Args:

@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from authmw.authority.claims_set import parse_keystone_claims
-from authmw.checks.token_string import verify_carriable
+from authmw.checks.token_string import verify_token_string
 from authmw.cli.times import describe_time
 from authmw.config.settings import Settings
 from authmw.errors import AuthmwError, IdentityUnavailable, InvalidToken, Reason
 from authmw.jose.base64url import decode_base64url
-from authmw.jose.claims import MAX_NUMERIC_DATE, ClaimRules
 from authmw.jose.jws import CompactJws, find_verifying_key, parse_claims, parse_compact
 from authmw.jose.key_set import KeySet
-from authmw.jose.keys import PublicKey
+from authmw.jose.public_key import PublicKey
+from authmw.jose.registered_claims import MAX_NUMERIC_DATE, ClaimRules
 from authmw.jose.strict_json import parse_json_object
-from authmw.keys.listing import Listing
+from authmw.keys.source import FoundKeys
 from authmw.runtime.fingerprint import fingerprint
 
 # A claim of somebody else's issuer may hold anything: no token fits into what is shown of it.
@@ -106,7 +106,7 @@ def _shorten(value: object) -> object:
     return value
 
 
-def explain(token: str, keys: Listing, settings: Settings, now: float) -> Explanation:
+def explain(token: str, keys: FoundKeys, settings: Settings, now: float) -> Explanation:
     """Look at a token as a service with these settings would.
 
     Args:
@@ -162,7 +162,7 @@ def _parse(token: str, settings: Settings) -> CompactJws:
                 Reason.MALFORMED,
                 "it is not signed (no dot in it): only the identity service can say more",
             )
-        verify_carriable(token, settings.max_token_size)
+        verify_token_string(token, settings.max_token_size)
         return parse_compact(token, max_size=settings.max_token_size)
     except InvalidToken as refusal:
         raise _Stop(Finding("form", "", refusal)) from None
@@ -177,8 +177,7 @@ def _judge_algorithm(jws: CompactJws, settings: Settings) -> Finding:
 
 
 def _find_key(jws: CompactJws, keys: KeySet, settings: Settings) -> PublicKey:
-    candidates = keys.find_candidates(jws.header.algorithm.name, jws.header.kid)
-    tried = keys.choose(candidates, settings.jws_max_keys)
+    tried = keys.choose(jws.header.algorithm.name, jws.header.kid, settings.jws_max_keys)
     key = find_verifying_key(jws, tried)
     if not keys:
         outage = IdentityUnavailable("there is no usable public key: a service answers 503")

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import argparse
 import logging
+import time
 from typing import Any
 
 from oslo_config import cfg
 
+from authmw.build.offline import make_key_readers
 from authmw.config.loading import load_settings
 from authmw.config.settings import Settings
-from authmw.errors import (
-    ConfigurationError,
-    DirectoryRefused,
-    IdentityUnavailable,
-    KeyRefused,
-    KeysUnavailable,
-)
-from authmw.identity.documents import DocumentFetcher
-from authmw.keys.directory import read_directory
-from authmw.keys.jwks_uri import ACCEPT, parse_answer
-from authmw.keys.listing import Listing
+from authmw.errors import ConfigurationError, KeysUnavailable, KeysUnreadable
+from authmw.keys.source import FoundKeys, KeyReader
 
 
 def add_key_source_arguments(
@@ -44,7 +37,7 @@ def add_key_source_arguments(
     )
 
 
-def read_keys(directory: str | None, config_file: str | None) -> tuple[Listing, Settings]:
+def read_keys(directory: str | None, config_file: str | None) -> tuple[FoundKeys, Settings]:
     """Read the keys, and the rules that go with them.
 
     Args:
@@ -69,36 +62,20 @@ def read_keys(directory: str | None, config_file: str | None) -> tuple[Listing, 
             None,
             "set it or jws_jwks_uri: there are no keys to look at",
         )
-    listings = []
-    if settings.jws_public_key_repository is not None:
-        listings.append(_read_repository(settings.jws_public_key_repository))
-    if settings.jws_jwks_uri is not None:
-        listings.append(_fetch(settings, settings.jws_jwks_uri))
-    return _join(listings), settings
+    found = [_read(reader) for reader in make_key_readers(settings)]
+    return _join(found), settings
 
 
-def _read_repository(path: str) -> Listing:
+def _read(reader: KeyReader) -> FoundKeys:
     try:
-        return read_directory(path)
-    except DirectoryRefused as error:
-        raise KeysUnavailable(f"{path} can't be used: {error}") from error
-    except OSError as error:
-        raise KeysUnavailable(f"{path} can't be read: {error.strerror}") from error
+        return reader.read(time.time())
+    except KeysUnreadable as error:
+        raise KeysUnavailable(f"{reader.location}: {error}") from error
 
 
-def _fetch(settings: Settings, uri: str) -> Listing:
-    try:
-        parsed = parse_answer(DocumentFetcher(settings)(uri, ACCEPT), uri)
-    except (OSError, IdentityUnavailable) as error:
-        raise KeysUnavailable(f"{uri} gives no answer ({error})") from error
-    except KeyRefused as error:
-        raise KeysUnavailable(f"{uri} can't be used: {error}") from error
-    return Listing(parsed.keys, parsed.skipped, ())
-
-
-def _join(listings: list[Listing]) -> Listing:
-    return Listing(
-        tuple(key for listing in listings for key in listing.keys),
-        tuple(skipped for listing in listings for skipped in listing.skipped),
-        tuple(warning for listing in listings for warning in listing.warnings),
+def _join(found: list[FoundKeys]) -> FoundKeys:
+    return FoundKeys(
+        tuple(key for one in found for key in one.keys),
+        tuple(skipped for one in found for skipped in one.skipped),
+        tuple(warning for one in found for warning in one.warnings),
     )

@@ -11,8 +11,8 @@ from authmw.cli.key_pair import write_key_pair
 from authmw.cli.key_sources import add_key_source_arguments, read_keys
 from authmw.errors import ConfigurationError, KeysUnavailable
 from authmw.jose.key_set import KeySet
-from authmw.jose.keys import PublicKey
-from authmw.keys.listing import Listing
+from authmw.jose.public_key import PublicKey
+from authmw.keys.source import FoundKeys
 
 _LONGEST_KID = 100
 _COLUMNS = ("FILE", "ALGORITHM", "KID", "THUMBPRINT", "USED")
@@ -71,7 +71,7 @@ def _generate(directory: str) -> int:
     return 0
 
 
-def _check(found: Listing, accepted: Sequence[str], max_keys: int) -> int:
+def _check(found: FoundKeys, accepted: Sequence[str], max_keys: int) -> int:
     problems = [f"{skipped.source} is not used: {skipped.reason}" for skipped in found.skipped]
     problems += found.warnings
     used = [key for key in found.keys if key.algorithm.name in accepted]
@@ -102,7 +102,7 @@ def _describe_use(key: PublicKey, accepted: Sequence[str]) -> str:
     return "yes" if name in accepted else f"{name} is not in jws_accepted_algorithms"
 
 
-def _print_table(rows: Sequence[tuple[str, ...]], found: Listing) -> None:
+def _print_table(rows: Sequence[tuple[str, ...]], found: FoundKeys) -> None:
     skipped = [(one.source, "-", "-", "-", f"no: {one.reason}") for one in found.skipped]
     table = [_COLUMNS, *rows, *skipped]
     widths = [max(len(row[column]) for row in table) for column in range(len(_COLUMNS) - 1)]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib.metadata
 import inspect
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
@@ -93,8 +92,8 @@ def _read_values(
 ) -> dict[str, object]:
     from authmw.runtime.libraries import loading
 
-    oslo_opts = [_make_optional(opt) for opt in loading.get_auth_plugin_conf_options(loader)]
-    values: dict[str, object] = reader.read(oslo_opts, section)
+    oslo_opts = loading.get_auth_plugin_conf_options(loader)
+    values: dict[str, object] = reader.read(_make_optional(oslo_opts), section)
     for opt in loader.get_options():
         # The conversion to oslo.config's options loses the default.
         if values[opt.dest] is None:
@@ -121,22 +120,25 @@ def _find_method_loaders(methods: Sequence[str]) -> list[BaseLoader[BaseAuthPlug
         raise ConfigurationError(_METHODS, ",".join(methods), error.fix) from error
 
 
-def _make_optional(opt: cfg.Opt) -> cfg.Opt:
-    """Return the option, not required.
+def _make_optional(opts: Iterable[cfg.Opt]) -> list[cfg.Opt]:
+    """Return the same options, none of them required.
 
-    Its value may be in the paste file, which oslo.config does not know: a required option would
+    A value may be in the paste file, which oslo.config does not know: a required option would
     keep the service from reloading its files. `load_auth_plugin` names what is missing.
     """
-    return SharedOpt(
-        opt.name,
-        type=opt.type,
-        dest=opt.dest,
-        metavar=opt.metavar,
-        default=opt.default,
-        secret=opt.secret,
-        help=opt.help,
-        deprecated_opts=opt.deprecated_opts,
-    )
+    return [
+        SharedOpt(
+            opt.name,
+            type=opt.type,
+            dest=opt.dest,
+            metavar=opt.metavar,
+            default=opt.default,
+            secret=opt.secret,
+            help=opt.help,
+            deprecated_opts=opt.deprecated_opts,
+        )
+        for opt in opts
+    ]
 
 
 def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
@@ -224,19 +226,16 @@ def _find_loader(auth_type: str) -> BaseLoader[BaseAuthPlugin]:
 def _find_loader_class(auth_type: str) -> Callable[[], BaseLoader[BaseAuthPlugin]]:
     """Return the class that is installed under this name.
 
-    Not by way of stevedore, as keystoneauth1 does it: that reads what is installed far more
-    slowly wherever it can't keep a cache of it in the home directory.
+    keystoneauth1 asks stevedore, which reads every installed package, and is slow if it cannot
+    keep its cache in the home directory. Here only a plugin that keystoneauth1 lacks is searched
+    in all packages.
     """
-    installed = importlib.metadata.entry_points(group=_NAMESPACE)
-    found = installed.select(name=auth_type)
+    own = importlib.metadata.distribution("keystoneauth1").entry_points
+    found = own.select(group=_NAMESPACE, name=auth_type) or importlib.metadata.entry_points(
+        group=_NAMESPACE, name=auth_type
+    )
     if not found:
-        names = sorted(installed.names)
-        near = difflib.get_close_matches(auth_type, names, n=3)
-        raise ConfigurationError(
-            "auth_type",
-            auth_type,
-            f"write {' or '.join(near)}" if near else f"write one of {', '.join(names)}",
-        )
+        raise _not_installed(auth_type)
     from authmw.runtime.libraries import importing_quietly
 
     try:
@@ -249,3 +248,16 @@ def _find_loader_class(auth_type: str) -> Callable[[], BaseLoader[BaseAuthPlugin
             "auth_type", auth_type, f"{_INSTALL} ({type(error).__name__}: {error})"
         ) from error
     return found_class
+
+
+def _not_installed(auth_type: str) -> ConfigurationError:
+    # Imported here: only this message needs it.
+    import difflib
+
+    names = sorted(importlib.metadata.entry_points(group=_NAMESPACE).names)
+    near = difflib.get_close_matches(auth_type, names, n=3)
+    return ConfigurationError(
+        "auth_type",
+        auth_type,
+        f"write {' or '.join(near)}" if near else f"write one of {', '.join(names)}",
+    )

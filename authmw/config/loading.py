@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 import logging
 import re
@@ -124,6 +123,9 @@ def _warn_unknown(reader: OptionReader) -> None:
     unknown = reader.unknown_names()
     if not unknown:
         return
+    # Imported here: only this message needs it.
+    import difflib
+
     known = sorted(reader.known_names())
     slips: list[str] = []
     others: list[str] = []

@@ -9,6 +9,7 @@ service's configuration works unchanged; the rest are ours. `GROUPS` is the one 
 from __future__ import annotations
 
 import copy
+import itertools
 
 from oslo_config import cfg, types
 
@@ -20,76 +21,79 @@ DEFAULT_ALGORITHMS = ("ES256",)
 IDENTITY_OPTIONS: tuple[cfg.Opt, ...] = (
     StrOpt(
         "www_authenticate_uri",
-        help="Where clients are told to get a token: the public, unversioned URI of the "
-        "identity service, sent in the WWW-Authenticate header of a 401. Unset, the identity "
-        "endpoint found by discovery is named, which clients may be unable to reach.",
+        help="Public, unversioned URI of the identity service. A 401 names it in the "
+        "WWW-Authenticate header, to tell clients where to get a token. Unset, the header "
+        "names the identity endpoint found by discovery, which clients may be unable to "
+        "reach.",
     ),
     StrOpt(
         "auth_version",
-        help="Version of the identity API to speak. Only v3 exists here; unset lets discovery "
-        "choose it.",
+        help="Version of the Identity API to use. Only v3 is supported; unset, discovery chooses "
+        "it.",
     ),
     StrOpt(
         "interface",
         default="internal",
-        help="Which of the identity service's endpoints in the catalog validates tokens: "
-        "internal, public or admin.",
+        help="Interface of the identity endpoint in the catalog that validates tokens: internal, "
+        "public or admin.",
     ),
     StrOpt(
         "region_name",
-        help="Region of the identity endpoint, where the catalog lists several. Unset takes the "
-        "first.",
+        help="Region of the identity endpoint, if the catalog lists several. Unset uses the first.",
     ),
     IntOpt(
         "http_connect_timeout",
         unit="seconds",
         min=1,
         help="Seconds to wait for a connection to the identity service, and again for each piece "
-        "of its answer. Unset means 5 to connect and 30 to read, so that a silent service never "
-        "holds a worker for ever.",
+        "of its response. Unset means 5 to connect and 30 to read, so that an unresponsive "
+        "service never holds a worker for ever.",
     ),
     IntOpt(
         "http_request_max_retries",
         unit="retries",
         default=3,
-        help="How often a connection that could not be made is tried again, with growing pauses, "
-        "within identity_deadline. 0 tries once.",
+        help="Number of retries if no connection to the identity service can be made, with "
+        "growing pauses, within identity_deadline. 0 tries once.",
     ),
     IntOpt(
         "identity_deadline",
         unit="seconds",
         min=1,
         default=10,
-        help="Seconds one validation may take in total, retries and redirects included; after "
-        "that the client gets 503. Below what load balancers usually wait (30 to 60 s), so the "
-        "client learns the reason.",
+        help="Seconds that one validation may take in total, including retries and redirects; "
+        "after that the client gets 503. Keep it below the timeout of load balancers "
+        "(usually 30 to 60 seconds), so that the client learns the reason.",
     ),
     IntOpt(
         "identity_outage_grace",
         unit="seconds",
         default=300,
-        help="Seconds for which a known token, or what is known of a signed token's bearer, stays "
-        "usable while the identity service cannot answer, and only then; never past the token's "
-        "expiry. Five minutes bridge a restart. 0 turns it off.",
+        help="Seconds for which a cached token, or the cached roles of a signed token's bearer, "
+        "stay usable while the identity service cannot answer, and only then; never past "
+        "the token's expiry. Five minutes cover a restart. 0 turns this off.",
     ),
     StrOpt(
         "certfile",
-        help="PEM file with the certificate shown to the identity service (mutual TLS); it may "
-        "hold the private key as well, which must not be encrypted.",
+        help="PEM file with the client certificate for the identity service (mutual TLS). It may "
+        "also hold the private key, which must not be encrypted.",
     ),
-    StrOpt("keyfile", help="PEM file with the private key of certfile, where it is a file apart."),
+    StrOpt(
+        "keyfile", help="PEM file with the private key of certfile, if certfile does not hold it."
+    ),
     StrOpt(
         "cafile",
         help="PEM file with the certificate authorities trusted for the identity service, or a "
-        "directory of them (`openssl rehash`); read at start as well. Unset uses the file that "
-        "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names, else the system's (OpenSSL's default store), "
-        "else those of the package certifi where the system has none.",
+        "directory of them (`openssl rehash`). It is also read at start, to find faults. "
+        "Unset uses the file that REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names, else the "
+        "system's (OpenSSL's default store), else those of the package certifi if the "
+        "system has none.",
     ),
     BoolOpt(
         "insecure",
         default=False,
-        help="When true, the identity service's certificate is NOT verified: whoever is on the "
-        "path can read tokens and make up identities. For tests only.",
+        help="When true, the identity service's certificate is NOT verified: anyone on the "
+        "network path can read tokens and forge identities. For tests only.",
     ),
 )
 
@@ -99,42 +103,44 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
         mutable=True,
         default=False,
         help="When true, a request without a valid token reaches the service, marked "
-        "X-Identity-Status: Invalid, and the service decides. When false it is answered with 401.",
+        "X-Identity-Status: Invalid, and the service decides. When false, it is answered "
+        "with 401.",
     ),
     BoolOpt(
         "include_service_catalog",
         default=True,
-        help="Whether the service gets X-Service-Catalog. When false, the catalog is not asked "
-        "for, which makes validation and cache entries smaller.",
+        help="Whether the service gets X-Service-Catalog. When false, the catalog is not "
+        "requested, which makes validation faster and cache entries smaller.",
     ),
     StrOpt(
         "enforce_token_bind",
         mutable=True,
         default="permissive",
-        help="What to do with tokens bound to a client: disabled ignores bindings; permissive "
-        "checks those we know and ignores others; strict refuses unknown ones; required refuses "
-        "tokens without one; any other word names the binding that must be there. Known are "
-        "kerberos (AUTH_TYPE and REMOTE_USER) and x5t#S256, the certificate of a TLS client "
-        "(SSL_CLIENT_CERT, which the server in front has to set).",
+        help="How to treat tokens bound to a client: disabled ignores bindings; permissive "
+        "checks the known ones and ignores others; strict refuses unknown ones; required "
+        "refuses tokens without one; any other word names the binding that a token must "
+        "have. Known are kerberos (AUTH_TYPE and REMOTE_USER) and x5t#S256, the certificate "
+        "of a TLS client (SSL_CLIENT_CERT, which the web server has to set).",
     ),
     ListOpt(
         "service_token_roles",
         mutable=True,
         default=["service"],
-        help="Roles of which a service token needs one to be believed: it may then bring an "
-        "expired user token and pass a user's access rules. Give them to services only.",
+        help="Roles that make a service token trusted; it needs one of them. A trusted service "
+        "token may accompany an expired user token and is exempt from the user's access "
+        "rules. Give these roles to services only.",
     ),
     BoolOpt(
         "service_token_roles_required",
         mutable=True,
         default=True,
         help="Whether a service token without a role of service_token_roles is refused. When "
-        "false it is accepted, still without the rights that such a role gives.",
+        "false, it is accepted, without the rights that such a role gives.",
     ),
     StrOpt(
         "service_type",
         mutable=True,
-        help="This service's type in the catalog (compute, image, ...), needed to accept "
+        help="This service's type in the catalog (compute, image, ...). It is needed to accept "
         "application credentials with access rules; unset refuses them.",
     ),
     IntOpt(
@@ -142,48 +148,52 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
         unit="bytes",
         min=256,
         default=8000,
-        help="Bytes above which a token is refused unread. Servers limit a header line to about "
-        "8190 bytes, so longer ones do not arrive anyway.",
+        help="Largest token accepted, in bytes; a longer one is refused without being parsed. "
+        "Servers limit a header line to about 8190 bytes, so longer tokens do not arrive "
+        "anyway.",
     ),
     BoolOpt(
         "accept_bearer",
         mutable=True,
         default=False,
-        help="Whether a token is also taken from `Authorization: Bearer` when there is no "
-        "X-Auth-Token. Off, since services may use that header for themselves.",
+        help="Whether a token is also taken from `Authorization: Bearer` if there is no "
+        "X-Auth-Token. Off by default, because services may use that header themselves.",
     ),
     ListOpt(
         "public_paths",
         mutable=True,
         default=[],
-        help="Requests that need no token, as /healthcheck (GET and HEAD) or POST /v1/hooks/*; "
-        "patterns as in access rules: * or {tag} within a segment, ** across segments. A token "
-        "sent there is ignored.",
+        help="Requests that need no token, as /healthcheck (GET and HEAD) or POST /v1/hooks/*. "
+        "Patterns are those of access rules: * or {tag} within a segment, ** across "
+        "segments. A token sent with such a request is ignored.",
     ),
     BoolOpt(
         "allow_cors_preflight",
         mutable=True,
         default=False,
         help="Whether OPTIONS requests need no token, on any path. Browsers send none in a CORS "
-        "preflight. Not for a service that takes the method from a header of the request.",
+        "preflight. Do not use it with a service that takes the method from a request "
+        "header.",
     ),
     ListOpt(
         "cors_allowed_origins",
         mutable=True,
         default=[],
-        help="Origins (https://app.example.org) whose pages may read the 401, 403 and 503 that "
-        "authmw itself answers, or * for all. The service's own answers and the preflight are "
-        "the service's affair; credentials mode is never allowed, as tokens need none. Not needed "
-        "behind a CORS filter, such as oslo.middleware's, that covers every answer.",
+        help="Origins (https://app.example.org) whose pages may read the 401, 403 and 503 "
+        "responses of authmw itself, or * for all. The service's own responses and the "
+        "preflight are left to the service. Credentials mode is never allowed, as tokens do "
+        "not need it. Not needed behind a CORS filter that covers every response, such as "
+        "oslo.middleware's.",
     ),
     StrOpt(
         "admin_project_name",
-        help="Name of the project whose tokens are marked X-Is-Admin-Project: True when tokens "
-        "are validated offline; set it as in the identity service's resource.admin_project_name.",
+        help="Name of the project whose tokens are marked X-Is-Admin-Project: True when they are "
+        "validated offline. Use the value of resource.admin_project_name in the identity "
+        "service.",
     ),
     StrOpt(
         "admin_project_domain_name",
-        help="Name of the domain that admin_project_name is in. Both are set or neither.",
+        help="Name of the domain that holds the project admin_project_name. Set both or neither.",
     ),
 )
 
@@ -193,82 +203,85 @@ CACHE_OPTIONS: tuple[cfg.Opt, ...] = (
         unit="seconds",
         min=-1,
         default=300,
-        help="Seconds a validated token is remembered, at most until it expires. It bounds how "
-        "late a change that no revocation event tells of is noticed. -1 or 0 remembers nothing.",
+        help="Seconds for which a validated token is cached, at most until it expires. A change "
+        "without a revocation event goes unnoticed for up to this time. -1 or 0 turns the "
+        "cache off.",
     ),
     IntOpt(
         "negative_cache_time",
         unit="seconds",
         max=5,
         default=0,
-        help="Seconds a refused token is remembered in memory, against floods of one bad token. "
-        "Off by default; short, since a token may become valid.",
+        help="Seconds for which a refused token is cached in memory, against floods of one bad "
+        "token. Off by default; at most 5, since a token may become valid.",
     ),
     IntOpt(
         "memory_cache_size",
         unit="entries",
         min=1,
         default=10000,
-        help="Tokens one process remembers at most; the least used go first.",
+        help="Largest number of tokens that one process caches in memory; the least used go first.",
     ),
     IntOpt(
         "memory_cache_bytes",
         unit="bytes",
         min=1024 * 1024,
         default=128 * 1024 * 1024,
-        help="Bytes the tokens in one process's memory may take together (128 MiB). Catalogs "
-        "make tokens large, so entries alone are no bound.",
+        help="Largest total size, in bytes, of the tokens cached in one process's memory (128 "
+        "MiB). Catalogs make tokens large, so the number of entries alone is no bound.",
     ),
     StrOpt(
         "cache",
-        help="Key of the request environ that holds the service's own cache object "
-        "(swift.cache). Used instead of memcached_servers in requests that carry it.",
+        help="Key of the WSGI environ that holds the service's own cache object (swift.cache). "
+        "Requests that carry it use it instead of memcached_servers.",
     ),
     ListOpt(
         "memcached_servers",
         deprecated_name="memcache_servers",
-        help="memcached servers (host:port, inet6:[address]:port or unix:path) in which processes "
-        "share what the identity service answered. Unset, each process remembers on its own.",
+        help="memcached servers (host:port, inet6:[address]:port or unix:path) through which "
+        "processes share the identity service's responses. Unset, each process keeps its "
+        "own.",
     ),
     StrOpt(
         "memcache_security_strategy",
         default="None",
         choices=("None", "MAC", "ENCRYPT"),
         ignore_case=True,
-        help="How shared cache entries are protected: MAC makes forged ones useless, ENCRYPT also "
-        "hides their content, None means that whoever writes to memcached can be anyone.",
+        help="Protection of shared cache entries: MAC detects forged entries, ENCRYPT also hides "
+        "their content. With None, anyone who can write to memcached can forge any "
+        "identity.",
     ),
     StrOpt(
         "memcache_secret_key",
         secret=True,
-        help="Secret from which the keys of MAC and ENCRYPT are derived, the same for all "
-        "processes that share the cache; at least 32 random characters.",
+        help="Secret from which the keys of MAC and ENCRYPT are derived; the same for all "
+        "processes that share the cache. Use at least 32 random characters.",
     ),
     StrOpt(
         "memcache_secret_key_previous",
         secret=True,
-        help="The secret in use before memcache_secret_key: entries under it can still be read "
-        "while the new one is rolled out.",
+        help="Previous value of memcache_secret_key. Entries sealed with it stay readable while "
+        "the new secret is rolled out.",
     ),
     IntOpt(
         "memcache_pool_dead_retry",
         unit="seconds",
         default=300,
-        help="Seconds a memcached server that failed is left alone before it is tried again.",
+        help="Seconds before a failed memcached server is tried again.",
     ),
     IntOpt(
         "memcache_pool_maxsize",
         unit="connections",
         min=1,
         default=10,
-        help="Connections one process keeps open to each memcached server at most.",
+        help="Largest number of connections that one process keeps open to each memcached server.",
     ),
     IntOpt(
         "memcache_pool_socket_timeout",
         unit="seconds",
         min=1,
         default=3,
-        help="Seconds to wait for a memcached server to connect or answer.",
+        help="Seconds to wait for a memcached server to connect or respond.",
     ),
     IntOpt(
         "memcache_pool_unused_timeout",
@@ -280,31 +293,31 @@ CACHE_OPTIONS: tuple[cfg.Opt, ...] = (
         "memcache_pool_conn_get_timeout",
         unit="seconds",
         default=10,
-        help="Seconds to wait for a free connection when all are in use; then the request goes on "
-        "without the cache.",
+        help="Seconds to wait for a free connection if all are in use; after that the request "
+        "continues without the cache.",
     ),
     BoolOpt(
         "memcache_use_advanced_pool",
         default=True,
-        help="Accepted for compatibility, without effect: connections are always pooled, safely "
-        "for threads and greenlets.",
+        help="Accepted for compatibility; it has no effect. Connections are always pooled, "
+        "safely for threads and greenlets.",
     ),
     BoolOpt(
         "memcache_sasl_enabled",
         default=False,
         help="Whether to log in to memcached with memcache_username and memcache_password.",
     ),
-    StrOpt("memcache_username", help="User name for memcached, with memcache_sasl_enabled."),
+    StrOpt("memcache_username", help="User name for memcached, used with memcache_sasl_enabled."),
     StrOpt(
         "memcache_password",
         secret=True,
-        help="Password for memcached, with memcache_sasl_enabled.",
+        help="Password for memcached, used with memcache_sasl_enabled.",
     ),
     BoolOpt(
         "memcache_tls_enabled",
         default=False,
-        help="Whether to speak TLS with the memcached servers. The other memcache_tls options "
-        "matter only then.",
+        help="Whether to use TLS with the memcached servers. The other memcache_tls options have "
+        "an effect only then.",
     ),
     StrOpt(
         "memcache_tls_cafile",
@@ -313,17 +326,17 @@ CACHE_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     StrOpt(
         "memcache_tls_certfile",
-        help="PEM file with the certificate shown to memcached; it may hold the key as well, "
-        "which must not be encrypted.",
+        help="PEM file with the client certificate for memcached. It may also hold the private "
+        "key, which must not be encrypted.",
     ),
     StrOpt(
         "memcache_tls_keyfile",
-        help="PEM file with the private key of memcache_tls_certfile, where it is a file apart.",
+        help="PEM file with the private key of memcache_tls_certfile, if that file does not hold "
+        "it.",
     ),
     StrOpt(
         "memcache_tls_allowed_ciphers",
-        help="Ciphers allowed for memcached, in OpenSSL's notation. Unset allows OpenSSL's own "
-        "choice.",
+        help="Ciphers allowed for memcached, in OpenSSL's notation. Unset uses OpenSSL's default.",
     ),
 )
 
@@ -332,99 +345,103 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
         "token_validation",
         default="auto",
         choices=("auto", "offline", "remote"),
-        help="Where tokens are validated. remote asks the identity service; offline verifies "
-        "their signature here and refuses others; auto does that for signed tokens once a source "
-        "of public keys is set, and asks about all others.",
+        help="Where tokens are validated. remote asks the identity service. offline verifies "
+        "signatures locally and refuses tokens that are not signed. auto verifies signed "
+        "tokens locally if a source of public keys is set, and asks the identity service "
+        "about all others.",
     ),
     BoolOpt(
         "shadow_validation",
         default=False,
-        help="When true, the identity service decides, and signed tokens are verified offline as "
-        "well: every difference is logged. A rehearsal for offline validation.",
+        help="When true, the identity service decides, signed tokens are also verified offline, "
+        "and every difference is logged. A rehearsal for offline validation.",
     ),
     StrOpt(
         "jws_public_key_repository",
         help="Directory with the public keys of signed tokens, as PEM, JWK or JWK set files "
-        "named .pem, .pub, .key, .crt, .cer, .jwk, .jwks, .json or without an ending. Neither it "
-        "nor a directory above it may be writable by everyone. Changes are noticed within "
-        "seconds; a removed file is a revoked key.",
+        "named .pem, .pub, .key, .crt, .cer, .jwk, .jwks, .json or without an extension. "
+        "Neither it nor a directory above it may be world-writable. Changes are noticed "
+        "within seconds; removing a file revokes its keys.",
     ),
     StrOpt(
         "jws_jwks_uri",
-        help="https URI of a JWK set with public keys of signed tokens; may be combined with "
-        "jws_public_key_repository.",
+        help="https URI of a JWK set with the public keys of signed tokens. It may be combined "
+        "with jws_public_key_repository.",
     ),
     ListOpt(
         "jws_accepted_algorithms",
         default=list(DEFAULT_ALGORITHMS),
         item_type=types.String(choices=("ES256", "ES384", "ES512", "EdDSA", "Ed25519", "RS256")),
-        help="Signature algorithms accepted. ES256 is what Keystone signs with; Ed25519 is another "
-        "name of EdDSA (RFC 9864).",
+        help="Signature algorithms accepted. Keystone signs with ES256; Ed25519 is another name "
+        "of EdDSA (RFC 9864).",
     ),
     IntOpt(
         "jws_max_keys",
         unit="keys",
         min=1,
         default=8,
-        help="Keys tried for one token at most; bounds the work a made-up token causes. Rotation "
-        "needs two or three at a time.",
+        help="Largest number of keys tried for one token, to bound the work that a forged token "
+        "causes. Rotation needs two or three at a time.",
     ),
     IntOpt(
         "jws_keys_max_age",
         unit="seconds",
         min=1,
         default=86400,
-        help="Seconds for which keys stay in use while their directory or URI cannot be read; "
-        "then signed tokens get 503. A day leaves time to repair it.",
+        help="Seconds for which the last keys stay in use while their directory or URI cannot be "
+        "read; after that signed tokens get 503. A day leaves time for repair.",
     ),
     StrOpt(
         "jws_issuer",
-        help="The `iss` that signed tokens must carry. Unset accepts any; Keystone writes none.",
+        help="The `iss` claim that signed tokens must carry. Unset accepts any; Keystone writes "
+        "none.",
     ),
     StrOpt(
         "jws_audience",
-        help="The audience this service is: a signed token with an `aud` that does not name it is "
-        "refused (RFC 7519 section 4.1.3), and unset any `aud` is.",
+        help="Audience that identifies this service. A signed token with an `aud` claim that "
+        "does not contain it is refused (RFC 7519 section 4.1.3). Unset refuses every token "
+        "with an `aud`.",
     ),
     ListOpt(
         "jws_authority",
         default=["identity"],
         item_type=types.String(choices=("claims", "identity")),
-        help="Where names and roles of a signed token come from, in the order asked: claims "
-        "are those of the token itself, identity asks the identity service, once per user and "
-        "scope, not per token.",
+        help="Sources of the names and roles of a signed token, in the order used: claims reads "
+        "them from the token itself; identity asks the identity service, once per user and "
+        "scope rather than per token.",
     ),
     DictOpt(
         "jws_claim_names",
         default={},
-        help="Names of the claims read with jws_authority = claims, where an issuer uses others, "
-        "as roles:groups,user_name:preferred_username. What is not named here keeps the name "
-        "openstack_ with its meaning: openstack_roles, openstack_user_name, ...",
+        help="Claim names for jws_authority = claims, if an issuer uses others, as "
+        "roles:groups,user_name:preferred_username. A meaning that is not listed keeps its "
+        "default claim: openstack_roles, openstack_user_name, ...",
     ),
     IntOpt(
         "authority_cache_time",
         unit="seconds",
         min=1,
         default=60,
-        help="Seconds an answer of the identity service about the bearer of tokens is fresh: "
-        "within that time a removed role, a disabled project or a deleted application credential "
-        "is noticed. One call renews it for all tokens of a user with one scope.",
+        help="Seconds for which the identity service's response about a bearer's roles counts as "
+        "fresh. A removed role, a disabled project or a deleted application credential is "
+        "noticed within this time. One call renews it for all tokens of a user with one "
+        "scope.",
     ),
     IntOpt(
         "authority_renewal_rate",
         unit="calls a second",
         default=10,
-        help="Calls a second at most by which a process renews what it knows of the bearers of "
-        "tokens that are not signed. Where more are in use, and with 0, roles are as old as "
-        "token_cache_time allows.",
+        help="Largest number of calls a second with which one process renews the roles behind "
+        "tokens that are not signed. If more bearers are in use, and with 0, roles may be "
+        "as old as token_cache_time allows.",
     ),
     IntOpt(
         "clock_skew_tolerance",
         unit="seconds",
         max=300,
         default=5,
-        help="Seconds by which a signed token's issue time may lie in the future. Never extends "
-        "its expiry.",
+        help="Seconds by which a signed token's issue time may lie in the future. This never "
+        "extends its expiry.",
     ),
 )
 
@@ -433,34 +450,35 @@ REVOCATION_OPTIONS: tuple[cfg.Opt, ...] = (
         "revocation_poll_interval",
         unit="seconds",
         default=10,
-        help="Seconds between two questions for revocation events, thus how late a revoked token "
-        "is refused. 0 asks never: allowed with token_validation = remote, or = offline, where "
-        "revoked tokens then stay good until they expire.",
+        help="Seconds between polls for revocation events, and so the delay until a revoked "
+        "token is refused. 0 turns polling off, which is allowed with token_validation = "
+        "remote, or with offline, where revoked tokens then stay valid until they expire.",
     ),
     IntOpt(
         "revocation_max_staleness",
         unit="seconds",
         min=1,
         default=600,
-        help="Seconds without revocation events after which offline validation answers 503 "
-        "instead of trusting tokens.",
+        help="Seconds without a successful poll for revocation events after which offline "
+        "validation answers 503 instead of trusting tokens.",
     ),
     IntOpt(
         "revocation_retention",
         unit="seconds",
         min=1,
         default=180000,
-        help="Seconds an event is kept: 48 hours in which services may still use expired tokens, "
-        "and two more for the tokens' own life. A signed token issued before an event that was "
-        "dropped gets 503, so write no less than the longest life of a token.",
+        help="Seconds for which an event is kept. The default covers 48 hours in which services "
+        "may use expired tokens, and two hours of the tokens' own life. A signed token "
+        "issued before an event that was dropped gets 503, so write at least the longest "
+        "life of a token.",
     ),
     IntOpt(
         "revocation_max_events",
         unit="events",
         min=1,
         default=100000,
-        help="Events kept at most; with more, the oldest are dropped, and signed tokens issued "
-        "before one of those get 503.",
+        help="Largest number of events kept. If there are more, the oldest are dropped, and "
+        "signed tokens issued before one of those get 503.",
     ),
 )
 
@@ -472,7 +490,7 @@ GROUPS: tuple[tuple[str, tuple[cfg.Opt, ...]], ...] = (
     ("Revocation", REVOCATION_OPTIONS),
 )
 
-OPTIONS: tuple[cfg.Opt, ...] = tuple(option for _, options in GROUPS for option in options)
+OPTIONS: tuple[cfg.Opt, ...] = tuple(itertools.chain.from_iterable(dict(GROUPS).values()))
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

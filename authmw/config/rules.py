@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
@@ -200,6 +199,9 @@ def _verify_revocation(settings: Settings) -> None:
 def _find_doubtful(settings: Settings) -> Iterator[str]:
     bind = settings.enforce_token_bind
     if bind not in POLICIES and bind not in (KERBEROS, CERTIFICATE):
+        # Imported here: only this message needs it.
+        import difflib
+
         near = difflib.get_close_matches(
             bind.lower(), (*POLICIES, KERBEROS, CERTIFICATE), n=1, cutoff=0.75
         )

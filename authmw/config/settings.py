@@ -31,7 +31,7 @@ class Validation(enum.Enum):
     REMOTE = "remote"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Settings:
     """Every option of `[keystone_authtoken]`, and what follows from where it was found.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from authmw.checks.token_string import verify_carriable
+from authmw.checks.token_string import verify_token_string
 from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.identity.authenticate_uri import AuthenticateUri
 from authmw.identity.breaker import Breaker, Change
@@ -144,7 +144,7 @@ class IdentityClient:
             Outage: the endpoint could not be asked or did not answer; see
                 `authmw.identity.outcomes`.
         """
-        verify_carriable(token, max_size=len(token))
+        verify_token_string(token, max_size=len(token))
         if not token or token != token.strip():
             raise InvalidToken(Reason.MALFORMED, "it is empty, or has white space around it")
         query = [] if self._settings.include_service_catalog else ["nocatalog"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authmw.config.tls_files import verify_tls_files
 from authmw.errors import DeadlineExceeded, IdentityUnavailable
-from authmw.keys.jwks_uri import FetchedDocument
 from authmw.net.deadline import deadline
 from authmw.runtime.process import PerProcess
 
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     import requests
 
     from authmw.config.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedDocument:
+    """An HTTP response (RFC 9110 §3.4)."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Field values by lower-case field name."""
+    body: bytes
 
 
 class DocumentFetcher:

@@ -64,11 +64,20 @@ class Ecdsa:
         r, s = signature[:size], signature[size:]
         # FIPS 186-5 §6.4.2: from 1 to order - 1. Octet strings of one length compare like
         # the numbers they stand for.
-        if len(s) == size and r < order and s < order:
-            r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
-            if r and s:
-                return _encode_ecdsa_sig_value(r, s)
-        raise ValueError("not an ECDSA signature of this curve")
+        if not (len(s) == size and r < order and s < order):
+            raise ValueError("not an ECDSA signature of this curve")
+        r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
+        if not (r and s):
+            raise ValueError("not an ECDSA signature of this curve")
+        # The DER structure Ecdsa-Sig-Value (RFC 3279 §2.2.3). Its INTEGERs are signed, and these
+        # are positive.
+        if r[0] & 0x80:
+            r = b"\0" + r
+        if s[0] & 0x80:
+            s = b"\0" + s
+        length = len(r) + len(s) + 4
+        header = b"\x30%c" if length < 0x80 else b"\x30\x81%c"
+        return (header + b"\x02%c%b\x02%c%b") % (length, len(r), r, len(s), s)
 
     def bind(self, key: object) -> Verify | None:
         from cryptography.exceptions import InvalidSignature
@@ -188,19 +197,3 @@ _OTHER_NAMES = {"Ed25519": "EdDSA"}
 def canonical_algorithm(alg: str) -> str:
     """Return the name in `ALGORITHMS` of a value of `alg`; what has no other name as it is."""
     return _OTHER_NAMES.get(alg, alg)
-
-
-def _encode_ecdsa_sig_value(r: bytes, s: bytes) -> bytes:
-    """Encode the DER structure Ecdsa-Sig-Value (RFC 3279 §2.2.3).
-
-    Args:
-        r, s: octets of two positive numbers, without leading zeros.
-    """
-    # An INTEGER is signed, and these are positive.
-    if r[0] & 0x80:
-        r = b"\0" + r
-    if s[0] & 0x80:
-        s = b"\0" + s
-    length = len(r) + len(s) + 4
-    header = b"\x30%c" if length < 0x80 else b"\x30\x81%c"
-    return (header + b"\x02%c%b\x02%c%b") % (length, len(r), r, len(s), s)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
-
 from authmw.errors import KeyRefused, PrivateKeyFound
 from authmw.jose.algorithms import canonical_algorithm
 from authmw.jose.base64url import decode_base64url
-from authmw.jose.keys import ParsedKeys, PublicKey, SkippedKey, make_public_key, parse_pem
+from authmw.jose.public_key import ParsedKeys, PublicKey, SkippedKey, make_public_key
 from authmw.jose.strict_json import Defect, find_defect, parse_json_parts
 
 # "d" is the private part of EC, OKP and RSA keys alike (RFC 7518 §6.2.2, §6.3.2); of RSA any of
@@ -15,20 +13,6 @@ from authmw.jose.strict_json import Defect, find_defect, parse_json_parts
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 # Some serializers write every member that a JWK may have.
 _ABSENT: tuple[object, ...] = (None, "", [], {})
-
-
-def parse_key_document(document: bytes, source: str) -> ParsedKeys:
-    """Parse what a key file may hold: PEM, a JWK or a JWK set, told apart by how it begins.
-
-    Raises:
-        PrivateKeyFound: it is PEM or one JWK with a private or symmetric key in it; none of it
-            is used.
-        KeyRefused: it is none of the three.
-    """
-    beginning = document.removeprefix(codecs.BOM_UTF8).lstrip()
-    if b"-----BEGIN " in document and not beginning.startswith(b"{"):
-        return parse_pem(document, source)
-    return parse_jwk_document(document, source)
 
 
 def parse_jwk_document(document: bytes, source: str) -> ParsedKeys:

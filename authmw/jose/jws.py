@@ -14,7 +14,7 @@ from typing import NamedTuple
 from authmw.errors import InvalidToken, Reason
 from authmw.jose.algorithms import ALGORITHMS, Algorithm, canonical_algorithm
 from authmw.jose.base64url import decode_base64url
-from authmw.jose.keys import PublicKey
+from authmw.jose.public_key import PublicKey
 from authmw.jose.strict_json import parse_json_object
 
 # Header parameters that change what the other two parts mean. RFC 7515 §4.1.11 lets a
@@ -22,8 +22,8 @@ from authmw.jose.strict_json import parse_json_object
 # `crit` is a mistake of the signer's; `zip` and `enc` belong to JWE, `cty` to nested tokens.
 _REFUSED_PARAMETERS = ("crit", "b64", "zip", "enc", "cty")
 
-# RFC 7519 §5.1; the prefix may be left out and case does not matter (RFC 7515 §4.1.9).
-_TYPES = ("jwt", "application/jwt")
+JWT_TYPES: frozenset[str | None] = frozenset({None, "jwt"})
+"""Values of `typ` that say JWT, or nothing (RFC 7519 §5.1); see `ProtectedHeader.typ`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,9 @@ class ProtectedHeader:
 
     algorithm: Algorithm
     kid: str | None
+    typ: str | None
+    """In lower case, and without the prefix "application/", which may be left out (RFC 7515
+    §4.1.9); None where there is none."""
 
 
 class CompactJws(NamedTuple):  # a frozen dataclass takes three times as long to make
@@ -67,9 +70,7 @@ def parse_protected_header(segment: str) -> ProtectedHeader:
     for name in _REFUSED_PARAMETERS:
         if name in members:
             raise InvalidToken(Reason.MALFORMED, f"header parameter {name!r} is not accepted")
-    typ = members.get("typ", "JWT")
-    if not isinstance(typ, str) or typ.lower() not in _TYPES:
-        raise InvalidToken(Reason.MALFORMED, "header parameter 'typ' is not JWT")
+    typ = _parse_type(members["typ"]) if "typ" in members else None
     kid = members.get("kid")
     if kid is not None and not isinstance(kid, str):
         raise InvalidToken(Reason.MALFORMED, "header parameter 'kid' is no string")
@@ -79,15 +80,25 @@ def parse_protected_header(segment: str) -> ProtectedHeader:
     algorithm = ALGORITHMS.get(canonical_algorithm(alg))
     if algorithm is None:
         raise InvalidToken(Reason.BAD_SIGNATURE, "signed with an unknown algorithm, or not at all")
-    return ProtectedHeader(algorithm, kid)
+    return ProtectedHeader(algorithm, kid, typ)
 
 
-def parse_compact(token: str, *, max_size: int) -> CompactJws:
+def _parse_type(typ: object) -> str:
+    if not isinstance(typ, str):
+        raise InvalidToken(Reason.MALFORMED, "header parameter 'typ' is no string")
+    name = typ.lower().removeprefix("application/")
+    return typ.lower() if "/" in name else name
+
+
+def parse_compact(
+    token: str, *, max_size: int, types: frozenset[str | None] = JWT_TYPES
+) -> CompactJws:
     """Split and decode a compact JWS; the signature is not checked here.
 
     Args:
         token: the whole token.
         max_size: longest token to look at, in characters.
+        types: accepted values of `ProtectedHeader.typ`.
 
     Raises:
         InvalidToken: too long, not three base64url segments, a header that is not accepted,
@@ -101,6 +112,9 @@ def parse_compact(token: str, *, max_size: int) -> CompactJws:
     if not payload:
         raise InvalidToken(Reason.MALFORMED, "not three segments, or no payload")
     header = parse_protected_header(header_segment)
+    if header.typ not in types:
+        names = " or ".join(sorted(name.upper() for name in types if name is not None))
+        raise InvalidToken(Reason.MALFORMED, f"header parameter 'typ' is not {names}")
     try:
         return CompactJws(
             header,

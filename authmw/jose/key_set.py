@@ -1,12 +1,11 @@
-"""The set of public keys in use, and the protocol of whatever keeps it fresh."""
+"""The set of public keys in use, and which of them to try on a token."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
 
-from authmw.jose.keys import PublicKey
+from authmw.jose.public_key import PublicKey
 
 
 class KeySet:
@@ -19,19 +18,22 @@ class KeySet:
             that no key verifies then gets 503, not 401.
     """
 
-    __slots__ = ("_by_algorithm", "_turn", "keys", "missing")
+    __slots__ = ("_by_algorithm", "_by_kid", "_thumbprints", "_turn", "keys", "missing")
 
     def __init__(self, keys: Iterable[PublicKey], missing: str | None = None) -> None:
-        distinct: dict[tuple[str, str | None], PublicKey] = {}
+        distinct: dict[tuple[str, str, str | None], PublicKey] = {}
         for key in keys:
-            distinct.setdefault((key.thumbprint, key.kid), key)
+            distinct.setdefault((key.algorithm.name, key.thumbprint, key.kid), key)
         self.keys = tuple(distinct.values())
         self.missing = missing
-        by_algorithm: dict[str, tuple[PublicKey, ...]] = {}
+        self._thumbprints = frozenset(key.thumbprint for key in self.keys)
+        by_algorithm: dict[str, list[PublicKey]] = {}
+        by_kid: dict[tuple[str, str | None], list[PublicKey]] = {}
         for key in self.keys:
-            name = key.algorithm.name
-            by_algorithm[name] = (*by_algorithm.get(name, ()), key)
-        self._by_algorithm = by_algorithm
+            by_algorithm.setdefault(key.algorithm.name, []).append(key)
+            by_kid.setdefault((key.algorithm.name, key.kid), []).append(key)
+        self._by_algorithm = {name: tuple(found) for name, found in by_algorithm.items()}
+        self._by_kid = {name: tuple(found) for name, found in by_kid.items()}
         self._turn = 0
 
     def __bool__(self) -> bool:
@@ -39,34 +41,39 @@ class KeySet:
 
     def holds(self, thumbprint: str) -> bool:
         """Tell whether a key with this thumbprint (RFC 7638) is in use."""
-        return any(key.thumbprint == thumbprint for key in self.keys)
+        return thumbprint in self._thumbprints
 
     def find_candidates(self, algorithm: str, kid: str | None) -> Sequence[PublicKey]:
         """Return the keys that may have made a signature, the last successful one first.
 
         A kid narrows the choice only where both sides have one: it is a hint of the signer's
-        (RFC 7515 §4.1.4), not a proof, and keys from PEM files have none.
+        (RFC 7515 §4.1.4), not a proof, and keys from PEM files have none. Keys with the token's
+        kid come before those without one.
         """
-        candidates = self._by_algorithm.get(algorithm, ())
         if kid is None:
-            return candidates
-        return [key for key in candidates if key.kid is None or key.kid == kid]
+            return self._by_algorithm.get(algorithm, ())
+        by_kid = self._by_kid
+        return by_kid.get((algorithm, kid), ()) + by_kid.get((algorithm, None), ())
 
-    def choose(self, candidates: Sequence[PublicKey], most: int) -> Sequence[PublicKey]:
+    def choose(self, algorithm: str, kid: str | None, most: int) -> Sequence[PublicKey]:
         """Return those of the candidates to try on one token, `most` at most.
 
         Where there are more, the last try goes to each of the others in turn: a key that begins
         to sign is found after a few tokens, while strangers' tokens, which nothing verifies,
         never take the tries of the keys in use. A single try is left to the key in use.
         """
+        candidates = (
+            self._by_algorithm.get(algorithm, ())
+            if kid is None
+            else self.find_candidates(algorithm, kid)
+        )
         if len(candidates) <= most:
             return candidates
         if most == 1:
             return candidates[:1]
-        others = candidates[most - 1 :]
-        last = others[self._turn % len(others)]
+        turn = self._turn % (len(candidates) - most + 1)
         self._turn += 1  # no lock: a turn that is lost comes again
-        return [*candidates[: most - 1], last]
+        return [*candidates[: most - 1], candidates[most - 1 + turn]]
 
     def describe_surplus(self, algorithms: Iterable[str], most: int) -> tuple[str, ...]:
         """Say of which algorithms there are more keys than `most` that every token may need.
@@ -88,55 +95,16 @@ class KeySet:
         )
 
     def try_first(self, key: PublicKey) -> None:
-        """Have `key` tried first from now on.
+        """Try `key` before the other candidates from now on.
 
-        No lock: the order is replaced whole, and of two threads that do so at once one wins,
+        No lock: an order is replaced as a whole, and of two threads that do so at once one wins,
         which costs a verification and nothing else.
         """
         name = key.algorithm.name
-        order = self._by_algorithm[name]
-        if order[0] is not key:
-            self._by_algorithm[name] = (key, *(other for other in order if other is not key))
+        self._by_algorithm[name] = _move_to_front(key, self._by_algorithm[name])
+        group = (name, key.kid)
+        self._by_kid[group] = _move_to_front(key, self._by_kid[group])
 
 
-class KeySource(Protocol):
-    """Keeps a set of public keys fresh.
-
-    `current` is for the request, `reload` for whatever keeps things fresh in the background;
-    both may be called from any thread, and neither waits for the other.
-    """
-
-    @property
-    def generation(self) -> int:
-        """Another, larger number whenever the usable keys have become others; no I/O, no lock."""
-
-    def when_changed(self, tell: Callable[[], None]) -> None:
-        """Have this called after each change of `generation`."""
-
-    @property
-    def reload_at(self) -> float:
-        """Epoch seconds of the next planned reload."""
-
-    def current(self, now: float) -> KeySet:
-        """Return the keys in use, without I/O.
-
-        Raises:
-            IdentityUnavailable: there are none, or they are too old to be trusted.
-        """
-
-    def reload(self, now: float) -> None:
-        """Read the keys anew. A source that can't be read is logged, not raised.
-
-        It returns after a moment, also if the source does not answer by then.
-        """
-
-    def reload_early(self, now: float) -> KeySet | None:
-        """Reload because a token was signed with a key we don't have.
-
-        Returns:
-            the set after the reload, or None when reloading again so soon is refused, or takes
-            longer than a request may wait.
-
-        Raises:
-            IdentityUnavailable: as `current` does.
-        """
+def _move_to_front(key: PublicKey, order: tuple[PublicKey, ...]) -> tuple[PublicKey, ...]:
+    return order if order[0] is key else (key, *(other for other in order if other is not key))

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.jose.claims import ClaimRules
-from authmw.jose.jws import CompactJws, find_verifying_key, parse_claims, parse_compact
-from authmw.jose.key_set import KeySet, KeySource
-from authmw.jose.keys import PublicKey
+from authmw.jose.jws import (
+    JWT_TYPES,
+    CompactJws,
+    find_verifying_key,
+    parse_claims,
+    parse_compact,
+)
+from authmw.jose.key_set import KeySet
+from authmw.jose.public_key import PublicKey
+from authmw.jose.registered_claims import ClaimRules
 
 _log = logging.getLogger(__name__)
+
+
+class VerificationKeys(Protocol):
+    """Gives the verifier its public keys; every `authmw.keys.source.KeySource` does."""
+
+    def current(self, now: float) -> KeySet:
+        """Return the keys in use, without I/O; raises IdentityUnavailable if there are none."""
+
+    def reload_early(self, now: float) -> KeySet | None:
+        """Return the keys after a reload; None if no reload was granted or it takes too long."""
 
 
 class VerifiedJws(NamedTuple):  # made once for each token, and a frozen dataclass is slower
@@ -37,22 +53,25 @@ class JwsVerifier:
         max_keys: most verifications to spend on one token (`jws_max_keys`).
         max_size: longest token to look at, in characters (`max_token_size`).
         rules: for the registered claims.
+        types: accepted values of the header parameter `typ`; see `ProtectedHeader.typ`.
     """
 
     def __init__(
         self,
-        source: KeySource,
+        source: VerificationKeys,
         *,
         accepted_algorithms: frozenset[str],
         max_keys: int,
         max_size: int,
         rules: ClaimRules,
+        types: frozenset[str | None] = JWT_TYPES,
     ) -> None:
         self._source = source
         self._accepted_algorithms = accepted_algorithms
         self._max_keys = max_keys
         self._max_size = max_size
         self._rules = rules
+        self._types = types
         self._looked_at: KeySet | None = None
         self._surplus: tuple[str, ...] = ()
 
@@ -68,41 +87,45 @@ class JwsVerifier:
                 signed it.
             IdentityUnavailable: there are no keys to say so.
         """
-        jws = parse_compact(token, max_size=self._max_size)
-        if jws.header.algorithm.name not in self._accepted_algorithms:
+        jws = parse_compact(token, max_size=self._max_size, types=self._types)
+        header = jws.header
+        algorithm = header.algorithm.name
+        if algorithm not in self._accepted_algorithms:
             raise InvalidToken(
-                Reason.BAD_SIGNATURE,
-                f"{jws.header.algorithm.name} is not in jws_accepted_algorithms",
+                Reason.BAD_SIGNATURE, f"{algorithm} is not in jws_accepted_algorithms"
             )
-        key = self._find_key(jws, now)
+        keys = self._source.current(now)
+        if keys is not self._looked_at:
+            self._warn_of_surplus(keys)
+        tried = keys.choose(algorithm, header.kid, self._max_keys)
+        key = find_verifying_key(jws, tried)
+        if key is None:
+            key = self._find_newer_key(jws, tried, now)
+        elif key is not tried[0]:
+            keys.try_first(key)
         claims = parse_claims(jws)
         issued_at, expires_at = self._rules.verify(claims, now)
         return VerifiedJws(claims, issued_at, expires_at, key)
 
-    def _find_key(self, jws: CompactJws, now: float) -> PublicKey:
-        header = jws.header
-        keys = self._source.current(now)
-        if keys is not self._looked_at:
-            self._warn_of_surplus(keys)
-        candidates = keys.find_candidates(header.algorithm.name, header.kid)
-        tried = keys.choose(candidates, self._max_keys)
-        key = find_verifying_key(jws, tried)
-        if key is None:
-            keys = self._find_newer_keys(now)
-            # What is left of this token's share goes to keys that had no try yet.
-            thumbprints = {key.thumbprint for key in tried}
-            candidates = keys.find_candidates(header.algorithm.name, header.kid)
-            untried = [key for key in candidates if key.thumbprint not in thumbprints]
-            key = find_verifying_key(jws, untried[: self._max_keys - len(tried)])
-        if key is None:
-            if keys.missing is not None:
-                raise IdentityUnavailable(f"no key verifies a token, but {keys.missing}")
-            raise InvalidToken(
-                Reason.BAD_SIGNATURE,
-                "no public key verifies the signature" + self._describe_untried(len(candidates)),
-            )
-        keys.try_first(key)
-        return key
+    def _find_newer_key(self, jws: CompactJws, tried: Sequence[PublicKey], now: float) -> PublicKey:
+        """Find the key after a reload, since the signer's key may be newer than ours."""
+        newer = self._source.reload_early(now)
+        # A refusal may mean that another thread has just reloaded: take what it found.
+        keys = self._source.current(now) if newer is None else newer
+        candidates = keys.find_candidates(jws.header.algorithm.name, jws.header.kid)
+        # What is left of this token's share goes to keys that had no try yet.
+        thumbprints = {key.thumbprint for key in tried}
+        untried = [key for key in candidates if key.thumbprint not in thumbprints]
+        key = find_verifying_key(jws, untried[: self._max_keys - len(tried)])
+        if key is not None:
+            keys.try_first(key)
+            return key
+        if keys.missing is not None:
+            raise IdentityUnavailable(f"no key verifies a token, but {keys.missing}")
+        raise InvalidToken(
+            Reason.BAD_SIGNATURE,
+            "no public key verifies the signature" + self._describe_untried(len(candidates)),
+        )
 
     def _describe_untried(self, fitting: int) -> str:
         if fitting <= self._max_keys:
@@ -110,16 +133,10 @@ class JwsVerifier:
         return f"; only {self._max_keys} of {fitting} that fit were tried (jws_max_keys)"
 
     def _warn_of_surplus(self, keys: KeySet) -> None:
-        """Warn of keys that are seldom tried, once for each change."""
+        """Log a warning of keys that are seldom tried, once for each change of the keys."""
         self._looked_at = keys
         surplus = keys.describe_surplus(self._accepted_algorithms, self._max_keys)
         if surplus != self._surplus:
             self._surplus = surplus
             for sentence in surplus:
                 _log.warning("%s", sentence)
-
-    def _find_newer_keys(self, now: float) -> KeySet:
-        """The keys after a reload, since the signer's key may be newer than ours."""
-        newer = self._source.reload_early(now)
-        # A refusal may mean that another thread has just reloaded: take what it found.
-        return self._source.current(now) if newer is None else newer

@@ -1,6 +1,6 @@
 """Where public keys come from: a directory of files, a JWK set behind a URI, or both.
 
-Every source is a `KeySource` (`authmw.jose.key_set`). The rules they share (how long the
-last good keys are used, how often a reload is granted) are in `last_good`; `listing` says
-what a directory's content means, `directory` and `jwks_uri` do the I/O.
+`source` has the protocols. A reader (`directory`, `jwks_uri`) does the I/O of one source;
+`refreshed` makes a key source of it: it plans readings, keeps the last good keys, bounds the
+readings that tokens cause, and logs. `combined` joins several sources.
 """

@@ -9,13 +9,12 @@ from authmw.runtime.process import PerProcess
 
 
 class KeyChanges:
-    """What every key source tells of its changes.
+    """Counts the changes of one key source, and tells its listeners.
 
     Attributes:
-        generation: another number whenever the set of usable keys has become another one, also
-            by keys that grew older than `jws_keys_max_age`. It only grows. A plain attribute, so
-            that every request can compare it. Whoever reads it before the keys may miss no
-            change: keys are replaced first, then the number.
+        generation: grows whenever the set of usable keys changes, also when keys grow older than
+            `jws_keys_max_age`. A plain attribute, since every request compares it. Keys are
+            replaced before it grows, so a caller that reads it before the keys misses no change.
     """
 
     def __init__(self) -> None:
@@ -23,14 +22,14 @@ class KeyChanges:
         self._counting = PerProcess(threading.Lock)
         self._listeners: tuple[Callable[[], None], ...] = ()
 
-    def when_changed(self, tell: Callable[[], None]) -> None:
-        """Have this called after each change, in the thread that found it."""
-        self._listeners += (tell,)
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change, in the thread that found the change."""
+        self._listeners += (listener,)
 
     def count_change(self) -> None:
         """Count one more change."""
-        # Of three threads without a lock, one could set the number back to an earlier one.
+        # Without a lock, a thread could set the number back to an earlier one.
         with self._counting.get():
             self.generation += 1
-        for tell in self._listeners:
-            tell()
+        for listener in self._listeners:
+            listener()

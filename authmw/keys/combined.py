@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from authmw.errors import IdentityUnavailable
-from authmw.jose.key_set import KeySet, KeySource
+from authmw.jose.key_set import KeySet
 from authmw.keys.changes import KeyChanges
+from authmw.keys.source import KeySource
 
 
 class CombinedKeys(KeyChanges):
     """The keys of several sources (a directory and a JWK set behind a URI).
 
     While some can't give their keys, the others' are used, and the set says what is missing:
-    a token that no key verifies is then no invalid token.
+    a token that no key verifies then gets 503, since a missing key might verify it.
 
     Args:
         sources: one or more.
@@ -23,8 +24,8 @@ class CombinedKeys(KeyChanges):
         super().__init__()
         self._sources = tuple(sources)
         for source in self._sources:
-            source.when_changed(self.count_change)
-        # Parts and what was made of them, replaced as one.
+            source.add_listener(self.count_change)
+        # The sources' sets or errors, and the set made of them; replaced as one.
         self._combined: tuple[list[KeySet | str], KeySet] | None = None
 
     @property
@@ -33,11 +34,7 @@ class CombinedKeys(KeyChanges):
         return min(source.reload_at for source in self._sources)
 
     def current(self, now: float) -> KeySet:
-        """Return the keys of all sources, without I/O.
-
-        Raises:
-            IdentityUnavailable: no source has any.
-        """
+        """Return the keys of all sources, without I/O; see `KeySource.current`."""
         parts: list[KeySet | str] = []
         for source in self._sources:
             try:
@@ -48,25 +45,25 @@ class CombinedKeys(KeyChanges):
         # Kept while the parts are the same, as it knows which key was successful last.
         if combined is None or combined[0] != parts:
             sets = [part for part in parts if isinstance(part, KeySet)]
-            troubles = "; ".join(part for part in parts if isinstance(part, str))
+            errors = "; ".join(part for part in parts if isinstance(part, str))
             if not sets:
-                raise IdentityUnavailable(troubles)
+                raise IdentityUnavailable(errors)
             keys = [key for part in sets for key in part.keys]
-            self._combined = combined = (parts, KeySet(keys, troubles or None))
+            self._combined = combined = (parts, KeySet(keys, errors or None))
         return combined[1]
 
     def reload(self, now: float) -> None:
-        """Reload those sources whose time has come."""
-        for source in self._sources:
-            if source.reload_at <= now:
-                source.reload(now)
+        """Reload those sources whose time has come, all at once; see `KeySource.reload`."""
+        self.begin_reload(now)()
+
+    def begin_reload(self, now: float) -> Callable[[], object]:
+        """Begin to reload those sources whose time has come; see `KeySource.begin_reload`."""
+        # All begin before any is waited for: sources that don't answer cost one wait together.
+        begun = [source.begin_reload(now) for source in self._sources if source.reload_at <= now]
+        return lambda: [wait() for wait in begun]
 
     def reload_early(self, now: float) -> KeySet | None:
-        """Reload every source that allows it; None if all refuse.
-
-        Raises:
-            IdentityUnavailable: no source has any key.
-        """
+        """Reload every source that allows it; None if none does; see `KeySource.reload_early`."""
         granted = False
         for source in self._sources:
             try:

@@ -1,40 +1,24 @@
-"""Public keys in a directory (`jws_public_key_repository`): the reading of files."""
+"""Reads public keys from the files of a directory (`jws_public_key_repository`)."""
 
 from __future__ import annotations
 
 import dataclasses
 import errno
-import logging
 import os
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
 
-from authmw.errors import DirectoryRefused
-from authmw.jose.key_set import KeySet
-from authmw.jose.primitives import require_cryptography
-from authmw.keys.changes import KeyChanges
-from authmw.keys.last_good import LastGoodKeys
-from authmw.keys.listing import (
-    OTHER_ENDING,
-    Access,
-    KeyFile,
-    Listing,
-    is_key_file_name,
-    judge_files,
-)
+from authmw.errors import KeysUnreadable
+from authmw.keys.key_files import OTHER_ENDING, KeyFile, is_key_file_name, parse_key_files
 from authmw.keys.mounts import Mounts
-from authmw.keys.path_access import Followed, PathJudge
-from authmw.keys.reloads import Reloads
+from authmw.keys.path_access import PathResolver, ResolvedPath
+from authmw.keys.source import FoundKeys
+from authmw.keys.write_access import WriteAccess
 
-_log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-OPTION = "jws_public_key_repository"
 MAX_FILE_SIZE = 1 << 20
 """Octets; a JWK set of a thousand RSA keys fits."""
+POLL_SECONDS = 3.0
+"""Between planned readings."""
 
 # Errors that concern one file. Any other (EMFILE, EIO, ESTALE) says nothing about the keys,
 # so the directory counts as unreadable and the last good keys stay.
@@ -47,238 +31,139 @@ _ONE_FILE = {
     errno.ENOTDIR,
     errno.ENXIO,
 }
-# A file changed within the clock's granularity of its last change looks unchanged: what is
-# younger than this is read again at the next reload.
+# Errors of a directory or file that is replaced while it is read.
+_REPLACED = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
+# A file may change twice within the granularity of its time stamps, and the second change does
+# not show. So files that are younger than this are read again the next time.
 _SETTLED_AFTER_SECONDS = 2.0
 
-# Errors of a directory or file that is being replaced while it is looked at.
-_SWAPPED = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
 
+class KeyDirectory:
+    """Reads the files of one directory: PEM, JWK or JWK set.
 
-class KeyDirectory(KeyChanges):
-    """The public keys in the files of one directory: PEM, JWK or JWK set.
-
-    A directory that can be read is the truth: what is not in it is not a key. Names that
-    begin with a dot are skipped, and so are subdirectories; other names than those of key
-    files (`is_key_file_name`) are logged. Symbolic links are followed at every reload, so that a
-    swapped Kubernetes mount is noticed. A reload looks at every file's stat, at each directory
-    and link that leads to it, and reads the files only if something changed.
+    A directory that can be read is the truth: a key that is not in it is not a key. Names that
+    begin with a dot are skipped, and so are subdirectories; files whose names are not those of
+    key files (`is_key_file_name`) are logged. Symbolic links are followed at every reading, so
+    that a swapped Kubernetes mount is noticed. A reading calls lstat(2) on every file and on each
+    directory and link that leads to it, and opens the files only if something has changed.
 
     Args:
         path: of the directory.
-        max_age_seconds: how long the last good keys are used while it can't be read.
-        poll_interval_seconds: between planned reloads.
-        early_reload_interval_seconds: between reloads that tokens may cause.
-        accepted_algorithms: what `jws_accepted_algorithms` says, for a warning.
-
-    Raises:
-        ConfigurationError: `cryptography` can't be imported. The directory is first looked
-            at by `reload`.
+        early_interval_seconds: least time between the readings that tokens may cause.
     """
 
-    def __init__(
-        self,
-        path: str,
-        *,
-        max_age_seconds: float,
-        poll_interval_seconds: float = 3.0,
-        early_reload_interval_seconds: float = 1.0,
-        accepted_algorithms: frozenset[str] | None = None,
-    ) -> None:
-        super().__init__()
-        require_cryptography(OPTION, path)
-        self._path = path
-        self._poll_interval_seconds = min(poll_interval_seconds, max_age_seconds / 2)
-        self._last_good = LastGoodKeys(
-            OPTION, path, max_age_seconds, self.count_change, accepted_algorithms
-        )
-        self._reloads = Reloads(
-            OPTION, self._read_now, early_interval_seconds=early_reload_interval_seconds
-        )
-        self._seen: tuple[_Survey, KeySet] | None = None
-        self._reported: Listing | None = None
-        self._reload_at = float("-inf")
+    option = "jws_public_key_repository"
+    retry_seconds = POLL_SECONDS
 
-    @property
-    def reload_at(self) -> float:
-        """Epoch seconds of the next planned reload."""
-        return min(self._reload_at, self._last_good.expires_at)
+    def __init__(self, path: str, *, early_interval_seconds: float = 1.0) -> None:
+        self.location = path
+        self.early_interval_seconds = early_interval_seconds
+        # What the directory was when it was read last, and what was found.
+        self._last: tuple[_DirectoryState, FoundKeys] | None = None
 
-    def current(self, now: float) -> KeySet:
-        """Return the keys in use, without I/O.
+    def read(self, now: float) -> FoundKeys:
+        """Read the directory unless it is as it was at the last reading.
 
         Raises:
-            IdentityUnavailable: there are none, or they are too old to be trusted.
+            KeysUnreadable: it can't be read, or accounts that are not trusted can change it.
         """
-        return self._last_good.current(now)
-
-    def reload_early(self, now: float) -> KeySet | None:
-        """Reload for a token that no key verifies.
-
-        None when that is refused as too soon, or takes longer than a request may wait.
-        """
-        if not self._reloads.run_early(now, is_failing=self._last_good.is_failing):
-            return None
-        return self.current(now)
-
-    def reload(self, now: float) -> None:
-        """Look for changes and read the files if there are any. Raises nothing."""
-        self._last_good.expire(now)
-        self._reload_at = now + self._poll_interval_seconds
-        self._reloads.run(now, is_failing=self._last_good.is_failing)
-
-    def _read_now(self, now: float) -> None:
         try:
-            survey, keys = _twice(self._find_keys)
-        except (OSError, DirectoryRefused) as error:
-            self._seen = None
+            try:
+                state, found = self._read_changes()
+            except OSError as error:
+                if error.errno not in _REPLACED:
+                    raise
+                state, found = self._read_changes()
+        except (OSError, _DirectoryRefused) as error:
+            self._last = None
             reason = error.strerror if isinstance(error, OSError) else None
-            self._last_good.lose(f"can't be used ({reason or error})")
-            return
-        self._last_good.accept(keys, now)
-        # Kept as a pair: of two threads that reload at once, either may come last, and the
-        # next reload must see for which files the keys are.
-        self._seen = (survey, keys) if survey.is_settled(now) else None
+            raise KeysUnreadable(f"can't be used ({reason or error})") from error
+        self._last = (state, found) if state.is_settled(now) else None
+        return found
 
-    def _find_keys(self) -> tuple[_Survey, KeySet]:
-        """Look at the directory, and read it unless it looks as it did before."""
-        seen = self._seen
-        # Looked at before reading: what changes in between will differ the next time.
-        survey, judge = _look_at(self._path)
-        if seen is not None and survey == seen[0]:
-            return seen
-        listing = _read_files(survey, judge)
-        self._report(listing)
-        return survey, KeySet(listing.keys)
-
-    def _report(self, listing: Listing) -> None:
-        """Log what is new to say about the directory, once."""
-        if listing == self._reported:
-            return
-        self._reported = listing
-        for skipped in listing.skipped:
-            level = logging.CRITICAL if skipped.is_private else logging.WARNING
-            _log.log(level, "%s: %s is not used: %s", self._path, skipped.source, skipped.reason)
-        for warning in listing.warnings:
-            _log.warning("%s: %s", self._path, warning)
-        _log.info(
-            "%s: %d public keys: %s",
-            self._path,
-            len(listing.keys),
-            ", ".join(
-                f"{key.source} ({key.algorithm.name}, {key.thumbprint})" for key in listing.keys
-            ),
-        )
+    def _read_changes(self) -> tuple[_DirectoryState, FoundKeys]:
+        # Scanned before it is read: a change in between shows in the next scan.
+        state, resolver = _scan(self.location)
+        if self._last is not None and self._last[0].change_key == state.change_key:
+            return self._last
+        return state, _read_files(state, resolver)
 
 
-def read_directory(path: str) -> Listing:
-    """Read and judge every key file of a directory.
-
-    Raises:
-        OSError: it can't be read, or a file of it for a reason that is not the file's.
-        DirectoryRefused: anyone could put a key there.
-    """
-    return _twice(lambda: _read_files(*_look_at(path)))
-
-
-def _twice(work: Callable[[], T]) -> T:
-    """Do it again if the directory or a file of it was replaced meanwhile."""
-    try:
-        return work()
-    except OSError as error:
-        if error.errno not in _SWAPPED:
-            raise
-        return work()
+class _DirectoryRefused(Exception):
+    """Any account could add or replace keys in the directory."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """One file of the directory, looked at."""
+class _FileState:
+    """One file of the directory, not opened yet."""
 
     name: str
-    way: Followed | None = None
-    access: Access = Access.PROTECTED
-    trouble: str | None = None
+    resolved: ResolvedPath | None = None
+    access: WriteAccess = WriteAccess.PROTECTED
+    error: str | None = None
 
-    def describe(self) -> tuple[object, ...]:
-        """Return what changes with the file, who can change it, and where it is."""
-        if self.way is None:
-            return (self.name, self.trouble)
-        found = self.way.found
+    @property
+    def change_key(self) -> tuple[object, ...]:
+        """Unequal if the file, its place or who can change it has changed."""
+        if self.resolved is None:
+            return (self.name, self.error)
+        status = self.resolved.status
         return (
             self.name,
             self.access,
-            self.way.flaws,
-            self.way.trail,
-            found.st_ctime_ns,  # nobody can set this one; it covers mode and owner too
-            found.st_mtime_ns,
-            found.st_size,
-            found.st_dev,
-            found.st_ino,
+            self.resolved.unsafe_components,
+            self.resolved.components,
+            status.st_ctime_ns,  # nobody can set this one; it covers mode and owner too
+            status.st_mtime_ns,
+            status.st_size,
+            status.st_dev,
+            status.st_ino,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Survey:
-    """A directory and its files, looked at and not read."""
+class _DirectoryState:
+    """A directory and its files, not opened yet."""
 
-    way: Followed = field(compare=False)
-    access: Access
-    files: tuple[_Found, ...] = field(compare=False)
-    description: tuple[object, ...]
-    """Other than the last one's if any key, or who can change one, may have changed."""
+    resolved: ResolvedPath
+    access: WriteAccess
+    files: tuple[_FileState, ...]
+    change_key: tuple[object, ...]
+    """Unequal if any key, or who can change one, may have changed."""
 
     def is_settled(self, now: float) -> bool:
-        """Whether every change of a file from now on shows in the description."""
+        """Tell whether every change of a file from now on shows in `change_key`."""
         changed_ns = max(
-            (file.way.found.st_ctime_ns for file in self.files if file.way is not None), default=0
+            (file.resolved.status.st_ctime_ns for file in self.files if file.resolved is not None),
+            default=0,
         )
         return changed_ns < (now - _SETTLED_AFTER_SECONDS) * 1e9
 
 
-def _read_files(survey: _Survey, judge: PathJudge) -> Listing:
-    """Read and judge every file of a directory that was looked at."""
-    _refuse_if_open(survey)
-    files = (_read_file(found, judge) for found in survey.files)
-    listing = judge_files(file for file in files if file is not None)
-    warnings = [
-        f"{flaw.path}, on the way to it, is {flaw.access.value}" for flaw in survey.way.flaws
-    ]
-    if survey.access.is_doubtful:
-        warnings.append(f"the directory is {survey.access.value}")
-    return Listing(listing.keys, listing.skipped, (*warnings, *listing.warnings))
-
-
-def _refuse_if_open(survey: _Survey) -> None:
-    access = survey.access
-    if access.is_refused:
-        raise DirectoryRefused(f"it is {access.value}: anyone could add a key; chmod o-w")
-    for flaw in survey.way.flaws:
-        if flaw.access.is_refused:
-            fix = "chmod o-w" if flaw.access is Access.WORLD_WRITABLE else "chown -h root"
-            raise DirectoryRefused(
-                f"{flaw.path}, on the way to it, is {flaw.access.value}: anyone could put other "
-                f"keys in its place; {fix} {flaw.path}"
-            )
-
-
-def _look_at(path: str) -> tuple[_Survey, PathJudge]:
-    """Look at a directory, its files, and all that leads to them."""
-    judge = PathJudge(os.geteuid(), Mounts())
-    way = judge.follow(path, "/" if path.startswith("/") else os.getcwd())
-    if not stat.S_ISDIR(way.found.st_mode):
+def _scan(path: str) -> tuple[_DirectoryState, PathResolver]:
+    """Resolve the paths to a directory and its files."""
+    resolver = PathResolver(os.geteuid(), Mounts())
+    resolved = resolver.resolve(path, "/" if path.startswith("/") else os.getcwd())
+    status = resolved.status
+    if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-    access = judge.judge(way.path, way.found)
-    with os.scandir(way.path) as entries:
+    access = resolver.find_access(resolved.path, status)
+    with os.scandir(resolved.path) as entries:
         files = [
-            _look_at_file(way.path, entry.name, judge)
+            _scan_file(resolved.path, entry.name, resolver)
             for entry in entries
             if not entry.name.startswith(".") and (is_key_file_name(entry.name) or _is_file(entry))
         ]
     files.sort(key=lambda file: file.name)
-    described = tuple(file.describe() for file in files)
-    own = (way.path, way.trail, way.flaws, way.found.st_mode, way.found.st_uid, way.found.st_ino)
-    return _Survey(way, access, tuple(files), (own, described)), judge
+    change_key = (
+        resolved.path,
+        resolved.components,
+        resolved.unsafe_components,
+        access,
+        (status.st_mode, status.st_uid, status.st_ino),
+        tuple(file.change_key for file in files),
+    )
+    return _DirectoryState(resolved, access, tuple(files), change_key), resolver
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -288,48 +173,77 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return True
 
 
-def _look_at_file(directory: str, name: str, judge: PathJudge) -> _Found:
+def _scan_file(directory: str, name: str, resolver: PathResolver) -> _FileState:
     if not is_key_file_name(name):
-        return _Found(name, trouble=OTHER_ENDING)
+        return _FileState(name, error=OTHER_ENDING)
     try:
-        way = judge.follow(name, directory)
+        resolved = resolver.resolve(name, directory)
     except OSError as error:
         if error.errno not in _ONE_FILE:
             raise
-        return _Found(name, trouble=f"can't be read ({error.strerror})")
-    # Who can write to the key directory is judged once, for all that is in it.
-    flaws = tuple(flaw for flaw in way.flaws if flaw.path != directory)
-    way = dataclasses.replace(way, flaws=flaws)
-    return _Found(name, way, judge.judge(way.path, way.found))
+        return _FileState(name, error=f"can't be read ({error.strerror})")
+    # Who can write to the key directory is judged once, for all files in it.
+    elsewhere = tuple(one for one in resolved.unsafe_components if one.path != directory)
+    resolved = dataclasses.replace(resolved, unsafe_components=elsewhere)
+    return _FileState(name, resolved, resolver.find_access(resolved.path, resolved.status))
 
 
-def _read_file(file: _Found, judge: PathJudge) -> KeyFile | None:
+def _read_files(state: _DirectoryState, resolver: PathResolver) -> FoundKeys:
+    """Open and parse every file of a directory that was scanned."""
+    _refuse_if_open(state)
+    files = (_read_file(file, resolver) for file in state.files)
+    found = parse_key_files(
+        (file for file in files if file is not None), fresh_seconds=POLL_SECONDS
+    )
+    warnings = [
+        f"{component.path}, on the way to it, is {component.access.value}"
+        for component in state.resolved.unsafe_components
+    ]
+    if state.access.is_doubtful:
+        warnings.append(f"the directory is {state.access.value}")
+    return dataclasses.replace(found, warnings=(*warnings, *found.warnings))
+
+
+def _refuse_if_open(state: _DirectoryState) -> None:
+    if state.access.is_refused:
+        raise _DirectoryRefused(f"it is {state.access.value}: anyone could add a key; chmod o-w")
+    for component in state.resolved.unsafe_components:
+        if component.access.is_refused:
+            is_writable = component.access is WriteAccess.WORLD_WRITABLE
+            fix = "chmod o-w" if is_writable else "chown -h root"
+            raise _DirectoryRefused(
+                f"{component.path}, on the way to it, is {component.access.value}: anyone could "
+                f"put other keys in its place; {fix} {component.path}"
+            )
+
+
+def _read_file(file: _FileState, resolver: PathResolver) -> KeyFile | None:
     """Read one file; None for a subdirectory, where keys are not looked for."""
-    way, name = file.way, file.name
-    if way is None:
-        return KeyFile(name, trouble=file.trouble)
+    resolved, name = file.resolved, file.name
+    if resolved is None:
+        return KeyFile(name, error=file.error)
     try:
         # O_NONBLOCK: opening a FIFO would wait for a writer.
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(way.path, flags)
+        descriptor = os.open(resolved.path, flags)
     except OSError as error:
-        if error.errno not in _ONE_FILE or error.errno in _SWAPPED:
+        if error.errno not in _ONE_FILE or error.errno in _REPLACED:
             raise
-        return KeyFile(name, trouble=f"can't be read ({error.strerror})")
+        return KeyFile(name, error=f"can't be read ({error.strerror})")
     try:
-        # Of the open file, so that what is judged is what is read, whatever a link says now.
-        found = os.fstat(descriptor)
-        if (found.st_dev, found.st_ino) != (way.found.st_dev, way.found.st_ino):
-            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), way.path)
-        if stat.S_ISDIR(found.st_mode):
+        # Of the open file: what is judged is what is read, whatever is at the path by now.
+        status = os.fstat(descriptor)
+        if (status.st_dev, status.st_ino) != (resolved.status.st_dev, resolved.status.st_ino):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), resolved.path)
+        if stat.S_ISDIR(status.st_mode):
             return None
-        if not stat.S_ISREG(found.st_mode):
-            return KeyFile(name, trouble="not a regular file")
+        if not stat.S_ISREG(status.st_mode):
+            return KeyFile(name, error="not a regular file")
         with open(descriptor, "rb", closefd=False) as opened:
             document = opened.read(MAX_FILE_SIZE + 1)
-        access = judge.judge(way.path, found)
+        access = resolver.find_access(resolved.path, status)
     finally:
         os.close(descriptor)
     if len(document) > MAX_FILE_SIZE:
-        return KeyFile(name, trouble=f"larger than {MAX_FILE_SIZE} octets")
-    return KeyFile(name, document, found.st_mtime_ns, access, way.flaws)
+        return KeyFile(name, error=f"larger than {MAX_FILE_SIZE} octets")
+    return KeyFile(name, document, status.st_mtime_ns, access, resolved.unsafe_components)

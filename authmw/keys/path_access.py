@@ -1,4 +1,4 @@
-"""Follows a path as the kernel does, and finds who can change where it leads."""
+"""Resolves a path as the kernel does (path_resolution(7)), and finds who can redirect it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ import stat
 from collections import deque
 from dataclasses import dataclass
 
-from authmw.keys.listing import ROOT, Access, Flaw, judge_access
 from authmw.keys.mounts import Mounts
+from authmw.keys.write_access import ROOT, UnsafeComponent, WriteAccess, classify_access
 
-_MOST_LINKS = 40  # as Linux has it (path_resolution(7))
+_MOST_LINKS = 40  # the limit of Linux, path_resolution(7)
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class ResolvedPath:
     """Where a path leads."""
 
     path: str
     """Absolute, without links."""
-    found: os.stat_result
-    """Of what is there."""
-    flaws: tuple[Flaw, ...]
-    """Who can put something else there; what is there is not judged."""
-    trail: tuple[object, ...]
-    """Every directory and link on the way, described so that any change of them shows."""
+    status: os.stat_result
+    """Of the file or directory at `path`."""
+    unsafe_components: tuple[UnsafeComponent, ...]
+    """By which others can put something else at `path`; who can write to what is there is not
+    judged."""
+    components: tuple[object, ...]
+    """Every directory and link that was passed; unequal if any of them has changed."""
 
 
-class PathJudge:
-    """Judges paths for one reading of a key directory; it looks at each place once.
+class PathResolver:
+    """Resolves paths for one scan of a key directory; it calls lstat(2) once for each place.
 
     Args:
         our_id: effective user id of the process that reads.
@@ -40,27 +41,27 @@ class PathJudge:
         self._our_id = our_id
         self._trusted = (ROOT, our_id)
         self._mounts = mounts
-        self._found: dict[str, os.stat_result] = {}
+        self._statuses: dict[str, os.stat_result] = {}
         self._targets: dict[str, str] = {}
-        self._flaws: dict[str, Flaw | None] = {}
+        self._unsafe: dict[str, UnsafeComponent | None] = {}
 
-    def judge(self, path: str, found: os.stat_result) -> Access:
-        """Say who can change a file or directory itself.
+    def find_access(self, path: str, status: os.stat_result) -> WriteAccess:
+        """Tell who can write to a file or directory itself.
 
         Args:
-            path: as in `Followed`.
-            found: of it.
+            path: absolute, without links.
+            status: of what is there.
         """
-        access = judge_access(found.st_mode, found.st_uid, our_id=self._our_id)
-        if access is not Access.PROTECTED and self._mounts.is_read_only(path):
-            return Access.PROTECTED
+        access = classify_access(status.st_mode, status.st_uid, our_id=self._our_id)
+        if access is not WriteAccess.PROTECTED and self._mounts.is_read_only(path):
+            return WriteAccess.PROTECTED
         return access
 
-    def follow(self, path: str, start: str = "/") -> Followed:
+    def resolve(self, path: str, start: str = "/") -> ResolvedPath:
         """Follow a path through all its links.
 
         Args:
-            path: absolute, or seen from `start`.
+            path: absolute, or relative to `start`.
             start: absolute, without links.
 
         Raises:
@@ -68,72 +69,82 @@ class PathJudge:
         """
         names = deque(path.split("/"))
         current = "/" if path.startswith("/") else start
-        found = self._look(current)
-        flaws: dict[Flaw, None] = {}
-        trail: list[object] = []
+        status = self._lstat(current)
+        unsafe: dict[UnsafeComponent, None] = {}
+        components: list[object] = []
         links = 0
         while names:
             name = names.popleft()
-            if not stat.S_ISDIR(found.st_mode):
+            if not stat.S_ISDIR(status.st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), current)
             if name in ("", "."):
                 continue
             if name == "..":
                 current = os.path.dirname(current)
-                found = self._look(current)
+                status = self._lstat(current)
                 continue
             entry = os.path.join(current, name)
-            found_entry = self._look(entry)
-            trail.append((current, found.st_mode, found.st_uid, found.st_dev, found.st_ino))
-            flaw = self._judge_entry(current, found, entry, found_entry)
-            if flaw is not None:
-                flaws[flaw] = None
-            if stat.S_ISLNK(found_entry.st_mode):
+            entry_status = self._lstat(entry)
+            components.append(
+                (current, status.st_mode, status.st_uid, status.st_dev, status.st_ino)
+            )
+            component = self._judge_entry(current, status, entry, entry_status)
+            if component is not None:
+                unsafe[component] = None
+            if stat.S_ISLNK(entry_status.st_mode):
                 links += 1
                 if links > _MOST_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), entry)
                 target = self._read_link(entry)
-                trail.append((entry, target, found_entry.st_uid, found_entry.st_ctime_ns))
+                components.append((entry, target, entry_status.st_uid, entry_status.st_ctime_ns))
                 names.extendleft(reversed(target.split("/")))
                 if target.startswith("/"):
                     current = "/"
-                    found = self._look(current)
+                    status = self._lstat(current)
             else:
-                current, found = entry, found_entry
-        return Followed(current, found, tuple(flaws), tuple(trail))
+                current, status = entry, entry_status
+        return ResolvedPath(current, status, tuple(unsafe), tuple(components))
 
     def _judge_entry(
-        self, directory: str, found: os.stat_result, entry: str, found_entry: os.stat_result
-    ) -> Flaw | None:
-        """Say who can put something else in the place of a directory's entry."""
-        if entry not in self._flaws:
-            flaw = self._find_flaw(directory, found, entry, found_entry)
-            if flaw is not None and (
+        self,
+        directory: str,
+        status: os.stat_result,
+        entry: str,
+        entry_status: os.stat_result,
+    ) -> UnsafeComponent | None:
+        """Tell who can put something else in the place of a directory's entry."""
+        if entry not in self._unsafe:
+            component = self._find_unsafe(directory, status, entry, entry_status)
+            if component is not None and (
                 self._mounts.is_mount_point(entry) or self._mounts.is_read_only(directory)
             ):
-                flaw = None
-            self._flaws[entry] = flaw
-        return self._flaws[entry]
+                component = None
+            self._unsafe[entry] = component
+        return self._unsafe[entry]
 
-    def _find_flaw(
-        self, directory: str, found: os.stat_result, entry: str, found_entry: os.stat_result
-    ) -> Flaw | None:
-        access = judge_access(found.st_mode, found.st_uid, our_id=self._our_id)
-        if found.st_mode & stat.S_ISVTX and access is not Access.PROTECTED:
-            # Only the owners of the two, and root, move or remove it (unlink(2)).
-            if access is Access.WORLD_WRITABLE and found_entry.st_uid not in self._trusted:
-                return Flaw(entry, Access.ANYONES)
-            if found_entry.st_uid not in self._trusted:
-                return Flaw(entry, Access.OWNED_BY_ANOTHER)
-            is_ours = found.st_uid in self._trusted
-            access = Access.PROTECTED if is_ours else Access.OWNED_BY_ANOTHER
-        return None if access is Access.PROTECTED else Flaw(directory, access)
+    def _find_unsafe(
+        self,
+        directory: str,
+        status: os.stat_result,
+        entry: str,
+        entry_status: os.stat_result,
+    ) -> UnsafeComponent | None:
+        access = classify_access(status.st_mode, status.st_uid, our_id=self._our_id)
+        if status.st_mode & stat.S_ISVTX and access is not WriteAccess.PROTECTED:
+            # Only the owners of the two, and root, may move or remove the entry (unlink(2)).
+            if entry_status.st_uid not in self._trusted:
+                if access is WriteAccess.WORLD_WRITABLE:
+                    return UnsafeComponent(entry, WriteAccess.OWNED_BY_ANOTHER_IN_OPEN_DIRECTORY)
+                return UnsafeComponent(entry, WriteAccess.OWNED_BY_ANOTHER)
+            is_ours = status.st_uid in self._trusted
+            access = WriteAccess.PROTECTED if is_ours else WriteAccess.OWNED_BY_ANOTHER
+        return None if access is WriteAccess.PROTECTED else UnsafeComponent(directory, access)
 
-    def _look(self, path: str) -> os.stat_result:
-        found = self._found.get(path)
-        if found is None:
-            self._found[path] = found = os.lstat(path)
-        return found
+    def _lstat(self, path: str) -> os.stat_result:
+        status = self._statuses.get(path)
+        if status is None:
+            self._statuses[path] = status = os.lstat(path)
+        return status
 
     def _read_link(self, path: str) -> str:
         target = self._targets.get(path)

@@ -1,4 +1,4 @@
-"""The reloads of one key source, which no request waits for longer than a moment."""
+"""Runs the reloads of one key source; requests wait for them for a bounded time only."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)
 
-PLANNED_PATIENCE_SECONDS = 2.0
-"""How long a planned reload is waited for. The first request of a process waits for one."""
-EARLY_PATIENCE_SECONDS = 1.0
-"""How long a request whose token no key verifies waits for the reload that it causes."""
-PATIENCE_WHILE_FAILING_SECONDS = 0.1
-"""How long a planned reload is waited for once the one before it has failed."""
+PLANNED_WAIT_SECONDS = 2.0
+"""Longest wait for a planned reload; the first request of a process waits for one."""
+EARLY_WAIT_SECONDS = 1.0
+"""Longest wait of a request for the reload that its token causes."""
+FAILING_WAIT_SECONDS = 0.1
+"""Longest wait for a planned reload after one that failed."""
 
 
 class _Reload:
@@ -37,15 +37,15 @@ class _UnderWay:
 
 
 class Reloads:
-    """Has a source read: one reload at a time, in a thread of its own, waited for in bounds.
+    """Runs one reload at a time, in a thread of its own; callers wait for a bounded time.
 
-    A reload may ask a host that does not answer, or a network file system that hangs. Its thread
-    then waits for that, and whoever caused it goes on with the keys there are.
+    A reload may ask a host that does not answer, or a network file system that hangs. Then its
+    thread waits, and its callers go on with the keys in use.
 
     Args:
         name: of the source, for the log.
         work: reads the source, given epoch seconds.
-        early_interval_seconds: between reloads that tokens may cause.
+        early_interval_seconds: least time between reloads that tokens may cause.
         steady_clock: seconds, monotonic.
     """
 
@@ -65,17 +65,20 @@ class Reloads:
         self._under_way = PerProcess(_UnderWay)
         self._lacks_thread = False
 
-    def run(self, now: float, *, is_failing: bool) -> None:
-        """Reload as planned, or join the reload under way; return after a moment at most.
+    def begin(self, now: float, *, is_failing: bool) -> Callable[[], object]:
+        """Begin a planned reload, or join the one under way.
 
-        Where no thread can be started, the caller's does the work.
+        Where no thread can be started, the caller's does the work here.
 
         Args:
             now: epoch seconds.
-            is_failing: whether the last reload failed, so that this one may take long.
+            is_failing: whether the last reload failed, so that this one is waited for briefly.
+
+        Returns:
+            a function that waits for the end of the reload, for a bounded time since it began.
         """
         under_way = self._under_way.get()
-        patience = PATIENCE_WHILE_FAILING_SECONDS if is_failing else PLANNED_PATIENCE_SECONDS
+        wait_seconds = FAILING_WAIT_SECONDS if is_failing else PLANNED_WAIT_SECONDS
         with under_way.lock:
             reload = under_way.reload
             begun = None
@@ -83,20 +86,21 @@ class Reloads:
                 under_way.reload = reload = begun = _Reload(self._steady_clock())
         if begun is not None and not self._start(begun, now):
             self._do(begun, now)
-        self._wait(reload, reload.began_at + patience)
+        joined = reload
+        return lambda: self._wait(joined, joined.began_at + wait_seconds)
 
     def run_early(self, now: float, *, is_failing: bool) -> bool:
         """Reload for a token that no key verifies, at most once in an interval.
 
-        Whoever comes during a reload waits for that one, as the key may be what is being read.
-        While reloads fail, a reload is begun all the same, and nobody waits for it.
+        A caller that comes during a reload first waits for that one, which may read the key. While
+        reloads fail, a reload is begun, and no caller waits for it.
 
         Returns:
-            whether a reload for this caller has ended.
+            whether a reload that this call began has ended.
         """
         under_way = self._under_way.get()
-        patience = 0.0 if is_failing else EARLY_PATIENCE_SECONDS
-        give_up_at = self._steady_clock() + patience
+        wait_seconds = 0.0 if is_failing else EARLY_WAIT_SECONDS
+        until = self._steady_clock() + wait_seconds
         while True:
             with under_way.lock:
                 reload = under_way.reload
@@ -110,7 +114,7 @@ class Reloads:
             if begun is not None and not self._start(begun, now):
                 begun.done.set()
                 return False
-            if not self._wait(reload, min(give_up_at, reload.began_at + patience)):
+            if not self._wait(reload, min(until, reload.began_at + wait_seconds)):
                 return False
             if begun is not None:
                 return True
@@ -122,7 +126,7 @@ class Reloads:
         try:
             thread.start()
         except RuntimeError as error:
-            # Said once: tokens that no key verifies come here again and again.
+            # Logged once: every token that no key verifies comes here.
             if not self._lacks_thread:
                 _log.warning("no thread for reading %s: %s", self._name, error)
             self._lacks_thread = True
@@ -130,14 +134,14 @@ class Reloads:
         self._lacks_thread = False
         return True
 
-    def _wait(self, reload: _Reload, give_up_at: float) -> bool:
-        return reload.done.wait(max(give_up_at - self._steady_clock(), 0.0))
+    def _wait(self, reload: _Reload, until: float) -> bool:
+        return reload.done.wait(max(until - self._steady_clock(), 0.0))
 
     def _do(self, reload: _Reload, now: float) -> None:
         try:
             self._work(now)
         except Exception as error:  # noqa: BLE001
-            # Whoever waits has nothing to add. The exception's text could quote what was read.
+            # No caller can handle it. Its text is left out, which could quote what was read.
             _log.error(
                 "reading %s failed (%s):\n%s",
                 self._name,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from authmw.revocation.facts import RevocationFacts
+from authmw.token import parse_time
 
 Value = str | int
 
@@ -41,16 +41,12 @@ def parse_id(member: object) -> str | None:
 
 
 def parse_seconds(member: object) -> int | None:
-    """Return an ISO 8601 time as epoch seconds, truncated; None for anything that is none.
-
-    The Identity API speaks UTC; where it leaves the zone out it still means UTC.
-    """
+    """Return an ISO 8601 time as epoch seconds, truncated; None for any other value."""
     if not isinstance(member, str):
         return None
     try:
-        time = datetime.fromisoformat(member)
-        return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() // 1)
-    except (ValueError, OverflowError):
+        return parse_time(member)
+    except ValueError:
         return None
 
 

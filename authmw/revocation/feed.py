@@ -10,20 +10,11 @@ import logging
 import threading
 from datetime import UTC, datetime
 
-from authmw.errors import (
-    EventsForbidden,
-    IdentityUnavailable,
-    InvalidToken,
-    MalformedEvents,
-    Reason,
-)
-from authmw.revocation.events import parse_events
+from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.facts import facts_of
 from authmw.revocation.jitter import EARLIEST_PART, shorten
-from authmw.revocation.known_events import KnownEvents
-from authmw.revocation.poll_state import PollState
+from authmw.revocation.polling import EventPoller
 from authmw.revocation.sharing import SharedPolling
-from authmw.revocation.since import SinceTimes
 from authmw.revocation.source import EventSource
 from authmw.revocation.store import SharedStore
 from authmw.runtime.process import PerProcess
@@ -66,24 +57,22 @@ class RevocationFeed:
         if poll_interval_seconds < 1:
             raise ValueError("a feed polls at intervals of 1 s or more")
         self.reload_at = 0.0
-        self._source = source
         self._interval = poll_interval_seconds
         self._max_staleness = max_staleness_seconds
         self._max_events = max_events
         self._retention = retention_seconds
-        self._known = KnownEvents(max_events=max_events, retention_seconds=retention_seconds)
-        self._state = PollState()
+        self._poller = EventPoller(
+            source,
+            interval_seconds=poll_interval_seconds,
+            retention_seconds=retention_seconds,
+            max_events=max_events,
+        )
         self._said_retention_at: float | None = None
         self._polling = PerProcess(threading.Lock)
-        self._since = SinceTimes()
         self._shared: SharedPolling | None = None
         if store is not None:
             self._shared = SharedPolling(
-                store,
-                self._known,
-                self._state,
-                poll_interval_seconds=poll_interval_seconds,
-                follow_seconds=max_staleness_seconds / 2,
+                store, self._poller, follow_seconds=max_staleness_seconds / 2
             )
 
     # What requests ask
@@ -91,7 +80,7 @@ class RevocationFeed:
     @property
     def generation(self) -> int:
         """Changes when events came that were not known, and when `complete_from` moves."""
-        return self._known.index.generation
+        return self._poller.index.generation
 
     @property
     def complete_from(self) -> int:
@@ -100,7 +89,7 @@ class RevocationFeed:
         An event that covers it may have been dropped, by `revocation_retention` or
         `revocation_max_events`. 0 while no event was dropped.
         """
-        return self._known.index.complete_from
+        return self._poller.index.complete_from
 
     @property
     def answered_at(self) -> float | None:
@@ -108,16 +97,11 @@ class RevocationFeed:
 
         Epoch seconds; None: there was none yet.
         """
-        return self._state.answered_at
-
-    @property
-    def is_forbidden(self) -> bool:
-        """Whether the identity service last answered 403."""
-        return self._state.is_forbidden
+        return self._poller.answered_at
 
     def __len__(self) -> int:
         """The number of events kept."""
-        return len(self._known.index)
+        return len(self._poller.index)
 
     def verify_not_revoked(self, token: Token) -> None:
         """Compare a token with all events.
@@ -125,7 +109,7 @@ class RevocationFeed:
         Raises:
             InvalidToken: (revoked) an event covers it.
         """
-        attributes = self._known.index.find_attributes(facts_of(token))
+        attributes = self._poller.index.find_attributes(facts_of(token))
         if attributes is not None:
             of = ", ".join(attributes) or "all tokens"
             raise InvalidToken(Reason.REVOKED, f"a revocation event of {of} covers it")
@@ -138,13 +122,13 @@ class RevocationFeed:
         """
         if self.is_stale(now):
             raise IdentityUnavailable(
-                f"{self._describe_age()}: {self._state.trouble or 'nothing polls them'}"
+                f"{self._describe_age()}: {self._poller.trouble or 'nothing polls them'}"
             )
-        if token.issued_at < self._known.index.complete_from:
+        if token.issued_at < self._poller.index.complete_from:
             self._refuse_older(token.issued_at, now)
 
     def _refuse_older(self, issued_at: int, now: float) -> None:
-        if issued_at < self._known.index.overflow_until:
+        if issued_at < self._poller.index.overflow_until:
             raise IdentityUnavailable(
                 f"there are more than revocation_max_events = {self._max_events} revocation "
                 "events, and one that was dropped might cover this token"
@@ -166,12 +150,12 @@ class RevocationFeed:
 
     def decidable_until(self, now: float) -> int:
         """Return up to when, in epoch seconds, the last answer is recent enough to go by."""
-        answered_at = self._state.answered_at
+        answered_at = self._poller.answered_at
         return int(now if answered_at is None else answered_at + self._max_staleness)
 
     def is_stale(self, now: float) -> bool:
         """Whether the last answer is older than `revocation_max_staleness`, or there is none."""
-        answered_at = self._state.answered_at
+        answered_at = self._poller.answered_at
         # abs(): after a clock was set back nobody knows how old anything is.
         return answered_at is None or abs(now - answered_at) > self._max_staleness
 
@@ -199,9 +183,9 @@ class RevocationFeed:
             return
         try:
             if self._shared is not None:
-                self._shared.poll(now, self._ask)
-            elif self._state.is_due(self._interval * EARLIEST_PART, now):
-                self._ask(now)
+                self._shared.poll(now)
+            elif self._poller.is_due(now, part=EARLIEST_PART):
+                self._poller.ask(now)
         finally:
             lock.release()
 
@@ -212,40 +196,6 @@ class RevocationFeed:
             self.reload_at = self._shared.plan(now)
         else:
             self.reload_at = now + shorten(self._interval)
-
-    def _ask(self, now: float) -> None:
-        self._state.tried_at = now
-        try:
-            answer = self._source.fetch_events(self._since.render(self._known.ask_since))
-            if self._known.must_ask_anew(answer.date, now):
-                answer = self._source.fetch_events(self._since.render(0.0))
-                self._known.forget_until()
-            answered_at = now if answer.date is None else answer.date
-            events = parse_events(answer.document, int(answered_at))
-        except EventsForbidden as error:
-            if not self._state.is_forbidden:
-                self._state.trouble = None  # this is another one, and has to be said
-            self._state.is_forbidden = True
-            self._report(
-                "our own user may not read them, so a revoked token is taken for as long as it is "
-                f"cached; give the user the service role ({error.detail})"
-            )
-        except IdentityUnavailable as error:
-            self._report(error.detail)
-        except MalformedEvents as error:
-            self._report(f"the answer is no list of events: {error}")
-        else:
-            self._known.take_answer(events, answer.date, now)
-            self._state.answered_at = now
-            self._state.is_forbidden = False
-            self._report(None)
-
-    def _report(self, trouble: str | None) -> None:
-        if trouble is not None and self._state.trouble is None:
-            _log.warning("revocation events can't be read: %s", trouble)
-        elif trouble is None and self._state.trouble is not None:
-            _log.info("revocation events can be read again")
-        self._state.trouble = trouble
 
 
 def _render(time: float) -> str:

@@ -26,11 +26,11 @@ class LeaseCache(BytesCache, Protocol):
 
 
 class MemcachedStore:
-    """Keeps the record and the lease in memcached.
+    """Keeps the record and the leases in memcached.
 
-    A seal tells who wrote an entry, not when. Whoever can write to memcached can remove entries
-    and put back older ones, which makes processes ask by themselves. Where entries are not
-    sealed, he can make revoked tokens good again.
+    A seal tells who wrote an entry, not when. Whoever can write to memcached can remove entries,
+    put back older ones and take leases, which makes processes ask by themselves. Where entries
+    are not sealed, he can make revoked tokens good again.
 
     Args:
         cache: memcached.
@@ -44,7 +44,7 @@ class MemcachedStore:
     def read(self) -> bytes | None:
         """See `SharedStore`."""
         for shelf in self._shelves:
-            key = _make_key(shelf, "record")
+            key = shelf.keys.make_key(_KIND, b"record")
             sealed = self._cache.get(key)
             if sealed is not None:
                 return _decompress(shelf.open(key, sealed))
@@ -53,37 +53,16 @@ class MemcachedStore:
     def write(self, record: bytes) -> None:
         """See `SharedStore`."""
         shelf = self._shelves[0]
-        key = _make_key(shelf, "record")
+        key = shelf.keys.make_key(_KIND, b"record")
         sealed = shelf.seal(key, zlib.compress(record, _COMPRESSION_LEVEL))
         if len(sealed) > MAX_VALUE_BYTES:
             raise CacheError(f"{len(sealed)} bytes are too many for an entry of memcached")
         self._cache.set(key, sealed, _KEEP_SECONDS)
 
-    def try_lease(self, owner: str, seconds: float, now: float) -> bool:  # noqa: ARG002
+    def try_lease(self, edition: str, seconds: float, now: float) -> bool:  # noqa: ARG002
         """See `SharedStore`; only the clock of memcached counts here."""
-        shelf = self._shelves[0]
-        key = _make_key(shelf, "lease")
-        lease = shelf.seal(key, owner.encode())
-        ttl_seconds = max(math.ceil(seconds), _SHORTEST_LEASE_SECONDS)
-        if self._cache.add(key, lease, ttl_seconds):
-            return True
-        found = self._cache.get(key)
-        if found is None or shelf.open(key, found) != owner.encode():
-            return False
-        self._cache.set(key, lease, ttl_seconds)
-        return True
-
-    def end_lease(self, owner: str) -> None:
-        """See `SharedStore`."""
-        shelf = self._shelves[0]
-        key = _make_key(shelf, "lease")
-        found = self._cache.get(key)
-        if found is not None and shelf.open(key, found) == owner.encode():
-            self._cache.delete(key)
-
-
-def _make_key(shelf: Shelf, name: str) -> str:
-    return shelf.keys.make_key(_KIND, name.encode())
+        key = self._shelves[0].keys.make_key(_KIND, b"lease" + edition.encode())
+        return self._cache.add(key, b"leased", max(math.ceil(seconds), _SHORTEST_LEASE_SECONDS))
 
 
 def _decompress(compressed: bytes) -> bytes:

@@ -1,24 +1,21 @@
-"""One poll for many processes: the one that holds the lease asks, the others read its record.
+"""One poll for many processes: the one that takes the lease asks, the others read its record.
 
-A process asks by itself wherever the record does not help it: the record is missing, older than
-what the process knows, or begins after it; whoever holds the lease publishes nothing; or the
+A process asks by itself where the record does not help it: the record is missing, older than
+what the process knows, or begins after it; whoever took the lease publishes nothing; or the
 process has followed the others for too long.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import os
-import secrets
-from collections.abc import Callable
+from dataclasses import replace
 
 from authmw.errors import CacheError, MalformedRecord
 from authmw.revocation.jitter import draw_below, shorten
-from authmw.revocation.known_events import KnownEvents
-from authmw.revocation.poll_state import PollState, later_of
+from authmw.revocation.polling import EventPoller
 from authmw.revocation.shared_record import SharedRecord
 from authmw.revocation.store import SharedStore
-from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)
 
@@ -35,208 +32,175 @@ class SharedPolling:
 
     Args:
         store: what the processes share.
-        known: the events this process knows; grows with what the others publish.
-        state: the latest polls; moves on with those of the others.
-        poll_interval_seconds: `revocation_poll_interval`.
-        follow_seconds: how long what others publish counts as an answer at most, without an
+        poller: asks for this process, and takes what the others publish.
+        follow_seconds: how long the records of others count as answers at most, without an
             answer to this process itself.
     """
 
-    def __init__(
-        self,
-        store: SharedStore,
-        known: KnownEvents,
-        state: PollState,
-        *,
-        poll_interval_seconds: int,
-        follow_seconds: float,
-    ) -> None:
+    def __init__(self, store: SharedStore, poller: EventPoller, *, follow_seconds: float) -> None:
         self._store = store
-        self._known = known
-        self._state = state
-        self._interval = poll_interval_seconds
-        self._lease_seconds = min(poll_interval_seconds, _LONGEST_LEASE_SECONDS)
+        self._poller = poller
+        self._lease_seconds = min(poller.interval, _LONGEST_LEASE_SECONDS)
         self._follow_seconds = follow_seconds
-        # Unique for each process: a fork must not inherit its parent's lease.
-        self._owner = PerProcess(lambda: f"{os.getpid()}-{secrets.token_hex(8)}")
-        self._failing: set[str] = set()
+        self._is_fault_logged = False
         self._waiting_since: float | None = None
-        self._read: bytes | None = None
-        # `until` of the newest answer known, by the server's clock; None: there was none.
-        self._newest: float | None = None
-        # A record that begins after what we know.
-        self._gap: SharedRecord | None = None
-        self._is_older_shared = False
-        # Our own latest answer, or when there was nothing to follow; and when to ask again.
-        self._followed_from: float | None = None
+        # What was read or written last, and the newest answer known, ours or another process's.
+        self._edition = ""
+        self._read = SharedRecord()
+        self._newest = SharedRecord()
+        # Our own latest answer, else the first one followed; the last one followed; and for how
+        # long to go on like that.
+        self._answered_at: float | None = None
+        self._followed_at = 0.0
         self._ask_after_seconds = 0.0
 
-    def poll(self, now: float, ask: Callable[[float], None]) -> None:
+    def poll(self, now: float) -> None:
         """Follow the others, and ask if a poll is due and it is for us to ask.
 
         Args:
             now: epoch seconds.
-            ask: asks the identity service, given `now`, and notes the outcome in what is known
-                and in the state.
         """
-        # `ask` is not kept: it is the owner's of this object, and in a cycle of references what
-        # the store has open would outlive them both.
-        self._follow(now)
-        if not self._state.is_due(self._interval, now):
-            self._waiting_since = None
-        elif self._gap is not None and abs(now - self._gap.tried_at) < self._interval:
-            # Others know more, so our record would replace a better one.
-            self._ask(now, ask)
-        elif self._seconds_followed(now) >= self._ask_after_seconds:
-            if not self._ask(now, ask):
-                self._ask_after_seconds = self._follow_seconds
-            self._publish(now)
-        elif self._try_lease(now):
-            # The process that held it may have published only just now.
+        try:
             self._follow(now)
-            if self._state.is_due(self._interval, now):
-                self._ask(now, ask)
+            if not self._poller.is_due(now):
+                self._waiting_since = None
+            elif self._is_own_answer_old() or self._does_current_record_leave_gap(now):
+                self._ask(now)  # and publish nothing: a record of others may be a better one
+            elif self._is_our_turn(now):
+                self._ask(now)
                 self._publish(now)
-            self._end_lease()
-        elif self._is_patience_at_end(now):
-            self._ask(now, ask)
+        except CacheError as fault:
+            self._log_fault(fault)
+            if self._poller.is_due(now):
+                self._ask(now)
 
     def plan(self, now: float) -> float:
         """Return when to call `poll` next, epoch seconds."""
-        tried_at = self._state.tried_at
+        tried_at = self._poller.tried_at
         if tried_at is not None and self._waiting_since is None:
             # The time of another clock, or of ours before it was set back, may lie ahead.
-            due_at = min(tried_at, now) + self._interval
+            due_at = min(tried_at, now) + self._poller.interval
             if due_at > now:
                 return due_at + draw_below(_HURRY_SECONDS)
         return now + shorten(_HURRY_SECONDS)
 
-    def _ask(self, now: float, ask: Callable[[float], None]) -> bool:
-        """Ask, and return whether there was an answer."""
-        self._waiting_since = None
-        ask(now)
-        if self._state.answered_at != now:
-            return False
-        if self._known.is_dated:
-            self._newest = self._known.until
-        self._gap = None
-        self._is_older_shared = False
-        self._follow_from(now)
-        return True
+    def _is_own_answer_old(self) -> bool:
+        """Whether the others were followed for too long since our own latest answer."""
+        answered_at = self._answered_at
+        return answered_at is not None and (
+            abs(self._followed_at - answered_at) >= self._ask_after_seconds
+        )
 
-    def _follow_from(self, now: float) -> None:
-        self._followed_from = now
-        # At random, so that the processes don't do it all at the same time.
-        half = self._follow_seconds / 2
-        self._ask_after_seconds = half + draw_below(half)
+    def _does_current_record_leave_gap(self, now: float) -> bool:
+        is_current = abs(now - self._read.tried_at) < self._poller.interval
+        return is_current and self._read.since > self._poller.ask_since
 
-    def _seconds_followed(self, now: float) -> float:
-        if self._followed_from is None:
-            self._follow_from(now)
-            return 0.0
-        return abs(now - self._followed_from)
-
-    def _is_patience_at_end(self, now: float) -> bool:
-        """Whether the process that has the lease has published nothing for too long."""
+    def _is_our_turn(self, now: float) -> bool:
+        """Whether we have the lease, or whoever has it published nothing for too long."""
+        if self._store.try_lease(self._edition, self._lease_seconds, now):
+            return True
         if self._waiting_since is None:
             self._waiting_since = now
-        patience = _PATIENCE_SECONDS
-        if self._state.answered_at is not None and not self._is_older_shared:
-            patience += 2 * self._lease_seconds
+        is_first = self._poller.answered_at is None
+        patience = _PATIENCE_SECONDS + (0 if is_first else 2 * self._lease_seconds)
         return abs(now - self._waiting_since) >= patience
+
+    def _ask(self, now: float) -> None:
+        self._waiting_since = None
+        answer = self._poller.ask(now)
+        if self._poller.answered_at == now:
+            self._follow_from(now)
+        if answer is not None:
+            self._newest = self._newest.add(*answer)
+
+    def _publish(self, now: float) -> None:
+        """Tell the others how our poll went."""
+        answered_at = self._poller.answered_at or 0.0
+        record = replace(self._newest, tried_at=now, answered_at=answered_at)
+        try:
+            self._write(record)
+        except CacheError as fault:
+            self._log_fault(fault)
+            # Without events it may fit, and has the others ask by themselves.
+            self._write(replace(record, since=record.until, events=()))
+        else:
+            self._is_fault_logged = False
+
+    def _write(self, record: SharedRecord) -> None:
+        content = record.render()
+        self._store.write(content)
+        self._edition = edition_of(content)
 
     def _follow(self, now: float) -> None:
         """Learn what another process published."""
         record = self._read_record()
         if record is None:
             return
-        state, until = self._state, record.until
-        self._gap = None
-        # A record can be put back by whoever can write to memcached.
-        self._is_older_shared = (
-            until is not None and self._newest is not None and until < self._newest
-        )
-        if self._is_older_shared:
+        self._read, poller = record, self._poller
+        if record.until < self._newest.until:
+            return  # a record can be put back by whoever can write to memcached
+        if record.since > poller.ask_since:
             return
-        is_news = until is not None and (self._newest is None or until > self._newest)
-        if (
-            until is not None
-            and record.since is not None
-            and not self._known.take_shared(record.events, record.since, until, now)
-        ):
-            self._gap = record
+        is_news = record.until > self._newest.until
+        if is_news:
+            poller.take(record.events, record.until, now)
+            self._newest = record
+            self._followed_at = now
+            if self._answered_at is None:
+                self._follow_from(now)
+        if self._is_own_answer_old():
             return
-        if record.answered_at != record.tried_at and abs(now - record.tried_at) < self._interval:
-            # A poll that failed is one for all, and there is no answer to follow.
-            self._follow_from(now)
-        if self._seconds_followed(now) >= self._follow_seconds:
-            return
-        state.tried_at = later_of(state.tried_at, record.tried_at, now)
-        state.is_forbidden = record.is_forbidden
-        if is_news and record.answered_at is not None:
-            self._newest = until
-            state.answered_at = later_of(state.answered_at, record.answered_at, now)
-            state.trouble = None
+        poller.tried_at = _later_of(poller.tried_at, record.tried_at, now)
+        if is_news:
+            poller.answered_at = _later_of(poller.answered_at, record.answered_at, now)
+            poller.trouble = None
 
-    def _publish(self, now: float) -> None:
-        """Tell the others how our poll went."""
-        known, state = self._known, self._state
-        if state.answered_at == now and not known.is_dated:
-            return  # nobody else could go on from there
-        record = SharedRecord(
-            known.recent.since,
-            None if known.recent.since is None else self._newest,
-            now,
-            state.answered_at,
-            state.is_forbidden,
-            tuple(known.recent),
-        )
-        try:
-            self._read = record.render()
-            self._store.write(self._read)
-        except CacheError as fault:
-            self._report("writing", fault)
-        else:
-            self._failing.discard("writing")
+    def _follow_from(self, now: float) -> None:
+        self._answered_at = self._followed_at = now
+        # At random, so that the processes don't do it all at the same time.
+        half = self._follow_seconds / 2
+        self._ask_after_seconds = half + draw_below(half)
 
     def _read_record(self) -> SharedRecord | None:
-        """Return the record, if it is another one than was read last."""
+        """Return the record, if it is another edition than the one known."""
+        known, self._edition = self._edition, ""
         try:
             content = self._store.read()
-            if content is None or content == self._read:
+            if content is None:
                 return None
-            record = SharedRecord.parse(content)
+            edition = edition_of(content)
+            record = None if edition == known else SharedRecord.parse(content)
         except (CacheError, MalformedRecord) as fault:
-            self._report("reading", fault)
+            self._log_fault(fault)
             return None
-        self._failing.discard("reading")
-        self._read = content
+        self._edition = edition
+        if record is not None and record.since < record.until:
+            self._is_fault_logged = False
         return record
 
-    def _try_lease(self, now: float) -> bool:
-        """Whether it is for us to poll. Without a working store it is."""
-        try:
-            is_ours = self._store.try_lease(self._owner.get(), self._lease_seconds, now)
-        except CacheError as fault:
-            self._report("lease", fault)
-            return True
-        self._failing.discard("lease")
-        return is_ours
-
-    def _end_lease(self) -> None:
-        """Let another process poll as soon as a poll is due."""
-        try:
-            self._store.end_lease(self._owner.get())
-        except CacheError as fault:
-            self._report("lease", fault)
-
-    def _report(self, what: str, fault: Exception) -> None:
-        """Log a fault once, until all works again."""
-        if not self._failing:
+    def _log_fault(self, fault: Exception) -> None:
+        """Log a fault of the store once, until sharing works again."""
+        if not self._is_fault_logged:
             _log.warning(
-                "revocation events are not shared between processes (%s: %s): "
+                "revocation events are not shared between processes (%s): "
                 "each asks the identity service by itself",
-                what,
                 fault,
             )
-        self._failing.add(what)
+        self._is_fault_logged = True
+
+
+def edition_of(record: bytes) -> str:
+    """Return the name of an edition of the record for `SharedStore.try_lease`."""
+    return hashlib.sha256(record).hexdigest()
+
+
+def _later_of(known: float | None, reported: float, now: float) -> float:
+    """Return the later of two times in the past, epoch seconds.
+
+    Args:
+        known: a time of our own clock; ignored where it lies ahead, after the clock was set back.
+        reported: a time of another host's clock, which may be ahead of ours.
+        now: our own time.
+    """
+    reported = min(reported, now)
+    return reported if known is None or known > now else max(known, reported)

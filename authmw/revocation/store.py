@@ -1,4 +1,4 @@
-"""Where the processes of a deployment share revocation events."""
+"""The interface of what keeps the record that processes share, and the lease to replace it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ MAX_RECORD_BYTES = 16 * 1024 * 1024
 
 
 class SharedStore(Protocol):
-    """Holds one record and one lease. Raises CacheError, and nothing else.
+    """Keeps one record and one lease. Raises CacheError, and nothing else.
 
-    What `read` returns was written by some process of the deployment, or is None: sealing, or
-    ownership of the files, is part of the store. It may be older than what was written last,
-    and may be gone at any time.
+    Sealing, or the ownership of files, is the store's: a record that `read` returns was written by
+    a process of the deployment. It may be older than the one written last, or be lost.
     """
 
     def read(self) -> bytes | None:
-        """Return the record."""
+        """Return the record; None: there is none."""
 
     def write(self, record: bytes) -> None:
         """Replace the record as a whole: no reader ever sees a part of it."""
 
-    def try_lease(self, owner: str, seconds: float, now: float) -> bool:
-        """Take the lease for so many seconds, unless another process holds it.
+    def try_lease(self, edition: str, seconds: float, now: float) -> bool:
+        """Take the lease to replace one edition of the record, unless it is taken.
 
-        A holder that dies keeps nobody waiting for longer than that.
+        Nobody gives a lease back: the next record is another edition, and a holder that dies
+        keeps the others waiting for `seconds` at most.
 
         Args:
-            owner: names a process; whoever holds the lease gets it again.
+            edition: names the record to replace; hexadecimal digits, or empty for no record.
+            seconds: how long the lease lasts.
             now: epoch seconds.
         """
-
-    def end_lease(self, owner: str) -> None:
-        """Give the lease back, if it is still this owner's."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from authmw.token import render_time
+from authmw.token import parse_time, render_time
 
 _LIFETIME_SECONDS = 3600
 
@@ -113,5 +113,6 @@ def _render_expiry(expires: Moment, now: float) -> str:
 
 
 def _parse_moment(moment: datetime | str) -> int:
-    parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
+    if isinstance(moment, str):
+        return parse_time(moment)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -6,7 +6,6 @@ read events follows Keystone's default policy.
 
 from __future__ import annotations
 
-import datetime
 import http
 import json
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from authmw.testing.http_messages import Answer, Request, json_answer
 from authmw.testing.identity import Identity
 from authmw.testing.records import Grant, OnSystem
 from authmw.testing.token_bodies import roles_of
+from authmw.token import parse_time
 
 JWKS_PATH = "/.well-known/jwks.json"
 
@@ -115,7 +115,7 @@ class IdentityApi:
     def _list_events(self, request: Request) -> Answer:
         self._assert_role(self._caller(request), "admin", "service", action="list_revoke_events")
         since = request.query.get("since")
-        events = self._identity.events_since(None if since is None else _parse_time(since))
+        events = self._identity.events_since(None if since is None else _parse_since(since))
         links = {"next": None, "self": f"{self._identity.url}/v3/OS-REVOKE/events"}
         return json_answer(
             200,
@@ -181,11 +181,8 @@ def _without_trailing_slash(path: str) -> str:
     return path.rstrip("/") or "/"
 
 
-def _parse_time(text: str) -> float:
+def _parse_since(text: str) -> int:
     try:
-        moment = datetime.datetime.fromisoformat(text)
+        return parse_time(text)
     except ValueError:
         raise bad_request("`since` is not an ISO 8601 time.") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.UTC)
-    return moment.timestamp()

@@ -88,16 +88,22 @@ IDENTITY_HEADERS: Final = (
     IdentityHeader("X-Role", _roles, deprecated=True),
 )
 
-USER_STATUS_KEY: Final = to_environ_key(IDENTITY_HEADERS[0].name)
-SERVICE_STATUS_KEY: Final = to_environ_key(IDENTITY_HEADERS[0].service_name)
+# Worked out once, as every start of a service pays for this module.
+_KEYS: Final = {header.name: to_environ_key(header.name) for header in IDENTITY_HEADERS}
+# The environ key of each user header that a service token has too, with its service key.
+_SERVICE_KEYS: Final = {
+    _KEYS[header.name]: to_environ_key(header.service_name)
+    for header in IDENTITY_HEADERS
+    if header.for_service
+}
+_VALUES: Final = tuple([(_KEYS[header.name], header.value) for header in IDENTITY_HEADERS])
 
-_USER_KEYS: Final = frozenset(to_environ_key(header.name) for header in IDENTITY_HEADERS)
+USER_STATUS_KEY: Final = _KEYS["X-Identity-Status"]
+SERVICE_STATUS_KEY: Final = _SERVICE_KEYS[USER_STATUS_KEY]
 
-RESERVED_KEYS: Final = (
-    _USER_KEYS
-    | {to_environ_key(header.service_name) for header in IDENTITY_HEADERS if header.for_service}
-    | set(ENVIRON_OBJECTS)
-)
+_USER_KEYS: Final = frozenset(_KEYS.values())
+
+RESERVED_KEYS: Final = _USER_KEYS.union(_SERVICE_KEYS.values(), ENVIRON_OBJECTS)
 
 
 def strip(environ: dict[str, Any]) -> None:
@@ -112,14 +118,6 @@ def strip_user(environ: dict[str, Any]) -> None:
     """Take back what was said of the user, and the environ objects, but not the service."""
     for key in (*_USER_KEYS, *ENVIRON_OBJECTS):
         environ.pop(key, None)
-
-
-_VALUES: Final = tuple((to_environ_key(header.name), header.value) for header in IDENTITY_HEADERS)
-_SERVICE_KEYS: Final = tuple(
-    (to_environ_key(header.name), to_environ_key(header.service_name))
-    for header in IDENTITY_HEADERS
-    if header.for_service
-)
 
 
 def render_user(principal: Principal) -> dict[str, str]:
@@ -142,7 +140,9 @@ def render_user(principal: Principal) -> dict[str, str]:
 def render_service(user_environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environ entries of a service token: some of a user token's, renamed."""
     return {
-        service_key: user_environ[key] for key, service_key in _SERVICE_KEYS if key in user_environ
+        service_key: user_environ[key]
+        for key, service_key in _SERVICE_KEYS.items()
+        if key in user_environ
     }
 
 

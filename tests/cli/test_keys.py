@@ -140,8 +140,8 @@ def test_checking_finds_who_could_replace_the_directory(
     assert main(["keys", "check", str(repository)]) == 1
     repository.parent.chmod(0o700)
     assert capsys.readouterr().err == (
-        f"keys: {repository} can't be used: {repository.parent}, on the way to it, is writable by "
-        f"everyone: anyone could put other keys in its place; chmod o-w {repository.parent}\n"
+        f"keys: {repository}: can't be used ({repository.parent}, on the way to it, is writable by "
+        f"everyone: anyone could put other keys in its place; chmod o-w {repository.parent})\n"
     )
 
 
@@ -228,7 +228,7 @@ def test_a_directory_that_anyone_can_write_to_or_that_is_missing_has_no_keys_to_
     assert main(["keys", command, str(repository)]) == 1
     assert "anyone could add a key" in capsys.readouterr().err
     assert main(["keys", command, str(repository / "missing")]) == 1
-    assert "can't be read: No such file or directory" in capsys.readouterr().err
+    assert "can't be used (No such file or directory)" in capsys.readouterr().err
 
 
 def test_a_configuration_without_keys_is_a_wrong_question(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authmw.errors import InvalidToken
-from authmw.jose.claims import ClaimRules
+from authmw.jose.registered_claims import ClaimRules
 from tests.support.signing import (
     CLAIMS,
     MAKERS,

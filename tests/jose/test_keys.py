@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from authmw.errors import KeyRefused, PrivateKeyFound
-from authmw.jose.jwk import parse_jwk, parse_key_document
+from authmw.jose.jwk import parse_jwk
+from authmw.jose.key_document import parse_key_document
 from authmw.jose.roca import has_roca_fingerprint
 from tests.support.certificates import Authority
 from tests.support.signing import MAKERS, private_key, private_pem, public_key, public_pem
@@ -389,11 +390,13 @@ interpreter = interpreters.create()
 interpreters.run_string(interpreter, '''
 import sys
 sys.path[:] = {path!r}
-import authmw.jose.verifier, authmw.keys.directory  # costs nothing, needs nothing
+# Costs nothing, needs nothing.
+import authmw.jose.verifier, authmw.keys.directory, authmw.keys.refreshed
 assert "cryptography" not in sys.modules
 from authmw.errors import ConfigurationError
 try:
-    authmw.keys.directory.KeyDirectory("/etc/keys", max_age_seconds=1)
+    reader = authmw.keys.directory.KeyDirectory("/etc/keys")
+    authmw.keys.refreshed.RefreshedKeys(reader, max_age_seconds=1)
 except ConfigurationError as error:
     print(error)
 ''')

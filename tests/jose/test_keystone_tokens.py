@@ -8,6 +8,7 @@ import pytest
 
 from authmw.errors import InvalidToken
 from authmw.keys.directory import KeyDirectory
+from authmw.keys.refreshed import RefreshedKeys
 from tests.support.identity_types import SYSTEM_SCOPE, UNSCOPED, Scope, project_scope
 from tests.support.keystone import Keystone
 from tests.support.signing import sign, verifier
@@ -16,7 +17,9 @@ from tests.support.signing import sign, verifier
 def test_token_of_every_scope_is_verified_with_keystones_own_key(keystone: Keystone) -> None:
     api = keystone.fernet.api
     project, user, reader = api.create_project(), api.create_user(), api.find_role("reader")
-    source = KeyDirectory(str(keystone.jws_public_key_repository), max_age_seconds=86400)
+    source = RefreshedKeys(
+        KeyDirectory(str(keystone.jws_public_key_repository)), max_age_seconds=86400
+    )
     source.reload(time.time())
     by = verifier(source=source, accepted=frozenset({"ES256"}))
     scopes: dict[str | None, Scope] = {

@@ -148,6 +148,40 @@ def test_kid_narrows_the_choice_where_both_sides_have_one(
     assert counter.tried == tried
 
 
+def test_keys_with_the_tokens_kid_come_first_and_other_kids_cost_nothing() -> None:
+    counter = Counter()
+    named = [counter.watch(public_key("ES256", 0, kid=str(number))) for number in range(2000)]
+    named.append(counter.watch(public_key("ES256", 1, kid="ours")))
+    by = verifier(counter.watch(public_key("ES256", 2)), *named, max_keys=2)
+    header = {"alg": "ES256", "kid": "ours"}
+    assert by.verify(sign(header=header, number=1), NOW).key.kid == "ours"
+    assert counter.tried == ["ES256-1"]
+    assert by.verify(sign(header=header, number=2), NOW).key.kid is None
+    assert counter.tried == ["ES256-1", "ES256-1", "ES256-2"]
+    counter.tried.clear()
+    with pytest.raises(InvalidToken, match=BAD_SIGNATURE):
+        by.verify(sign(header={"alg": "ES256", "kid": "nobody's"}, number=1), NOW)
+    assert counter.tried == ["ES256-2"]
+
+
+def test_a_kid_that_many_keys_share_costs_no_more_than_max_keys() -> None:
+    counter = Counter()
+    shared = [counter.watch(public_key("ES256", number, kid="same")) for number in range(6)]
+    by = verifier(*shared, max_keys=3)
+    with pytest.raises(InvalidToken, match=BAD_SIGNATURE):
+        by.verify(sign(header={"alg": "ES256", "kid": "same"}, number=9), NOW)
+    assert len(counter.tried) == 3
+
+
+def test_types_are_an_argument_and_absence_is_one_of_them() -> None:
+    at_jwt = verifier(public_key("ES256"), types=frozenset({"at+jwt"}))
+    for typ in ("at+jwt", "AT+JWT", "application/at+jwt"):
+        assert at_jwt.verify(sign(header={"alg": "ES256", "typ": typ}), NOW)
+    for header in ({"alg": "ES256"}, {"alg": "ES256", "typ": "JWT"}):
+        with pytest.raises(InvalidToken, match=r"header parameter 'typ' is not AT\+JWT"):
+            at_jwt.verify(sign(header=header), NOW)
+
+
 def test_key_that_appeared_since_the_last_reload_is_found() -> None:
     counter = Counter()
     source = HeldKeys(keys(2, counter), next_keys=keys(3, counter))

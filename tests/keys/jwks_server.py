@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from joserfc.jwk import ECKey
 
-from authmw.keys.jwks_uri import FetchedDocument
+from authmw.identity.documents import FetchedDocument
 from tests.support.signing import public_pem
 
 TIMEOUT_SECONDS = 5

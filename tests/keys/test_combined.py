@@ -10,6 +10,7 @@ from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
+from authmw.keys.refreshed import RefreshedKeys
 from tests.keys.jwks_server import fetch, jwk_set, serve_jwks
 from tests.support.signing import public_pem, sign, verifier
 
@@ -19,8 +20,8 @@ NOW = 1_800_000_000.0
 def combine(path: pathlib.Path, uri: str) -> CombinedKeys:
     source = CombinedKeys(
         [
-            KeyDirectory(str(path), max_age_seconds=60),
-            JwksUri(uri, fetch, max_age_seconds=60),
+            RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=60),
+            RefreshedKeys(JwksUri(uri, fetch), max_age_seconds=60),
         ]
     )
     source.reload(NOW)

@@ -14,6 +14,7 @@ import pytest
 
 from authmw.errors import IdentityUnavailable
 from authmw.keys.directory import KeyDirectory
+from authmw.keys.refreshed import RefreshedKeys
 from tests.support.signing import private_pem, public_key, public_pem, sign, verifier
 
 NOW = 1_800_000_000.0
@@ -27,8 +28,8 @@ def path(tmp_path: pathlib.Path) -> pathlib.Path:
     return directory
 
 
-def watch(path: pathlib.Path) -> KeyDirectory:
-    source = KeyDirectory(str(path), max_age_seconds=MAX_AGE)
+def watch(path: pathlib.Path) -> RefreshedKeys:
+    source = RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=MAX_AGE)
     source.reload(NOW)
     return source
 
@@ -39,11 +40,11 @@ def write(path: pathlib.Path, octets: bytes, mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
-def names(source: KeyDirectory, now: float = NOW) -> list[str]:
+def names(source: RefreshedKeys, now: float = NOW) -> list[str]:
     return sorted(key.source for key in source.current(now).keys)
 
 
-def trouble(source: KeyDirectory, now: float = NOW) -> str:
+def trouble(source: RefreshedKeys, now: float = NOW) -> str:
     with pytest.raises(IdentityUnavailable) as unavailable:
         source.current(now)
     return unavailable.value.detail
@@ -76,7 +77,7 @@ def test_bad_file_is_skipped_and_named_in_the_log_once(
 ) -> None:
     write(path / "good.pem", public_pem("ES256"))
     write(path / "bad.pem", b"nonsense")
-    source = KeyDirectory(str(path), max_age_seconds=MAX_AGE)
+    source = RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=MAX_AGE)
     now = time.time()  # the files are so new that they are read every time
     source.reload(now)
     source.reload(now)
@@ -94,7 +95,7 @@ def test_private_key_is_refused_loudly_and_never_shown(
     assert names(watch(path)) == ["public.pem"]
     assert caplog.record_tuples == [
         (
-            "authmw.keys.directory",
+            "authmw.keys.refreshed",
             logging.CRITICAL,
             f"{path}: private.pem is not used: a private key; only public keys belong here",
         )
@@ -154,7 +155,7 @@ def test_key_swapped_under_the_same_name_size_and_time_is_noticed(path: pathlib.
         os.utime(path / f".{number}", (NOW - 100, NOW - 100))
     os.rename(path / ".0", path / "key.pem")
     later = time.time() + 60  # all that was written so far is old
-    source = KeyDirectory(str(path), max_age_seconds=MAX_AGE)
+    source = RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=MAX_AGE)
     source.reload(later)
     os.rename(path / ".1", path / "key.pem")
     source.reload(later + 3)
@@ -167,7 +168,7 @@ def test_unchanged_directory_keeps_its_key_set_and_what_that_has_learned(
 ) -> None:
     write(path / "key.pem", public_pem("ES256"))
     later = time.time() + 60
-    source = KeyDirectory(str(path), max_age_seconds=MAX_AGE)
+    source = RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=MAX_AGE)
     source.reload(later)
     before = source.current(later)
     source.reload(later + 3)
@@ -181,7 +182,7 @@ def test_file_from_the_future_is_not_read_again_and_again(path: pathlib.Path) ->
     write(path / "key.pem", public_pem("ES256"))
     later = time.time() + 60
     os.utime(path / "key.pem", (later + 86400, later + 86400))
-    source = KeyDirectory(str(path), max_age_seconds=MAX_AGE)
+    source = RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=MAX_AGE)
     source.reload(later)
     before = source.current(later)
     source.reload(later + 3)
@@ -191,12 +192,10 @@ def test_file_from_the_future_is_not_read_again_and_again(path: pathlib.Path) ->
 def test_file_that_has_just_changed_is_read_again(path: pathlib.Path) -> None:
     """Its next change may come within the granularity of the file system's clock."""
     write(path / "key.pem", public_pem("ES256"))
-    source = KeyDirectory(str(path), max_age_seconds=MAX_AGE)
+    reader = KeyDirectory(str(path))
     now = time.time()
-    source.reload(now)
-    before = source.current(now)
-    source.reload(now)
-    assert source.current(now) is not before
+    assert reader.read(now) is not reader.read(now)
+    assert reader.read(now + 60) is reader.read(now + 60)
 
 
 def test_removed_key_stops_working_at_the_next_reload(path: pathlib.Path) -> None:
@@ -251,7 +250,7 @@ def test_clock_that_was_set_back_does_not_hold_up_early_reloads(path: pathlib.Pa
 
 
 def test_reloads_are_planned_every_few_seconds(path: pathlib.Path) -> None:
-    source = KeyDirectory(str(path), max_age_seconds=MAX_AGE)
+    source = RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=MAX_AGE)
     assert source.reload_at < 0
     source.reload(NOW)
     assert source.reload_at == NOW + 3
@@ -356,7 +355,7 @@ def test_directory_and_file_of_another_user_are_used_with_a_warning(
     write(path / "key.pem", public_pem("ES256"))
     write(path / "ours.pem", public_pem("ES256", 1))
     later = time.time() + 60
-    source = KeyDirectory(str(path), max_age_seconds=MAX_AGE)
+    source = RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=MAX_AGE)
     source.reload(later)
     os.chown(path / "key.pem", 12345, -1)
     source.reload(later + 3)
@@ -440,7 +439,7 @@ def test_keys_that_nothing_reloads_grow_too_old(path: pathlib.Path) -> None:
 
 
 def test_directory_that_was_never_read_says_why(path: pathlib.Path) -> None:
-    source = KeyDirectory(str(path / "missing"), max_age_seconds=MAX_AGE)
+    source = RefreshedKeys(KeyDirectory(str(path / "missing")), max_age_seconds=MAX_AGE)
     assert trouble(source).endswith("/missing: not read yet")
     source.reload(NOW)
     assert trouble(source).endswith("/missing: can't be used (No such file or directory)")
@@ -486,7 +485,8 @@ PRINT_KEYS = """
 import sys
 from authmw.errors import IdentityUnavailable
 from authmw.keys.directory import KeyDirectory
-source = KeyDirectory(sys.argv[1], max_age_seconds=60)
+from authmw.keys.refreshed import RefreshedKeys
+source = RefreshedKeys(KeyDirectory(sys.argv[1]), max_age_seconds=60)
 source.reload(0)
 try:
     print([key.source for key in source.current(0).keys])

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from authmw.jose.key_set import KeySource
 from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
+from authmw.keys.refreshed import RefreshedKeys
+from authmw.keys.source import KeySource
 from authmw.testing import IdentityServer
 from tests.keys.jwks_server import JwksServer, fetch, jwk_set, serve_jwks
 from tests.support.clock import Clock
@@ -53,7 +54,7 @@ class Watched:
     def __init__(self, source: KeySource) -> None:
         self.source = source
         self.told = 0
-        source.when_changed(self._tell)
+        source.add_listener(self._tell)
 
     def _tell(self) -> None:
         self.told += 1
@@ -69,7 +70,7 @@ class Watched:
 
 def test_it_changes_whenever_a_key_comes_goes_or_is_replaced(path: pathlib.Path) -> None:
     put(path, "a.pem", 0)
-    watched = Watched(KeyDirectory(str(path), max_age_seconds=MAX_AGE))
+    watched = Watched(RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=MAX_AGE))
     assert watched.changes(NOW)
     assert not watched.changes(NOW + 3)
     put(path, "b.pem", 1)
@@ -86,7 +87,7 @@ def test_it_changes_whenever_a_key_comes_goes_or_is_replaced(path: pathlib.Path)
 
 def test_it_stays_while_files_change_that_are_no_other_keys(path: pathlib.Path) -> None:
     put(path, "a.pem", 0)
-    watched = Watched(KeyDirectory(str(path), max_age_seconds=MAX_AGE))
+    watched = Watched(RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=MAX_AGE))
     watched.source.reload(NOW)
     put(path, "same.pem", 0)
     (path / "note.txt").write_text("nothing")
@@ -96,7 +97,7 @@ def test_it_stays_while_files_change_that_are_no_other_keys(path: pathlib.Path) 
 
 def test_it_changes_when_keys_of_a_lost_directory_grow_too_old(path: pathlib.Path) -> None:
     put(path, "a.pem", 0)
-    watched = Watched(KeyDirectory(str(path), max_age_seconds=MAX_AGE))
+    watched = Watched(RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=MAX_AGE))
     watched.source.reload(NOW)
     path.rename(path.with_name("elsewhere"))
     assert not watched.changes(NOW + 3)
@@ -111,7 +112,7 @@ def test_it_changes_when_keys_of_a_lost_directory_grow_too_old(path: pathlib.Pat
 
 def test_it_changes_with_the_set_behind_a_uri_and_with_its_age(jwks: JwksServer) -> None:
     jwks.etag = '"one"'
-    watched = Watched(JwksUri(jwks.uri, fetch, max_age_seconds=MAX_AGE))
+    watched = Watched(RefreshedKeys(JwksUri(jwks.uri, fetch), max_age_seconds=MAX_AGE))
     assert watched.changes(NOW)
     assert not watched.changes(NOW + 10)  # 304
     jwks.etag = None
@@ -127,8 +128,8 @@ def test_it_changes_with_the_set_behind_a_uri_and_with_its_age(jwks: JwksServer)
 def test_keys_are_confirmed_before_they_grow_too_old(jwks: JwksServer, path: pathlib.Path) -> None:
     put(path, "a.pem", 0)
     for source in (
-        JwksUri(jwks.uri, fetch, max_age_seconds=1),
-        KeyDirectory(str(path), max_age_seconds=1),
+        RefreshedKeys(JwksUri(jwks.uri, fetch), max_age_seconds=1),
+        RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=1),
     ):
         watched = Watched(source)
         now = NOW
@@ -146,8 +147,8 @@ def test_that_of_several_sources_changes_with_any_of_them(
     watched = Watched(
         CombinedKeys(
             [
-                KeyDirectory(str(path), max_age_seconds=86400),
-                JwksUri(jwks.uri, fetch, max_age_seconds=86400),
+                RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=86400),
+                RefreshedKeys(JwksUri(jwks.uri, fetch), max_age_seconds=86400),
             ]
         )
     )
@@ -178,7 +179,7 @@ def filtered(server: IdentityServer, path: pathlib.Path) -> Iterator[Filter]:
 
 def source_of(protected: Filter) -> KeySource:
     refreshed: tuple[Any, ...] = protected._parts.refresher._refreshables
-    (source,) = (each for each in refreshed if isinstance(each, KeyDirectory))
+    (source,) = (each for each in refreshed if isinstance(each, RefreshedKeys))
     return source
 
 
@@ -220,8 +221,10 @@ def test_keys_of_which_none_is_accepted_are_warned_of_once_for_each_change(
     path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     put(path, "a.pem", 0)
-    source = KeyDirectory(
-        str(path), max_age_seconds=86400, accepted_algorithms=frozenset({"ES384", "EdDSA"})
+    source = RefreshedKeys(
+        KeyDirectory(str(path)),
+        max_age_seconds=86400,
+        accepted_algorithms=frozenset({"ES384", "EdDSA"}),
     )
     with caplog.at_level(logging.WARNING):
         source.reload(NOW)

@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey
 
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.keys.jwks_uri import JwksUri
+from authmw.keys.refreshed import RefreshedKeys
 from tests.keys.jwks_server import JwksServer, fetch, jwk_set, serve_jwks
 from tests.support.signing import private_pem, sign, verifier
 
@@ -24,17 +25,17 @@ def server() -> Iterator[JwksServer]:
         yield state
 
 
-def watch(server: JwksServer) -> JwksUri:
-    source = JwksUri(server.uri, fetch, max_age_seconds=MAX_AGE)
+def watch(server: JwksServer) -> RefreshedKeys:
+    source = RefreshedKeys(JwksUri(server.uri, fetch), max_age_seconds=MAX_AGE)
     source.reload(NOW)
     return source
 
 
-def kids(source: JwksUri, now: float = NOW) -> list[str | None]:
+def kids(source: RefreshedKeys, now: float = NOW) -> list[str | None]:
     return [key.kid for key in source.current(now).keys]
 
 
-def trouble(source: JwksUri, now: float = NOW) -> str:
+def trouble(source: RefreshedKeys, now: float = NOW) -> str:
     with pytest.raises(IdentityUnavailable) as unavailable:
         source.current(now)
     return unavailable.value.detail

@@ -11,6 +11,7 @@ import pytest
 
 from authmw.errors import InvalidToken
 from authmw.keys.directory import KeyDirectory
+from authmw.keys.refreshed import RefreshedKeys
 from tests.support.signing import public_pem, sign, verifier
 
 ROTATIONS = 6
@@ -34,7 +35,7 @@ def test_rotation_refuses_no_valid_token_and_ends_the_removed_key(tmp_path: path
 
     tokens = [sign(number=number) for number in range(ROTATIONS + 1)]
     distribute(0)
-    source = KeyDirectory(str(directory), max_age_seconds=60)
+    source = RefreshedKeys(KeyDirectory(str(directory)), max_age_seconds=60)
     source.reload(NOW)
     by = verifier(source=source)
     current = [0]

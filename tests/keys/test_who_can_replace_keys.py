@@ -15,6 +15,7 @@ import pytest
 from authmw.errors import IdentityUnavailable
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.mounts import Mounts
+from authmw.keys.refreshed import RefreshedKeys
 from authmw.testing import IdentityServer, Issuer
 from tests.support.clock import Clock
 from tests.support.filters import Filter
@@ -45,17 +46,17 @@ def put(path: pathlib.Path, number: int = 0) -> pathlib.Path:
     return path
 
 
-def watch(path: pathlib.Path | str) -> KeyDirectory:
-    source = KeyDirectory(str(path), max_age_seconds=MAX_AGE)
+def watch(path: pathlib.Path | str) -> RefreshedKeys:
+    source = RefreshedKeys(KeyDirectory(str(path)), max_age_seconds=MAX_AGE)
     source.reload(NOW)
     return source
 
 
-def names(source: KeyDirectory, now: float = NOW) -> list[str]:
+def names(source: RefreshedKeys, now: float = NOW) -> list[str]:
     return sorted(key.source for key in source.current(now).keys)
 
 
-def trouble(source: KeyDirectory, now: float = NOW) -> str:
+def trouble(source: RefreshedKeys, now: float = NOW) -> str:
     with pytest.raises(IdentityUnavailable) as unavailable:
         source.current(now)
     return unavailable.value.detail
@@ -93,7 +94,7 @@ def test_directory_that_opens_up_above_is_noticed_at_the_next_reload(base: pathl
     keys = make_directory(parent / "keys")
     put(keys / "key.pem")
     later = time.time() + 60
-    source = KeyDirectory(str(keys), max_age_seconds=MAX_AGE)
+    source = RefreshedKeys(KeyDirectory(str(keys)), max_age_seconds=MAX_AGE)
     source.reload(later)
     source.reload(later + 3)
     parent.chmod(0o777)
@@ -261,7 +262,7 @@ def test_link_that_is_pointed_elsewhere_is_noticed(base: pathlib.Path) -> None:
     (base / "hop").symlink_to("0")
     (keys / "key.pem").symlink_to("../hop/key.pem")
     later = time.time() + 60
-    source = KeyDirectory(str(keys), max_age_seconds=MAX_AGE)
+    source = RefreshedKeys(KeyDirectory(str(keys)), max_age_seconds=MAX_AGE)
     source.reload(later)
     (base / "next").symlink_to("1")
     os.rename(base / "next", base / "hop")
@@ -290,7 +291,7 @@ def test_backups_and_disabled_keys_are_passed_over_and_named_in_the_log(
     )
     assert sorted(caplog.record_tuples) == sorted(
         (
-            "authmw.keys.directory",
+            "authmw.keys.refreshed",
             logging.WARNING,
             f"{keys}: {name} is not used: {other_ending}",
         )
@@ -307,13 +308,14 @@ IN_A_NAMESPACE = """
 import os, subprocess, sys
 from authmw.errors import IdentityUnavailable
 from authmw.keys.directory import KeyDirectory
+from authmw.keys.refreshed import RefreshedKeys
 
 def mount(*arguments):
     if subprocess.run(["mount", *arguments]).returncode:
         os._exit(77)
 
 def look(title, path):
-    source = KeyDirectory(path, max_age_seconds=60)
+    source = RefreshedKeys(KeyDirectory(path), max_age_seconds=60)
     source.reload(0)
     try:
         print(title, [key.source for key in source.current(0).keys])

@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from authmw.jose.claims import ClaimRules
-from authmw.jose.key_set import KeySet, KeySource
-from authmw.jose.keys import PublicKey, make_public_key
-from authmw.jose.verifier import JwsVerifier
+from authmw.jose.jws import JWT_TYPES
+from authmw.jose.key_set import KeySet
+from authmw.jose.public_key import PublicKey, make_public_key
+from authmw.jose.registered_claims import ClaimRules
+from authmw.jose.verifier import JwsVerifier, VerificationKeys
 
 NOW = 1_800_000_000.5
 CLAIMS: dict[str, object] = {
@@ -111,11 +112,6 @@ class HeldKeys:
 
     keys: KeySet
     next_keys: KeySet | None = None
-    reload_at: float = 0.0
-    generation: int = 0
-
-    def when_changed(self, tell: Callable[[], None]) -> None:
-        """Nobody is told: what it holds is changed by tests alone."""
 
     def current(self, now: float) -> KeySet:
         return self.keys
@@ -147,10 +143,11 @@ class Counter:
 
 def verifier(
     *keys: PublicKey,
-    source: KeySource | None = None,
+    source: VerificationKeys | None = None,
     accepted: frozenset[str] = frozenset(MAKERS),
     max_keys: int = 8,
     rules: ClaimRules | None = None,
+    types: frozenset[str | None] = JWT_TYPES,
 ) -> JwsVerifier:
     return JwsVerifier(
         source or HeldKeys(KeySet(keys)),
@@ -158,4 +155,5 @@ def verifier(
         max_keys=max_keys,
         max_size=8000,
         rules=rules or ClaimRules(),
+        types=types,
     )

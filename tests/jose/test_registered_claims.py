@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from authmw.errors import InvalidToken, Reason
-from authmw.jose.claims import MAX_NUMERIC_DATE, ClaimRules
+from authmw.jose.registered_claims import MAX_NUMERIC_DATE, ClaimRules
 from tests.support.signing import CLAIMS, NOW, public_key, sign, verifier
 
 

@@ -1,4 +1,4 @@
-"""Whether `cryptography` can be imported here, said in words an operator can act on."""
+"""Makes sure that `cryptography` can be imported, and tells the operator what to do if not."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from authmw.errors import ConfigurationError
 
 
 def require_cryptography(option: str, value: object) -> None:
-    """Make sure that `cryptography` can be imported in this interpreter.
+    """Import `cryptography`, for the error that this may raise.
 
-    Its compiled part can live in one interpreter of a process only, and mod_wsgi puts an
-    application into a sub-interpreter unless it is told otherwise.
+    Its compiled part works in one interpreter of a process only, and mod_wsgi runs an application
+    in a sub-interpreter unless it is configured not to.
 
     Args:
         option: the option that needs it, as written in the configuration file.

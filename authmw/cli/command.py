@@ -1,0 +1,49 @@
+"""The `authmw` command line: its arguments, and which module runs each subcommand."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Protocol
+
+from authmw import __version__
+from authmw.cli import demo, keys, token
+
+
+class Command(Protocol):
+    """A module of this package that is a subcommand; its docstring starts with the summary."""
+
+    __doc__: str | None
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the subcommand's own arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Run the subcommand; return the exit status."""
+
+
+_COMMANDS: dict[str, Command] = {"demo": demo, "keys": keys, "token": token}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand.
+
+    Args:
+        arguments: of the command line, without the program's name; sys.argv's if None.
+
+    Returns:
+        The exit status: 0 for success.
+    """
+    parser = argparse.ArgumentParser(prog="authmw", description="Tools that come with authmw.")
+    parser.add_argument("--version", action="version", version=f"authmw {__version__}")
+    subcommands = parser.add_subparsers(
+        dest="command", required=True, title="commands", metavar="COMMAND"
+    )
+    for name, module in _COMMANDS.items():
+        description = module.__doc__ or ""
+        subparser = subcommands.add_parser(
+            name, help=description.splitlines()[0], description=description
+        )
+        module.add_arguments(subparser)
+    chosen = parser.parse_args(arguments)
+    return _COMMANDS[chosen.command].run(chosen)

@@ -1,0 +1,219 @@
+"""Asking for revocation events, and up to which time all of them are known."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from authmw.errors import EventsForbidden, IdentityUnavailable, MalformedEvents
+from authmw.revocation.events import RevocationEvent, parse_events
+from authmw.revocation.index import EventIndex
+from authmw.revocation.since import SinceTimes
+from authmw.revocation.source import EventSource
+
+_log = logging.getLogger(__name__)
+
+OVERLAP_SECONDS = 60
+# By how much more than our own clock the server's may have moved on between two answers.
+_CLOCK_SLACK_SECONDS = 5
+# Of `revocation_max_events`. Two, as old events go while new ones come.
+_WARN_FROM_PART = 0.9
+_WARN_AGAIN_BELOW_PART = 0.7
+
+
+class ListedEvents(NamedTuple):
+    """Every event that was made after `since` and listed at `until`, epoch seconds of the server.
+
+    `since` 0: every event there is.
+    """
+
+    events: list[RevocationEvent]
+    since: float
+    until: float
+
+
+class EventPoller:
+    """Asks the identity service, and knows how the latest polls went, whichever process's.
+
+    One thread at a time may change it.
+
+    Args:
+        source: who is asked.
+        interval_seconds: `revocation_poll_interval`.
+        retention_seconds: `revocation_retention`.
+        max_events: `revocation_max_events`.
+
+    Attributes:
+        index: of all events known.
+        until: every event made before this time is known, epoch seconds; None: no answer had a
+            Date yet.
+        tried_at: when the latest poll began, epoch seconds; None: there was none yet.
+        answered_at: when the latest that was answered began, epoch seconds; None: there was
+            none yet.
+        trouble: why our own latest poll failed, for the log; None: it succeeded, or another
+            process has read events since.
+    """
+
+    def __init__(
+        self,
+        source: EventSource,
+        *,
+        interval_seconds: int,
+        retention_seconds: int,
+        max_events: int,
+    ) -> None:
+        self.interval = interval_seconds
+        self.index = EventIndex(max_events=max_events, retention_seconds=retention_seconds)
+        self.until: float | None = None
+        self.tried_at: float | None = None
+        self.answered_at: float | None = None
+        self._is_forbidden = False
+        self.trouble: str | None = None
+        self._source = source
+        self._since = SinceTimes()
+        self._until_set_at = 0.0
+        self._max_events = max_events
+        self._is_overflow_logged = False
+        self._is_filling_up = False
+
+    @property
+    def ask_since(self) -> float:
+        """The time after which the next answer must list every event; 0: every event there is.
+
+        A minute earlier than seems to be needed: for an event that was made while the server
+        answered, and for the clocks of several servers behind one address.
+        """
+        return 0.0 if self.until is None else max(self.until - OVERLAP_SECONDS, 0.0)
+
+    def is_due(self, now: float, *, part: float = 1.0) -> bool:
+        """Whether the latest poll began at least (this part of) an interval ago."""
+        # abs(): a clock that was set back must not keep us waiting for as long.
+        return self.tried_at is None or abs(now - self.tried_at) >= self.interval * part
+
+    def ask(self, now: float) -> ListedEvents | None:
+        """Ask for what is not known yet, and take the answer.
+
+        Args:
+            now: epoch seconds.
+
+        Returns:
+            The answer; None where there was none, or one without a Date, which leaves `until`
+            and the next question as they are.
+        """
+        self.tried_at = now
+        try:
+            since = self.ask_since
+            answer = self._source.fetch_events(self._since.render(since))
+            if self._was_clock_set_back(answer.date, now):
+                since = 0.0
+                answer = self._source.fetch_events(self._since.render(since))
+                self.until = None
+            events = parse_events(answer.document, int(now if answer.date is None else answer.date))
+        except EventsForbidden as error:
+            if not self._is_forbidden:
+                self.trouble = None  # this is another one, and has to be logged
+            self._is_forbidden = True
+            self._note_trouble(
+                "our own user may not read them, so a revoked token is taken for as long as it is "
+                f"cached; give the user the service role ({error.detail})"
+            )
+            return None
+        except IdentityUnavailable as error:
+            self._note_trouble(error.detail)
+            return None
+        except MalformedEvents as error:
+            self._note_trouble(f"the answer is no list of events: {error}")
+            return None
+        listed = self._take_answer(events, since, answer.date, now)
+        self.answered_at = now
+        self._is_forbidden = False
+        self._note_trouble(None)
+        return listed
+
+    def _take_answer(
+        self, events: list[RevocationEvent], since: float, date: float | None, now: float
+    ) -> ListedEvents | None:
+        if date is None:
+            self._add_to_index(events, now)
+            return None
+        # The Date may be that of a proxy. A question that asks too early costs repeated
+        # events, one that asks too late costs new ones.
+        until = date
+        if self.until is not None:
+            # Nor must one server whose clock is ahead make us miss events of the others.
+            elapsed = max(now - self._until_set_at, 0.0)
+            until = min(until, self.until + elapsed + _CLOCK_SLACK_SECONDS)
+        return ListedEvents(events, since, self.take(events, until, now))
+
+    def take(self, events: Iterable[RevocationEvent], until: float, now: float) -> float:
+        """Add every event made after `ask_since` and listed at `until`; return the new `until`.
+
+        Args:
+            events: whoever asked for them.
+            until: epoch seconds of the server, or of another process that is ahead of us.
+            now: epoch seconds.
+        """
+        self.until = min(until, now)
+        self._until_set_at = now
+        self._add_to_index(events, now)
+        return self.until
+
+    def _was_clock_set_back(self, date: float | None, now: float) -> bool:
+        """Whether `until` was ahead for an unknown time, by the answer's Date or our own clock."""
+        if self.until is None:
+            return False
+        is_server_set_back = date is not None and date < self.ask_since
+        return is_server_set_back or now < self._until_set_at - OVERLAP_SECONDS
+
+    def _add_to_index(self, events: Iterable[RevocationEvent], now: float) -> None:
+        overflow_until = self.index.overflow_until
+        # A clock that is ahead, ours or the server's, must not make an event look old.
+        earliest = now if self.until is None else min(self.until, now)
+        for event in self.index.add(events, earliest):
+            if not event.attributes:
+                _log.error(
+                    "a revocation event names no attribute we know: every token issued up to %s "
+                    "is revoked",
+                    datetime.fromtimestamp(event.issued_before, UTC).isoformat(),
+                )
+            if event.ignored:
+                _log.warning(
+                    "members of a revocation event were not understood and are ignored, so it "
+                    "covers more tokens: %r",
+                    event.ignored,
+                )
+        self._warn_of_number(is_overflow=self.index.overflow_until > overflow_until)
+
+    def _warn_of_number(self, *, is_overflow: bool) -> None:
+        """Log that events were dropped, or are about to be: once, until there is room again."""
+        number = len(self.index)
+        is_filling_up = number >= _WARN_FROM_PART * self._max_events
+        if is_overflow and not self._is_overflow_logged:
+            self._is_overflow_logged = True
+            _log.error(
+                "there are more than revocation_max_events = %d revocation events: the oldest "
+                "are dropped, and signed tokens issued up to %s get 503; raise "
+                "revocation_max_events",
+                self._max_events,
+                datetime.fromtimestamp(self.index.overflow_until - 1, UTC).isoformat(),
+            )
+        elif is_filling_up and not self._is_filling_up and not self._is_overflow_logged:
+            _log.warning(
+                "%d revocation events are kept, of revocation_max_events = %d: beyond that the "
+                "oldest are dropped, and signed tokens of their time get 503",
+                number,
+                self._max_events,
+            )
+        if number < _WARN_AGAIN_BELOW_PART * self._max_events:
+            self._is_overflow_logged = self._is_filling_up = False
+        elif is_filling_up:
+            self._is_filling_up = True
+
+    def _note_trouble(self, trouble: str | None) -> None:
+        if trouble is not None and self.trouble is None:
+            _log.warning("revocation events can't be read: %s", trouble)
+        elif trouble is None and self.trouble is not None:
+            _log.info("revocation events can be read again")
+        self.trouble = trouble
