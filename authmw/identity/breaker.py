@@ -24,8 +24,8 @@ import random
 import threading
 from collections.abc import Callable
 
-from authmw.identity.outage import Outage
-from authmw.identity.outcome_row import Health
+from authmw.identity.meaning import Health
+from authmw.identity.outage import make_outage
 from authmw.identity.outcomes import Outcome
 
 THRESHOLD = 3
@@ -62,6 +62,10 @@ class Breaker:
             further one doubles it.
         longest_pause_seconds: what it doubles up to.
         jitter: makes random numbers from 0 up to 1.
+
+    Attributes:
+        is_trusted: no outage is suspected or known: a request need neither call `admit` nor
+            `record` that it was answered.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Breaker:
         self._jitter = jitter or random.Random().random  # noqa: S311
         self._lock = threading.Lock()
         self._outages = 0  # in a row, while closed
+        self.is_trusted = True
         self._is_in_doubt = False
         self._is_probing = False
         self._probe_at = math.inf
@@ -90,8 +95,8 @@ class Breaker:
         self._pause_seconds = 0.0
 
     @property
-    def is_open(self) -> bool:
-        """Whether requests fail fast."""
+    def fails_fast(self) -> bool:
+        """Whether the breaker is open: requests are not sent."""
         return self._failed_probes > 0
 
     def admit(self, now: float) -> bool:
@@ -106,14 +111,14 @@ class Breaker:
         if self._outages < self._threshold and not self._failed_probes:
             return False
         with self._lock:
-            if not self.is_open:
+            if not self.fails_fast:
                 is_awaited = 0 < self._patience_seconds > now - self._probe_at
                 if self._outages < self._threshold or self._is_probing or is_awaited:
                     return False
             else:
                 remaining = self._remaining_seconds(now)
                 if remaining > -self._patience_seconds or self._is_probing:
-                    raise Outage(
+                    raise make_outage(
                         Outcome.BREAKER_OPEN, retry_after=max(1, math.ceil(max(remaining, 0)))
                     )
             self._begin_probe(now)
@@ -127,7 +132,7 @@ class Breaker:
     def begin_probe(self, now: float) -> bool:
         """Return whether to probe in the background; the caller then does, calls `conclude`."""
         with self._lock:
-            if self._is_probing or not (self.is_open or self._is_in_doubt):
+            if self._is_probing or not (self.fails_fast or self._is_in_doubt):
                 return False
             self._begin_probe(now)
             return True
@@ -147,7 +152,8 @@ class Breaker:
         with self._lock:
             if health is Health.ANSWERS:
                 self._outages, self._is_in_doubt = 0, False
-                if not self.is_open and not self._is_probing:
+                self.is_trusted = not self.fails_fast
+                if not self.fails_fast and not self._is_probing:
                     self._probe_at = math.inf
                 return False
             self._outages += 1
@@ -159,9 +165,9 @@ class Breaker:
             return self._doubt(now)
 
     def _doubt(self, now: float) -> bool:
-        if self._is_in_doubt or self.is_open:
+        if self._is_in_doubt or self.fails_fast:
             return False
-        self._is_in_doubt = True
+        self._is_in_doubt, self.is_trusted = True, False
         if not self._is_probing:
             earliest = self._probed_at + SHORTEST_PAUSE_SECONDS
             # Not later than from now, should the clock have been set back.
@@ -177,7 +183,7 @@ class Breaker:
         """
         with self._lock:
             self._is_probing = False
-            was_open = self.is_open
+            was_open = self.fails_fast
             if health is None:
                 self._probe_at = now + SHORTEST_PAUSE_SECONDS
                 return None
@@ -196,7 +202,7 @@ class Breaker:
 
     def _reset(self) -> None:
         self._outages = self._failed_probes = 0
-        self._is_in_doubt = False
+        self._is_in_doubt, self.is_trusted = False, True
         self._probe_at = math.inf
 
     def _next_pause_seconds(self) -> float:

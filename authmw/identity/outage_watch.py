@@ -11,7 +11,7 @@ class Probed(Protocol):
     def probe_at(self) -> float:
         """Return when a probe is due, in epoch seconds; infinity: none is wanted."""
 
-    def probe_if_wanted(self) -> None:
+    def probe_if_due(self) -> None:
         """Have our own token validated, and note what came of it; never raises."""
 
 
@@ -34,4 +34,4 @@ class OutageWatch:
 
     def reload(self, now: float) -> None:  # noqa: ARG002 - the client has the same clock
         """Probe once."""
-        self._probed.probe_if_wanted()
+        self._probed.probe_if_due()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from authmw.errors import KeyRefused
 from authmw.jose.roca import has_roca_fingerprint
 
 Verify = Callable[[bytes, bytes], bool]
@@ -18,10 +19,6 @@ Verify = Callable[[bytes, bytes], bool]
 
 MIN_RSA_BITS = 2048  # RFC 7518 §3.3
 MIN_RSA_EXPONENT = 65537  # below, forging has been easy too often (NIST SP 800-56B §6.2)
-
-
-class KeyRefused(ValueError):
-    """A key that is not used, and why: too weak, of another type, damaged."""
 
 
 class Algorithm(Protocol):

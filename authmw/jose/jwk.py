@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from authmw.jose.algorithms import KeyRefused, canonical_algorithm
+from authmw.errors import KeyRefused, PrivateKeyFound
+from authmw.jose.algorithms import canonical_algorithm
 from authmw.jose.base64url import decode_base64url
-from authmw.jose.public_key import (
-    ParsedKeys,
-    PrivateKeyFound,
-    PublicKey,
-    SkippedKey,
-    make_public_key,
-)
+from authmw.jose.public_key import ParsedKeys, PublicKey, SkippedKey, make_public_key
 from authmw.jose.strict_json import Defect, find_defect, parse_json_parts
 
 # "d" is the private part of EC, OKP and RSA keys alike (RFC 7518 §6.2.2, §6.3.2); of RSA any of

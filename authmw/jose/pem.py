@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from authmw.jose.algorithms import KeyRefused
-from authmw.jose.public_key import (
-    ParsedKeys,
-    PrivateKeyFound,
-    PublicKey,
-    SkippedKey,
-    make_public_key,
-)
+from authmw.errors import KeyRefused, PrivateKeyFound
+from authmw.jose.public_key import ParsedKeys, PublicKey, SkippedKey, make_public_key
 
 
 def parse_pem(pem: bytes, source: str) -> ParsedKeys:

@@ -6,12 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from authmw.jose.algorithms import ALGORITHMS, Algorithm, KeyRefused, Verify
+from authmw.errors import KeyRefused
+from authmw.jose.algorithms import ALGORITHMS, Algorithm, Verify
 from authmw.jose.base64url import encode_base64url
-
-
-class PrivateKeyFound(KeyRefused):
-    """Private or symmetric key material where public keys belong: a secret has leaked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from authmw.errors import EventsForbidden, Outage
 from authmw.identity.client import IdentityClient
-from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
-from authmw.revocation.source import EventsAnswer, EventsForbidden
+from authmw.revocation.source import EventsAnswer
 
 
 class IdentityEvents:
@@ -19,7 +19,7 @@ class IdentityEvents:
         try:
             answer = self._identity.fetch_json("/OS-REVOKE/events", {"since": since})
         except Outage as outage:
-            if outage.outcome is Outcome.CREDENTIALS_FORBIDDEN:
+            if outage.kind == Outcome.CREDENTIALS_FORBIDDEN.name:
                 raise EventsForbidden(outage.detail, outage.retry_after) from outage
             raise
         return EventsAnswer(answer.body, answer.date)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from authmw.errors import IdentityUnavailable
-
 
 class EventsAnswer(NamedTuple):
     """An answer to GET /v3/OS-REVOKE/events.
@@ -17,10 +15,6 @@ class EventsAnswer(NamedTuple):
 
     document: object
     date: float | None
-
-
-class EventsForbidden(IdentityUnavailable):
-    """Our own credentials may not read revocation events (403)."""
 
 
 class EventSource(Protocol):

@@ -19,10 +19,9 @@ import pytest
 
 from authmw.config.auth_plugin import load_auth_plugin
 from authmw.config.loading import Settings, load_settings
-from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.identity.client import IdentityClient
-from authmw.identity.outage import Outage
-from authmw.identity.outcome_row import Health, Verdict
+from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outcomes import Outcome
 from tests.support.certificates import Authority
 from tests.support.misbehaving import (
@@ -197,7 +196,7 @@ def outage(expected: Outcome) -> Iterator[pytest.ExceptionInfo[Outage]]:
     started = time.monotonic()
     with pytest.raises(Outage) as raised:
         yield raised
-    assert raised.value.outcome is expected, raised.value
+    assert raised.value.kind == expected.name, raised.value
     assert TOKEN not in str(raised.value)
     assert PASSWORD not in str(raised.value)
     assert time.monotonic() - started < PATIENCE_SECONDS
@@ -795,7 +794,7 @@ client = client_for({identity.url!r}, cafile={str(authority.cafile)!r}, identity
 try:
     print(client.fetch_token("x")["audit_ids"])
 except Outage as outage:
-    print(outage.outcome.name)
+    print(outage.kind)
 """
         started = time.monotonic()
         said = run_python(program)
@@ -824,7 +823,7 @@ client = client_for({identity.url!r}, cafile={str(authority.cafile)!r})
 try:
     print(client.fetch_token("x"))
 except Outage as outage:
-    print(outage.outcome.name)
+    print(outage.kind)
 """
         assert run_python(program) == "DEADLINE"
 

@@ -22,10 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from authmw.jose.algorithms import KeyRefused
+from authmw.errors import KeyRefused, PrivateKeyFound
 from authmw.jose.jwk import parse_jwk
 from authmw.jose.key_document import parse_key_document
-from authmw.jose.public_key import PrivateKeyFound
 from authmw.jose.roca import has_roca_fingerprint
 from tests.support.certificates import Authority
 from tests.support.signing import MAKERS, private_key, private_pem, public_key, public_pem

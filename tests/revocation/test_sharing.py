@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from authmw.errors import CacheError, IdentityUnavailable
+from authmw.errors import CacheError, EventsForbidden, IdentityUnavailable
 from authmw.revocation import shared_record
 from authmw.revocation.events import RevocationEvent
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.file_store import FileStore
 from authmw.revocation.sharing import edition_of
-from authmw.revocation.source import EventsForbidden
 from authmw.revocation.store import SharedStore
 from tests.support.clock import Clock
 from tests.support.revocation_site import EventServer, Site, make_feed, make_site

@@ -14,7 +14,7 @@ ACCESS_RULES = {"OpenStack-Identity-Access-Rules": "1"}
 
 
 @dataclass(frozen=True, slots=True)
-class TokenAnswer:
+class TokenResponse:
     """One answer of "Validate and show information for token" (Identity API v3).
 
     Attributes:
@@ -31,7 +31,7 @@ class TokenAnswer:
 class TokenSource(Protocol):
     """The identity endpoint, or a cache in front of it."""
 
-    def fetch_token_answer(self, token: str, *, allow_expired: bool, now: float) -> TokenAnswer:
+    def fetch_token_response(self, token: str, *, allow_expired: bool, now: float) -> TokenResponse:
         """Ask about one token.
 
         Args:

@@ -1,4 +1,4 @@
-"""The columns of the table of outcomes, and how an exception is found in it."""
+"""What an outcome means, and which exceptions have that outcome."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Verdict(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One outcome.
+class Meaning:
+    """What one outcome means: the columns of the table.
 
     Attributes:
         verdict: what it means.
