@@ -78,6 +78,7 @@ def run_python(program: str) -> str:
     return finished.stdout
 
 
+@pytest.mark.heavy
 def test_mac_works_where_cryptography_can_not_be_loaded_and_encrypt_says_what_to_do() -> None:
     """A sub-interpreter of mod_wsgi is such a place."""
     said = run_python(
@@ -99,6 +100,7 @@ def test_mac_works_where_cryptography_can_not_be_loaded_and_encrypt_says_what_to
     assert "WSGIApplicationGroup %{GLOBAL}" in said
 
 
+@pytest.mark.heavy
 def test_nothing_of_a_cache_is_loaded_before_one_is_configured() -> None:
     said = run_python(
         """

@@ -264,6 +264,7 @@ def test_dump_of_memcached_holds_no_token_and_with_encrypt_no_name(
         assert b"Ada Lovelace" in shown, "the search finds what is there"
 
 
+@pytest.mark.heavy
 def test_one_of_three_servers_gone_costs_its_share_once(three: list[Memcached]) -> None:
     site = Site(*three)
     for token in TOKENS:
@@ -280,6 +281,7 @@ def test_one_of_three_servers_gone_costs_its_share_once(three: list[Memcached]) 
     assert [site.ask(token) for token in TOKENS] == [0] * len(TOKENS)
 
 
+@pytest.mark.heavy
 def test_all_processes_choose_the_same_server_in_whatever_order_they_know_them(
     three: list[Memcached],
 ) -> None:
@@ -344,6 +346,7 @@ def test_64_threads_on_a_pool_of_4_whose_server_freezes_wait_for_one_time_out(
     assert time.monotonic() - began < SECONDS_FOR_ONE_TIME_OUT
 
 
+@pytest.mark.heavy
 def test_threads_go_on_while_one_of_three_servers_dies_and_returns(
     three: list[Memcached],
 ) -> None:

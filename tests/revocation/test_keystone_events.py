@@ -236,6 +236,7 @@ def jws_casts(keystone: Keystone) -> Casts:
     return Casts(keystone.jws.api)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("provider", "do", "expected"),
     [
