@@ -13,7 +13,7 @@ from urllib3.util.ssl_ import resolve_cert_reqs
 
 from authmw.net.addresses import TcpAddress
 from authmw.net.sockets import connect
-from authmw.net.tls import make_tls_context
+from authmw.net.tls import DeadlineTlsContext, make_tls_context
 
 if TYPE_CHECKING:
     from urllib3._base_connection import BaseHTTPConnection
@@ -34,7 +34,8 @@ class DeadlineHTTPSConnection(HTTPSConnection):
 
     def connect(self) -> None:
         """Connect, and do the handshakes with a proxy, if any, and the server."""
-        if self.ssl_context is None:
+        # requests 2.32.0 to 2.32.4 hand over a context of their own.
+        if not isinstance(self.ssl_context, DeadlineTlsContext):
             verify = resolve_cert_reqs(self.cert_reqs) != ssl.CERT_NONE
             self.ssl_context = make_tls_context(verify=verify)
             if verify and not (self.ca_certs or self.ca_cert_dir or self.ca_cert_data):

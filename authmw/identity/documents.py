@@ -1,4 +1,4 @@
-"""Documents that anyone may read, such as a JWK set: fetched without any credentials."""
+"""Fetches documents that anyone may read, such as a JWK set: it sends no credentials."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def raise_for_status(response: Response, *, about_token: bool) -> None:
         about_token=about_token,
         keystone_says=read_keystone_error(response) if status in (403, 404) else None,
     )
-    meaning = outcome.value
+    meaning = outcome.meaning
     if meaning.verdict is Verdict.TOKEN_REFUSED:
         raise InvalidToken(meaning.reason, f"{meaning.detail} (HTTP {status})")
     retry_after = parse_retry_after(response.headers, time.time())

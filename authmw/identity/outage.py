@@ -26,7 +26,7 @@ def make_outage(outcome: Outcome, where: str = "", note: str = "", retry_after: 
     """
     asked = f"{where}: " if where else ""
     known = f" ({_printable(_hide_userinfo(note))})" if note else ""
-    detail = f"{_hide_userinfo(asked)}{outcome.value.detail}{known}"
+    detail = f"{_hide_userinfo(asked)}{outcome.meaning.detail}{known}"
     return Outage(outcome.name, detail, retry_after)
 
 
@@ -55,7 +55,7 @@ def make_outage_from(error: Exception) -> Outage:
 
 def meaning_of(outage: Outage) -> Meaning:
     """Return what the table of outcomes says about an outage."""
-    return Outcome[outage.kind].value
+    return Outcome[outage.kind].meaning
 
 
 def _hide_userinfo(text: str) -> str:

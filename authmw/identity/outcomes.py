@@ -1,10 +1,10 @@
 """Everything that can happen when the identity endpoint is asked, in one table.
 
-A token is refused only where the endpoint, asked about this token, says so in a way no
-proxy or wrong path would. Everything else is an outage: we could not find out.
+A token is refused only if the endpoint, asked about this token, answers in a way that no proxy or
+wrong path would. Everything else is an outage: we could not find out.
 
-The order is the order of judging. Errors are judged by the first row that names a class
-of the error or of one it wraps, so what is particular stands above what is general.
+The first row that matches applies. A row matches an exception if it names a class of the exception
+or of one that it wraps, so specific rows stand above general ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _POLICY_ACTION = "identity:"
 
 
 class Outcome(enum.Enum):
-    """The table. The name of a row is the kind of outage in the log."""
+    """The table. The name of a row is the `kind` of its `Outage`."""
 
     ANSWERED = Meaning(Verdict.ANSWERED, Health.ANSWERS, "answered", statuses=(200,))
 
@@ -37,8 +37,8 @@ class Outcome(enum.Enum):
         "the identity endpoint does not know this token",
         statuses=(404,),
     )
-    # A trust's trustor lost a role that it delegates, or was disabled; a 403 for lack of a
-    # role of ours looks different, see `Outcome.of_status`.
+    # A trust's trustor lost a role that it delegates, or was disabled. A 403 because our own user
+    # lacks a role looks different, see `Outcome.of_status`.
     TOKEN_FORBIDDEN = Meaning(
         Verdict.TOKEN_REFUSED,
         Health.ANSWERS,
@@ -56,8 +56,8 @@ class Outcome(enum.Enum):
         statuses=(401,),
         errors=("keystoneauth1.exceptions.Unauthorized",),
     )
-    # Refusing us is quick, and our own token may be validated by anyone: a breaker that this
-    # opened would be closed by the probe at once.
+    # The endpoint refuses us quickly, and any user may validate their own token: if this opened
+    # the breaker, the next probe would close it.
     CREDENTIALS_FORBIDDEN = Meaning(
         Verdict.CREDENTIALS_REFUSED,
         Health.ANSWERS,
@@ -79,7 +79,7 @@ class Outcome(enum.Enum):
         "not asked, as the identity endpoint did not answer a moment ago",
     )
 
-    # The way there.
+    # Connecting.
     NAME_UNKNOWN = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
@@ -144,7 +144,7 @@ class Outcome(enum.Enum):
         statuses=range(300, 400),
     )
 
-    # Answers that are none.
+    # Responses that can't be read.
     BODY_TOO_LARGE = Meaning(Verdict.OUTAGE, Health.FAILS, "the answer is too large")
     BODY_CUT = Meaning(
         Verdict.OUTAGE,
@@ -170,7 +170,7 @@ class Outcome(enum.Enum):
     )
     NOT_A_TOKEN = Meaning(Verdict.OUTAGE, Health.FAILS, 'the answer has no object under "token"')
 
-    # Answers of somebody who is not, or not now, the identity service.
+    # Responses of a proxy, or of an identity service that can't serve now.
     NOT_IDENTITY = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
@@ -198,7 +198,7 @@ class Outcome(enum.Enum):
         errors=("keystoneauth1.exceptions.HttpServerError",),
     )
 
-    # What keystoneauth1 and its plugins say.
+    # Exceptions of keystoneauth1 and its plugins.
     NO_ENDPOINT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
@@ -253,40 +253,45 @@ class Outcome(enum.Enum):
         errors=("builtins.Exception",),
     )
 
+    @property
+    def meaning(self) -> Meaning:
+        """The row's columns."""
+        return self.value
+
     @classmethod
     def of_status(cls, status: int, *, about_token: bool, keystone_says: str | None) -> Outcome:
-        """Judge the status of an answer.
+        """Return the outcome that the status of a response means.
 
-        Keystone answers 403 about a token for two reasons, and only one of them is the
-        token's. Where its policy forbids us to ask, the message names the policy's action
-        ("...: identity:validate_token."), in every language. Where a trust's trustor lost a
-        delegated role it names none. So a 403 that names an action, that is not in
-        Keystone's form or that we can't read is never held against the token. Neither is
-        one that our own credentials cause by being such a trust's: that one looks the same,
-        and whoever asks has to find out first (`IdentityClient`). Both ways nobody gets in
-        on a 403; but what is called an outage keeps its grace, and a verdict ends it.
+        Keystone answers 403 about a token for two reasons, and only one of them is the token's. If
+        its policy forbids us to ask, the message names the policy's action
+        ("...: identity:validate_token."), in every language. If a trust's trustor lost a delegated
+        role, the message names none. So a 403 that names an action, that is not in Keystone's form
+        or that we can't read does not refuse the token. Our own credentials may be such a trust's,
+        too: then every question gets that 403, and the caller has to find out first
+        (`IdentityClient`). A 403 never admits a request; but after an outage a remembered answer
+        stays usable for its grace, and after a refusal it does not.
 
         Args:
             status: of HTTP.
             about_token: the question was about a client's token; only then is it refused.
             keystone_says: the message, if the body is Keystone's own error for this status.
         """
-        outcome = next((row for row in cls if status in row.value.statuses), cls.FAILED)
+        outcome = next((row for row in cls if status in row.meaning.statuses), cls.FAILED)
         if outcome is cls.TOKEN_NOT_FOUND and keystone_says is None:
             return cls.NOT_IDENTITY
         if outcome is cls.TOKEN_FORBIDDEN and (
             not about_token or keystone_says is None or _POLICY_ACTION in keystone_says
         ):
             return cls.CREDENTIALS_FORBIDDEN
-        if outcome.value.verdict is Verdict.TOKEN_REFUSED and not about_token:
+        if outcome.meaning.verdict is Verdict.TOKEN_REFUSED and not about_token:
             return cls.NOT_FOUND if status == 404 else cls.UNEXPECTED_STATUS
         return outcome
 
     @classmethod
     def of_error(cls, error: BaseException) -> Outcome:
-        """Judge an exception of whatever library; never a verdict on the token."""
+        """Return the outcome that an exception of any library means; never a refused token."""
         chain = tuple(unwrap(error))
         for outcome in cls:
-            if outcome.value.is_caused_by(chain):
+            if outcome.meaning.is_caused_by(chain):
                 return outcome
         return cls.FAILED

@@ -83,7 +83,7 @@ class IdentitySession:
             doubt: who refused them.
 
         Returns new headers, also if another thread got them meanwhile; None if the plugin
-        has no way to get others, or did not get them long enough ago.
+        can't get others, or got the last ones a moment ago.
         """
         self._begin_authenticating()
         try:
@@ -141,11 +141,11 @@ class IdentitySession:
         return response
 
     def ask_about_ourselves(self) -> requests.Response:
-        """Have our own token validated, which Keystone's policy lets whoever holds it.
+        """Have our own token validated, which Keystone's policy allows to its holder.
 
-        It takes all that a client's token takes, from our own authentication to what is
-        behind the endpoint, and no client's token. Credentials without a token (those of
-        HTTP basic authentication) ask for the version instead.
+        This needs everything that validating a client's token needs, from our own authentication
+        to Keystone's database, and no client's token. Credentials without a token (those of HTTP
+        basic authentication) ask for the version instead.
         """
         credentials = self.authenticate()
         endpoint = self.find_endpoint()
@@ -208,8 +208,8 @@ def open_requests_session(settings: Settings) -> requests.Session:
     )
     session.mount("http://", adapter)
     session.mount("https://", adapter)
-    # Nothing but what we say goes out: no cookie of an earlier answer, no password of a
-    # .netrc file. Proxies and CA bundles named in the environment count, as with the peer.
+    # Only what we set is sent: no cookie of an earlier response, no password from a .netrc file.
+    # Proxies and CA bundles named in the environment apply, as with keystonemiddleware.
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     session.auth = _add_nothing
     session.headers["Accept-Encoding"] = "identity"

@@ -1,4 +1,4 @@
-"""The rules of every HTTP request of ours, the auth plugin's own and discovery included.
+"""The rules for every HTTP request we send, the auth plugin's and discovery's included.
 
 - Each step has a time-out, and all of them together a deadline.
 - A connection that can't be made is tried again, inside the deadline.
@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import SSLError
 from urllib3.poolmanager import PoolManager
 
@@ -75,9 +76,9 @@ class DeadlineAdapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Trust the system's authorities where neither `cafile` nor the environment names any."""
         super().cert_verify(conn, url, verify, cert)
-        # requests has named certifi's, which stay where a system has none.
-        if verify is True and has_system_authorities():
-            conn.ca_certs = None
+        if verify is True:
+            # requests names certifi's authorities in its own way from version to version.
+            conn.ca_certs = None if has_system_authorities() else DEFAULT_CA_BUNDLE_PATH
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Send one request and read the whole response; see `HTTPAdapter.send`.
@@ -104,7 +105,7 @@ class DeadlineAdapter(HTTPAdapter):
         kwargs["stream"] = True
         response = super().send(request, **kwargs)
         try:
-            # 300 is how Keystone lists its versions: nobody follows that one.
+            # Keystone lists its versions with status 300, which no library follows.
             if 300 < response.status_code < 400:
                 _resolve_redirect(request, response)
             body = _read_body(request, response)
@@ -123,10 +124,10 @@ def _use_deadline_pools(manager: PoolManager) -> None:
 
 
 def _was_not_connected(error: Exception) -> bool:
-    """Tell whether trying again may help: no answer had begun.
+    """Tell whether trying again may help: no response had begun.
 
-    That is also how a kept connection looks that the server closed just now. What we send
-    may safely arrive twice: questions, and an authentication of ours.
+    A kept connection that the server closed just now raises the same. Our requests may safely
+    arrive twice: they are questions, and authentications of ours.
     """
     return isinstance(error, requests.ConnectionError) and not isinstance(
         error, requests.exceptions.SSLError
@@ -169,7 +170,7 @@ def _read_body(request: PreparedRequest, response: Response) -> bytes:
 
 
 def _explain(error: Exception) -> str:
-    """Return the particular reason, as far as it can't hold what we sent."""
+    """Return the innermost reason, unless its text may hold what we sent."""
     if isinstance(error, DeadlineExceeded):
         return ""
     reason: object = error

@@ -227,7 +227,7 @@ def test_failure_is_judged(
 
 
 def test_nothing_but_the_word_on_a_token_refuses_it() -> None:
-    refusing = [row for row in Outcome if row.value.verdict is Verdict.TOKEN_REFUSED]
+    refusing = [row for row in Outcome if row.meaning.verdict is Verdict.TOKEN_REFUSED]
     assert refusing == [
         Outcome.TOKEN_UNACCEPTABLE,
         Outcome.TOKEN_NOT_FOUND,
@@ -239,7 +239,7 @@ def test_nothing_but_the_word_on_a_token_refuses_it() -> None:
 
 
 def test_what_the_endpoint_itself_says_is_a_sign_of_life() -> None:
-    assert {row for row in Outcome if row.value.health is Health.ANSWERS} == {
+    assert {row for row in Outcome if row.meaning.health is Health.ANSWERS} == {
         Outcome.ANSWERED,
         Outcome.TOKEN_UNACCEPTABLE,
         Outcome.TOKEN_NOT_FOUND,
@@ -247,12 +247,12 @@ def test_what_the_endpoint_itself_says_is_a_sign_of_life() -> None:
         Outcome.CREDENTIALS_FORBIDDEN,
     }
     for row in Outcome:
-        if row.value.verdict in (Verdict.ANSWERED, Verdict.TOKEN_REFUSED):
-            assert row.value.health is Health.ANSWERS, row
+        if row.meaning.verdict in (Verdict.ANSWERED, Verdict.TOKEN_REFUSED):
+            assert row.meaning.health is Health.ANSWERS, row
 
 
 def test_what_keeps_us_from_asking_says_nothing_of_the_endpoint() -> None:
-    assert {row for row in Outcome if row.value.health is Health.UNKNOWN} == {
+    assert {row for row in Outcome if row.meaning.health is Health.UNKNOWN} == {
         Outcome.BREAKER_OPEN,
         Outcome.NO_AUTH_PLUGIN,
         Outcome.OVERLOADED,
