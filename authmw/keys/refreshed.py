@@ -9,17 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from authmw.errors import IdentityUnavailable
+from authmw.errors import IdentityUnavailable, KeysUnreadable
 from authmw.jose.key_set import KeySet
 from authmw.jose.public_key import PublicKey, SkippedKey
 from authmw.keys.changes import KeyChanges
 from authmw.keys.library import require_cryptography
-from authmw.keys.reloads import (
-    FAILING_WAIT_SECONDS,
-    PLANNED_WAIT_SECONDS,
-    Reloads,
-)
-from authmw.keys.source import FoundKeys, KeyReader, KeysUnreadable
+from authmw.keys.reloads import FAILING_WAIT_SECONDS, PLANNED_WAIT_SECONDS, Reloads
+from authmw.keys.source import FoundKeys, KeyReader
 from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)

@@ -74,10 +74,6 @@ class FoundKeys:
     """Until the next planned reading."""
 
 
-class KeysUnreadable(Exception):
-    """A source can't be read, or what it gave is refused as a whole; the last good keys stay."""
-
-
 class KeyReader(Protocol):
     """Reads the keys of one source.
 

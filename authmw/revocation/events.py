@@ -16,14 +16,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from authmw.errors import MalformedEvents
 from authmw.revocation.attributes import ATTRIBUTE_BY_NAME, ATTRIBUTES, Value, parse_seconds
 
 # Members of an event that are no attributes of the tokens it covers.
 _TIMES = frozenset({"issued_before", "revoked_at"})
-
-
-class MalformedEvents(ValueError):
-    """The answer is no complete list of revocation events; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from authmw.errors import IdentityUnavailable
-from authmw.revocation.events import MalformedEvents, RevocationEvent, parse_events
+from authmw.errors import EventsForbidden, IdentityUnavailable, MalformedEvents
+from authmw.revocation.events import RevocationEvent, parse_events
 from authmw.revocation.index import EventIndex
-from authmw.revocation.source import EventsForbidden, EventSource, SinceTimes
+from authmw.revocation.source import EventSource, SinceTimes
 
 _log = logging.getLogger(__name__)
 

@@ -10,9 +10,8 @@ import secrets
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
-from authmw.errors import IdentityUnavailable
+from authmw.errors import EventsForbidden, Outage
 from authmw.identity.client import IdentityClient
-from authmw.identity.outage import Outage
 from authmw.identity.outcomes import Outcome
 from authmw.runtime.process import PerProcess
 
@@ -27,10 +26,6 @@ class EventsAnswer(NamedTuple):
 
     document: object
     date: float | None
-
-
-class EventsForbidden(IdentityUnavailable):
-    """Our own credentials may not read revocation events (403)."""
 
 
 class EventSource(Protocol):
@@ -56,7 +51,7 @@ class IdentityEvents:
         try:
             answer = self._identity.fetch_json("/OS-REVOKE/events", {"since": since})
         except Outage as outage:
-            if outage.outcome is Outcome.CREDENTIALS_FORBIDDEN:
+            if outage.kind == Outcome.CREDENTIALS_FORBIDDEN.name:
                 raise EventsForbidden(outage.detail, outage.retry_after) from outage
             raise
         return EventsAnswer(answer.body, answer.date)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from authmw.errors import IdentityUnavailable
+from authmw.errors import IdentityUnavailable, KeysUnreadable
 from authmw.jose.public_key import SkippedKey
 from authmw.keys.combined import CombinedKeys
 from authmw.keys.refreshed import RefreshedKeys
-from authmw.keys.source import FoundKeys, KeysUnreadable
+from authmw.keys.source import FoundKeys
 from tests.support.signing import public_key
 
 NOW = 1_800_000_000.0

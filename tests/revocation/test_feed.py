@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.errors import EventsForbidden, IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.facts import facts_of
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.sharing.file_store import FileStore
-from authmw.revocation.source import EventsAnswer, EventsForbidden
+from authmw.revocation.source import EventsAnswer
 from tests.support.clock import Clock
 from tests.support.literal_revocation import iso, seconds
 from tests.support.revocation_site import EventServer, make_feed

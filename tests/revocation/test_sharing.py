@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from authmw.errors import CacheError, IdentityUnavailable
+from authmw.errors import CacheError, EventsForbidden, IdentityUnavailable
 from authmw.revocation.events import RevocationEvent
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.sharing import record as shared_record
 from authmw.revocation.sharing.file_store import FileStore
 from authmw.revocation.sharing.shared_polling import edition_of
 from authmw.revocation.sharing.store import SharedStore
-from authmw.revocation.source import EventsForbidden
 from tests.support.clock import Clock
 from tests.support.revocation_site import EventServer, Site, make_feed, make_site
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
+from authmw.errors import MalformedRecord
 from authmw.revocation.attributes import ATTRIBUTE_BY_NAME, Value
 from authmw.revocation.events import RevocationEvent
 
@@ -17,10 +18,6 @@ from authmw.revocation.events import RevocationEvent
 MAX_EVENTS = 5000
 _FORMAT = 3
 _LATEST_SECONDS = 253_402_300_799  # in year 9999: what a datetime can say
-
-
-class MalformedRecord(ValueError):
-    """A shared record has a member that is missing or mistyped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import hashlib
 import logging
 from dataclasses import replace
 
-from authmw.errors import CacheError
+from authmw.errors import CacheError, MalformedRecord
 from authmw.revocation.jitter import draw_below, shorten
 from authmw.revocation.polling import EventPoller
-from authmw.revocation.sharing.record import MalformedRecord, SharedRecord
+from authmw.revocation.sharing.record import SharedRecord
 from authmw.revocation.sharing.store import SharedStore
 
 _log = logging.getLogger(__name__)
