@@ -141,6 +141,14 @@ class MalformedRecord(AuthmwError, ValueError):
     """A shared record of revocation events is not of the shape we write; says where."""
 
 
+class MalformedDiscovery(AuthmwError, ValueError):
+    """An issuer's discovery document is another issuer's, or names no usable URL; says why."""
+
+
+class MalformedRevocationList(AuthmwError, ValueError):
+    """An issuer's list of revoked tokens is not whole; says why."""
+
+
 class KeyRefused(AuthmwError, ValueError):
     """A key is not used: it is too weak, of another type, or damaged; says which."""
 

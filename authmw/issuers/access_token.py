@@ -8,7 +8,6 @@ expired token, but none that is refused for more.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -16,11 +15,9 @@ from typing import NamedTuple
 from authmw.errors import InvalidToken, Reason
 from authmw.issuers.claims_path import ClaimsPath, find_first_text, find_text, find_texts
 from authmw.issuers.record import ClaimsMapping, Issuer, Profile
+from authmw.jose.jws import JWT_TYPES
+from authmw.jose.registered_claims import MAX_NUMERIC_DATE
 
-MAX_NUMERIC_DATE = 253402300799
-"""9999-12-31T23:59:59Z: the last second that a `datetime` can hold."""
-
-_ID_TOKEN_TYPES: frozenset[str | None] = frozenset({None, "jwt"})
 _SUBJECT = ClaimsPath.parse("sub")
 
 
@@ -63,7 +60,7 @@ def verify_access_token(
 
     Args:
         issuer: whose key verified the signature.
-        typ, kid: of the protected header; None where it has none.
+        typ, kid: of the protected header, as `authmw.jose.jws.ProtectedHeader` has them.
         claims: the payload.
         now: epoch seconds.
 
@@ -144,19 +141,12 @@ def refuse_id_token(profile: Profile, claims: Mapping[str, object]) -> None:
         )
 
 
-@functools.lru_cache(maxsize=64)
-def canonical_type(typ: str | None) -> str | None:
-    """Return a `typ` in lower case and without "application/" (RFC 7515 §4.1.9)."""
-    return None if typ is None else typ.lower().removeprefix("application/")
-
-
 def _verify_type(profile: Profile, typ: str | None) -> None:
-    canonical = canonical_type(typ)
-    if canonical in profile.types:
+    if typ in profile.types:
         return
     wanted = " or ".join(sorted(name or "absent" for name in profile.types))
     # RFC 9068 §2.1: `typ` is what tells access tokens from ID tokens.
-    reason = Reason.ID_TOKEN if canonical in _ID_TOKEN_TYPES else Reason.MALFORMED
+    reason = Reason.ID_TOKEN if typ in JWT_TYPES else Reason.MALFORMED
     raise InvalidToken(
         reason, f"header parameter 'typ' is not {wanted}, as in {profile.name} access tokens"
     )

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from authmw.errors import ConfigurationError
-from authmw.issuers.access_token import canonical_type
 from authmw.issuers.claims_path import ClaimsPath
 from authmw.issuers.identifier import expand, fill_in, find_fault
 from authmw.issuers.profiles import PROFILES
 from authmw.issuers.record import ClaimsMapping, ClaimValues, Issuer, Profile
 from authmw.jose.algorithms import ALGORITHMS
+from authmw.jose.jws import canonical_type
 
 # Options that name one claim, and those that name several.
 CLAIM_OPTIONS: Final = (

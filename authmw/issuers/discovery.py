@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from authmw.errors import MalformedDiscovery
 from authmw.issuers.identifier import find_fault
-
-
-class BadDiscovery(ValueError):
-    """A discovery document that is not used, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +47,11 @@ def parse_discovery(document: Mapping[str, object], identifier: str) -> Discover
         identifier: of the issuer it was asked for.
 
     Raises:
-        BadDiscovery: it is another issuer's (RFC 8414 §3.3: not to be used, since whoever can
+        MalformedDiscovery: it is another issuer's (RFC 8414 §3.3: not to be used, since whoever can
             answer for one could name keys for all), or says what can't be.
     """
     if document.get("issuer") != identifier:
-        raise BadDiscovery(
+        raise MalformedDiscovery(
             "its 'issuer' is not the configured one (RFC 8414 §3.3): write the issuer option "
             "exactly as 'issuer' stands in the document, a closing slash included"
         )
@@ -72,7 +69,7 @@ def _read_uri(document: Mapping[str, object], name: str, identifier: str) -> str
     if uri is None:
         return None
     if type(uri) is not str or find_fault(uri.partition("?")[0]) is not None or "#" in uri:
-        raise BadDiscovery(f"its {name!r} is no https URL")
+        raise MalformedDiscovery(f"its {name!r} is no https URL")
     if urlsplit(identifier).scheme == "https" and urlsplit(uri).scheme != "https":
-        raise BadDiscovery(f"its {name!r} is no https URL, though the issuer's is")
+        raise MalformedDiscovery(f"its {name!r} is no https URL, though the issuer's is")
     return uri

@@ -11,13 +11,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.issuers.access_token import (
-    MAX_NUMERIC_DATE,
-    AccessToken,
-    refuse_id_token,
-    verify_claims,
-)
+from authmw.issuers.access_token import AccessToken, refuse_id_token, verify_claims
 from authmw.issuers.record import Issuer
+from authmw.jose.registered_claims import MAX_NUMERIC_DATE
 
 _TEXTS: Final = ("iss", "sub", "client_id", "username", "token_type", "jti", "scope")
 _TIMES: Final = ("exp", "iat", "nbf")

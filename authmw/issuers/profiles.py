@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from authmw.issuers import keystone_op
 from authmw.issuers.claims_path import ClaimsPath
 from authmw.issuers.record import ClaimsMapping, Profile
+from authmw.jose.jws import JWT_TYPES
 
 _path = ClaimsPath.parse
 
@@ -46,7 +47,7 @@ RFC9068: Final = Profile(
     mapping=_RFC9068_CLAIMS,
 )
 
-_UNTYPED: Final[frozenset[str | None]] = frozenset({None, "jwt"})  # RFC 7519 §5.1
+_UNTYPED: Final = JWT_TYPES
 
 # Keystone's own JWS tokens: keystone.token.providers.jws.core, JWSFormatter. No issuer, no
 # audience, no role: names and roles come from `jws_authority`.

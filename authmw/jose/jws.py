@@ -87,6 +87,11 @@ def parse_protected_header(segment: str) -> ProtectedHeader:
 def _parse_type(typ: object) -> str:
     if not isinstance(typ, str):
         raise InvalidToken(Reason.MALFORMED, "header parameter 'typ' is no string")
+    return canonical_type(typ)
+
+
+def canonical_type(typ: str) -> str:
+    """Return a value of `typ` as `ProtectedHeader.typ` has it."""
     name = typ.lower().removeprefix("application/")
     return typ.lower() if "/" in name else name
 

@@ -44,16 +44,14 @@ class VerifiedJws(NamedTuple):  # made once for each token, and a frozen datacla
     """The key that verified it."""
 
 
-class JwsVerifier:
-    """Verifies compact JWS tokens with the keys of one source.
+class SignatureVerifier:
+    """Finds the key of one source that verifies a signature.
 
     Args:
-        source: of the public keys.
-        accepted_algorithms: names out of `ALGORITHMS` (`jws_accepted_algorithms`).
-        max_keys: most keys to try on one token (`jws_max_keys`).
-        max_size: characters of the longest token (`max_token_size`).
-        rules: for the registered claims.
-        types: accepted values of the header parameter `typ`; see `ProtectedHeader.typ`.
+        source: of public keys.
+        accepted_algorithms: names out of `ALGORITHMS`.
+        max_keys: most verifications to spend on one token (`jws_max_keys`).
+        option: what `accepted_algorithms` is called in the configuration, for errors.
     """
 
     def __init__(
@@ -62,49 +60,40 @@ class JwsVerifier:
         *,
         accepted_algorithms: frozenset[str],
         max_keys: int,
-        max_size: int,
-        rules: ClaimRules,
-        types: frozenset[str | None] = JWT_TYPES,
+        option: str = "jws_accepted_algorithms",
     ) -> None:
         self._source = source
         self._accepted_algorithms = accepted_algorithms
         self._max_keys = max_keys
-        self._max_size = max_size
-        self._rules = rules
-        self._types = types
+        self._option = option
         self._looked_at: KeySet | None = None
         self._surplus: tuple[str, ...] = ()
 
-    def verify(self, token: str, now: float) -> VerifiedJws:
-        """Verify signature and registered claims of one token.
+    def find_key(self, jws: CompactJws, now: float) -> PublicKey:
+        """Return the key that verifies a signature.
 
         Args:
-            token: a compact JWS, not trusted in any way.
+            jws: not trusted in any way.
             now: epoch seconds.
 
         Raises:
-            InvalidToken: it is not acceptable; its payload is parsed only if a key verified it.
-            IdentityUnavailable: no keys are available, or those that are missing may verify it.
+            InvalidToken: no key of the source does.
+            IdentityUnavailable: there are no keys to say so.
         """
-        jws = parse_compact(token, max_size=self._max_size, types=self._types)
         header = jws.header
         algorithm = header.algorithm.name
         if algorithm not in self._accepted_algorithms:
-            raise InvalidToken(
-                Reason.BAD_SIGNATURE, f"{algorithm} is not in jws_accepted_algorithms"
-            )
+            raise InvalidToken(Reason.BAD_SIGNATURE, f"{algorithm} is not in {self._option}")
         keys = self._source.current(now)
         if keys is not self._looked_at:
             self._warn_of_surplus(keys)
         tried = keys.choose(algorithm, header.kid, self._max_keys)
         key = find_verifying_key(jws, tried)
         if key is None:
-            key = self._find_newer_key(jws, tried, now)
-        elif key is not tried[0]:
+            return self._find_newer_key(jws, tried, now)
+        if key is not tried[0]:
             keys.try_first(key)
-        claims = parse_claims(jws)
-        issued_at, expires_at = self._rules.verify(claims, now)
-        return VerifiedJws(claims, issued_at, expires_at, key)
+        return key
 
     def _find_newer_key(self, jws: CompactJws, tried: Sequence[PublicKey], now: float) -> PublicKey:
         """Find the key after a reload, since the signer's key may be newer than ours."""
@@ -139,3 +128,47 @@ class JwsVerifier:
             self._surplus = surplus
             for sentence in surplus:
                 _log.warning("%s", sentence)
+
+
+class JwsVerifier(SignatureVerifier):
+    """Verifies compact JWS tokens with the keys of one source.
+
+    Args:
+        source, accepted_algorithms, max_keys: as of `SignatureVerifier`.
+        max_size: longest token to look at, in characters (`max_token_size`).
+        rules: for the registered claims.
+        types: accepted values of the header parameter `typ`; see `ProtectedHeader.typ`.
+    """
+
+    def __init__(
+        self,
+        source: VerificationKeys,
+        *,
+        accepted_algorithms: frozenset[str],
+        max_keys: int,
+        max_size: int,
+        rules: ClaimRules,
+        types: frozenset[str | None] = JWT_TYPES,
+    ) -> None:
+        super().__init__(source, accepted_algorithms=accepted_algorithms, max_keys=max_keys)
+        self._max_size = max_size
+        self._rules = rules
+        self._types = types
+
+    def verify(self, token: str, now: float) -> VerifiedJws:
+        """Verify signature and registered claims of one token.
+
+        Args:
+            token: a compact JWS, not trusted in any way.
+            now: epoch seconds.
+
+        Raises:
+            InvalidToken: not acceptable; the payload was not looked at unless a key of ours
+                signed it.
+            IdentityUnavailable: there are no keys to say so.
+        """
+        jws = parse_compact(token, max_size=self._max_size, types=self._types)
+        key = self.find_key(jws, now)
+        claims = parse_claims(jws)
+        issued_at, expires_at = self._rules.verify(claims, now)
+        return VerifiedJws(claims, issued_at, expires_at, key)

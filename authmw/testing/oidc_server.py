@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote_plus
 
+from authmw.issuers.profiles import PROFILES
 from authmw.testing.faults import Call, Fault
 from authmw.testing.http_messages import Answer, Request, json_answer
 from authmw.testing.loopback import Loopback, SeenRequest
@@ -54,7 +55,7 @@ class OidcServer:
     Attributes:
         profile: the kind of issuer it makes tokens like (`authmw.testing.oidc_tokens.SHAPES`).
         audience: whom tokens are for unless asked otherwise.
-        algorithm: ES256, RS256 or PS256.
+        algorithm: ES256, RS256 or PS256; by default one that tokens of this profile may have.
         lifetime_seconds: of tokens.
         clock: epoch seconds.
         client_id, client_secret: of its only client, for the token endpoint and introspection.
@@ -67,7 +68,7 @@ class OidcServer:
 
     profile: str = "rfc9068"
     audience: str = "https://inventory.example"
-    algorithm: str = "ES256"
+    algorithm: str = ""
     lifetime_seconds: int = 900
     clock: Callable[[], float] = time.time
     client_id: str = "inventory-client"
@@ -87,6 +88,9 @@ class OidcServer:
     _revoked_ids: list[str] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
+        if not self.algorithm:
+            usual = PROFILES[self.profile].algorithms
+            self.algorithm = "ES256" if "ES256" in usual else "RS256"
         self._loopback = Loopback(_Endpoints(self), lambda: self.clock())
         self.rotate_key()
 

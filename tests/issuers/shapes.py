@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from authmw.issuers.access_token import AccessToken, verify_access_token
 from authmw.issuers.configured import IssuerOptions, make_issuers
 from authmw.issuers.record import Issuer
+from authmw.jose.jws import canonical_type
 
 NOW = 1_800_000_000
 US = "https://inventory.example"
@@ -39,6 +41,19 @@ class Shape:
 def change(claims: Claims, changes: Claims) -> dict[str, object]:
     merged = {**claims, **changes}
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def check(
+    issuer: Issuer,
+    claims: Claims,
+    *,
+    typ: str | None = "JWT",
+    kid: str | None = "key-1",
+    now: float = NOW,
+) -> AccessToken:
+    """Check claims that stand beside a protected header with these parameters."""
+    canonical = None if typ is None else canonical_type(typ)
+    return verify_access_token(issuer, typ=canonical, kid=kid, claims=claims, now=now)
 
 
 def times(lifetime: int = 900) -> dict[str, object]:

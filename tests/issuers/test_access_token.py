@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authmw.errors import InvalidToken, Reason
-from authmw.issuers.access_token import AccessToken, find_trust_domain, verify_access_token
+from authmw.errors import InvalidToken, MalformedBody, Reason
+from authmw.issuers.access_token import AccessToken, find_trust_domain
 from authmw.issuers.configured import IssuerOptions, make_issuers
 from authmw.issuers.token_body import make_token_body
-from authmw.token import MalformedBody, Token
+from authmw.token import Token
 from tests.issuers.shapes import (
     ACME_CLAIMS,
     KEYSTONE_CLAIMS,
@@ -22,6 +22,7 @@ from tests.issuers.shapes import (
     Claims,
     Shape,
     change,
+    check,
 )
 from tests.issuers.test_claims_path import JSON
 
@@ -30,7 +31,7 @@ NO_TIMES = [True, False, 1.5, float(NOW), str(NOW), [NOW], {}, -1, 253402300800,
 
 
 def verify(claims: Claims, *, shape: Shape = ACME, now: float = NOW) -> AccessToken:
-    return verify_access_token(shape.issuer, typ=shape.typ, kid=shape.kid, claims=claims, now=now)
+    return check(shape.issuer, claims, typ=shape.typ, kid=shape.kid, now=now)
 
 
 def reason_of(claims: Claims, *, shape: Shape = ACME, now: float = NOW) -> Reason:
@@ -124,9 +125,9 @@ def test_operator_may_let_an_issuer_have_another_typ() -> None:
     options = dataclasses.replace(ACME.options, types=["JWT", "none"])
     (issuer,) = make_issuers(options)
     for typ in ("JWT", "application/jwt", None):
-        assert verify_access_token(issuer, typ=typ, kid=None, claims=ACME_CLAIMS, now=NOW)
+        assert check(issuer, ACME_CLAIMS, typ=typ)
     with pytest.raises(InvalidToken):
-        verify_access_token(issuer, typ="at+jwt", kid=None, claims=ACME_CLAIMS, now=NOW)
+        check(issuer, ACME_CLAIMS, typ="at+jwt")
 
 
 @pytest.mark.parametrize(
@@ -214,4 +215,4 @@ def test_claims_that_nobody_made_are_refused(
 ) -> None:
     (issuer,) = make_issuers(IssuerOptions(name="x", issuer="https://x.example", audience=["x"]))
     with pytest.raises(InvalidToken):
-        verify_access_token(issuer, typ=typ, kid=kid, claims=claims, now=NOW)
+        check(issuer, claims, typ=typ, kid=kid)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from authmw.errors import ConfigurationError, InvalidToken, Reason
-from authmw.issuers.access_token import verify_access_token
 from authmw.issuers.configured import IssuerOptions, make_issuers
 from authmw.issuers.token_body import make_token_body
-from tests.issuers.shapes import NOW, OP, OP_OPTIONS, Claims, op_claims
+from tests.issuers.shapes import NOW, OP, OP_OPTIONS, Claims, check, op_claims
 
 SCOPES = ("project", "domain", "system", "unscoped")
 METHODS = ("trust", "app_cred", "ec2")
@@ -17,7 +16,7 @@ OPTIONAL = {"user_domain_id"}
 
 
 def verify(claims: Claims, *, kid: str | None = "k1", typ: str | None = "JWT") -> dict[str, object]:
-    return make_token_body(verify_access_token(ISSUER, typ=typ, kid=kid, claims=claims, now=NOW))
+    return make_token_body(check(ISSUER, claims, typ=typ, kid=kid))
 
 
 def reason_of(claims: Claims, **header: str | None) -> Reason:

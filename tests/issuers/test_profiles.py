@@ -7,7 +7,6 @@ from typing import NamedTuple
 import pytest
 
 from authmw.errors import InvalidToken, Reason
-from authmw.issuers.access_token import verify_access_token
 from authmw.issuers.profiles import PROFILES
 from authmw.issuers.token_body import make_token_body
 from authmw.token import Token
@@ -23,6 +22,7 @@ from tests.issuers.shapes import (
     Claims,
     Shape,
     change,
+    check,
     op_claims,
     times,
 )
@@ -32,12 +32,11 @@ def refusal_of(
     shape: Shape, claims: Claims, typ: str | None = "same", kid: str | None = "same"
 ) -> InvalidToken:
     with pytest.raises(InvalidToken) as refused:
-        verify_access_token(
+        check(
             shape.issuer,
+            claims,
             typ=shape.typ if typ == "same" else typ,
             kid=shape.kid if kid == "same" else kid,
-            claims=claims,
-            now=NOW,
         )
     return refused.value
 
@@ -45,9 +44,7 @@ def refusal_of(
 @pytest.mark.parametrize("name", SHAPES)
 def test_token_passes_and_says_what_it_said(name: str) -> None:
     shape = SHAPES[name]
-    token = verify_access_token(
-        shape.issuer, typ=shape.typ, kid=shape.kid, claims=shape.claims, now=NOW
-    )
+    token = check(shape.issuer, shape.claims, typ=shape.typ, kid=shape.kid)
     body = make_token_body(token)
     assert {member: body.get(member) for member in shape.body} == shape.body
     read = Token.from_body(body, None, answered_at=NOW, fresh_until=NOW, usable_until=NOW)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from authmw.issuers.discovery import BadDiscovery, list_discovery_uris, parse_discovery
+from authmw.errors import MalformedDiscovery, MalformedRevocationList
+from authmw.issuers.discovery import list_discovery_uris, parse_discovery
 from authmw.issuers.revocation_list import parse_revocation_list
 
 ISSUER = "https://login.acme.example/tenant"
@@ -26,7 +27,7 @@ def test_document_says_where_keys_are() -> None:
 
 @pytest.mark.parametrize("issuer", [ISSUER + "/", "https://evil.example", "", None, [ISSUER], 1])
 def test_document_of_another_issuer_is_not_used(issuer: object) -> None:
-    with pytest.raises(BadDiscovery, match="exactly"):
+    with pytest.raises(MalformedDiscovery, match="exactly"):
         parse_discovery({**DOCUMENT, "issuer": issuer}, ISSUER)
 
 
@@ -39,7 +40,7 @@ def test_document_of_another_issuer_is_not_used(issuer: object) -> None:
 )
 @pytest.mark.parametrize("name", ["jwks_uri", "introspection_endpoint"])
 def test_uri_is_https_where_the_issuer_is(name: str, uri: object) -> None:
-    with pytest.raises(BadDiscovery, match=name):
+    with pytest.raises(MalformedDiscovery, match=name):
         parse_discovery({**DOCUMENT, name: uri}, ISSUER)
 
 
@@ -82,5 +83,5 @@ def test_ids_of_revoked_tokens_are_read() -> None:
     "document", [{}, {"revoked_jtis": None}, {"revoked_jtis": "a"}, {"revoked_jtis": ["a", 1]}]
 )
 def test_half_a_list_is_none(document: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="revoked_jtis"):
+    with pytest.raises(MalformedRevocationList, match="revoked_jtis"):
         parse_revocation_list(document)

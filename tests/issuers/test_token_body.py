@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 
 from authmw.errors import InvalidToken, Reason
-from authmw.issuers.access_token import verify_access_token
 from authmw.issuers.configured import IssuerOptions, make_issuers
 from authmw.issuers.token_body import make_token_body
 from authmw.token import DomainScope, ProjectScope, SystemScope, Token, Unscoped
 from authmw.token.headers import to_environ_key
-from tests.issuers.shapes import ACME, ACME_CLAIMS, NOW, US, Claims, change
+from tests.issuers.shapes import ACME, ACME_CLAIMS, NOW, US, Claims, change, check
 
 _NO_TEXTS: list[object] = ["", 0, 1, True, [], ["p1"], {}, {"id": "p1"}]
 _NO_SYSTEMS: list[object] = ["", "some", "true", 1, 0, [], {}]
@@ -21,9 +20,7 @@ def body_of(changes: Claims, claims: dict[str, list[str]] | None = None) -> dict
     (issuer,) = make_issuers(
         IssuerOptions(name="acme", issuer=ACME, audience=[US], claims=claims or {})
     )
-    token = verify_access_token(
-        issuer, typ="at+jwt", kid=None, claims=change(ACME_CLAIMS, changes), now=NOW
-    )
+    token = check(issuer, change(ACME_CLAIMS, changes), typ="at+jwt")
     return make_token_body(token)
 
 
@@ -159,7 +156,7 @@ def test_time_of_issue_is_the_earliest_there_is_where_the_token_does_not_say() -
         IssuerOptions(name="m", profile="spiffe", trust_domain="a.example", audience=[US])
     )
     claims = {"sub": "spiffe://a.example/w", "aud": US, "exp": NOW + 1}
-    token = verify_access_token(issuer, typ=None, kid=None, claims=claims, now=NOW)
+    token = check(issuer, claims, typ=None)
     assert read(make_token_body(token)).issued_at == 0
 
 

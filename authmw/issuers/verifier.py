@@ -1,0 +1,79 @@
+"""From a signed token of any issuer to its verified claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from authmw.issuers.access_token import AccessToken, verify_access_token
+from authmw.issuers.record import Issuer
+from authmw.issuers.table import IssuerTable
+from authmw.jose.jws import JWT_TYPES, parse_claims, parse_compact
+from authmw.jose.public_key import PublicKey
+from authmw.jose.verifier import SignatureVerifier, VerificationKeys
+
+
+class VerifiedToken(NamedTuple):
+    """A token whose signature and claims are good, and the key that verified it."""
+
+    token: AccessToken
+    key: PublicKey
+
+
+class IssuerVerifier:
+    """Verifies compact JWS tokens of all configured issuers, each with its issuer's keys alone.
+
+    Args:
+        table: the issuers.
+        keys_of: returns the keys of an issuer; called once for each.
+        max_keys: most verifications to spend on one token (`jws_max_keys`).
+        max_size: longest token to look at, in characters (`max_token_size`).
+    """
+
+    def __init__(
+        self,
+        table: IssuerTable,
+        keys_of: Callable[[Issuer], VerificationKeys],
+        *,
+        max_keys: int,
+        max_size: int,
+    ) -> None:
+        self._table = table
+        self._max_size = max_size
+        signed = [issuer for issuer in table if not issuer.profile.is_introspected]
+        # What an ID token looks like comes so far as to be refused as one.
+        self._types = JWT_TYPES.union(*(issuer.profile.types for issuer in signed))
+        # By identity: comparing records would take longer than all checks.
+        self._signatures = {
+            id(issuer): SignatureVerifier(
+                keys_of(issuer),
+                accepted_algorithms=issuer.profile.algorithms,
+                max_keys=max_keys,
+                option=f"algorithms of issuer {issuer.name}",
+            )
+            for issuer in signed
+        }
+
+    def verify(self, token: str, now: float) -> VerifiedToken:
+        """Verify signature and claims of one token.
+
+        The claims are parsed before a key has verified them, to learn whose keys to try; nothing
+        else is taken from them until one has.
+
+        Args:
+            token: a compact JWS, not trusted in any way.
+            now: epoch seconds.
+
+        Raises:
+            InvalidToken: not acceptable.
+            IdentityUnavailable: the issuer's keys can't be had.
+        """
+        jws = parse_compact(token, max_size=self._max_size, types=self._types)
+        claims = parse_claims(jws)
+        issuer = self._table.find_issuer(claims)
+        key = self._signatures[id(issuer)].find_key(jws, now)
+        header = jws.header
+        verified = verify_access_token(
+            issuer, typ=header.typ, kid=header.kid, claims=claims, now=now
+        )
+        return VerifiedToken(verified, key)
