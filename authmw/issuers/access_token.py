@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from authmw.errors import InvalidToken, Reason
-from authmw.issuers.claims_path import ClaimsPath, find_first_text, find_text, find_texts
+from authmw.issuers.claims_path import ClaimsPath, find_first_text, find_text, parse_text
 from authmw.issuers.record import ClaimsMapping, Issuer, Profile
 from authmw.jose.jws import JWT_TYPES
 from authmw.jose.registered_claims import MAX_NUMERIC_DATE
@@ -215,17 +215,25 @@ def _read_grant(
     """Read the token's id, its client and its OAuth scope."""
     if mapping is None:
         return None, None, _NO_SCOPE
-    scope = _NO_SCOPE
-    for path in mapping.oauth_scope:
-        texts = find_texts(claims, path, may_be_empty=True)
-        if texts is not None:
-            scope = frozenset([value for text in texts for value in text.split(" ") if value])
-            break
+    token_id = mapping.token_id
     return (
-        None if mapping.token_id is None else find_text(claims, mapping.token_id),
+        None if token_id is None else find_text(claims, token_id),
         find_first_text(claims, mapping.client_id),
-        scope,
+        _read_scope(mapping.oauth_scope, claims),
     )
+
+
+def _read_scope(paths: tuple[ClaimsPath, ...], claims: Mapping[str, object]) -> frozenset[str]:
+    for path in paths:
+        value = path.find(claims)
+        if value is not None:
+            # RFC 6749 §3.3: names and spaces; some servers write an array of names.
+            texts = value if type(value) is list else [value]
+            names = [
+                name for text in texts if text != "" for name in parse_text(text, path).split(" ")
+            ]
+            return frozenset(filter(None, names))
+    return _NO_SCOPE
 
 
 def _read_confirmation(claims: Mapping[str, object]) -> tuple[str | None, str | None]:

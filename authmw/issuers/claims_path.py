@@ -57,9 +57,9 @@ class ClaimsPath:
         Raises:
             InvalidToken: (malformed) a value on the way to it is no object.
         """
-        first, *others = self.names
-        value = claims.get(first)
-        for name in others:
+        names = self.names
+        value = claims.get(names[0])
+        for name in names[1:]:
             if value is None:
                 return None
             if type(value) is not dict:
@@ -89,13 +89,8 @@ def find_text(claims: Mapping[str, object], path: ClaimsPath) -> str | None:
     return None if value is None else parse_text(value, path)
 
 
-def find_texts(
-    claims: Mapping[str, object], path: ClaimsPath, *, may_be_empty: bool = False
-) -> tuple[str, ...] | None:
+def find_texts(claims: Mapping[str, object], path: ClaimsPath) -> tuple[str, ...] | None:
     """Return a claim that is an array of strings or a single one, None where it is absent.
-
-    Args:
-        may_be_empty: whether the claim may be the empty string, which then is no string.
 
     Raises:
         InvalidToken: as `find_text` does.
@@ -103,8 +98,6 @@ def find_texts(
     value = path.find(claims)
     if value is None:
         return None
-    if may_be_empty and value == "":
-        return ()
     values = value if type(value) is list else [value]
     return tuple([parse_text(one, path) for one in values])
 

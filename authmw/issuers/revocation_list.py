@@ -16,8 +16,8 @@ def parse_revocation_list(document: Mapping[str, object]) -> frozenset[str]:
     """Return the ids of all revoked tokens.
 
     Raises:
-        MalformedRevocationList: it is no such list. The one that was read before then stays in use until it
-            is too old (`revocation_max_staleness`): half a list is none.
+        MalformedRevocationList: it is no such list. The one that was read before then stays in
+            use until it is too old (`revocation_max_staleness`): half a list is none.
     """
     revoked = document.get("revoked_jtis")
     if type(revoked) is not list:
