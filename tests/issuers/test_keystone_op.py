@@ -25,33 +25,25 @@ def reason_of(claims: Claims, **header: str | None) -> Reason:
     return refused.value.reason
 
 
-REQUIRED = [
-    (scope_type, claim)
-    for scope_type in SCOPES
-    for claim in op_claims(scope_type)
-    if claim not in OPTIONAL
-]
+@pytest.mark.parametrize("scope_type", SCOPES)
+def test_claim_of_its_structure_is_required(scope_type: str) -> None:
+    for claim in set(op_claims(scope_type)) - OPTIONAL:
+        claims = op_claims(scope_type)
+        del claims[claim]
+        assert reason_of(claims) in (Reason.MALFORMED, Reason.WRONG_ISSUER)
+        assert reason_of({**claims, claim: None}) in (Reason.MALFORMED, Reason.WRONG_ISSUER)
 
 
-@pytest.mark.parametrize(("scope_type", "claim"), REQUIRED)
-def test_claim_of_its_structure_is_required(scope_type: str, claim: str) -> None:
-    claims = op_claims(scope_type)
-    del claims[claim]
-    assert reason_of(claims) in (Reason.MALFORMED, Reason.WRONG_ISSUER)
-    assert reason_of({**claims, claim: None}) in (Reason.MALFORMED, Reason.WRONG_ISSUER)
-
-
-@pytest.mark.parametrize(("scope_type", "claim"), REQUIRED)
+@pytest.mark.parametrize("scope_type", SCOPES)
 @pytest.mark.parametrize("value", [True, 1.5, [], {}, "", [1], {"a": 1}], ids=repr)
-def test_claim_of_another_type_or_empty_is_refused(
-    scope_type: str, claim: str, value: object
-) -> None:
-    claims = op_claims(scope_type)
-    # These may be empty, and hold nothing that is read further.
-    if (claim, value) in (("roles", []), ("scope_roles", []), ("amr", [])):
-        assert verify({**claims, claim: value})
-    else:
-        assert reason_of({**claims, claim: value})
+def test_claim_of_another_type_or_empty_is_refused(scope_type: str, value: object) -> None:
+    for claim in set(op_claims(scope_type)) - OPTIONAL:
+        claims = {**op_claims(scope_type), claim: value}
+        # These may be empty, and hold nothing that is read further.
+        if (claim, value) in (("roles", []), ("scope_roles", []), ("amr", [])):
+            assert verify(claims)
+        else:
+            assert reason_of(claims), claim
 
 
 def test_context_is_flat_and_not_an_object_of_its_own() -> None:

@@ -92,9 +92,9 @@ def test_token_of_an_issuer_that_is_nearly_the_same_is_refused(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("typ", ["logout+jwt", "dpop+jwt", "secevent+jwt", "application/x"])
-def test_jwt_of_another_purpose_is_refused(name: str, typ: str) -> None:
-    assert refusal_of(SHAPES[name], SHAPES[name].claims, typ).reason is Reason.MALFORMED
+def test_jwt_of_another_purpose_is_refused(name: str) -> None:
+    for typ in ("logout+jwt", "dpop+jwt", "secevent+jwt", "application/x"):
+        assert refusal_of(SHAPES[name], SHAPES[name].claims, typ).reason is Reason.MALFORMED
 
 
 class Confusion(NamedTuple):
