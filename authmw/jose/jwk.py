@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from authmw.errors import KeyRefused, PrivateKeyFound
 from authmw.jose.base64url import decode_base64url
-from authmw.jose.public_key import MAX_KEYS, ParsedKeys, PublicKey, SkippedKey, make_public_key
+from authmw.jose.public_key import (
+    MAX_KEYS,
+    ParsedKeys,
+    PublicKey,
+    SkippedKey,
+    make_public_key,
+)
 from authmw.jose.strict_json import Defect, find_defect, parse_json_parts
 
 # "d" is the private part of EC, OKP and RSA keys (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2); any of the

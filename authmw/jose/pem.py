@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from authmw.errors import KeyRefused, PrivateKeyFound
-from authmw.jose.public_key import MAX_KEYS, ParsedKeys, PublicKey, SkippedKey, make_public_key
+from authmw.jose.public_key import (
+    MAX_KEYS,
+    ParsedKeys,
+    PublicKey,
+    SkippedKey,
+    make_public_key,
+)
 
 
 def parse_pem(pem: bytes, source: str) -> ParsedKeys:

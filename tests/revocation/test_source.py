@@ -12,7 +12,7 @@ from authmw.errors import EventsForbidden, IdentityUnavailable, Outage
 from authmw.identity.client import IdentityClient
 from authmw.identity.outcomes import Outcome
 from authmw.revocation.feed import RevocationFeed
-from authmw.revocation.identity_source import IdentityEvents
+from authmw.revocation.source import IdentityEvents
 from tests.identity.test_outcomes import settings_for
 from tests.support.clock import Clock
 from tests.support.misbehaving import MisbehavingIdentity, Stage, answer, hang_up
