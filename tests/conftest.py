@@ -40,6 +40,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the run with the number of tests that were skipped; `-ra` says why each was.
+
+    `make test-all` adds these numbers up, in the file that $SKIPS names.
+    """
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if hasattr(config, "workerinput") or reporter is None:
+        return
+    skipped = len(reporter.stats.get("skipped", []))
+    reporter.write_line(f"tests skipped: {skipped}")
+    if path := os.environ.get("SKIPS"):
+        with Path(path).open("a") as file:
+            file.write(f"{skipped}\n")
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out tests/system in a run of unit tests."""
     return True if config.getoption("unit") and collection_path == _SYSTEM else None

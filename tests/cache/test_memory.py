@@ -158,7 +158,6 @@ def test_threads_that_put_and_discard_keep_the_books_straight() -> None:
     assert (len(memory), memory.size) == (0, 0)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_forked_while_a_thread_held_the_lock_can_still_put() -> None:
     memory = MemoryCache[Token](max_entries=10, max_bytes=MIB)
     lock = memory._lock.get()

@@ -346,8 +346,6 @@ print(*[fetch(client, token).name for token in [*OUTAGES, "a", "b"]])
     ids=["threads", "eventlet", "gevent"],
 )
 def test_each_kind_of_thread_fails_fast(identity: MisbehavingIdentity, patch: str) -> None:
-    if patch:
-        pytest.importorskip(patch.split()[1].rstrip(";"))
     identity.behaviours = {VALIDATION: answer(500)}
     printed = run_python(PROGRAM.format(patch=patch, url=identity.url, then=""))
     assert printed == "SERVER_ERROR SERVER_ERROR SERVER_ERROR SERVER_ERROR BREAKER_OPEN"

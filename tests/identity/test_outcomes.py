@@ -786,7 +786,6 @@ def test_importing_the_client_loads_no_http_library() -> None:
 def test_green_threads_keep_the_deadline(
     patch: str, behaviour: Behaviour | None, authority: Authority
 ) -> None:
-    pytest.importorskip(patch.split()[1].rstrip(";"))
     tls = authority.server_context("localhost")
     identity = MisbehavingIdentity({} if behaviour is None else {VALIDATION: behaviour}, tls=tls)
     with identity.served():
@@ -817,7 +816,6 @@ except Outage as outage:
 def test_green_threads_keep_the_deadline_inside_a_tls_record(
     patch: str, authority: Authority
 ) -> None:
-    pytest.importorskip(patch.split()[1].rstrip(";"))
     identity = MisbehavingIdentity(tls=authority.server_context("localhost"))
     with identity.served(), dripping_relay(identity.port) as identity.told_port:
         program = f"""

@@ -407,7 +407,7 @@ except ConfigurationError as error:
 
 @pytest.mark.heavy
 def test_sub_interpreter_without_cryptography_is_told_what_to_configure() -> None:
-    pytest.importorskip("_xxsubinterpreters")
+    pytest.importorskip("_xxsubinterpreters", reason="this module is gone from Python 3.13")
     script = SUB_INTERPRETER.format(path=["", *sys.path])
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False

@@ -120,13 +120,11 @@ def test_thirty_two_threads_of_a_gunicorn_worker(
 
 
 def test_greenlets_of_gevent(identity: IdentityServer, serve: Callable[..., int]) -> None:
-    pytest.importorskip("gevent", reason="gevent is not installed")
     port = serve(more="--worker-class=gevent")
     ask_at_once(identity, partial(ask_over_http, port), GREENLETS)
 
 
 def test_greenlets_of_eventlet(identity: IdentityServer, tmp_path: Path) -> None:
-    pytest.importorskip("eventlet", reason="eventlet is not installed")
     paste_file = write_paste_file(tmp_path / "paste.ini", {"strict": identity.service_credentials})
     port = find_free_port()
     server = ServerProcess(
