@@ -18,8 +18,8 @@ from urllib.parse import unquote
 import pytest
 from pymemcache.client.base import Client
 
-from authmw.cache.assembly import open_shared_cache
-from authmw.cache.keys import digest_token
+from authmw.build.cache import open_shared_cache
+from authmw.cache.digests import digest_text
 from authmw.cache.memcached import open_memcached
 from authmw.identity.answer import TokenAnswer
 from authmw.token.catalog import ServiceCatalog
@@ -254,7 +254,7 @@ def test_dump_of_memcached_holds_no_token_and_with_encrypt_no_name(
     for token in TOKENS:
         # The user's id is made of the token here, so only what stands alone is the token.
         assert everything.replace(b"id-of-" + token.encode(), b"").find(token.encode()) == -1
-        assert digest_token(token).hex().encode() not in everything
+        assert digest_text(token).hex().encode() not in everything
     assert SECRET_KEY.encode() not in everything
     names = [b"Ada Lovelace", b"id-of-", b"Projet", b"member", b"compute", b"2023-11-14", b"east"]
     shown = [name for name in names if name in everything]

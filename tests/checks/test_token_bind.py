@@ -145,8 +145,13 @@ def test_a_token_bound_to_a_certificate_needs_that_very_certificate(
 @pytest.mark.parametrize(
     ("policy", "members", "environ", "detail"),
     [
-        ("required", {}, {}, "it is bound to nobody, and enforce_token_bind wants that"),
-        ("kerberos", STRANGE_BOUND, {}, "it is not bound by kerberos, as enforce_token_bind wants"),
+        ("required", {}, {}, "it is not bound, and enforce_token_bind requires a binding"),
+        (
+            "kerberos",
+            STRANGE_BOUND,
+            {},
+            "it is not bound by kerberos, as enforce_token_bind req",
+        ),
         ("strict", STRANGE_BOUND, {}, "it is bound by a mechanism that can't be checked here"),
         ("strict", KERBEROS_BOUND, {}, "it is bound by kerberos, and the request was not nego"),
         (
