@@ -12,17 +12,9 @@ import pytest
 from authmw.cache.memory import MemoryCache
 from authmw.token import Token
 from authmw.token.catalog import ServiceCatalog
-from tests.support.token_bodies import CATALOG, EXPIRES_AT, make_body
+from tests.support.token_bodies import CATALOG, make_token
 
 MIB = 1024 * 1024
-
-
-def make_token(number: int = 0, catalog: ServiceCatalog | None = None) -> Token:
-    # Through JSON, as from the identity endpoint: no two tokens share a string.
-    body = json.loads(json.dumps(make_body(user={"id": f"u{number}", "name": f"user {number}"})))
-    return Token.from_body(
-        body, catalog, answered_at=0, fresh_until=EXPIRES_AT, usable_until=EXPIRES_AT
-    )
 
 
 def test_what_was_put_is_found_and_what_was_discarded_is_not() -> None:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.support.programs import ROOT
+
 TESTS = ROOT / "tests"
 PAGE = (ROOT / "CONTRIBUTING.rst").read_text()
 # With a slash, and no placeholder; perhaps a name in that file.
