@@ -12,7 +12,7 @@ WORKERS ?= 3
 RERUNS ?= 1
 # The coverage of this package's lines and branches; what servers run is not counted.
 COVERAGE := --cov --cov-report=term:skip-covered
-# Each run of the tests adds how many it skipped.
+# Each run of the tests adds to this file how many it skipped.
 SKIPS := $(CURDIR)/$(VENV)/.skips
 PACKAGE := setup.cfg setup.py pyproject.toml
 
@@ -58,10 +58,11 @@ services: ## Glance and Barbican behind authmw; RST=FILE writes the results ther
 	@PYTHON=$(PYTHON) .ci/need venv
 	$(PYTHON) examples/real_services/run.py $(if $(RST),--rst $(RST))
 
-lint: $(VENV)/.lint ## style, format and types
+lint: $(VENV)/.lint ## style, format, types, and which way imports point
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 sample: $(VENV)/.test ## write etc/authmw.conf.sample anew from the options
 	$(BIN)/oslo-config-generator --config-file etc/authmw-config-generator.conf
