@@ -19,8 +19,7 @@ from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
 from authmw.checks.paths import PublicPaths, access_path
 from authmw.checks.service_roles import has_service_role
 from authmw.checks.token_bind import BindPolicy, verify_binding
-from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.identity.outage import Outage
+from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.rejection import Rejection
 from authmw.resolver import Resolver
 from authmw.runtime import request
@@ -149,7 +148,7 @@ class Authenticator:
                     if (
                         now < token.unconditional_until
                         and entry.generation is self._revalidation.generation
-                        and refresher.idle_from <= now < refresher.overdue_at
+                        and refresher.on_time_from <= now < refresher.overdue_at
                     ):
                         entry.used = True
                         environ.update(token.user_environ)
@@ -193,7 +192,7 @@ class Authenticator:
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
         now = time.time() if self._is_wall_clock else self._clock()
         refresher = self._refresher
-        if not refresher.idle_from <= now < refresher.overdue_at:
+        if not refresher.on_time_from <= now < refresher.overdue_at:
             refresher.catch_up()
         rejection: Rejection | None = None
         service: Token | None = None

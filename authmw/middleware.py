@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from authmw.build import FilterParts, build_filter_parts
-from authmw.errors import InvalidToken
+from authmw.errors import InvalidToken, Refused
 from authmw.rejection import REFUSED, Rejection, respond
 from authmw.runtime.request import begin, end
 from authmw.token import Token, headers
 from authmw.wsgi.asgi import refuse_asgi
-from authmw.wsgi.refusal import Refused
 from authmw.wsgi.start_response import Header, StartResponse
 from authmw.wsgi.streaming import close, keep_current
 from authmw.wsgi.subclassing import (

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
-from authmw.wsgi.refusal import Refusal, Refused
+from authmw.errors import Refusal, Refused
 
 # Modules, and their exceptions for a 401 and for a 403. Pyramid's are responses as well, whose
 # members the others can do with: they come first.

@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from authmw.errors import Refused
 from authmw.rejection import REFUSED
-from authmw.wsgi.refusal import Refused, is_unanswered
+from authmw.wsgi.refusal import is_unanswered
 
 Header = tuple[str, str]
 # Called with status, headers and environ of an app's 40x; returns the headers to add.
