@@ -226,7 +226,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
                 seen: object = self.on_authenticated(environ, token)  # type: ignore[func-returns-value]
                 verify_run(type(self), "on_authenticated", seen)
             except InvalidToken as error:
-                rejection = authenticator.withdraw(environ, error)
+                rejection = authenticator.refuse_accepted(environ, error)
         return rejection
 
     def _add_headers(
