@@ -3,11 +3,11 @@
     session = keystoneauth1.session.Session(auth=environ["keystone.token_auth"])
     session.get("/v2/images", endpoint_filter={"service_type": "image"})
 
-The call carries the user's token, and ours as X-Service-Token, so that it outlives the
-user's token and reaches what only services may. The endpoint is that of the user's catalog.
+The call carries the user's token and ours as X-Service-Token, so that it works after the user's
+token has expired, and reaches APIs for services only. The endpoint comes from the user's catalog.
 
-Every request gets one and few services look at it, so that it is made of references alone;
-all else is built when it is first asked for.
+Every request gets one, though few services use it: it holds references alone, and the rest is
+built at first access.
 """
 
 from __future__ import annotations
@@ -25,31 +25,30 @@ FetchOwnToken = Callable[..., str | None]
 class TokenAuth(BaseIdentityPlugin):
     """The caller's credentials; a refused token is never among them.
 
-    It belongs to one request. Copies, deep ones as well, are as new; it can't be pickled, as
-    no credentials of ours may leave the process.
+    It belongs to one request. A copy, also a deep one, is like a new object. It cannot be pickled:
+    our own credentials must not leave the process.
 
     Args:
         fetch_own_token: returns our own token; see `IdentityClient.fetch_own_token`.
         user: the user's token; None: there was none, or it was refused.
-        user_string: as it was sent.
-        service: the token of the service that acts for the user, likewise.
-        service_string: as it was sent.
+        user_string: the user's token as sent.
+        service: the token of the service that acts for the user; None likewise.
+        service_string: the service's token as sent.
 
     Attributes:
-        user: what the user's token says, in keystoneauth1's words (`user_id`, `role_names`,
-            `trust_id`, `auth_token`, ...); None where there is none. What the token does not say
-            is None there.
-        service: the same of the service token.
+        user: the user's token as keystoneauth1 presents it (`user_id`, `role_names`, `trust_id`,
+            `auth_token`, ...); a member that the token lacks is None. None without a user token.
+        service: the same for the service token.
     """
 
     user: AccessInfoV3 | None
     service: AccessInfoV3 | None
 
-    # Our token as it went out last, and one that somebody refused.
+    # Our token as last sent, and the one that a service refused.
     _sent: str | None = None
     _refused: str | None = None
 
-    # keystoneauth1's own __init__ makes a lock and more, five times what this takes.
+    # The base class's __init__ makes a lock and more; it would take five times as long.
     def __init__(
         self,
         fetch_own_token: FetchOwnToken,
@@ -65,7 +64,7 @@ class TokenAuth(BaseIdentityPlugin):
         self._service_string = service_string
 
     def __getattr__(self, name: str) -> Any:
-        """Build what is asked for the first time. Two threads may; one result is kept."""
+        """Build a missing attribute. If two threads do so at once, one result is kept."""
         state = vars(self)
         if name == "user":
             return state.setdefault(name, _describe(self._user, self._user_string))
@@ -91,11 +90,11 @@ class TokenAuth(BaseIdentityPlugin):
         return self._service is not None
 
     def without_user(self) -> TokenAuth:
-        """Return the credentials of the same request, but for the user's."""
+        """Return the same credentials without the user's."""
         return type(self)(self._fetch_own_token, None, None, self._service, self._service_string)
 
     def get_auth_ref(self, session: Session) -> AccessInfoV3:  # noqa: ARG002
-        """Return what the user's token says; no other can be had.
+        """Return the user's token as `AccessInfoV3`; there is no other to fetch.
 
         Raises:
             keystoneauth1.exceptions.AuthorizationFailure: there is no user token.
@@ -107,11 +106,11 @@ class TokenAuth(BaseIdentityPlugin):
         return self.user
 
     def get_headers(self, session: Session) -> dict[str, str] | None:
-        """Return X-Auth-Token, the user's, and X-Service-Token, ours where we have one.
+        """Return X-Auth-Token with the user's token, and X-Service-Token with ours if we have one.
 
         Raises:
             keystoneauth1.exceptions.AuthorizationFailure: there is no user token, or ours
-                can't be had now.
+                cannot be fetched now.
         """
         headers = dict(super().get_headers(session) or ())
         try:
@@ -125,9 +124,9 @@ class TokenAuth(BaseIdentityPlugin):
         return headers
 
     def invalidate(self) -> bool:
-        """Have our own token replaced, once: it may be the one that a 401 is about.
+        """Have our own token replaced, once: a 401 may have been about it.
 
-        The user's token can't be. Returns whether it makes sense to try again.
+        The user's token cannot be replaced. Returns whether a retry makes sense.
         """
         if self._sent is None or self._refused is not None:
             return False
