@@ -14,13 +14,16 @@ PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow soak test-all bench bench-quick services lint sample clean
+.PHONY: help demo test-unit test test-slow soak test-all bench bench-quick services lint sample clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## show authmw at work; SERVE=1 leaves the demo service running
 	$(BIN)/authmw demo $(if $(SERVE),--serve)
+
+test-unit: $(VENV)/.test ## the quick tests of single rooms; they start no server
+	$(BIN)/python -m pytest --unit -n $(or $(UNIT_WORKERS),2) --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test ## the fast tests, against a real Keystone and memcached
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS)

@@ -25,7 +25,7 @@ from authmw.runtime.clock import wall_clock
 from authmw.testing.documents import make_v2_document, make_v3_document, read_document
 from authmw.token.body import parse_time
 from authmw.token.catalog import ServiceCatalog
-from authmw.validation import stand_ins
+from authmw.validation import fixture_sources
 
 try:
     from fixtures import Fixture
@@ -48,8 +48,8 @@ class AuthTokenFixture(Fixture):
         # Made here, as a fixture may be set up again after its clean-up.
         self._documents: dict[str, Mapping[str, Any]] = {}
         source = _Table(self._documents)
-        stand_ins.install(source)
-        self.addCleanup(stand_ins.remove, source)
+        fixture_sources.install(source)
+        self.addCleanup(fixture_sources.remove, source)
         self.addCleanup(self._documents.clear)
         # In production it would bypass every check.
         _log.warning("tokens of an AuthTokenFixture are accepted in this process")

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from authmw.answers.tokens import decides
+from authmw.answers.negative_cache import NegativeCache
 from authmw.cache.memory import Entry, MemoryCache
-from authmw.cache.refusals import Refusals
+from authmw.checks.expiry import ExpiryPolicy, is_conclusive
 from authmw.checks.token_string import verify_token_string
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.revalidation import Revalidation
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.flights import Flights
 from authmw.token import Token
-from authmw.validation import Strength, Validator
+from authmw.validation.validator import Validator
 
 
 class Resolver:
@@ -31,6 +31,9 @@ class Resolver:
         refusals: remembers for a moment what was refused.
         max_token_size: bytes; a longer token is refused unseen.
         clock: epoch seconds.
+
+    Attributes:
+        validator: looked up for each validation: a test fixture replaces it.
     """
 
     def __init__(
@@ -40,14 +43,15 @@ class Resolver:
         flights: Flights[Token],
         validator: Validator,
         revalidation: Revalidation,
-        refusals: Refusals,
+        refusals: NegativeCache,
         max_token_size: int,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._memory = memory
+        self.find_entry = memory.get
         self._flights = flights
-        self._validator = validator
-        self._revalidation = revalidation
+        self.validator = validator
+        self.revalidation = revalidation
         self._refusals = refusals
         self._max_token_size = max_token_size
         self._clock = clock
@@ -64,7 +68,7 @@ class Resolver:
         entry = self._memory.get(token)
         if entry is None or now >= entry.value.fresh_until:
             return None
-        if entry.generation != self._revalidation.generation and not self._is_still_known(
+        if entry.generation is not self.revalidation.generation and not self._is_still_known(
             token, entry, now
         ):
             return None
@@ -74,9 +78,9 @@ class Resolver:
     def _is_still_known(self, token: str, entry: Entry[Token], now: float) -> bool:
         """Judge an entry again; False: the token has to be validated anew."""
         # Read first: a change that comes meanwhile then causes one more look, not one less.
-        generation = self._revalidation.generation
+        generation = self.revalidation.generation
         try:
-            self._revalidation.verify_remembered(entry.value, now)
+            self.revalidation.verify_remembered(entry.value, now)
         except InvalidToken:
             self._memory.discard(token)
             raise
@@ -85,7 +89,7 @@ class Resolver:
         entry.generation = generation
         return True
 
-    def validate(self, token: str, strength: Strength, now: float) -> Token:
+    def validate(self, token: str, expiry_policy: ExpiryPolicy, now: float) -> Token:
         """Return the Token of a string that `recall` did not know, or that has expired since.
 
         Raises:
@@ -93,22 +97,28 @@ class Resolver:
             IdentityUnavailable: nobody could say, and no earlier answer may be used.
         """
         verify_token_string(token, self._max_token_size)
-        # Those who need less than full strength can't share a refusal with the others.
-        key = token if strength is Strength.CURRENT else (token, strength.value)
+        # A refusal of an expired token does not hold for a request that may use one.
+        key = (
+            token if expiry_policy is ExpiryPolicy.REFUSE_EXPIRED else (token, expiry_policy.value)
+        )
         self._refusals.verify_not_refused(key, now)
-        return self._flights.run(key, lambda: self._lead(token, strength, key))
+        return self._flights.run(key, lambda: self._lead(token, expiry_policy, key))
 
-    def _lead(self, token: str, strength: Strength, key: Hashable) -> Token:
+    def _lead(self, token: str, expiry_policy: ExpiryPolicy, key: Hashable) -> Token:
         # Read anew: since `recall` another flight may have landed, and time has passed
         # for whoever waited.
         now = self._clock()
         known = self._find_known(token, now)
-        if known is not None and now < known.fresh_until and decides(known, strength, now):
+        if (
+            known is not None
+            and now < known.fresh_until
+            and is_conclusive(known, expiry_policy, now)
+        ):
             return known
-        generation = self._revalidation.generation
+        generation = self.revalidation.generation
         try:
-            validated = self._validator.validate(token, strength, now, known)
-            self._revalidation.verify(validated, now)
+            validated = self.validator.validate(token, expiry_policy, now, known)
+            self.revalidation.verify(validated, now)
         except InvalidToken as refusal:
             self._refusals.remember(key, refusal, now)
             self._memory.discard(token)

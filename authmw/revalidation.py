@@ -1,13 +1,11 @@
-"""A remembered token is judged again whenever anything that decided it has changed.
-
-Whatever can change is counted in one generation, so that a hit compares two numbers.
-"""
+"""Judges a remembered token again once anything that decided it has changed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.revocation.facts import facts_of
 from authmw.revocation.verdict import Revocations
 from authmw.token import Token
 
@@ -21,18 +19,24 @@ class Revalidation:
     Args:
         revocations: which tokens were revoked.
         keys: that signatures are verified with; None: no signed token is remembered.
+
+    Attributes:
+        generation: stands for all that decides; another object after each change of it. Whoever
+            remembers a decision keeps the object that was here before the decision began. A hit
+            then compares two references, and two threads that change something at once can't
+            make one number of two.
     """
 
     def __init__(self, revocations: Revocations, keys: KeySource | None = None) -> None:
+        self.generation = object()
         self._revocations = revocations
         self._keys = keys
+        revocations.add_listener(self._begin_generation)
+        if keys is not None:
+            keys.add_listener(self._begin_generation)
 
-    @property
-    def generation(self) -> int:
-        """Moves on when a verdict could be another one than before. Takes no lock."""
-        if self._keys is None:
-            return self._revocations.generation
-        return self._revocations.generation + self._keys.generation
+    def _begin_generation(self) -> None:
+        self.generation = object()
 
     def verify(self, token: Token, now: float) -> None:
         """Judge a token that was validated just now.
@@ -41,10 +45,11 @@ class Revalidation:
             InvalidToken: (revoked) an event covers it; (bad_signature) its key was removed.
             IdentityUnavailable: it is signed, and what would decide is not known any more.
         """
-        # An answer may come from a cache, and be older than the revocation.
-        self._revocations.verify_not_revoked(token)
         if token.signed_by is not None:
             self._revocations.verify_decidable(token, now)
+        # An answer may come from a cache, and be older than the revocation.
+        self._revocations.verify_not_revoked(facts_of(token))
+        if token.signed_by is not None:
             self._verify_key(token.signed_by, now)
 
     def verify_remembered(self, token: Token, now: float) -> None:
@@ -52,8 +57,11 @@ class Revalidation:
 
         For a token that the identity service answered for, all events made since must be known.
         """
-        self.verify(token, now)
-        if token.signed_by is None and token.answered_at < self._revocations.complete_from:
+        self._revocations.verify_not_revoked(facts_of(token))
+        if token.signed_by is not None:
+            self._revocations.verify_decidable(token, now)
+            self._verify_key(token.signed_by, now)
+        elif token.answered_at < self._revocations.complete_from:
             raise IdentityUnavailable(
                 "revocation events were dropped that came after the identity service was asked "
                 "about this token"

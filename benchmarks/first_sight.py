@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from authmw.checks.expiry import ExpiryPolicy
 from authmw.jose.jws import parse_compact
-from authmw.validation import Strength
 from benchmarks.measure import Effort
 from benchmarks.stage import Stage, WsgiApp, answer, open_stage
 from benchmarks.table import Row
@@ -60,14 +60,16 @@ def _make_uses(stage: Stage, app: WsgiApp) -> dict[str, Use]:
 
     # One request first: the keys are read, and the bearer becomes known.
     request(stage.server.issue_jws("member", project="inventory"))
-    validator = app._parts.authenticator._resolver._validator  # type: ignore[attr-defined]
+    validator = app._parts.authenticator._resolver.validator  # type: ignore[attr-defined]
 
     def verify_bare(parsed: Any) -> None:
         key.verify(parsed.signature, parsed.signing_input, algorithm)
 
     return {
         "bare": verify_bare,
-        "validation": lambda token: validator.validate(token, Strength.CURRENT, time.time(), None),
+        "validation": lambda token: validator.validate(
+            token, ExpiryPolicy.REFUSE_EXPIRED, time.time(), None
+        ),
         "request": request,
         "pyjwt": lambda token: jwt.decode(token, key, algorithms=["ES256"]),
     }

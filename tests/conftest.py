@@ -1,13 +1,18 @@
-"""The real services, each started once a session and only when a test asks for it."""
+"""Fixtures of every test, and which tests a run is made of.
+
+The real services are started once a session, and only when a test asks for one.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +28,39 @@ __all__ = ["protect", "server"]
 _PATIENCE_SECONDS = 15
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+_UNIT_TEST_SECONDS = 2
+_SYSTEM = Path(__file__).with_name("system")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--unit",
+        action="store_true",
+        help="only the quick tests of single rooms, none of which starts a process",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out tests/system in a run of unit tests."""
+    return True if config.getoption("unit") and collection_path == _SYSTEM else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("unit"):
+        others = [item for item in items if not _is_unit_test(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if _is_unit_test(item)]
+    else:
+        _begin_with_keystone(items)
+
+
+def _is_unit_test(item: pytest.Item) -> bool:
+    if item.get_closest_marker("slow") or item.get_closest_marker("heavy"):
+        return False
+    return not {"keystone", "memcached"} & set(getattr(item, "fixturenames", ()))
+
+
+def _begin_with_keystone(items: list[pytest.Item]) -> None:
     """Begin with what needs a real Keystone, as that takes longest; file by file.
 
     The threads of a Keystone may for a moment know users, roles and tokens as they were before
@@ -48,6 +85,28 @@ def temporary_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
         patch.setattr(tempfile, "tempdir", None)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_heavy_in_a_unit_test(pytestconfig: pytest.Config) -> None:
+    """Fail the unit test that starts a process."""
+
+    def refuse(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "subprocess.Popen":
+            pytest.fail(f"a unit test starts {arguments[1]}: mark it as heavy")
+
+    if pytestconfig.getoption("unit"):
+        sys.addaudithook(refuse)
+
+
+@pytest.fixture(autouse=True)
+def nothing_long_in_a_unit_test(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Fail the unit test that keeps the processor busy for long."""
+    began = time.process_time()
+    yield
+    took = time.process_time() - began
+    if pytestconfig.getoption("unit") and took > _UNIT_TEST_SECONDS:
+        pytest.fail(f"a unit test took {took:.1f} s of processor time: mark it as heavy")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -154,6 +154,7 @@ def run(script: str, *arguments: str) -> Any:
     return json.loads(finished.stdout)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_to_replace_the_package_s_name_is_enough(
     name: str, server: IdentityServer, config_file: Path
@@ -166,6 +167,7 @@ def test_to_replace_the_package_s_name_is_enough(
     assert ours == peers
 
 
+@pytest.mark.heavy
 def test_only_this_module_registers_options_at_import() -> None:
     listing = "print(json.dumps('keystone_authtoken' in cfg.CONF))"
     for module in ("authmw", "authmw.middleware", "authmw.config.options", "authmw.opts"):
@@ -173,6 +175,7 @@ def test_only_this_module_registers_options_at_import() -> None:
     assert run(f"import json, authmw.auth_token\nfrom oslo_config import cfg\n{listing}") is True
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("order", [PACKAGES, PACKAGES[::-1]])
 def test_both_may_register_their_options_on_one_conf(order: tuple[str, str]) -> None:
     imports = "".join(f"import {package}.auth_token\n" for package in order)

@@ -13,6 +13,8 @@ from authmw.testing.revocations import RevokedAttributes
 from tests.support.protected import Protect, Protected
 from tests.system.filter.test_revocation import wait_for
 
+pytestmark = pytest.mark.heavy  # each test waits until keys or events are read again
+
 
 def has_status(protected: Protected, token: str, status: int) -> bool:
     return bool(protected.get(token).status_int == status)

@@ -1,12 +1,11 @@
-"""Known and fresh, else asked for: how every remembered answer is used.
+"""Ask, keep the answer, forget it on a refusal, and use it in an outage while it is usable.
 
-A refusal forgets what is known. While nobody can be asked, and only then, an answer that is
-no longer fresh is used for as long as it is usable.
+Every answer that is remembered is renewed this way, be it kept in memory or in a shared cache.
+A fresh one is used without coming here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from authmw.errors import IdentityUnavailable, InvalidToken
@@ -28,52 +27,44 @@ class Answered(Protocol):
         """Up to when it may be used while nobody can be asked."""
 
 
-V = TypeVar("V", bound=Answered)
+V_co = TypeVar("V_co", bound=Answered, covariant=True)
 
 
-class Remembered(Protocol[V]):
-    """Where one answer is remembered, or would be."""
+class Question(Protocol[V_co]):
+    """One question, and the place where its answer is kept."""
 
-    def recall(self) -> V | None:
-        """Return the answer remembered now, however old; None: there is none to be used."""
+    def ask(self) -> V_co:
+        """Ask anew, and keep the answer.
 
-    def keep(self, answer: V) -> None:
-        """Remember a new answer."""
+        Raises InvalidToken or IdentityUnavailable.
+        """
 
     def forget(self) -> None:
-        """Remember no answer, and take none from before now for news."""
+        """Keep no answer, and accept no older one from now on."""
+
+    def recall(self) -> V_co | None:
+        """Return the answer kept now, however old; None: there is none, or it was refused."""
 
 
-def read_through(remembered: Remembered[V], ask: Callable[[], V], now: float) -> V:
-    """Return the remembered answer if it is fresh, else that of `ask_anew`."""
-    known = remembered.recall()
-    if known is not None and now < known.fresh_until:
-        return known
-    return ask_anew(remembered, ask, now)
-
-
-def ask_anew(remembered: Remembered[V], ask: Callable[[], V], now: float) -> V:
-    """Ask for an answer and remember it.
+def ask_anew(question: Question[V_co], now: float) -> V_co:
+    """Return a new answer, or in an outage the one that is kept.
 
     Args:
-        remembered: where the answer is remembered.
-        ask: asks for it.
+        question: what is asked.
         now: epoch seconds.
 
     Raises:
-        InvalidToken: the question was answered with a refusal; nothing is remembered any more.
-        IdentityUnavailable: nobody could say, and no remembered answer is usable.
+        InvalidToken: the answer is a refusal; none is kept any more.
+        IdentityUnavailable: there is no new answer, and none kept that is usable.
     """
     try:
-        answer = ask()
+        return question.ask()
     except InvalidToken:
-        remembered.forget()
+        question.forget()
         raise
     except IdentityUnavailable:
-        # Read now: another request may have been answered, or refused, meanwhile.
-        known = remembered.recall()
+        # Read now: another request may have got an answer, or a refusal, meanwhile.
+        known = question.recall()
         if known is not None and now < known.usable_until:
             return known
         raise
-    remembered.keep(answer)
-    return answer

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from authmw.answers.entry import TokenEntry, parse_entry
-from authmw.answers.read_through import Answered, read_through
-from authmw.answers.refused import RefusedAt
-from authmw.cache.shared import SharedCache
+from authmw.answers.read_through import Answered, ask_anew
+from authmw.answers.refusal_times import RefusalTimes
+from authmw.cache.shared import SharedCache, Slot
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken
 from authmw.identity.answer import TokenAnswer, TokenSource
 from authmw.token import MalformedBody
@@ -53,26 +53,6 @@ class Subject(Protocol[V]):
         """Return up to when the shared cache may keep the answer, epoch seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading(Generic[V]):
-    """What the endpoint told, and what was read in it."""
-
-    told: TokenAnswer
-    answer: V
-
-    @property
-    def answered_at(self) -> int:
-        return self.answer.answered_at
-
-    @property
-    def fresh_until(self) -> int:
-        return self.answer.fresh_until
-
-    @property
-    def usable_until(self) -> int:
-        return self.answer.usable_until
-
-
 class AnswerSource(Protocol[V]):
     """The identity endpoint, or the shared cache in front of it."""
 
@@ -100,7 +80,7 @@ class EndpointAnswers(Generic[V]):
         self._source = source
 
     def fetch(self, subject: Subject[V], now: float, *, newer_than: int = -1) -> V:  # noqa: ARG002
-        return ask_endpoint(self._source, subject, now).answer
+        return ask_endpoint(self._source, subject, now)[1]
 
     def forget(self, subject: Subject[V], now: float) -> None:
         """Do nothing: nothing is held."""
@@ -128,85 +108,105 @@ class SharedAnswers(Generic[V]):
         remember_seconds: int,
     ) -> None:
         self._source = source
-        self.cache = cache
-        self.include_catalog = include_catalog
-        self.clock_skew_seconds = clock_skew_seconds
-        self.refused_at = RefusedAt(remember_seconds + clock_skew_seconds)
+        self._cache = cache
+        self._include_catalog = include_catalog
+        self._clock_skew_seconds = clock_skew_seconds
+        self._refused_at = RefusalTimes(remember_seconds + clock_skew_seconds)
 
     def fetch(self, subject: Subject[V], now: float, *, newer_than: int = -1) -> V:
-        entry = _Entry(self, subject, now, newer_than)
-        return read_through(entry, lambda: ask_endpoint(self._source, subject, now), now).answer
+        slot = self._cache.look_up(subject.kind, subject.digest)
+        found = None
+        if slot.entry is not None:
+            newer_than = max(newer_than, self._refused_at.get(subject.digest, -1))
+            found = self._read(slot.entry, subject, now, newer_than)
+            if found is not None and now < found.fresh_until:
+                return found
+        return ask_anew(_SharedQuestion(self, subject, now, slot, found), now)
 
     def forget(self, subject: Subject[V], now: float) -> None:
-        self.refused_at.note(subject.digest, now)
-        self.cache.find(subject.kind, subject.digest).clear()
+        self.note_refusal(subject, now)
+        self._cache.look_up(subject.kind, subject.digest).clear()
+
+    def note_refusal(self, subject: Subject[V], now: float) -> None:
+        """Take no answer from before now for news."""
+        self._refused_at.note(subject.digest, now)
+
+    def is_news(self, subject: Subject[V], answer: V) -> bool:
+        """Tell whether the subject was not refused since the answer."""
+        return answer.answered_at > self._refused_at.get(subject.digest, -1)
+
+    def ask(self, subject: Subject[V], now: float, slot: Slot) -> V:
+        """Ask the endpoint, and put what it says in the cache."""
+        told, answer = ask_endpoint(self._source, subject, now)
+        try:
+            entry = TokenEntry(told, has_catalog=self._include_catalog).to_bytes()
+        except CacheError as fault:
+            self._cache.report_unreadable(fault)
+        else:
+            slot.put(entry, int(subject.remembered_until(answer) - now))
+        return answer
+
+    def _read(self, entry: bytes, subject: Subject[V], now: float, newer_than: int) -> V | None:
+        """Return the answer that an entry holds; None: it is not one to this question."""
+        try:
+            parsed = parse_entry(entry)
+            told = parsed.answer
+            if not newer_than < told.answered_at <= now + self._clock_skew_seconds:
+                return None
+            if not self._include_catalog:
+                told = replace(told, catalog=None)
+            elif not parsed.has_catalog:
+                return None
+            answer = subject.read(told)
+        except CacheError as fault:
+            self._cache.report_unreadable(fault)
+            return None
+        except (MalformedBody, InvalidToken, IdentityUnavailable) as error:
+            # Who can write to an unsealed cache must not keep a token from working.
+            self._cache.report_unreadable(
+                CacheError(f"an entry about a {subject.kind} can't be the truth: {error}")
+            )
+            return None
+        return answer if subject.accepts(answer, now) else None
 
 
-class _Entry(Generic[V]):
-    """The entry of one subject in the shared cache; see `Remembered`."""
+class _SharedQuestion(Generic[V]):
+    """Asks the endpoint about a subject whose answer a shared cache keeps; see `Question`."""
 
     def __init__(
-        self, answers: SharedAnswers[V], subject: Subject[V], now: float, newer_than: int
+        self,
+        answers: SharedAnswers[V],
+        subject: Subject[V],
+        now: float,
+        slot: Slot,
+        found: V | None,
     ) -> None:
         self._answers = answers
         self._subject = subject
         self._now = now
-        self._newer_than = newer_than
-        self._place = answers.cache.find(subject.kind, subject.digest)
-        self._found = self._read()
+        self._slot = slot
+        self._found = found
 
-    def recall(self) -> Reading[V] | None:
-        # Compared each time: another request may have been refused meanwhile.
-        refused_at = self._answers.refused_at.find(self._subject.digest)
-        found = self._found
-        return None if found is None or found.answered_at <= refused_at else found
-
-    def keep(self, reading: Reading[V]) -> None:
-        ttl_seconds = int(self._subject.remembered_until(reading.answer) - self._now)
-        entry = TokenEntry(reading.told, has_catalog=self._answers.include_catalog)
-        try:
-            self._place.put(entry.to_bytes(), ttl_seconds)
-        except CacheError as fault:
-            self._answers.cache.report_unreadable(fault)
+    def ask(self) -> V:
+        return self._answers.ask(self._subject, self._now, self._slot)
 
     def forget(self) -> None:
-        self._answers.refused_at.note(self._subject.digest, self._now)
-        self._place.clear()
+        self._answers.note_refusal(self._subject, self._now)
+        self._slot.clear()
 
-    def _read(self) -> Reading[V] | None:
-        answers = self._answers
-        if self._place.entry is None:
-            return None
-        try:
-            entry = parse_entry(self._place.entry)
-            told = entry.answer
-            if not self._newer_than < told.answered_at <= self._now + answers.clock_skew_seconds:
-                return None
-            if not answers.include_catalog:
-                told = replace(told, catalog=None)
-            elif not entry.has_catalog:
-                return None
-            reading = Reading(told, self._subject.read(told))
-        except CacheError as fault:
-            answers.cache.report_unreadable(fault)
-            return None
-        except (MalformedBody, InvalidToken, IdentityUnavailable) as error:
-            # Who can write to an unsealed cache must not keep a token from working.
-            answers.cache.report_unreadable(
-                CacheError(f"an entry about a {self._subject.kind} can't be the truth: {error}")
-            )
-            return None
-        return reading if self._subject.accepts(reading.answer, self._now) else None
+    def recall(self) -> V | None:
+        found = self._found
+        return found if found is not None and self._answers.is_news(self._subject, found) else None
 
 
-def ask_endpoint(source: TokenSource, subject: Subject[V], now: float) -> Reading[V]:
-    """Ask the endpoint, and read what it says.
+def ask_endpoint(source: TokenSource, subject: Subject[V], now: float) -> tuple[TokenAnswer, V]:
+    """Ask the endpoint; return what it said, and the answer read from it.
 
     Raises InvalidToken or IdentityUnavailable.
     """
     told = source.fetch_token_answer(subject.token, allow_expired=subject.allow_expired, now=now)
     try:
-        return Reading(told, subject.read(told))
+        return told, subject.read(told)
     except MalformedBody as error:
         raise IdentityUnavailable(
             f"the identity endpoint sent a token body that can't be read: {error}"

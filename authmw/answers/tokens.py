@@ -1,14 +1,13 @@
-"""Answers about one token: how they are read, and how long they count."""
+"""One token as the subject of an answer: how the answer is read, and how long it counts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from authmw.answers.bearer_key import bearer_key
-from authmw.cache.keys import digest_token
+from authmw.cache.digests import digest_text
+from authmw.checks.expiry import ExpiryPolicy, is_conclusive, was_expired
 from authmw.identity.answer import TokenAnswer
-from authmw.token import MalformedBody, Token
-from authmw.validation import Strength
+from authmw.token import Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,59 +32,37 @@ class TokenLifetime:
 
 
 class TokenSubject:
-    """One token, asked about with one strength; see `authmw.answers.source.Subject`."""
+    """One token, asked about under one expiry policy; see `authmw.answers.source.Subject`."""
 
     kind = "token"
 
-    def __init__(self, token: str, strength: Strength, lifetime: TokenLifetime) -> None:
+    def __init__(self, token: str, expiry_policy: ExpiryPolicy, lifetime: TokenLifetime) -> None:
         self.token = token
-        self.strength = strength
-        self.allow_expired = strength is Strength.ALLOW_EXPIRED
+        self.digest = digest_text(token)
+        self.expiry_policy = expiry_policy
+        self.allow_expired = expiry_policy is ExpiryPolicy.ALLOW_EXPIRED
         self._lifetime = lifetime
 
-    @property
-    def digest(self) -> bytes:
-        return digest_token(self.token)
-
     def read(self, answer: TokenAnswer) -> Token:
-        try:
-            bearer = bearer_key(answer.body)
-        except ValueError:
-            raise MalformedBody("the token body is nested too deep") from None
-        fresh_until = answer.answered_at + self._lifetime.fresh_seconds
+        answered_at = answer.answered_at
+        fresh_until = answered_at + self._lifetime.fresh_seconds
         token = Token.from_body(
             answer.body,
             answer.catalog,
-            answered_at=answer.answered_at,
+            answered_at=answered_at,
             fresh_until=fresh_until,
             usable_until=fresh_until + self._lifetime.grace_seconds,
-            bearer=bearer,
         )
         if not was_expired(token):
             return token
-        # For how long an expired token may be used is the endpoint's alone to say.
-        until = self._lifetime.counts_until(token)
+        # Only the endpoint can say for how long an expired token may be used: no grace.
+        until = answered_at + self._lifetime.expired_seconds
         return replace(token, fresh_until=until, usable_until=until)
 
     def accepts(self, answer: Token, now: float) -> bool:
-        return decides(answer, self.strength, now)
+        return is_conclusive(answer, self.expiry_policy, now)
 
     def remembered_until(self, answer: Token) -> int:
         if self.allow_expired and was_expired(answer):
             return answer.fresh_until
         return min(answer.usable_until, answer.expires_at)
-
-
-def was_expired(token: Token) -> bool:
-    """Tell whether a token had expired when it was answered for (`allow_expired`)."""
-    return token.answered_at >= token.expires_at
-
-
-def decides(token: Token, strength: Strength, now: float) -> bool:
-    """Tell whether a remembered answer about a token decides on a request of this strength.
-
-    Whether an expired token may still be used only the identity endpoint says, so an answer
-    given before the expiry says nothing about it. An expired token at full strength is refused
-    whatever is remembered.
-    """
-    return strength is Strength.CURRENT or now < token.expires_at or was_expired(token)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from authmw.authority.claims_set import KeystoneClaims
+from authmw.authority.keystone_claims import KeystoneClaims
 from authmw.errors import IdentityUnavailable
 from authmw.token import DomainScope, Principal, ProjectScope, SystemScope
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from authmw.authority import Answer, Question
 from authmw.authority.agreement import verify_agreement
+from authmw.authority.authorization import Authorization
+from authmw.authority.signed_bearer import SignedBearer
 from authmw.cache.memory import MemoryCache
 from authmw.config.claim_names import DEFAULT_CLAIM_NAMES
 from authmw.errors import InvalidToken, Reason
@@ -19,8 +20,8 @@ class ClaimsAuthority:
     An unscoped token has no roles and is answered where it names its user.
 
     Args:
-        answers: remembers what was read, by authority key: names and headers are the same
-            for all tokens of one bearer.
+        memory: remembers what was read, by authority key: names and headers are the same for
+            all tokens of one bearer.
         names: the claim of each meaning; see `DEFAULT_CLAIM_NAMES`.
         admin_project: (project name, domain name) of the admin project, for tokens that do
             not say whether theirs is the one.
@@ -30,50 +31,47 @@ class ClaimsAuthority:
     def __init__(
         self,
         *,
-        answers: MemoryCache[Answer],
+        memory: MemoryCache[Authorization],
         names: Mapping[str, str],
         admin_project: tuple[str, str] | None,
         fresh_seconds: int,
     ) -> None:
-        self._answers = answers
+        self._memory = memory
+        self.recall = memory.recall
         self._names = {**DEFAULT_CLAIM_NAMES, **names}
         self._admin_project = admin_project
         self._fresh_seconds = fresh_seconds
 
-    def recall(self, key: str) -> Answer | None:
-        """Return what memory holds; see `Authority`."""
-        return self._answers.recall(key)
-
-    def look_up(self, question: Question, now: float) -> Answer | None:
+    def look_up(self, bearer: SignedBearer, now: float) -> Authorization | None:
         """Answer from the claims; see `Authority`."""
-        known = self.recall(question.key)
+        known = self.recall(bearer.key)
         if known is not None and now < known.fresh_until:
             return known
-        body = self._make_body(question)
+        body = self._make_body(bearer)
         if body is None:
             return None
         try:
             principal = Principal.from_body(body, None)
         except MalformedBody as error:
             raise InvalidToken(Reason.MALFORMED, f"its claims: {error}") from error
-        verify_agreement(principal, question.keystone)
+        verify_agreement(principal, bearer.keystone)
         # The claims are signed, so what they say holds as long as the token does.
         fresh_until = int(now) + self._fresh_seconds
-        answer = Answer(
+        answer = Authorization(
             principal,
-            question.methods,
-            question.thumbprint,
+            bearer.methods,
+            bearer.thumbprint,
             answered_at=int(now),
             renew_from=fresh_until,
             fresh_until=fresh_until,
             usable_until=fresh_until,
         )
-        self._answers.put(question.key, answer)
+        self._memory.put(bearer.key, answer)
         return answer
 
-    def _make_body(self, question: Question) -> dict[str, object] | None:
-        claimed = {meaning: question.claims.get(name) for meaning, name in self._names.items()}
-        keystone = question.keystone
+    def _make_body(self, bearer: SignedBearer) -> dict[str, object] | None:
+        claimed = {meaning: bearer.claims.get(name) for meaning, name in self._names.items()}
+        keystone = bearer.keystone
         is_scoped = keystone.project_id or keystone.domain_id or keystone.system
         if claimed["roles" if is_scoped else "user_name"] is None:
             return None
@@ -88,15 +86,15 @@ class ClaimsAuthority:
             },
             "roles": claimed["roles"] if is_scoped else [],
         }
-        self._add_scope(body, claimed, question)
-        self._add_trust(body, claimed, question)
-        self._add_oauth1(body, claimed, question)
+        self._add_scope(body, claimed, bearer)
+        self._add_trust(body, claimed, bearer)
+        self._add_oauth1(body, claimed, bearer)
         return body
 
     def _add_scope(
-        self, body: dict[str, object], claimed: Mapping[str, Any], question: Question
+        self, body: dict[str, object], claimed: Mapping[str, Any], bearer: SignedBearer
     ) -> None:
-        keystone = question.keystone
+        keystone = bearer.keystone
         if keystone.project_id is not None:
             body["project"] = {
                 "id": keystone.project_id,
@@ -114,8 +112,10 @@ class ClaimsAuthority:
             body["system"] = {"all": True}
 
     @staticmethod
-    def _add_trust(body: dict[str, object], claimed: Mapping[str, Any], question: Question) -> None:
-        keystone = question.keystone
+    def _add_trust(
+        body: dict[str, object], claimed: Mapping[str, Any], bearer: SignedBearer
+    ) -> None:
+        keystone = bearer.keystone
         if keystone.trust_id is None:
             return
         # Revocation events name the trustor and role ids: without them some would be missed.
@@ -134,9 +134,9 @@ class ClaimsAuthority:
 
     @staticmethod
     def _add_oauth1(
-        body: dict[str, object], claimed: Mapping[str, Any], question: Question
+        body: dict[str, object], claimed: Mapping[str, Any], bearer: SignedBearer
     ) -> None:
-        keystone = question.keystone
+        keystone = bearer.keystone
         if keystone.access_token_id is None:
             return
         _require_role_ids(claimed["roles"])

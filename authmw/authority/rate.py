@@ -26,7 +26,7 @@ class RenewalRate:
         self._bucket = PerProcess(_Bucket)
 
     def take(self, now: float) -> bool:
-        """Tell whether one more question may be asked now, and count it."""
+        """Tell whether one more bearer may be asked now, and count it."""
         bucket = self._bucket.get()
         with bucket.lock:
             elapsed = now - bucket.filled_at

@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
-from authmw.authority import Answer, Authority, Question
+from authmw.authority.authorization import Authorization
+from authmw.authority.signed_bearer import SignedBearer
 from authmw.errors import IdentityUnavailable
+
+
+class Authority(Protocol):
+    """One source of answers."""
+
+    def recall(self, key: str) -> Authorization | None:
+        """Return what is remembered under an authority key, however old; without I/O."""
+
+    def look_up(self, bearer: SignedBearer, now: float) -> Authorization | None:
+        """Find what a bearer may do.
+
+        Returns None where this source knows nothing of the bearer.
+
+        Raises:
+            InvalidToken: the bearer is refused; no other source is asked then.
+            IdentityUnavailable: the source is out of reach.
+        """
 
 
 class AuthoritySources:
@@ -18,30 +37,28 @@ class AuthoritySources:
     def __init__(self, sources: Sequence[Authority]) -> None:
         self._sources = tuple(sources)
 
-    def recall(self, key: str) -> Answer | None:
+    def recall(self, key: str) -> Authorization | None:
         """Return what the first source that remembers anything remembers; see `Authority`."""
         for source in self._sources:
-            answer = source.recall(key)
-            if answer is not None:
-                return answer
+            authorization = source.recall(key)
+            if authorization is not None:
+                return authorization
         return None
 
-    def look_up(self, question: Question, now: float) -> Answer:
-        """Answer a question.
+    def look_up(self, bearer: SignedBearer, now: float) -> Authorization | None:
+        """Find what a bearer may do; see `Authority`.
 
-        Raises:
-            InvalidToken: a source refused the bearer.
-            IdentityUnavailable: no source could say.
+        Raises IdentityUnavailable only if no source that could be reached knows the bearer.
         """
         outage: IdentityUnavailable | None = None
         for source in self._sources:
             try:
-                answer = source.look_up(question, now)
+                authorization = source.look_up(bearer, now)
             except IdentityUnavailable as error:
                 outage = outage or error
                 continue
-            if answer is not None:
-                return answer
-        raise outage or IdentityUnavailable(
-            "no source of jws_authority knows names and roles for this token"
-        )
+            if authorization is not None:
+                return authorization
+        if outage is not None:
+            raise outage
+        return None

@@ -1,4 +1,4 @@
-"""The shared cache before the identity endpoint, put together: one for all that is kept in it."""
+"""Assembly of the shared cache, and of what answers about tokens through it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,55 @@ from authmw.config.settings import Settings
 from authmw.identity.answer import TokenSource
 
 if TYPE_CHECKING:
+    from authmw.cache.shared import BytesCache, SealedNamespace, SharedCache
+
+
+def open_shared_cache(settings: Settings, endpoint: str) -> SharedCache | None:
+    """Return the shared cache that the configuration asks for; None: it asks for none.
+
+    Args:
+        settings: of the filter.
+        endpoint: tells the identity service from others; see `name_endpoint`.
+
+    Nothing is sent yet. Raises ConfigurationError where the options can't be followed.
+    """
+    cache: BytesCache | None = None
+    # Imported here and below: a filter without a shared cache needs none of it.
+    if settings.memcached_servers:
+        from authmw.cache.memcached import open_memcached
+
+        cache = open_memcached(settings)
+    if settings.cache is not None:
+        from authmw.cache.environ import EnvironCache
+
+        cache = EnvironCache(settings.cache, otherwise=cache)
+    if cache is None:
+        return None
     from authmw.cache.shared import SharedCache
 
+    return SharedCache(cache, make_namespaces(settings, endpoint))
 
-def make_shared_cache(settings: Settings) -> SharedCache | None:
-    """Return the cache that the configuration asks for; None: it asks for none.
 
-    Raises ConfigurationError where the options can't be followed.
+def make_namespaces(settings: Settings, endpoint: str) -> list[SealedNamespace]:
+    """Return the namespace of the secret in use, then that of the previous one.
+
+    Raises ConfigurationError where the sealing that is asked for can't be used.
     """
-    if not (settings.memcached_servers or settings.cache):
-        return None
-    # Imported here, as most of what it takes is not needed without a shared cache.
-    from authmw.cache.assembly import open_shared_cache
+    from authmw.cache.digests import KeyMaker
+    from authmw.cache.sealing import EncryptSealing, MacSealing, NoSealing, Sealing
+    from authmw.cache.secret import Secret
+    from authmw.cache.shared import SealedNamespace
 
-    return open_shared_cache(settings, name_endpoint(settings))
+    def make(secret: Secret | None, sealing: Sealing) -> SealedNamespace:
+        return SealedNamespace(KeyMaker(endpoint, secret, sealing), sealing)
+
+    strategy = settings.memcache_security_strategy
+    if strategy is None:
+        return [make(None, NoSealing())]
+    seal = EncryptSealing if strategy == "ENCRYPT" else MacSealing
+    texts = (settings.memcache_secret_key, settings.memcache_secret_key_previous)
+    secrets = [Secret(text) for text in texts if text]
+    return [make(secret, seal(secret)) for secret in secrets]
 
 
 def make_source(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from authmw.authority import Answer, Authority
+from authmw.authority.authorization import Authorization
 from authmw.authority.claims import ClaimsAuthority
 from authmw.authority.identity import IdentityAuthority
-from authmw.authority.sources import AuthoritySources
+from authmw.authority.sources import Authority, AuthoritySources
 from authmw.cache.memory import MemoryCache
 from authmw.config.settings import Settings
 from authmw.identity.documents import DocumentFetcher
@@ -69,13 +69,13 @@ def make_key_readers(settings: Settings) -> list[KeyReader]:
     return readers
 
 
-def _make_authority(settings: Settings, bearers: IdentityAuthority) -> AuthoritySources:
+def _make_authority(settings: Settings, bearers: IdentityAuthority) -> Authority:
     sources: list[Authority] = []
     for name in settings.jws_authority:
         if name == "claims":
             sources.append(
                 ClaimsAuthority(
-                    answers=_make_answers(settings),
+                    memory=_make_memory(settings),
                     names=settings.jws_claim_names,
                     admin_project=_admin_project(settings),
                     fresh_seconds=settings.authority_cache_time,
@@ -83,10 +83,10 @@ def _make_authority(settings: Settings, bearers: IdentityAuthority) -> Authority
             )
         else:
             sources.append(bearers)
-    return AuthoritySources(sources)
+    return sources[0] if len(sources) == 1 else AuthoritySources(sources)
 
 
-def _make_answers(settings: Settings) -> MemoryCache[Answer]:
+def _make_memory(settings: Settings) -> MemoryCache[Authorization]:
     return MemoryCache(
         max_entries=settings.memory_cache_size, max_bytes=settings.memory_cache_bytes
     )

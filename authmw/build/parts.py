@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from authmw.answers.negative_cache import NegativeCache
 from authmw.authenticator import Authenticator, MakeTokenAuth, Rules
-from authmw.build.cache import make_shared_cache
+from authmw.build.cache import name_endpoint, open_shared_cache
 from authmw.build.remote import make_bearers, make_remote_validator, renews_bearers
 from authmw.build.revocation import make_revocations
 from authmw.cache.memory import MemoryCache
-from authmw.cache.refusals import Refusals
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import BindPolicy
 from authmw.config.auth_plugin import load_auth_plugin
@@ -29,8 +29,8 @@ from authmw.runtime.clock import wall_clock
 from authmw.runtime.flights import Flights
 from authmw.runtime.refresh import Refresher
 from authmw.token import Token
-from authmw.validation import Validator
-from authmw.validation.stand_ins import StandInValidator
+from authmw.validation.fixture_sources import switch_with_fixtures
+from authmw.validation.validator import Validator
 
 if TYPE_CHECKING:
     from authmw.keys.source import KeySource
@@ -100,10 +100,7 @@ def build_filter_parts(
     watch_for_outages(identity, refresher)
     revocations = make_revocations(settings, identity, refresher)
     keys = _make_keys(settings, refresher)
-    validator = StandInValidator(
-        _make_validator(settings, identity, revocations, keys, refresher),
-        include_catalog=settings.include_service_catalog,
-    )
+    validator = _make_validator(settings, identity, revocations, keys, refresher)
     memory = MemoryCache[Token](
         max_entries=settings.memory_cache_size if settings.token_cache_time else 0,
         max_bytes=settings.memory_cache_bytes,
@@ -114,10 +111,11 @@ def build_filter_parts(
         flights=Flights[Token](settings.identity_deadline + _FOLLOWER_PATIENCE_SECONDS),
         validator=validator,
         revalidation=Revalidation(revocations, keys),
-        refusals=Refusals(settings.negative_cache_time),
+        refusals=NegativeCache(settings.negative_cache_time),
         max_token_size=settings.max_token_size,
         clock=clock,
     )
+    switch_with_fixtures(resolver, include_catalog=settings.include_service_catalog)
     authenticator = Authenticator(
         resolver, read_rules(settings), refresher, make_token_auth(identity), clock=clock
     )
@@ -163,7 +161,7 @@ def _make_validator(
     refresher: Refresher,
 ) -> Validator:
     endpoint = EndpointSource(identity, include_catalog=settings.include_service_catalog)
-    cache = make_shared_cache(settings)
+    cache = open_shared_cache(settings, name_endpoint(settings))
     bearers = make_bearers(settings, endpoint, cache, refresher)
     remote = make_remote_validator(settings, endpoint, cache, revocations, bearers)
     asks_about_bearers = renews_bearers(settings)
@@ -176,7 +174,7 @@ def _make_validator(
         if settings.shadow_validation:
             from authmw.validation.shadow import ShadowValidator
 
-            validator = ShadowValidator(remote, offline)
+            validator = ShadowValidator(remote, offline, revocations)
         else:
             from authmw.validation.choice import ChoiceValidator
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authmw.answers.tokens import TokenLifetime
-from authmw.authority import Answer
+from authmw.authority.authorization import Authorization
 from authmw.authority.identity import IdentityAuthority
 from authmw.authority.rate import RenewalRate
 from authmw.build.cache import make_source
@@ -62,10 +62,10 @@ def make_bearers(
     settings: Settings, endpoint: TokenSource, cache: SharedCache | None, refresher: Refresher
 ) -> IdentityAuthority:
     """Return what asks the endpoint about bearers; where it is used, `refresher` keeps it fresh."""
-    answers = MemoryCache[Answer](
+    memory = MemoryCache[Authorization](
         max_entries=settings.memory_cache_size, max_bytes=settings.memory_cache_bytes
     )
-    refresher.when_set_back(answers.clear)
+    refresher.when_set_back(memory.clear)
     return IdentityAuthority(
         make_source(
             settings,
@@ -73,7 +73,7 @@ def make_bearers(
             cache,
             remember_seconds=settings.authority_cache_time + settings.identity_outage_grace,
         ),
-        answers=answers,
+        memory=memory,
         fresh_seconds=settings.authority_cache_time,
         grace_seconds=settings.identity_outage_grace,
         deadline_seconds=settings.identity_deadline,

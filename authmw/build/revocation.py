@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authmw.build.cache import name_endpoint
+from authmw.build.cache import make_namespaces, name_endpoint
 from authmw.config.settings import Settings, Validation
 from authmw.identity.client import IdentityClient
 from authmw.revocation.verdict import NoRevocations, Revocations
@@ -70,13 +70,12 @@ def open_store(settings: Settings) -> SharedStore:
     here: the feed works between requests.
     """
     if settings.memcached_servers and settings.memcache_security_strategy is not None:
-        from authmw.cache.assembly import make_shelves
         from authmw.cache.memcached import open_memcached
         from authmw.revocation.memcached_store import MemcachedStore
 
         # With connections of its own: requests that wait for a free one don't delay it.
         return MemcachedStore(
-            open_memcached(settings), make_shelves(settings, _name_asker(settings))
+            open_memcached(settings), make_namespaces(settings, _name_asker(settings))
         )
     from authmw.revocation.file_store import FileStore
 

@@ -1,4 +1,4 @@
-"""What this process has validated, in its memory, bounded by entries and by bytes.
+"""Values that this process remembers, bounded by entries and by bytes.
 
 Eviction is CLOCK: a hit only marks its entry as used, without a lock; to make room, the
 oldest entry goes unless it was used since it was last looked at, in which case it gets a
@@ -13,22 +13,29 @@ from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
 from authmw.runtime.process import PerProcess
-from authmw.token.catalog import ServiceCatalog
 
 # The entry object, its place in the table and the key's own header, in bytes.
 _ENTRY_OVERHEAD = 400
 
 
+class SharedPart(Protocol):
+    """A part that several values have in common: one object, compared by identity."""
+
+    @property
+    def size(self) -> int:
+        """The memory it takes, in bytes, roughly."""
+
+
 class Remembered(Protocol):
-    """What can be held: a Token, or an answer about a principal."""
+    """What can be held."""
 
     @property
     def size(self) -> int:
         """The memory it takes by itself, in bytes, roughly."""
 
     @property
-    def catalog(self) -> ServiceCatalog | None:
-        """Its catalog, which it may share with others."""
+    def catalog(self) -> SharedPart | None:
+        """Its largest part, which it may share with others."""
 
 
 V = TypeVar("V", bound=Remembered)
@@ -38,14 +45,14 @@ class Entry(Generic[V]):
     """One remembered value.
 
     Attributes:
-        value: the token or answer.
-        generation: of the revocation events the value was last compared with.
+        value: what is remembered.
+        generation: what the value was last judged by, counted by whoever judges.
         used: set by every hit; read and cleared when room is made.
     """
 
     __slots__ = ("generation", "size", "used", "value")
 
-    def __init__(self, value: V, generation: int, size: int) -> None:
+    def __init__(self, value: V, generation: object, size: int) -> None:
         self.value = value
         self.generation = generation
         self.size = size
@@ -65,7 +72,7 @@ class MemoryCache(Generic[V]):
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._entries: OrderedDict[Hashable, Entry[V]] = OrderedDict()
-        self._catalogs: Counter[ServiceCatalog] = Counter()
+        self._catalogs: Counter[SharedPart] = Counter()
         self._bytes = 0
         self._lock = PerProcess(threading.Lock)
         # Bound once: the hot path is one call into C.
@@ -87,7 +94,7 @@ class MemoryCache(Generic[V]):
         entry.used = True
         return entry.value
 
-    def put(self, key: Hashable, value: V, generation: int = 0) -> None:
+    def put(self, key: Hashable, value: V, generation: object = None) -> None:
         """Remember a value, and forget others until the bounds are kept."""
         entry = Entry(value, generation, _ENTRY_OVERHEAD + value.size + 2 * _key_length(key))
         alone = entry.size + (value.catalog.size if value.catalog else 0)

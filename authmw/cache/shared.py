@@ -6,14 +6,13 @@ all the same as no entry, and end here.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from authmw.cache.digests import KeyMaker
 from authmw.cache.fault_log import FaultLog
-from authmw.cache.keys import KeyMaker
 from authmw.cache.sealing import Sealing
 from authmw.errors import CacheError
 
@@ -38,7 +37,7 @@ class BytesCache(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class SealedNamespace:
     """The entries under one secret: how their keys are made and how they are sealed."""
 
     keys: KeyMaker
@@ -60,102 +59,107 @@ class Shelf:
         return entry
 
 
-class Place:
-    """Where one entry is kept, or would be.
-
-    Attributes:
-        entry: what was found there; None: nothing that could be read.
-        is_reachable: whether the cache answered. Where it did not, nothing is put there
-            either: one request waits for one time-out.
-    """
-
-    __slots__ = ("_cache", "_keys", "entry", "is_reachable")
-
-    def __init__(self, cache: SharedCache, keys: Sequence[str]) -> None:
-        self._cache = cache
-        self._keys = keys
-        self.entry, self.is_reachable = cache._read(keys)
-
-    def put(self, entry: bytes, ttl_seconds: int) -> None:
-        """Keep an entry here; with less than a second to live, or no cache, do nothing."""
-        if self.is_reachable and ttl_seconds > 0:
-            self._cache._write(self._keys[0], entry, ttl_seconds)
-
-    def clear(self) -> None:
-        """Keep nothing here any more."""
-        if self.is_reachable:
-            self._cache._delete(self._keys)
-
-
 class SharedCache:
     """A `BytesCache` made safe to use.
 
     Args:
         cache: where the bytes are kept.
-        shelves: the first is written to, all are read: the secret in use, then the one
+        namespaces: the first is written to, all are read: the secret in use, then the one
             before it.
         faults: told what went wrong.
     """
 
     def __init__(
-        self, cache: BytesCache, shelves: Sequence[Shelf], faults: FaultLog | None = None
+        self,
+        cache: BytesCache,
+        namespaces: Sequence[SealedNamespace],
+        faults: FaultLog | None = None,
     ) -> None:
         self._cache = cache
-        self._shelves = tuple(shelves)
+        self._namespaces = tuple(namespaces)
         self._faults = faults or FaultLog()
         self._told_of_size = False
 
-    def find(self, kind: str, digest: bytes) -> Place:
+    def look_up(self, kind: str, digest: bytes) -> Slot:
         """Look an entry up; arguments as of `KeyMaker.make_key`."""
-        return Place(self, [shelf.keys.make_key(kind, digest) for shelf in self._shelves])
+        keys = [namespace.keys.make_key(kind, digest) for namespace in self._namespaces]
+        for namespace, key in zip(self._namespaces, keys, strict=True):
+            try:
+                sealed = self._cache.get(key)
+            except Exception as error:  # noqa: BLE001 - a cache or its client may be broken
+                self._report(error)
+                return Slot(self, keys, None, is_reachable=False)
+            if sealed is not None:
+                try:
+                    return Slot(self, keys, namespace.open(key, sealed), is_reachable=True)
+                except Exception as error:  # noqa: BLE001 - or its hash
+                    self._report(error)
+        return Slot(self, keys, None, is_reachable=True)
 
     def report_unreadable(self, fault: CacheError) -> None:
-        """Say that an entry was ours by its seal, and yet could not be read."""
+        """Log that an entry was ours by its seal, and yet could not be read."""
         self._faults.report(fault)
 
-    def _read(self, keys: Sequence[str]) -> tuple[bytes | None, bool]:
-        """Return the entry, if there is one, and whether the cache answered."""
-        for shelf, key in zip(self._shelves, keys, strict=True):
-            answered = False
-            with self._reported():
-                sealed = self._cache.get(key)
-                answered = True
-                if sealed is not None:
-                    return shelf.open(key, sealed), True
-            if not answered:
-                return None, False
-        return None, True
+    def put(self, key: str, entry: bytes, ttl_seconds: int) -> None:
+        """Keep an entry, sealed, under its key in the first namespace; never raises."""
+        try:
+            sealed = self._namespaces[0].seal(key, entry)
+            if len(sealed) > MAX_VALUE_BYTES:
+                self._tell_of_size(len(sealed))
+            else:
+                self._cache.set(key, sealed, ttl_seconds)
+        except Exception as error:  # noqa: BLE001
+            self._report(error)
 
-    def _write(self, key: str, entry: bytes, ttl_seconds: int) -> None:
-        with self._reported():
-            self._seal_and_set(key, entry, ttl_seconds)
-
-    def _seal_and_set(self, key: str, entry: bytes, ttl_seconds: int) -> None:
-        sealed = self._shelves[0].seal(key, entry)
-        if len(sealed) > MAX_VALUE_BYTES:
-            if not self._told_of_size:
-                self._told_of_size = True
-                LOG.warning(
-                    "An entry of %d bytes is not kept in the shared cache: more than %d don't "
-                    "fit. Larger ones will not be mentioned again.",
-                    len(sealed),
-                    MAX_VALUE_BYTES,
-                )
-            return
-        self._cache.set(key, sealed, ttl_seconds)
-
-    def _delete(self, keys: Sequence[str]) -> None:
-        with self._reported():
+    def delete(self, keys: Sequence[str]) -> None:
+        """Keep nothing under these keys any more; never raises."""
+        try:
             for key in keys:
                 self._cache.delete(key)
+        except Exception as error:  # noqa: BLE001
+            self._report(error)
 
-    @contextlib.contextmanager
-    def _reported(self) -> Iterator[None]:
-        """Report whatever is raised inside, and go on: no request fails with its cache."""
-        try:
-            yield
-        except CacheError as fault:
-            self._faults.report(fault)
-        except Exception as error:  # noqa: BLE001 - a cache, its client or its hash may be broken
+    def _tell_of_size(self, size: int) -> None:
+        if not self._told_of_size:
+            self._told_of_size = True
+            LOG.warning(
+                "An entry of %d bytes is not kept in the shared cache: more than %d don't "
+                "fit. Larger ones will not be mentioned again.",
+                size,
+                MAX_VALUE_BYTES,
+            )
+
+    def _report(self, error: Exception) -> None:
+        """Log a fault and go on: no request fails with its cache."""
+        if not isinstance(error, CacheError):
             # The error's text is left out: it may quote a key or an entry.
-            self._faults.report(CacheError(f"it raised {type(error).__name__}"))
+            error = CacheError(f"it raised {type(error).__name__}")
+        self._faults.report(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where one entry is kept, or would be.
+
+    Attributes:
+        cache: the cache it is in.
+        keys: of the entry in each namespace.
+        entry: what was found there; None: nothing that could be read.
+        is_reachable: whether the cache answered. Where it did not, nothing is put there
+            either: one request waits for one time-out.
+    """
+
+    cache: SharedCache
+    keys: Sequence[str]
+    entry: bytes | None
+    is_reachable: bool
+
+    def put(self, entry: bytes, ttl_seconds: int) -> None:
+        """Keep an entry here; with less than a second to live, or no cache, do nothing."""
+        if self.is_reachable and ttl_seconds > 0:
+            self.cache.put(self.keys[0], entry, ttl_seconds)
+
+    def clear(self) -> None:
+        """Keep nothing here any more."""
+        if self.is_reachable:
+            self.cache.delete(self.keys)

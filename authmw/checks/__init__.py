@@ -1,1 +1,1 @@
-"""What a token must meet beyond being authentic: pure functions, without I/O or a clock."""
+"""What a valid token must meet for one request: pure functions, without I/O or a clock."""

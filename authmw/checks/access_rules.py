@@ -6,49 +6,14 @@ path pattern of one service type, and what no rule allows is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
 
 from authmw.checks.clean_path import is_clean
 from authmw.checks.paths import PathPattern
 from authmw.errors import InvalidToken, Reason
+from authmw.token.access_rules import AccessRule
 
 _VALIDATION_PATH = "/v3/auth/tokens"
-
-
-@dataclass(frozen=True, slots=True)
-class AccessRule:
-    """One request that is allowed.
-
-    Attributes:
-        service: a service type of the catalog, such as "compute".
-        method: compared as it is: a rule for GET does not allow HEAD.
-        path: matched against SCRIPT_NAME + PATH_INFO.
-    """
-
-    service: str
-    method: str
-    path: PathPattern
-
-
-def parse_access_rules(value: object) -> tuple[AccessRule, ...] | None:
-    """Parse `application_credential.access_rules` of a token body.
-
-    Args:
-        value: what stands there, None where nothing does.
-
-    Returns:
-        None where the credential is not restricted; else the usable rules, perhaps none, which
-        allows nothing. An entry that is no usable rule is left out: it allows nothing then,
-        and the entries beside it keep their meaning.
-
-    Raises:
-        ValueError: it is neither null nor a list, so what it restricts is unknown.
-    """
-    if value is None:
-        return None
-    if not isinstance(value, list):
-        raise ValueError(f"access_rules is a list or null, not {type(value).__name__}")
-    return tuple(rule for rule in map(_parse_rule, value) if rule is not None)
 
 
 def verify_access(
@@ -63,7 +28,7 @@ def verify_access(
     """Refuse a request that the token's access rules do not allow.
 
     Args:
-        rules: from `parse_access_rules`; None allows everything.
+        rules: of the token's application credential; None allows everything.
         service_type: the option of that name, None where it is not set.
         method: REQUEST_METHOD. An application that lets a header override it must do so before
             this filter.
@@ -92,9 +57,8 @@ def verify_access(
         )
     if is_service_request:
         return
-    for rule in rules:
-        if rule.service == service_type and rule.method == method and rule.path.is_match(path):
-            return
+    if any(_allows(rule, service_type, method, path) for rule in rules):
+        return
     if not is_clean(path):
         raise _refusal(f"no access rule matches a path that can be read in two ways: {path!r:.200}")
     raise _refusal(f"no access rule for {service_type} allows {method!r:.20} on {path!r:.200}")
@@ -105,16 +69,21 @@ def _is_token_validation(path: str) -> bool:
     return path.endswith(_VALIDATION_PATH) and is_clean(path)
 
 
-def _parse_rule(entry: object) -> AccessRule | None:
-    if not isinstance(entry, dict):
-        return None
-    service, method, path = entry.get("service"), entry.get("method"), entry.get("path")
-    if not (isinstance(service, str) and isinstance(method, str) and isinstance(path, str)):
-        return None
+# Bounded: the patterns are users'.
+@functools.lru_cache(maxsize=1024)
+def _compile(path: str) -> PathPattern | None:
+    """Return a rule's path pattern; None: it is not usable, so the rule allows nothing."""
     try:
-        return AccessRule(service, method, PathPattern.parse(path))
+        return PathPattern.parse(path)
     except ValueError:
         return None
+
+
+def _allows(rule: AccessRule, service_type: str, method: str, path: str) -> bool:
+    if rule.service != service_type or rule.method != method:
+        return False
+    pattern = _compile(rule.path)
+    return pattern is not None and pattern.is_match(path)
 
 
 def _refusal(detail: str) -> InvalidToken:

@@ -1,8 +1,8 @@
-"""Tells whether a path means one thing, whoever reads it.
+"""Tells whether a path has one meaning for every program that reads it.
 
-Applications, the servers before them and the URLs they build resolve "..", merge slashes or
-decode once more, each in its own way. A path that gives them nothing to do so with is clean;
-only such a path is ever matched (`authmw.checks.paths`).
+Applications, the servers in front and URL libraries resolve "..", merge slashes or decode once
+more, each in its own way. A path is clean if none of this would change it; only clean paths are
+matched (`authmw.checks.paths`).
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from urllib.parse import unquote_to_bytes
 MAX_PATH_BYTES = 2048
 """The longest path a wildcard matches; Swift's longest is about 1600."""
 
-# Control characters are here because URL parsers drop some of them unseen: to them a dot, a
-# tab and a dot are two dots.
+# Control characters, since URL parsers silently drop some of them: they read a dot, a tab and a
+# dot as two dots.
 _FORBIDDEN = frozenset(map(chr, range(0x20))) | {"\x7f", "\\"}
 
 
 def is_clean(path: str) -> bool:
-    """Whether a path of the environ can be read in one way only.
+    """Tell whether a path of the environ can be read in one way only.
 
-    It starts with "/" and has at most `MAX_PATH_BYTES`; it has no segment "." or ".." (nor one
-    that is, but for ";" and what follows), no "//", backslash, NUL or other control character;
-    its bytes are UTF-8. Percent signs that the server left are allowed only where all of this
-    would still hold, with no "/" more, after one more decoding, and a third would do nothing.
+    It starts with "/" and has at most `MAX_PATH_BYTES`; it has no segment "." or ".." (also not
+    before a ";"), no "//", backslash, NUL or other control character; its bytes are UTF-8. A
+    percent sign that the server left is allowed only if the path, decoded once more, meets all
+    of this with no further "/", and another decoding would not change it.
     """
     if not _is_plain(path):
         return False
@@ -54,7 +54,7 @@ def _is_plain(path: str) -> bool:
 
 
 def _is_dot_segment(segment: str) -> bool:
-    # Some servers drop a segment's parameters (RFC 3986 section 3.3) before they resolve "..".
+    # Some servers drop a segment's parameters (RFC 3986 §3.3) before they resolve "..".
     return segment.partition(";")[0] in (".", "..")
 
 

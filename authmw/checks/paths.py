@@ -1,8 +1,8 @@
-"""Matches the path of a request against the path patterns of users and operators.
+"""Matches request paths against the path patterns of users and operators.
 
-One matcher serves the access rules of application credentials, whose authors are users,
-and `public_paths`. Both are lists of what is *allowed*, so every doubt ends in "no match":
-a path is matched only if whatever routes it afterwards has one way to read it.
+One matcher serves the access rules of application credentials, which users write, and
+`public_paths`. Both list what is *allowed*, so every doubt ends in "no match": a path matches
+only if the application that routes it has one way to read it.
 
 Patterns (Keystone user guide, Application Credentials, Access Rules):
 
@@ -15,10 +15,10 @@ anything else      itself: case, ``.``, ``%`` and a trailing ``/`` all count
 Wildcards may stand beside literals: ``/images/ab*``, ``/servers/{id}.json``, ``/v1/a**``. As
 ``**`` may be empty, ``/servers/**`` covers ``/servers/`` too, though not ``/servers``.
 
-What is matched is the path that the WSGI server hands over, decoded once (PEP 3333), since
-that is what applications route on: ``/a%2Fb`` arrives as ``/a/b`` and is matched as that. An
-application that routes on the raw request target instead is outside this promise, and so is a
-deployment that lets clients set SCRIPT_NAME (through X-Forwarded-Prefix, for example).
+The matcher sees the path of the WSGI environ, which the server has decoded once (PEP 3333), since
+applications route on it: ``/a%2Fb`` arrives as ``/a/b`` and is matched as that. It does not protect
+an application that routes on the raw request target, nor a deployment that lets clients set
+SCRIPT_NAME (through X-Forwarded-Prefix, for example).
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from authmw.checks.clean_path import is_clean
 MAX_PATTERN_BYTES = 1024
 """Keystone stores at most 225 characters, which are 900 bytes at worst."""
 
-# The one expression here, and a constant: cuts a pattern at its wildcards.
+# Splits a pattern at its wildcards. A constant: no expression is built from a user's text.
 _WILDCARD = re.compile(r"(\*\*?|\{[^{}/]*\})")
 
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
-    """One parsed path pattern; made by `PathPattern.parse` only.
+    """A parsed path pattern; only `PathPattern.parse` makes one.
 
     Attributes:
         text: the pattern as it was written.
-        prefix: what stands before the first wildcard, in the form of an environ path (see
+        prefix: the text before the first wildcard, in the form of an environ path (see
             `parse`); the whole pattern if there is none.
-        suffix: what stands after the last wildcard, likewise.
+        suffix: the text after the last wildcard, in the same form.
         names_something: whether any character but "/" is literal; "/**" and "/*/*" name nothing.
     """
 
@@ -58,13 +58,13 @@ class PathPattern:
     def parse(cls, text: str) -> PathPattern:
         """Parse a pattern written in Unicode.
 
-        An environ path is bytes in the disguise of Latin-1 text (PEP 3333), so the pattern is
-        put into the same form once, here: its UTF-8 bytes, read as Latin-1.
+        An environ path is bytes that were decoded as Latin-1 (PEP 3333). The pattern is converted
+        to the same form once, here: its UTF-8 bytes, decoded as Latin-1.
 
         Raises:
-            ValueError: it does not start with "/", is over `MAX_PATTERN_BYTES`, has a brace
-                without its partner, a tag with "/" in it, three stars in a row, a lone
-                surrogate, or literals that no path may have (see `is_clean`).
+            ValueError: it does not start with "/", is longer than `MAX_PATTERN_BYTES`, or has an
+                unpaired brace, a tag with "/" in it, three stars in a row, a lone surrogate, or
+                literals that no path may have (see `is_clean`).
         """
         # Literals at even places, wildcards at odd ones; so it starts and ends with a literal.
         prefix, *between = _WILDCARD.split(_as_environ_text(text))
@@ -77,7 +77,7 @@ class PathPattern:
             raise ValueError(
                 f'path pattern {text!r} has a brace that is not part of a tag such as "{{id}}"'
             )
-        # A letter in each wildcard's place, since there are paths where that is what it meets.
+        # With a letter in each wildcard's place, which every wildcard matches.
         if not is_clean("x".join(literals)):
             raise ValueError(
                 f"path pattern {text!r} can never match: dot segments, doubled slashes, "
@@ -97,14 +97,14 @@ class PathPattern:
 
     @property
     def is_literal(self) -> bool:
-        """Whether there is no wildcard, so that `prefix` is the only path that matches."""
+        """Whether it has no wildcard, so that `prefix` is the only path that matches."""
         return self._accepts_between is None
 
     def is_match(self, path: str) -> bool:
-        """Whether the pattern matches a whole path, as it stands in the environ.
+        """Tell whether the pattern matches a whole path of the environ.
 
-        A path that is not `is_clean` matches no pattern. The time taken grows with the length
-        of the path alone, whatever the pattern.
+        A path that is not clean (`is_clean`) matches no pattern. The time grows with the length of
+        the path only, for every pattern.
         """
         if self._accepts_between is None:
             return path == self.prefix  # and so is clean: parse() saw to that
@@ -122,11 +122,10 @@ class PathPattern:
 class _Automaton:
     """A nondeterministic automaton whose states are the bits of one integer.
 
-    Bit number i is set while the first i elements (a literal character, or a run of "*") are
-    met by the text so far. All states take one step together for each character, so there is
-    nothing to go back to and no pattern can make it slow. A state that stands at a run is both
-    left and kept by any character but "/". A "**" is no element: the state it stands at is
-    kept whatever comes.
+    Bit number i is set while the text so far matches the first i elements (a literal character,
+    or a run of "*"). Each character moves all states at once, so nothing backtracks and no pattern
+    is slow. At a run, any character but "/" both keeps the state and sets the next. A "**" is no
+    element: at its place, every character keeps the state.
     """
 
     accepting: int
@@ -135,7 +134,7 @@ class _Automaton:
 
     @classmethod
     def build(cls, parts: list[str]) -> _Automaton:
-        """Build from a wildcard, a literal, a wildcard and so on."""
+        """Build from alternating wildcards and literals; a wildcard is first and last."""
         literals: dict[str, int] = {"/": 0}
         runs = anything = 0
         bit = 1
@@ -155,7 +154,7 @@ class _Automaton:
         return cls(bit, steps, (runs, stay))
 
     def accepts(self, text: str) -> bool:
-        """Whether the whole text is met: one step for each of its characters, at most."""
+        """Tell whether the whole text matches, in at most one step for each character."""
         states = 1
         for character in text:
             advance, stay = self.steps.get(character, self.step_otherwise)
@@ -167,7 +166,7 @@ class _Automaton:
 
 @dataclass(frozen=True, slots=True)
 class PublicPaths:
-    """What the `public_paths` option lets through without a token; false when there is nothing.
+    """The requests that `public_paths` lets through without a token; false if there are none.
 
     Attributes:
         literal: (method, path) pairs without a wildcard, so that the frequent case, a health
@@ -182,9 +181,9 @@ class PublicPaths:
     def parse(cls, entries: Iterable[str]) -> PublicPaths:
         """Parse entries such as ``/healthcheck`` and ``POST /v1/hooks/*``.
 
-        A path alone is open to GET and HEAD, which only read (RFC 9110 section 9.2.1); a method
-        before it opens it to that method and no other. There is no way to write "any method":
-        nothing that changes state becomes public by what was left unsaid.
+        A path alone is open to GET and HEAD, which only read (RFC 9110 §9.2.1); a method
+        before it opens it to that method only. "Any method" can't be written: no request that
+        changes state becomes public by omission.
 
         Raises:
             ValueError: an entry is neither form, its pattern is unusable (`PathPattern.parse`),
@@ -205,10 +204,10 @@ class PublicPaths:
         return bool(self.literal or self.wildcard)
 
     def is_match(self, method: str, path_info: str) -> bool:
-        """Whether REQUEST_METHOD and PATH_INFO, as they stand in the environ, are public."""
+        """Tell whether a request is public, by its REQUEST_METHOD and PATH_INFO."""
         if (method, path_info) in self.literal:
             return True
-        # A loop, not any(): no generator is made on the way of every other request.
+        # A loop, not any(), which would make a generator for every other request.
         for public_method, pattern in self.wildcard:
             if public_method == method and pattern.is_match(path_info):
                 return True
@@ -216,10 +215,10 @@ class PublicPaths:
 
 
 def access_path(environ: Mapping[str, object]) -> str:
-    """Return SCRIPT_NAME + PATH_INFO, the path that access rules speak of.
+    """Return SCRIPT_NAME + PATH_INFO, the path that access rules are matched against.
 
-    Returns "", which matches no pattern, where the two do not meet at a "/": a request target
-    that is no path ("*", a whole URL), or a SCRIPT_NAME that PEP 3333 does not know.
+    Returns "", which matches no pattern, unless the two join at one "/": the request target may be
+    no path ("*", a whole URL), or SCRIPT_NAME not as PEP 3333 requires.
     """
     script_name = environ.get("SCRIPT_NAME", "")
     path_info = environ.get("PATH_INFO", "")

@@ -1,4 +1,4 @@
-"""What a view asks of a token beyond that it is valid."""
+"""What a view requires of a valid token (`authmw.require`, `authmw.check`)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SCOPES: Mapping[str, type[Scope]] = {
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a token must have; what is empty or False is not asked for.
+    """What a token must have; an empty set or False requires nothing.
 
     Attributes:
-        roles: names, of which the token has to have one.
-        scopes: of which the token has to have one.
-        admin_project: whether its project has to be the admin project, as X-Is-Admin-Project
-            tells: where the deployment names none, every project counts as it.
-        methods: of authentication, all of which the user has to have used.
+        roles: names; the token needs one of them.
+        scopes: the token needs one of them.
+        admin_project: whether its project must be the admin project, by the rule of
+            X-Is-Admin-Project: where the deployment names none, every project is.
+        methods: of authentication; the user must have used all of them.
     """
 
     roles: frozenset[str]
@@ -35,9 +35,9 @@ class Requirement:
     methods: frozenset[str]
 
     def find_missing(self, token: Token) -> dict[str, list[str] | Literal[True]]:
-        """Return what this token lacks, by the name of the requirement; empty: nothing.
+        """Return what a token lacks, by the name of the requirement; empty if it lacks nothing.
 
-        For roles and scope that is a list of which one would do, for methods of those that
+        For roles and scope the value lists those of which one is needed, for methods those that
         were not used.
         """
         principal = token.principal
@@ -65,10 +65,10 @@ def parse_requirement(
     admin_project: bool,
     methods: str | Iterable[str] | None,
 ) -> Requirement:
-    """Return the requirement; see there for the arguments, where a text is one name.
+    """Make a `Requirement`, whose attributes the arguments are; a string is one name.
 
     Raises:
-        ValueError: a scope is none, or a set of names is empty, which nobody could meet.
+        ValueError: a scope is unknown, or a set of names is empty, which no token could meet.
     """
     scopes = _parse_names("scope", scope)
     unknown = scopes - _SCOPES.keys()

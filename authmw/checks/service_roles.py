@@ -1,4 +1,4 @@
-"""Service roles: what makes a valid token a service's own."""
+"""Service roles (`service_token_roles`): a token with one of them is a service's own."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from authmw.token import Token
 
 
 def has_service_role(token: Token, service_roles: frozenset[str]) -> bool:
-    """Tell whether the token has one of `service_token_roles` (role names)."""
+    """Tell whether a token has one of the service roles (role names)."""
     return any(role.name in service_roles for role in token.roles)

@@ -1,9 +1,9 @@
-"""Whether a request comes from whom its token is bound to (`enforce_token_bind`).
+"""Checks that a request comes from the client its token is bound to (`enforce_token_bind`).
 
-A token may be bound by Kerberos (`bind` in its body, a leftover of older identity services)
-or by the certificate of the TLS client it was issued to (RFC 8705 §3.1). What the request
-shows for it is in environ keys that only the server in front can set: AUTH_TYPE, REMOTE_USER,
-SSL_CLIENT_CERT. Keys that begin with HTTP_ are what a client says, and are never looked at.
+A token is bound by Kerberos (`bind` in its body, from older identity services) or by the
+certificate of the TLS client it was issued to (RFC 8705 §3.1). The request's own identity is read
+from environ keys that only the server in front can set: AUTH_TYPE, REMOTE_USER, SSL_CLIENT_CERT.
+Keys that begin with HTTP_ come from the client and are never read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from authmw.token import Token
 
 KERBEROS: Final = "kerberos"
-# The confirmation method's own name (RFC 8705 §3.1).
+# The name of the confirmation method (RFC 8705 §3.1).
 CERTIFICATE: Final = "x5t#S256"
 
 _BEGIN = "-----BEGIN CERTIFICATE-----"
@@ -30,13 +30,13 @@ _END = "-----END CERTIFICATE-----"
 
 @dataclass(frozen=True, slots=True)
 class BindPolicy:
-    """What `enforce_token_bind` says, parsed.
+    """The parsed value of `enforce_token_bind`.
 
     Attributes:
-        is_enforced: whether bindings are looked at.
-        is_required: whether a token without any is refused.
-        mechanism: the one that every token has to be bound by; None: no certain one.
-        ignores_unknown: whether mechanisms that can't be checked are passed over.
+        is_enforced: whether bindings are checked.
+        is_required: whether a token without a binding is refused.
+        mechanism: the one that every token must be bound by; None: any.
+        ignores_unknown: whether a mechanism that can't be checked here is ignored.
     """
 
     is_enforced: bool = True
@@ -46,7 +46,7 @@ class BindPolicy:
 
     @classmethod
     def parse(cls, written: str) -> BindPolicy:
-        """Read the option's value; whatever is no policy's name is a mechanism's."""
+        """Parse the option's value: the name of a policy, else that of a mechanism."""
         return POLICIES.get(written) or cls(is_required=True, mechanism=written)
 
 
@@ -61,11 +61,10 @@ POLICIES: Final[Mapping[str, BindPolicy]] = {
 def verify_binding(policy: BindPolicy, token: Token, environ: Mapping[str, Any]) -> None:
     """Check each binding of a token against the request that carries it.
 
-    Callers may leave a token out that is not bound (`Token.is_bound`) where the policy does
-    not require one.
+    Callers may skip a token without a binding (`Token.is_bound`) unless the policy requires one.
 
     Raises:
-        InvalidToken: (wrong_binding) one doesn't hold, can't be checked, or is missing.
+        InvalidToken: (wrong_binding) a binding doesn't match, can't be checked, or is missing.
     """
     if not policy.is_enforced:
         return
@@ -73,9 +72,9 @@ def verify_binding(policy: BindPolicy, token: Token, environ: Mapping[str, Any])
     if token.thumbprint is not None:
         bindings[CERTIFICATE] = token.thumbprint
     if policy.is_required and not bindings:
-        raise _refuse("it is bound to nobody, and enforce_token_bind wants that")
+        raise _refuse("it is not bound, and enforce_token_bind requires a binding")
     if policy.mechanism is not None and policy.mechanism not in bindings:
-        raise _refuse(f"it is not bound by {policy.mechanism}, as enforce_token_bind wants")
+        raise _refuse(f"it is not bound by {policy.mechanism}, as enforce_token_bind requires")
     for mechanism, bound_to in bindings.items():
         verify = _MECHANISMS.get(mechanism)
         if verify is not None:
@@ -88,7 +87,7 @@ def _verify_kerberos(principal: object, environ: Mapping[str, Any]) -> None:
     # Authentication schemes are case-insensitive (RFC 9110 §11.1).
     if str(environ.get("AUTH_TYPE", "")).lower() != "negotiate":
         raise _refuse("it is bound by kerberos, and the request was not negotiated")
-    # Bound to nobody is no match for a request of nobody.
+    # A token bound to "" must not match a request without a user.
     if not principal or environ.get("REMOTE_USER") != principal:
         raise _refuse("it is bound by kerberos to another user than REMOTE_USER")
 
@@ -110,15 +109,15 @@ _MECHANISMS: Mapping[str, Callable[[object, Mapping[str, Any]], None]] = {
 
 
 def compute_thumbprints(presented: str) -> frozenset[str]:
-    """Return the values of `x5t#S256` that stand for a certificate, none if it is none.
+    """Return the values of `x5t#S256` that name a certificate; none if it can't be decoded.
 
-    RFC 8705 hashes the DER encoding. Keystone, in spite of the member's name, hashes the PEM
-    text as its own server handed it over: mostly with a line break at the end, or without
-    one, or folded as it was handed to us. All of them say which certificate it is.
+    RFC 8705 §3.1 hashes the DER encoding. Keystone uses the member's name, but hashes the PEM
+    text as its own server passed it: with or without a line break at the end, or folded as our
+    server passes it. Each of these hashes names the certificate.
 
     Args:
-        presented: SSL_CLIENT_CERT: one certificate as PEM, where blanks or tabs may stand for
-            or beside line breaks (nginx: `$ssl_client_cert`), or percent-encoded (nginx:
+        presented: SSL_CLIENT_CERT: one certificate in PEM; blanks or tabs may replace or follow
+            line breaks (nginx: `$ssl_client_cert`), or it is percent-encoded (nginx:
             `$ssl_client_escaped_cert`).
     """
     text = unquote(presented) if "%" in presented else presented

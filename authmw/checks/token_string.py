@@ -1,4 +1,4 @@
-"""What a string must be to count as a token at all, before anyone looks inside."""
+"""What a string must be to be a token at all; what it contains is not looked at."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from authmw.errors import InvalidToken, Reason
 
 
 def verify_token_string(token: str, max_size: int) -> None:
-    """Refuse what no header can carry; every other token is opaque here.
+    """Refuse what is no field value (RFC 9110 §5.5) or has a control character.
 
     Args:
-        token: as WSGI delivers it: each character is one byte (PEP 3333).
+        token: as a WSGI environ has it, one character for each byte (PEP 3333).
         max_size: bytes.
 
     Raises:
-        InvalidToken: (malformed) too long, or a control character, or beyond Latin-1.
+        InvalidToken: (malformed) it is too long, or has a control character or one beyond Latin-1.
     """
     if len(token) > max_size:
         raise InvalidToken(

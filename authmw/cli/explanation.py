@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from authmw.authority.claims_set import parse_keystone_claims
+from authmw.authority.keystone_claims import parse_keystone_claims
 from authmw.checks.token_string import verify_token_string
 from authmw.cli.times import describe_time
 from authmw.config.settings import Settings

@@ -1,27 +1,31 @@
-"""The signature algorithms that exist here, each bound to one key type and curve.
+"""The signature algorithms (RFC 7518 §3, RFC 8037 §3.1), each bound to one type of key.
 
-One table, `ALGORITHMS`. `none` and the HMAC family are not in it and can't be configured
-into it (RFC 8725 §3.1, §3.2). A key has exactly one algorithm, chosen when the key is
-parsed: what a token's header says selects among keys, never what is done with one.
+One table, `ALGORITHMS`; a new algorithm is a row. `none` and the HMAC family are not in it, and no
+option adds them (RFC 8725 §3.1, §3.2). A key has exactly one algorithm, chosen when the key is
+parsed: a token's header selects among keys, never what is done with one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from authmw.jose.roca import has_roca_fingerprint
 
 Verify = Callable[[bytes, bytes], bool]
-"""(signature as `Algorithm.parse_signature` returns it, signing input) -> is it genuine."""
+"""Takes a signature from `Algorithm.parse_signature` and the signing input; tells if they fit."""
 
 MIN_RSA_BITS = 2048  # RFC 7518 §3.3
-MIN_RSA_EXPONENT = 65537  # below, forging has been easy too often (NIST SP 800-56B §6.2)
+MIN_RSA_EXPONENT = 65537  # FIPS 186-5 §A.1.1; implementations have failed with smaller ones
+# Verifying takes time that grows with the modulus (squared) and the exponent, and an issuer
+# chooses both. OpenSSL has the second bound for long moduli only (OPENSSL_RSA_MAX_PUBEXP_BITS).
+MAX_RSA_BITS = 8192
+MAX_RSA_EXPONENT_BITS = 64
 
 
 class KeyRefused(ValueError):
-    """A key that is not used, and why: too weak, of another type, damaged."""
+    """A key that is not used: weak, damaged, or of a type without an algorithm here."""
 
 
 class Algorithm(Protocol):
@@ -32,18 +36,20 @@ class Algorithm(Protocol):
         """The value of `alg`."""
 
     def parse_signature(self, signature: bytes) -> bytes:
-        """Return the signature in the form `cryptography` takes.
+        """Convert a JWS signature to the form that `cryptography` takes.
 
         Raises:
-            ValueError: no key can have made it: wrong length, r or s out of range.
+            ValueError: no key can have made it (length, or range of r and s).
         """
 
     def bind(self, key: object) -> Verify | None:
         """Return the function that verifies signatures of this algorithm with this key.
 
         Args:
-            key: a public key of `cryptography`; None comes back unless it is of this
-                algorithm's type and curve.
+            key: a public key of `cryptography`.
+
+        Returns:
+            None if the key is not of this algorithm's type and curve.
 
         Raises:
             KeyRefused: the key is too weak.
@@ -52,21 +58,22 @@ class Algorithm(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ecdsa:
-    """ECDSA (RFC 7518 §3.4): the signature is r and s, each as long as the curve's order."""
+    """ECDSA (RFC 7518 §3.4): a signature is r and s, each as long as the order of the curve."""
 
     name: str
     curve: str
-    """As `cryptography` calls it."""
+    """Its name in `cryptography`."""
     hash_name: str
+    """Its name in `cryptography`."""
     order: bytes
-    """Number of points of the curve, in as many octets as r and s have each."""
+    """Of the base point, in as many octets as r and s have each."""
 
     def parse_signature(self, signature: bytes) -> bytes:
         order = self.order
         size = len(order)
         r, s = signature[:size], signature[size:]
-        # FIPS 186-5 §6.4.2: from 1 to order - 1. Octet strings of one length compare like
-        # the numbers they stand for.
+        # FIPS 186-5 §6.4.2: both are from 1 to order - 1. Octet strings of one length compare
+        # as the numbers they encode.
         if not (len(s) == size and r < order and s < order):
             raise ValueError("not an ECDSA signature of this curve")
         r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
@@ -104,7 +111,7 @@ class Ecdsa:
 
 @dataclass(frozen=True, slots=True)
 class Ed25519:
-    """EdDSA (RFC 8037 §3.1) on the one curve that Keystone's EdDSA keys use."""
+    """EdDSA (RFC 8037 §3.1) with Ed25519, the curve of Keystone's EdDSA keys."""
 
     name: str
 
@@ -132,14 +139,17 @@ class Ed25519:
 
 
 @dataclass(frozen=True, slots=True)
-class RsaPkcs1:
-    """RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3), for issuers with a JWK set."""
+class Rsa:
+    """RSASSA-PKCS1-v1_5 (RFC 7518 §3.3) or RSASSA-PSS (RFC 7518 §3.5), for JWK sets."""
 
     name: str
+    padding_name: Literal["PKCS1v15", "PSS"]
+    hash_name: str
+    """As `cryptography` calls it."""
 
     def parse_signature(self, signature: bytes) -> bytes:
-        if len(signature) < MIN_RSA_BITS // 8:
-            raise ValueError("too short for any RSA key that we accept")
+        if not MIN_RSA_BITS <= 8 * len(signature) <= MAX_RSA_BITS:
+            raise ValueError("no signature of any RSA key that we accept has this length")
         return signature
 
     def bind(self, key: object) -> Verify | None:
@@ -149,19 +159,17 @@ class RsaPkcs1:
 
         if not isinstance(key, rsa.RSAPublicKey):
             return None
-        if key.key_size < MIN_RSA_BITS:
-            raise KeyRefused(f"an RSA key of {key.key_size} bits; at least {MIN_RSA_BITS} needed")
-        if key.public_numbers().e < MIN_RSA_EXPONENT:
-            raise KeyRefused(f"an RSA key with an exponent below {MIN_RSA_EXPONENT}")
-        if has_roca_fingerprint(key.public_numbers().n):
-            raise KeyRefused("an RSA key that can be factored (ROCA, CVE-2017-15361); replace it")
+        _refuse_weak_rsa(key.key_size, key.public_numbers().n, key.public_numbers().e)
+        hashed: hashes.HashAlgorithm = getattr(hashes, self.hash_name)()
+        scheme: padding.AsymmetricPadding = padding.PKCS1v15()
+        if self.padding_name == "PSS":
+            # The salt is as long as the hash, which also makes the mask.
+            scheme = padding.PSS(padding.MGF1(hashed), salt_length=hashed.digest_size)
         verify_rsa = key.verify
-        pkcs1 = padding.PKCS1v15()
-        sha256 = hashes.SHA256()
 
         def verify(signature: bytes, signing_input: bytes) -> bool:
             try:
-                verify_rsa(signature, signing_input, pkcs1, sha256)
+                verify_rsa(signature, signing_input, scheme, hashed)
             except InvalidSignature:
                 return False
             return True
@@ -169,7 +177,20 @@ class RsaPkcs1:
         return verify
 
 
-# SEC 2 v2 §2.4.2, §2.5.1, §2.6.1.
+def _refuse_weak_rsa(bits: int, modulus: int, exponent: int) -> None:
+    if bits < MIN_RSA_BITS:
+        raise KeyRefused(f"an RSA key of {bits} bits; at least {MIN_RSA_BITS} needed")
+    if bits > MAX_RSA_BITS:
+        raise KeyRefused(f"an RSA key of {bits} bits; at most {MAX_RSA_BITS} are used")
+    if exponent < MIN_RSA_EXPONENT:
+        raise KeyRefused(f"an RSA key with an exponent below {MIN_RSA_EXPONENT}")
+    if exponent.bit_length() > MAX_RSA_EXPONENT_BITS:
+        raise KeyRefused(f"an RSA key with an exponent of more than {MAX_RSA_EXPONENT_BITS} bits")
+    if has_roca_fingerprint(modulus):
+        raise KeyRefused("an RSA key that can be factored (ROCA, CVE-2017-15361); replace it")
+
+
+# The orders n of SEC 2 version 2, §2.4.2, §2.5.1 and §2.6.1.
 _ORDER_P256 = bytes.fromhex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551")
 _ORDER_P384 = bytes.fromhex(
     "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf"
@@ -187,16 +208,16 @@ ALGORITHMS: dict[str, Algorithm] = {
         Ecdsa("ES384", "secp384r1", "SHA384", _ORDER_P384),
         Ecdsa("ES512", "secp521r1", "SHA512", _ORDER_P521),
         Ed25519("EdDSA"),
-        RsaPkcs1("RS256"),
+        Rsa("RS256", "PKCS1v15", "SHA256"),
     )
 }
-"""Every algorithm, by the value of `alg`."""
-
+"""Every algorithm, by the value of `alg`. Of several for one type of key, the first is the one of
+keys that don't name theirs."""
 
 _OTHER_NAMES = {"Ed25519": "EdDSA"}
-"""RFC 9864 §2.2 names the curve; EdDSA here has only that one, so both mean the same."""
+"""Names the curve (RFC 9864 §2.2); EdDSA has no other curve here, so both mean the same."""
 
 
 def canonical_algorithm(alg: str) -> str:
-    """Return the name in `ALGORITHMS` of a value of `alg`; what has no other name as it is."""
+    """Return the name that `ALGORITHMS` has for a value of `alg`; an unknown value unchanged."""
     return _OTHER_NAMES.get(alg, alg)

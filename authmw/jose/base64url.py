@@ -1,4 +1,4 @@
-"""base64url without padding (RFC 4648 §5, RFC 7515 §2), in its one canonical spelling."""
+"""base64url without padding (RFC 4648 §5, RFC 7515 §2); only the canonical encoding is decoded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import binascii
 import string
 
 _ALPHABET = (string.ascii_letters + string.digits + "-_").encode()
-# Everything outside the base64url alphabet, "+", "/" and "=" too, becomes "!", which no
-# encoder writes: comparing with the encoder's output then finds it.
+# Maps every octet outside the base64url alphabet, also "+", "/" and "=", to "!". No encoder writes
+# "!", so the comparison with the encoder's output fails.
 _TO_BASE64 = bytes(
     {ord("-"): ord("+"), ord("_"): ord("/")}.get(byte, byte) if byte in _ALPHABET else ord("!")
     for byte in range(256)
@@ -16,14 +16,14 @@ _PADDING = (b"", b"===", b"==", b"=")  # by length modulo 4
 
 
 def decode_base64url(text: str) -> bytes:
-    """Decode base64url, refusing every spelling but the one an encoder writes.
+    """Decode base64url, and refuse every encoding but the one an encoder writes.
 
-    RFC 4648 §3.5 lets decoders ignore the unused bits of the last character, and Python's
-    skips foreign characters: one value would have many spellings. Encoding the result again
-    and comparing shows that there was no padding, no foreign character and no stray bit.
+    RFC 4648 §3.5 lets a decoder ignore the unused bits of the last character, and Python's ignores
+    foreign characters: one value would have many encodings. The result is encoded again and
+    compared, so that padding, foreign characters and unused bits are refused.
 
     Raises:
-        ValueError: not canonical base64url; the message quotes nothing of it.
+        ValueError: it is not canonical base64url; the message quotes nothing of it.
     """
     try:
         base64 = text.encode("ascii").translate(_TO_BASE64)

@@ -1,10 +1,11 @@
-"""JSON Web Keys and sets of them (RFC 7517, RFC 7518 §6, RFC 8037 §2)."""
+"""JSON Web Keys and JWK sets (RFC 7517, RFC 7518 §6, RFC 8037 §2)."""
 
 from __future__ import annotations
 
-from authmw.jose.algorithms import KeyRefused, canonical_algorithm
+from authmw.jose.algorithms import KeyRefused
 from authmw.jose.base64url import decode_base64url
 from authmw.jose.public_key import (
+    MAX_KEYS,
     ParsedKeys,
     PrivateKeyFound,
     PublicKey,
@@ -13,8 +14,8 @@ from authmw.jose.public_key import (
 )
 from authmw.jose.strict_json import Defect, find_defect, parse_json_parts
 
-# "d" is the private part of EC, OKP and RSA keys alike (RFC 7518 §6.2.2, §6.3.2); of RSA any of
-# the others gives the whole away.
+# "d" is the private part of EC, OKP and RSA keys (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2); any of the
+# others reveals an RSA key.
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 # Some serializers write every member that a JWK may have.
 _ABSENT: tuple[object, ...] = (None, "", [], {})
@@ -23,12 +24,12 @@ _ABSENT: tuple[object, ...] = (None, "", [], {})
 def parse_jwk_document(document: bytes, source: str) -> ParsedKeys:
     """Parse a JWK set (RFC 7517 §5) or a single JWK.
 
-    Keys of a set that can't be used are skipped one by one, as §5 asks, and so are private
-    ones; a public key whose private key is in the same set is skipped as well.
+    A key of a set that can't be used is skipped and the others are used (§5). So is a private key,
+    and with it its public key in the same set.
 
     Raises:
         PrivateKeyFound: it is one private or symmetric JWK.
-        KeyRefused: it is no JSON object, or neither a JWK nor a JWK set.
+        KeyRefused: it is no JSON object, neither a JWK nor a JWK set, or of over `MAX_KEYS` keys.
     """
     try:
         members = parse_json_parts(document)
@@ -39,6 +40,8 @@ def parse_jwk_document(document: bytes, source: str) -> ParsedKeys:
         return ParsedKeys((parse_jwk(members, source),))
     if not isinstance(jwks, list):
         raise KeyRefused("neither a JWK nor a JWK set")
+    if len(jwks) > MAX_KEYS:
+        raise KeyRefused(f"a JWK set of more than {MAX_KEYS} keys")
     keys: list[PublicKey] = []
     skipped: list[SkippedKey] = []
     leaked: set[str] = set()
@@ -63,7 +66,7 @@ def parse_jwk(jwk: object, source: str) -> PublicKey:
 
     Raises:
         PrivateKeyFound: it holds a private or symmetric key.
-        KeyRefused: it is not a key for verifying signatures by an algorithm we have.
+        KeyRefused: it is no key for verifying signatures of an algorithm here.
     """
     if isinstance(jwk, Defect):
         raise KeyRefused(f"a JWK in which {jwk.reason}")
@@ -83,15 +86,14 @@ def parse_jwk(jwk: object, source: str) -> PublicKey:
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
         raise KeyRefused("a JWK that is not for verifying ('key_ops')")
-    key = make_public_key(_parse_key_material(jwk), kid=kid, source=source)
-    alg = jwk.get("alg", key.algorithm.name)
-    if not isinstance(alg, str) or canonical_algorithm(alg) != key.algorithm.name:
-        raise KeyRefused(f"a JWK whose 'alg' is not {key.algorithm.name}, the one for its type")
-    return key
+    alg = jwk.get("alg")
+    if alg is not None and not isinstance(alg, str):
+        raise KeyRefused("a JWK whose 'alg' is no string")
+    return make_public_key(_parse_key_material(jwk), kid=kid, source=source, alg=alg)
 
 
 def _find_public_half(jwk: dict[str, object], source: str) -> set[str]:
-    """Return the thumbprint of a private JWK's public key; nothing if it has none to find."""
+    """Return the thumbprint of a private JWK's public key; empty if it has no usable one."""
     members = {name: jwk.get(name) for name in ("kty", "crv", "x", "y", "n", "e")}
     try:
         return {parse_jwk(members, source).thumbprint}

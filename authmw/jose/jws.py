@@ -1,7 +1,7 @@
-"""The compact serialization of JWS (RFC 7515 §7.1), taken apart and verified.
+"""The compact serialization of JWS (RFC 7515 §7.1): parsing and verifying.
 
-Nothing in a token is believed before a key has verified it: of the protected header only
-`alg` and `kid` are looked at, to select among our keys, and the payload is not parsed.
+Nothing in a token is trusted before a key has verified it: the protected header only selects
+among our keys, and the payload is not parsed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from authmw.jose.base64url import decode_base64url
 from authmw.jose.public_key import PublicKey
 from authmw.jose.strict_json import parse_json_object
 
-# Header parameters that change what the other two parts mean. RFC 7515 §4.1.11 lets a
-# recipient refuse every extension in `crit`; we understand none. `b64` (RFC 7797) without
-# `crit` is a mistake of the signer's; `zip` and `enc` belong to JWE, `cty` to nested tokens.
+# Header parameters that change the meaning of the other two parts. A recipient must refuse an
+# extension in `crit` that it does not understand (RFC 7515 §4.1.11), and we understand none. `b64`
+# (RFC 7797) without `crit` is a signer's mistake; `zip` and `enc` belong to JWE, `cty` to nested
+# tokens.
 _REFUSED_PARAMETERS = ("crit", "b64", "zip", "enc", "cty")
 
 JWT_TYPES: frozenset[str | None] = frozenset({None, "jwt"})
@@ -28,10 +29,10 @@ JWT_TYPES: frozenset[str | None] = frozenset({None, "jwt"})
 
 @dataclass(frozen=True, slots=True)
 class ProtectedHeader:
-    """What is used of a JWS protected header (RFC 7515 §4.1).
+    """The parameters of a JWS protected header that are used (RFC 7515 §4.1).
 
-    `jku`, `jwk`, `x5u` and `x5c` are not even read: a token does not bring its own key
-    (RFC 8725 §3.10).
+    `jku`, `jwk`, `x5u` and `x5c` are never read: a token does not bring its own key (RFC 8725
+    §3.10).
     """
 
     algorithm: Algorithm
@@ -46,7 +47,7 @@ class CompactJws(NamedTuple):  # a frozen dataclass takes three times as long to
 
     header: ProtectedHeader
     payload: bytes
-    """Not to be parsed before a key has verified the signature."""
+    """Parse it only after a key has verified the signature."""
     signature: bytes
     """In the form `PublicKey.verify` takes."""
     signing_input: bytes
@@ -57,11 +58,11 @@ class CompactJws(NamedTuple):  # a frozen dataclass takes three times as long to
 def parse_protected_header(segment: str) -> ProtectedHeader:
     """Parse the first segment of a compact JWS.
 
-    Cached by the exact segment, which an issuer repeats in every token; refusals are not
-    cached. What a stranger sends can push entries out, never change one.
+    Cached by the segment, which an issuer repeats in every token; refusals are not cached. A
+    stranger's segments can evict entries, never change one.
 
     Raises:
-        InvalidToken: malformed, or an algorithm that does not exist here.
+        InvalidToken: it is malformed, or its algorithm does not exist here.
     """
     try:
         members = parse_json_object(decode_base64url(segment))
@@ -101,9 +102,9 @@ def parse_compact(
         types: accepted values of `ProtectedHeader.typ`.
 
     Raises:
-        InvalidToken: too long, not three base64url segments, a header that is not accepted,
-            no payload (a detached one, RFC 7515 Appendix F, included), or a signature that
-            no key of the header's algorithm can have made.
+        InvalidToken: it is too long or not three base64url segments, its header is not accepted,
+            its payload is empty (as if detached, RFC 7515 Appendix F), or no key of the header's
+            algorithm can have made its signature.
     """
     if len(token) > max_size:
         raise InvalidToken(Reason.MALFORMED, f"longer than {max_size} characters")
@@ -129,8 +130,8 @@ def parse_compact(
 def find_verifying_key(jws: CompactJws, candidates: Iterable[PublicKey]) -> PublicKey | None:
     """Return the first of the keys that verifies the signature (RFC 7515 §5.2), or None.
 
-    Each key costs one verification: pass no more than you want to pay for, and only keys of
-    the header's algorithm.
+    Each key costs one verification, so the caller bounds their number; all must be keys of the
+    header's algorithm.
     """
     _, _, signature, signing_input = jws
     for key in candidates:
@@ -140,7 +141,7 @@ def find_verifying_key(jws: CompactJws, candidates: Iterable[PublicKey]) -> Publ
 
 
 def parse_claims(jws: CompactJws) -> dict[str, object]:
-    """Parse the payload as a JWT claims set (RFC 7519 §4), after its signature was verified.
+    """Parse the payload as a JWT claims set (RFC 7519 §4); call after the signature is verified.
 
     Raises:
         InvalidToken: it is not one JSON object, or repeats a name.

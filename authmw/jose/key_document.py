@@ -10,12 +10,12 @@ from authmw.jose.public_key import ParsedKeys
 
 
 def parse_key_document(document: bytes, source: str) -> ParsedKeys:
-    """Parse what a key file may hold: PEM, a JWK or a JWK set, told apart by how it begins.
+    """Parse a key file: PEM, a JWK or a JWK set.
 
     Raises:
-        PrivateKeyFound: it is PEM or one JWK with a private or symmetric key in it; none of it
-            is used.
-        KeyRefused: it is none of the three.
+        PrivateKeyFound: it is PEM or one JWK with a private or symmetric key; none of its keys is
+            used.
+        KeyRefused: it is none of the three, or has too many keys.
     """
     beginning = document.removeprefix(codecs.BOM_UTF8).lstrip()
     if b"-----BEGIN " in document and not beginning.startswith(b"{"):

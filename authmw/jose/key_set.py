@@ -12,10 +12,10 @@ class KeySet:
     """The public keys in use, immutable but for the order in which they are tried.
 
     Args:
-        keys: in the order to try them at first: the newest first is best, since the key
-            that signs today is more likely among them. Repeated ones are dropped.
-        missing: why some keys are not here, if a part of the sources can't be read; a token
-            that no key verifies then gets 503, not 401.
+        keys: in the order to try them at first: newest first, since the key that signs today is
+            likely the newest. Repeated ones are dropped.
+        missing: why some keys are missing, if one of several sources can't be read; a token that
+            no key verifies then gets 503, not 401.
     """
 
     __slots__ = ("_by_algorithm", "_by_kid", "_thumbprints", "_turn", "keys", "missing")
@@ -44,11 +44,11 @@ class KeySet:
         return thumbprint in self._thumbprints
 
     def find_candidates(self, algorithm: str, kid: str | None) -> Sequence[PublicKey]:
-        """Return the keys that may have made a signature, the last successful one first.
+        """Return the keys that may verify a signature, the last successful one first.
 
-        A kid narrows the choice only where both sides have one: it is a hint of the signer's
-        (RFC 7515 §4.1.4), not a proof, and keys from PEM files have none. Keys with the token's
-        kid come before those without one.
+        A kid narrows the choice only if both token and key have one: it is a hint (RFC 7515
+        §4.1.4), and keys from PEM files have none. Keys with the token's kid come before those
+        without one.
         """
         if kid is None:
             return self._by_algorithm.get(algorithm, ())
@@ -56,11 +56,11 @@ class KeySet:
         return by_kid.get((algorithm, kid), ()) + by_kid.get((algorithm, None), ())
 
     def choose(self, algorithm: str, kid: str | None, most: int) -> Sequence[PublicKey]:
-        """Return those of the candidates to try on one token, `most` at most.
+        """Return the candidates to try on one token, `most` at most.
 
-        Where there are more, the last try goes to each of the others in turn: a key that begins
-        to sign is found after a few tokens, while strangers' tokens, which nothing verifies,
-        never take the tries of the keys in use. A single try is left to the key in use.
+        If there are more, the last try goes to each of the others in turn. So a key that begins to
+        sign is found after a few tokens, and strangers' tokens, which no key verifies, never take
+        the tries of the keys in use. If `most` is 1, the key in use has the only try.
         """
         candidates = (
             self._by_algorithm.get(algorithm, ())
@@ -72,18 +72,20 @@ class KeySet:
         if most == 1:
             return candidates[:1]
         turn = self._turn % (len(candidates) - most + 1)
-        self._turn += 1  # no lock: a turn that is lost comes again
+        self._turn += 1  # no lock: a turn that a race loses comes again
         return [*candidates[: most - 1], candidates[most - 1 + turn]]
 
     def describe_surplus(self, algorithms: Iterable[str], most: int) -> tuple[str, ...]:
-        """Say of which algorithms there are more keys than `most` that every token may need.
+        """Describe, for the operator, each algorithm with more than `most` keys without a kid.
 
         Args:
             algorithms: the accepted ones (`jws_accepted_algorithms`).
             most: keys tried for a token (`jws_max_keys`).
 
-        Returns a sentence for each, for the operator. A kid tells keys apart, so those that
-        have one don't count.
+        Keys with a kid don't count: a token's kid tells them apart.
+
+        Returns:
+            a sentence for each such algorithm.
         """
         counts = Counter(key.algorithm.name for key in self.keys if key.kid is None)
         return tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from authmw.jose.algorithms import KeyRefused
 from authmw.jose.public_key import (
+    MAX_KEYS,
     ParsedKeys,
     PrivateKeyFound,
     PublicKey,
@@ -15,20 +16,22 @@ from authmw.jose.public_key import (
 def parse_pem(pem: bytes, source: str) -> ParsedKeys:
     """Parse every public key of a PEM document (RFC 7468 §13).
 
-    A certificate (RFC 7468 §5) is not taken for its key: whoever puts one here expects its
-    dates and its issuer to count, and they would not.
+    A certificate (RFC 7468 §5) is not used for its key: an operator who installs one expects its
+    dates and issuer to be verified, and they would not be.
 
     Raises:
-        PrivateKeyFound: there is a private key in it; none of its keys is used then.
-        KeyRefused: there is no public key in it.
+        PrivateKeyFound: it has a private key; none of its keys is used then.
+        KeyRefused: it has no PEM block, or more than `MAX_KEYS`.
     """
-    # Each part begins with its label; what precedes the first is explanatory text.
+    # Each part begins with its label; text before the first is explanatory (RFC 7468 §2).
     blocks = [b"-----BEGIN " + part for part in pem.split(b"-----BEGIN ")[1:]]
     labels = [block[len(b"-----BEGIN ") :].split(b"-----", 1)[0] for block in blocks]
     if any(label.endswith(b"PRIVATE KEY") for label in labels):
         raise PrivateKeyFound("a private key; only public keys belong here")
     if not blocks:
         raise KeyRefused("no PEM block")
+    if len(blocks) > MAX_KEYS:
+        raise KeyRefused(f"more than {MAX_KEYS} PEM blocks")
     keys: list[PublicKey] = []
     skipped: list[SkippedKey] = []
     for block, label in zip(blocks, labels, strict=True):

@@ -6,17 +6,21 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from authmw.jose.algorithms import ALGORITHMS, Algorithm, KeyRefused, Verify
+from authmw.jose.algorithms import ALGORITHMS, Algorithm, KeyRefused, Verify, canonical_algorithm
 from authmw.jose.base64url import encode_base64url
+
+MAX_KEYS = 1000
+"""Keys of one document. Issuers publish a handful; whoever keeps the document decides how many are
+parsed, which takes this process's time."""
 
 
 class PrivateKeyFound(KeyRefused):
-    """Private or symmetric key material where public keys belong: a secret has leaked."""
+    """A private or symmetric key where public keys belong: a secret has leaked."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One public key, bound to the one algorithm it is used with."""
+    """A public key, bound to the one algorithm it is used with."""
 
     algorithm: Algorithm
     kid: str | None
@@ -24,13 +28,13 @@ class PublicKey:
     thumbprint: str
     """JWK thumbprint with SHA-256 (RFC 7638), base64url: names the key in logs."""
     source: str
-    """Where it was found, for logs: a file name or a URI."""
+    """Where it comes from, for logs: a file name or a URI."""
     verify: Verify = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedKey:
-    """Something in a key source that is not used."""
+    """A file or key that is not used."""
 
     source: str
     reason: str
@@ -39,25 +43,41 @@ class SkippedKey:
 
 @dataclass(frozen=True, slots=True)
 class ParsedKeys:
-    """What one document (a PEM file, a JWK, a JWK set) holds."""
+    """The keys of one document: PEM, a JWK or a JWK set."""
 
     keys: tuple[PublicKey, ...] = ()
     skipped: tuple[SkippedKey, ...] = ()
 
 
-def make_public_key(key: object, *, kid: str | None, source: str) -> PublicKey:
+def make_public_key(
+    key: object, *, kid: str | None, source: str, alg: str | None = None
+) -> PublicKey:
     """Make a PublicKey out of a public key object of `cryptography`.
 
+    Args:
+        key: the object.
+        kid: see `PublicKey`.
+        source: see `PublicKey`.
+        alg: the algorithm the key is meant for (RFC 7517 §4.4); None: the usual one of its type.
+
     Raises:
-        KeyRefused: its type or curve has no algorithm here, or it is too weak.
+        KeyRefused: its type or curve has no algorithm here, `alg` is none of them, or it is weak.
     """
-    for algorithm in ALGORITHMS.values():
-        verify = algorithm.bind(key)
-        if verify is not None:
-            return PublicKey(algorithm, kid, _compute_thumbprint(key), source, verify)
-    curve = getattr(getattr(key, "curve", None), "name", None)
-    kind = f"on the curve {curve}" if curve else f"like {type(key).__name__}"
-    raise KeyRefused(f"no algorithm here uses keys {kind}")
+    bound = {
+        algorithm.name: (algorithm, verify)
+        for algorithm in ALGORITHMS.values()
+        if (verify := algorithm.bind(key)) is not None
+    }
+    if not bound:
+        curve = getattr(getattr(key, "curve", None), "name", None)
+        kind = f"on the curve {curve}" if curve else f"like {type(key).__name__}"
+        raise KeyRefused(f"no algorithm here uses keys {kind}")
+    name = next(iter(bound)) if alg is None else canonical_algorithm(alg)
+    if name not in bound:
+        names = " or ".join(bound)
+        raise KeyRefused(f"a JWK whose 'alg' is not {names}, the one for its type")
+    algorithm, verify = bound[name]
+    return PublicKey(algorithm, kid, _compute_thumbprint(key), source, verify)
 
 
 def _compute_thumbprint(key: object) -> str:

@@ -1,4 +1,4 @@
-"""The registered claims of a JWT (RFC 7519 §4.1) that say when and where it is good."""
+"""The registered claims of a JWT (RFC 7519 §4.1) that limit when and where it is valid."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MAX_NUMERIC_DATE = 253402300799
 
 @dataclass(frozen=True, slots=True)
 class ClaimRules:
-    """What the registered claims must say.
+    """The values that the registered claims must have.
 
     Args:
-        issuer: what `iss` must be; None where it does not matter.
-        audience: what `aud` must be or contain; None refuses every token that has an `aud`,
-            as RFC 7519 §4.1.3 demands of those who are not named in it.
-        tolerance_seconds: how far the issuer's clock may be ahead of ours. It applies to
-            `iat` and `nbf`, never to `exp`.
+        issuer: the required `iss`; None accepts any and none.
+        audience: what `aud` must be or contain; None refuses every token that has an `aud`, as
+            RFC 7519 §4.1.3 requires of a recipient that it does not name.
+        tolerance_seconds: how far the issuer's clock may be ahead of ours; it applies to `iat`
+            and `nbf`, never to `exp`.
     """
 
     issuer: str | None = None
@@ -31,14 +31,15 @@ class ClaimRules:
         """Verify iat, exp, nbf, iss and aud.
 
         Args:
-            claims: of a token whose signature was verified.
+            claims: of a token whose signature is verified.
             now: epoch seconds.
 
-        Returns when the token was issued and when it ends, in whole epoch seconds.
+        Returns:
+            `iat` and `exp`, whole epoch seconds.
 
         Raises:
-            InvalidToken: one is missing, mistyped or says no; (expired) only where all others
-                say yes.
+            InvalidToken: a claim is missing, mistyped or has another value; (expired) only if
+                all others pass.
         """
         issued_at, expires_at = claims.get("iat"), claims.get("exp")
         # Not isinstance(): a bool is an int to Python, and no number to JSON. (Written out here:
@@ -48,7 +49,7 @@ class ClaimRules:
         if type(expires_at) is not int or not 0 <= expires_at <= MAX_NUMERIC_DATE:
             raise _refuse_date("exp")
         latest = now + self.tolerance_seconds
-        # A token from the future would be issued after any revocation event of today.
+        # A token from the future would escape every revocation event that is made before its iat.
         if issued_at > latest:
             raise InvalidToken(Reason.NOT_YET_VALID, f"issued at {issued_at}, in the future")
         if "nbf" in claims:
@@ -61,7 +62,7 @@ class ClaimRules:
             raise InvalidToken(Reason.WRONG_ISSUER, "'iss' is not jws_issuer")
         if self.audience is not None or "aud" in claims:
             self._verify_audience(claims.get("aud"))
-        # Last, since a service may use an expired token, but none that is refused for more.
+        # Last: a service may use a token that has only expired, and none that another rule refuses.
         if expires_at <= now:  # "on or after which", RFC 7519 §4.1.4
             raise InvalidToken(Reason.EXPIRED, f"at {expires_at}")
         return issued_at, expires_at

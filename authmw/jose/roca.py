@@ -1,4 +1,4 @@
-"""The fingerprint of RSA moduli that one vendor's chips made (ROCA, CVE-2017-15361).
+"""Recognizes RSA moduli that one vendor's chips generated (ROCA, CVE-2017-15361).
 
 M. Nemec, M. Sys, P. Svenda, D. Klinec, V. Matyas: "The Return of Coppersmith's Attack", CCS
 2017, §2 and §3: both primes of such a key are `k * M + (65537 ** a mod M)`, where M is the
@@ -17,16 +17,16 @@ _PRIMES = (
 
 
 def has_roca_fingerprint(modulus: int) -> bool:
-    """Tell whether an RSA modulus is of that kind.
+    """Tell whether an RSA modulus has the fingerprint of those chips.
 
-    One in 2 ** 27 of other moduli has the fingerprint by chance.
+    By chance one in 2 ** 27 of other moduli has it.
     """
     return all(modulus % prime in powers for prime, powers in _powers_of_65537())
 
 
 @functools.cache
 def _powers_of_65537() -> tuple[tuple[int, frozenset[int]], ...]:
-    """Return each prime with all that powers of 65537 leave when divided by it."""
+    """Return each prime with the residues of the powers of 65537 modulo it."""
     return tuple(
         (prime, frozenset(pow(65537, exponent, prime) for exponent in range(prime)))
         for prime in _PRIMES

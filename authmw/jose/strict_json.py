@@ -1,8 +1,8 @@
-"""JSON objects, read so that no two readers can understand them differently.
+"""JSON objects, parsed so strictly that no two parsers can read them differently.
 
-RFC 8259 leaves to each parser what repeated names, NaN, lone surrogates and deep nesting
-mean; RFC 7515 §4 and RFC 7519 §4 ask for repeated names to be refused. All of it is refused:
-in a token as a whole, in a list of keys for the one key that has it.
+RFC 8259 leaves repeated names, NaN, lone surrogates and deep nesting to each parser; RFC 7515 §4
+and RFC 7519 §4 let a parser refuse repeated names. All four are refused: in a token they refuse the
+token, in a JWK set only the key that has one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 
 MAX_DEPTH = 16
-"""Levels of nesting that are accepted; Keystone's claims use three."""
+"""Levels of nesting; Keystone's claims have three."""
 
 
 def _refuse_repeated_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -46,26 +46,26 @@ def parse_json_object(octets: bytes) -> dict[str, object]:
     """Parse one JSON object from UTF-8.
 
     Returns:
-        its members; every string in them can be encoded as UTF-8 again, every number is an
-        int or a finite float, and nothing is nested deeper than MAX_DEPTH.
+        its members; every string in them can be encoded as UTF-8, every number is an int or a
+        finite float, and nothing is nested deeper than `MAX_DEPTH`.
 
     Raises:
-        ValueError: anything else; the message quotes nothing of the input.
+        ValueError: it is anything else; the message quotes nothing of the input.
     """
     try:
         text = octets.decode("utf-8").strip(" \t\r\n")
         parsed, end = _DECODER.raw_decode(text)
         if end != len(text) or type(parsed) is not dict:
             raise ValueError("not one JSON object")
-        # Two counts spare the usual object a closer look. There is a colon for each member
-        # that was written, repeated and nested ones too: if there are as many as names that
-        # were read, none was repeated. And the brackets bound the depth.
+        # Two counts are enough for most objects. Each member in the text has a colon, also a
+        # repeated or nested one: with as many colons as names in the result, none is repeated.
+        # And the number of brackets bounds the depth.
         if text.count(":") != len(parsed):
             _DECODER_OF_UNIQUE_NAMES.raw_decode(text)
         if text.count("{") + text.count("[") > MAX_DEPTH and _is_deeper_than(MAX_DEPTH, parsed):
             raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-        # UTF-8 can't hold a surrogate, so one can only have come from an escape. (One character
-        # is found in a sixth of the time of two.)
+        # UTF-8 has no surrogates, so one can only come from an escape. (Python finds one
+        # character in a sixth of the time of two.)
         if "\\" in text:
             json.dumps(parsed, ensure_ascii=False).encode("utf-8")
     except RecursionError:
@@ -79,7 +79,7 @@ def parse_json_object(octets: bytes) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """Stands in a parsed document for a value that the strict rules refuse."""
+    """Replaces a value that the strict rules refuse in a parsed document."""
 
     reason: str
 
@@ -110,19 +110,18 @@ _DECODER_THAT_MARKS = json.JSONDecoder(
 
 
 def parse_json_parts(octets: bytes) -> dict[str, object]:
-    """Parse one JSON object whose parts may be refused one by one.
+    """Parse one JSON object whose values are accepted or refused one by one.
 
     A byte order mark is ignored (RFC 8259 §8.1).
 
     Returns:
         its members, with a `Defect` in place of each value that `parse_json_object` refuses,
-        at any depth; strings that are not Unicode text and deep nesting are left for
-        `find_defect` to find.
+        at any depth; `find_defect` finds strings that are not Unicode text and deep nesting.
 
     Raises:
         ValueError: it is not one JSON object, or repeats one of its own names.
     """
-    # An octet that is no UTF-8 becomes a lone surrogate, which `find_defect` finds.
+    # An octet that is not UTF-8 becomes a lone surrogate, which `find_defect` finds.
     text = octets.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
     text = text.strip(" \t\r\n")
     try:
@@ -137,7 +136,7 @@ def parse_json_parts(octets: bytes) -> dict[str, object]:
 
 
 def find_defect(value: object) -> Defect | None:
-    """Return what the strict rules refuse in a part of `parse_json_parts`; None: nothing."""
+    """Return what the strict rules refuse first in a value of `parse_json_parts`, if anything."""
     generation = [value]
     for _ in range(MAX_DEPTH + 1):
         children: list[object] = []
@@ -169,7 +168,7 @@ def _is_unicode_text(text: str) -> bool:
 
 
 def _is_deeper_than(levels: int, value: object) -> bool:
-    """Whether objects and arrays are nested more than `levels` deep; does not recurse."""
+    """Tell whether objects and arrays are nested more than `levels` deep, without recursion."""
     generation = [value]
     for _ in range(levels):
         generation = [

@@ -1,4 +1,4 @@
-"""From a token to its verified claims: keys, signature, claims, in that order."""
+"""Verifies a token: key, signature, registered claims, in this order."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class VerificationKeys(Protocol):
 
 
 class VerifiedJws(NamedTuple):  # made once for each token, and a frozen dataclass is slower
-    """A token whose signature and registered claims are good."""
+    """A token whose signature and registered claims are verified."""
 
     claims: Mapping[str, object]
-    """All of them; beyond the registered ones nothing was checked but that it is JSON."""
+    """All claims; those that are not registered are JSON values, and nothing more is verified."""
     issued_at: int
     """`iat`, epoch seconds."""
     expires_at: int
@@ -48,10 +48,10 @@ class JwsVerifier:
     """Verifies compact JWS tokens with the keys of one source.
 
     Args:
-        source: of public keys.
+        source: of the public keys.
         accepted_algorithms: names out of `ALGORITHMS` (`jws_accepted_algorithms`).
-        max_keys: most verifications to spend on one token (`jws_max_keys`).
-        max_size: longest token to look at, in characters (`max_token_size`).
+        max_keys: most keys to try on one token (`jws_max_keys`).
+        max_size: characters of the longest token (`max_token_size`).
         rules: for the registered claims.
         types: accepted values of the header parameter `typ`; see `ProtectedHeader.typ`.
     """
@@ -83,9 +83,8 @@ class JwsVerifier:
             now: epoch seconds.
 
         Raises:
-            InvalidToken: not acceptable; the payload was not looked at unless a key of ours
-                signed it.
-            IdentityUnavailable: there are no keys to say so.
+            InvalidToken: it is not acceptable; its payload is parsed only if a key verified it.
+            IdentityUnavailable: no keys are available, or those that are missing may verify it.
         """
         jws = parse_compact(token, max_size=self._max_size, types=self._types)
         header = jws.header

@@ -12,7 +12,7 @@ from authmw.keys.key_files import OTHER_ENDING, KeyFile, is_key_file_name, parse
 from authmw.keys.mounts import Mounts
 from authmw.keys.path_access import PathResolver, ResolvedPath
 from authmw.keys.source import FoundKeys, KeysUnreadable
-from authmw.keys.write_access import WriteAccess
+from authmw.keys.write_access import WriteAccess, printable
 
 MAX_FILE_SIZE = 1 << 20
 """Octets; a JWK set of a thousand RSA keys fits."""
@@ -194,10 +194,7 @@ def _read_files(state: _DirectoryState, resolver: PathResolver) -> FoundKeys:
     found = parse_key_files(
         (file for file in files if file is not None), fresh_seconds=POLL_SECONDS
     )
-    warnings = [
-        f"{component.path}, on the way to it, is {component.access.value}"
-        for component in state.resolved.unsafe_components
-    ]
+    warnings = [component.describe("it") for component in state.resolved.unsafe_components]
     if state.access.is_doubtful:
         warnings.append(f"the directory is {state.access.value}")
     return dataclasses.replace(found, warnings=(*warnings, *found.warnings))
@@ -211,8 +208,8 @@ def _refuse_if_open(state: _DirectoryState) -> None:
             is_writable = component.access is WriteAccess.WORLD_WRITABLE
             fix = "chmod o-w" if is_writable else "chown -h root"
             raise _DirectoryRefused(
-                f"{component.path}, on the way to it, is {component.access.value}: anyone could "
-                f"put other keys in its place; {fix} {component.path}"
+                f"{component.describe('it')}: anyone could put other keys in its place; "
+                f"{fix} {printable(component.path)}"
             )
 
 
@@ -221,8 +218,14 @@ def _read_file(file: _FileState, resolver: PathResolver) -> KeyFile | None:
     resolved, name = file.resolved, file.name
     if resolved is None:
         return KeyFile(name, error=file.error)
+    expected = resolved.status
+    if stat.S_ISDIR(expected.st_mode):
+        return None
+    # Judged before it is opened: opening a device or a FIFO may do something, or wait.
+    if not stat.S_ISREG(expected.st_mode):
+        return KeyFile(name, error="not a regular file")
     try:
-        # O_NONBLOCK: opening a FIFO would wait for a writer.
+        # O_NONBLOCK: should a FIFO have come in its place, opening it would wait for a writer.
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(resolved.path, flags)
     except OSError as error:
@@ -232,12 +235,8 @@ def _read_file(file: _FileState, resolver: PathResolver) -> KeyFile | None:
     try:
         # Of the open file: what is judged is what is read, whatever is at the path by now.
         status = os.fstat(descriptor)
-        if (status.st_dev, status.st_ino) != (resolved.status.st_dev, resolved.status.st_ino):
+        if (status.st_dev, status.st_ino) != (expected.st_dev, expected.st_ino):
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), resolved.path)
-        if stat.S_ISDIR(status.st_mode):
-            return None
-        if not stat.S_ISREG(status.st_mode):
-            return KeyFile(name, error="not a regular file")
         with open(descriptor, "rb", closefd=False) as opened:
             document = opened.read(MAX_FILE_SIZE + 1)
         access = resolver.find_access(resolved.path, status)

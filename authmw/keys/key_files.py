@@ -10,7 +10,7 @@ from authmw.jose.algorithms import KeyRefused
 from authmw.jose.key_document import parse_key_document
 from authmw.jose.public_key import PrivateKeyFound, PublicKey, SkippedKey
 from authmw.keys.source import FoundKeys
-from authmw.keys.write_access import UnsafeComponent, WriteAccess
+from authmw.keys.write_access import UnsafeComponent, WriteAccess, printable
 
 KEY_FILE_ENDINGS = (".pem", ".pub", ".key", ".crt", ".cer", ".jwk", ".jwks", ".json")
 """Endings of the names of key files, in any case; a name without an ending will do too."""
@@ -51,23 +51,19 @@ def parse_key_files(files: Iterable[KeyFile], *, fresh_seconds: float) -> FoundK
     skipped: list[SkippedKey] = []
     warnings: list[str] = []
     for file in sorted(files, key=lambda file: (-file.modified_ns, file.name)):
+        name = printable(file.name)
         reason = _find_reason_to_skip(file)
         if reason is not None:
-            skipped.append(SkippedKey(file.name, reason))
+            skipped.append(SkippedKey(name, reason))
             continue
         try:
-            parsed = parse_key_document(file.document, file.name)
+            parsed = parse_key_document(file.document, name)
         except KeyRefused as error:
-            skipped.append(
-                SkippedKey(file.name, str(error), is_private=isinstance(error, PrivateKeyFound))
-            )
+            skipped.append(SkippedKey(name, str(error), isinstance(error, PrivateKeyFound)))
             continue
         if file.access.is_doubtful:
-            warnings.append(f"{file.name} is {file.access.value}")
-        warnings += [
-            f"{component.path}, on the way to {file.name}, is {component.access.value}"
-            for component in file.unsafe_components
-        ]
+            warnings.append(f"{name} is {file.access.value}")
+        warnings += [component.describe(name) for component in file.unsafe_components]
         keys += parsed.keys
         skipped += parsed.skipped
     return FoundKeys(tuple(keys), tuple(skipped), tuple(warnings), fresh_seconds)
@@ -80,5 +76,5 @@ def _find_reason_to_skip(file: KeyFile) -> str | None:
         return file.access.value
     for component in file.unsafe_components:
         if component.access.is_refused:
-            return f"{component.path}, on the way to it, is {component.access.value}"
+            return component.describe("it")
     return None

@@ -1,4 +1,4 @@
-"""What nobody can write to, whatever its mode says: files on read-only file systems."""
+"""Finds files that nobody can write to, whatever their mode: those on read-only mounts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _find_mount_id(path: str) -> int | None:
 
 
 class Mounts:
-    """The mounts that this process sees, read when first asked about.
+    """The mounts that this process sees, read at first use.
 
     Args:
         read: returns the text of /proc/self/mountinfo.
@@ -56,11 +56,11 @@ class Mounts:
         self._find = find
 
     def is_read_only(self, path: str) -> bool:
-        """Tell whether nobody can write to what is at a path, as far as can be seen from here.
+        """Tell whether nobody can write to a file or directory, as far as this process can see.
 
-        That is so on a file system that is read-only as a whole, and on a read-only mount if no
-        other mount in this process's sight lets anyone write to the same place of the file system.
-        Where /proc does not tell, nothing is read-only.
+        True on a file system that is read-only as a whole, and on a read-only mount unless another
+        mount that this process sees is writable and shows the same part of the file system. False
+        where /proc is not mounted.
 
         Args:
             path: absolute, without links.
@@ -85,7 +85,7 @@ class Mounts:
         )
 
     def is_mount_point(self, path: str) -> bool:
-        """Tell whether something is mounted at a path: its entry can't be moved or removed."""
+        """Tell whether a path is a mount point, which can't be moved or removed."""
         return any(mount.point == path for mount in self._mounts.values())
 
     @functools.cached_property

@@ -130,6 +130,9 @@ class RefreshedKeys(KeyChanges):
             found = self._reader.read(now)
         except KeysUnreadable as error:
             self._keep_last_good(str(error))
+        except Exception as error:
+            self._keep_last_good(f"reading it failed ({type(error).__name__})")
+            raise  # `Reloads` logs where
         else:
             self._accept(found, now)
             # Half of the age, so that a reading that fails leaves time for another.

@@ -63,3 +63,16 @@ class UnsafeComponent:
 
     path: str
     access: WriteAccess
+
+    def describe(self, of: str) -> str:
+        """Return a sentence for the operator.
+
+        Args:
+            of: what the path leads to.
+        """
+        return f"{printable(self.path)}, on the way to {of}, is {self.access.value}"
+
+
+def printable(path: str) -> str:
+    """Return a path as logs and terminals may show it: a name is whatever its owner chose."""
+    return path if path.isprintable() else path.encode("unicode_escape").decode("ascii")

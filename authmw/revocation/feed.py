@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.revocation.facts import facts_of
+from authmw.revocation.facts import RevocationFacts
 from authmw.revocation.jitter import EARLIEST_PART, shorten
 from authmw.revocation.polling import EventPoller
 from authmw.revocation.sharing import SharedPolling
@@ -82,6 +83,10 @@ class RevocationFeed:
         """Changes when events came that were not known, and when `complete_from` moves."""
         return self._poller.index.generation
 
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change of `generation`, in the thread that polls."""
+        self._poller.index.add_listener(listener)
+
     @property
     def complete_from(self) -> int:
         """Epoch seconds; whether an earlier token is revoked can't be told.
@@ -103,13 +108,13 @@ class RevocationFeed:
         """The number of events kept."""
         return len(self._poller.index)
 
-    def verify_not_revoked(self, token: Token) -> None:
-        """Compare a token with all events.
+    def verify_not_revoked(self, facts: RevocationFacts) -> None:
+        """Compare the fields of a token with all events.
 
         Raises:
             InvalidToken: (revoked) an event covers it.
         """
-        attributes = self._poller.index.find_attributes(facts_of(token))
+        attributes = self._poller.index.find_attributes(facts)
         if attributes is not None:
             of = ", ".join(attributes) or "all tokens"
             raise InvalidToken(Reason.REVOKED, f"a revocation event of {of} covers it")

@@ -89,6 +89,7 @@ class EventIndex:
 
     def __init__(self, *, max_events: int, retention_seconds: int) -> None:
         self.generation = 0
+        self._listeners: tuple[Callable[[], None], ...] = ()
         self.complete_from = 0
         self.overflow_until = 0
         self._max_events = max_events
@@ -130,6 +131,10 @@ class EventIndex:
                     return group.names
         return None
 
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change of `generation`, in the thread that changes it."""
+        self._listeners += (listener,)
+
     def add(self, events: Iterable[RevocationEvent], now: float) -> list[RevocationEvent]:
         """Take events in, drop those past retention, and return those that were news.
 
@@ -141,6 +146,8 @@ class EventIndex:
         news = [event for event in events if self._put(event, now)]
         if news or self.complete_from != complete_from:
             self.generation += 1
+            for listener in self._listeners:
+                listener()
         return news
 
     def _put(self, event: RevocationEvent, now: float) -> bool:

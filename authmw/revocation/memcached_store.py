@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Protocol
 
-from authmw.cache.shared import MAX_VALUE_BYTES, BytesCache, Shelf
+from authmw.cache.shared import MAX_VALUE_BYTES, BytesCache, SealedNamespace
 from authmw.errors import CacheError
 from authmw.revocation.store import MAX_RECORD_BYTES
 
@@ -34,34 +34,34 @@ class MemcachedStore:
 
     Args:
         cache: memcached.
-        shelves: as of `SharedCache`; they tell identity endpoints apart, too.
+        namespaces: as of `SharedCache`; they tell identity endpoints apart, too.
     """
 
-    def __init__(self, cache: LeaseCache, shelves: Sequence[Shelf]) -> None:
+    def __init__(self, cache: LeaseCache, namespaces: Sequence[SealedNamespace]) -> None:
         self._cache = cache
-        self._shelves = tuple(shelves)
+        self._namespaces = tuple(namespaces)
 
     def read(self) -> bytes | None:
         """See `SharedStore`."""
-        for shelf in self._shelves:
-            key = shelf.keys.make_key(_KIND, b"record")
+        for namespace in self._namespaces:
+            key = namespace.keys.make_key(_KIND, b"record")
             sealed = self._cache.get(key)
             if sealed is not None:
-                return _decompress(shelf.open(key, sealed))
+                return _decompress(namespace.open(key, sealed))
         return None
 
     def write(self, record: bytes) -> None:
         """See `SharedStore`."""
-        shelf = self._shelves[0]
-        key = shelf.keys.make_key(_KIND, b"record")
-        sealed = shelf.seal(key, zlib.compress(record, _COMPRESSION_LEVEL))
+        namespace = self._namespaces[0]
+        key = namespace.keys.make_key(_KIND, b"record")
+        sealed = namespace.seal(key, zlib.compress(record, _COMPRESSION_LEVEL))
         if len(sealed) > MAX_VALUE_BYTES:
             raise CacheError(f"{len(sealed)} bytes are too many for an entry of memcached")
         self._cache.set(key, sealed, _KEEP_SECONDS)
 
     def try_lease(self, edition: str, seconds: float, now: float) -> bool:  # noqa: ARG002
         """See `SharedStore`; only the clock of memcached counts here."""
-        key = self._shelves[0].keys.make_key(_KIND, b"lease" + edition.encode())
+        key = self._namespaces[0].keys.make_key(_KIND, b"lease" + edition.encode())
         return self._cache.add(key, b"leased", max(math.ceil(seconds), _SHORTEST_LEASE_SECONDS))
 
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Protocol
 
+from authmw.revocation.facts import RevocationFacts
 from authmw.token import Token
 
 
 class Revocations(Protocol):
     """Knows which tokens were revoked."""
 
-    @property
-    def generation(self) -> int:
-        """Changes when a verdict could be another one than before."""
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever a verdict could be another one than before."""
 
     @property
     def complete_from(self) -> int:
         """Epoch seconds from which every event is known; 0 while none was dropped."""
 
-    def verify_not_revoked(self, token: Token) -> None:
-        """Raise InvalidToken (revoked) if an event covers the token."""
+    def verify_not_revoked(self, facts: RevocationFacts) -> None:
+        """Raise InvalidToken (revoked) if an event covers a token with these fields."""
 
     def verify_decidable(self, token: Token, now: float) -> None:
         """Raise IdentityUnavailable if events are missing that might cover the token."""
@@ -32,10 +33,12 @@ class Revocations(Protocol):
 class NoRevocations:
     """Nothing is known of revocation, and nobody waits for it."""
 
-    generation = 0
     complete_from = 0
 
-    def verify_not_revoked(self, token: Token) -> None:
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Do nothing: no verdict changes."""
+
+    def verify_not_revoked(self, facts: RevocationFacts) -> None:
         """Accept every token."""
 
     def verify_decidable(self, token: Token, now: float) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from authmw.checks.access_rules import AccessRule
-from authmw.checks.access_rules import parse_access_rules as parse_rules
+from authmw.token.access_rules import AccessRule
+from authmw.token.access_rules import parse_access_rules as parse_rules
 from authmw.token.parts import (
     DomainScope,
     OAuth1Access,
@@ -23,7 +23,7 @@ from authmw.token.parts import (
     Unscoped,
     User,
 )
-from authmw.token.template import Template
+from authmw.token.shared_body import SharedMembers
 
 
 class MalformedBody(ValueError):
@@ -42,10 +42,14 @@ def _render_minute(minutes: int) -> str:
     return datetime.fromtimestamp(minutes * 60, UTC).strftime("%Y-%m-%dT%H:%M:")
 
 
-def lay_out(members: Mapping[str, object]) -> Template:
-    """Lay members of a body out for copying; raises MalformedBody if nested too deep."""
+def share_members(members: Mapping[str, object]) -> SharedMembers:
+    """Return members of a body for many tokens to share.
+
+    Raises:
+        MalformedBody: they are nested too deep.
+    """
     try:
-        return Template(members)
+        return SharedMembers(members)
     except ValueError as error:
         raise MalformedBody("the token body is nested too deep") from error
 

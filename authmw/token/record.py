@@ -12,14 +12,14 @@ import hashlib
 import marshal
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from authmw.checks.access_rules import AccessRule
 from authmw.token import headers
+from authmw.token.access_rules import AccessRule
+from authmw.token.bearer_key import digest_bearer
 from authmw.token.body import (
     MalformedBody,
-    lay_out,
     parse_access_rules,
     parse_is_admin_project,
     parse_oauth1,
@@ -33,6 +33,7 @@ from authmw.token.body import (
     read_required,
     read_strings,
     render_time,
+    share_members,
 )
 from authmw.token.catalog import ServiceCatalog
 from authmw.token.parts import (
@@ -46,8 +47,8 @@ from authmw.token.parts import (
     Unscoped,
     User,
 )
-from authmw.token.read_only import ReadOnlyDict
-from authmw.token.template import Template
+from authmw.token.read_only import ReadOnlyDict, ReadOnlyList
+from authmw.token.shared_body import SharedBody, SharedMembers
 
 __all__ = [
     "DomainScope",
@@ -84,6 +85,7 @@ class Principal:
     Attributes:
         access_rules: of an application credential; None where nothing is restricted.
         bind: the token's binding (mechanism to identifier), empty where there is none.
+        bearer_digest: what tells its bearer from others; see `authmw.token.bearer_key`.
         user_environ, service_environ: the rendered headers, as environ entries; read-only.
         size: the memory its own parts take, in bytes, roughly; the catalog is not in it.
     """
@@ -98,10 +100,11 @@ class Principal:
     application_credential_id: str | None
     access_rules: tuple[AccessRule, ...] | None
     bind: Mapping[str, object]
+    bearer_digest: str = field(repr=False, compare=False)
     user_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
     service_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
     size: int = field(init=False, repr=False, compare=False)
-    _shared_body: Template = field(repr=False, compare=False)
+    _shared_members: SharedMembers = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
         user_environ = headers.render_user(self)
@@ -112,7 +115,7 @@ class Principal:
         service_environ = headers.render_service(user_environ)
         object.__setattr__(self, "user_environ", ReadOnlyDict(user_environ))
         object.__setattr__(self, "service_environ", ReadOnlyDict(service_environ))
-        object.__setattr__(self, "size", 4000 + 2 * text + self._shared_body.size)
+        object.__setattr__(self, "size", 4000 + 2 * text + self._shared_members.size)
 
     @classmethod
     def from_body(cls, body: Mapping[str, object], catalog: ServiceCatalog | None) -> Principal:
@@ -164,7 +167,8 @@ class Principal:
                 else parse_access_rules(application_credential.get("access_rules"))
             ),
             bind=ReadOnlyDict(bind),
-            _shared_body=lay_out(shared),
+            _shared_members=share_members(shared),
+            bearer_digest=digest_bearer(shared),
         )
 
     @property
@@ -220,12 +224,17 @@ class Token:
         fresh_until: epoch seconds up to which this record answers for the token without
             another validation.
         usable_until: epoch seconds up to which it may, while validation is out of reach.
-        bearer: what tokens of one bearer have in common (`authmw.answers.bearer_key`); None
-            for a signed token, whose claims say that.
         signed_by: the thumbprint (RFC 7638) of the public key that verified its signature;
             None where the identity endpoint vouches for it.
         thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
         is_bound: whether it is bound to anything; see `authmw.checks.token_bind`.
+        unconditional_until: epoch seconds up to which it is good for every request, as far as its
+            own times go; 0 where access rules or a binding have to be looked at.
+        user_environ: as of the principal.
+        shared_body: the v3 body that requests get their copies of; read-only.
+
+    The last three say again what others say: a request whose token is known then reads this
+    object alone.
     """
 
     principal: Principal
@@ -236,12 +245,40 @@ class Token:
     answered_at: int
     fresh_until: int
     usable_until: int
-    bearer: str | None
     signed_by: str | None
     thumbprint: str | None
     is_bound: bool
     _issued_text: str = field(repr=False, compare=False)
     _expires_text: str = field(repr=False, compare=False)
+    unconditional_until: int = field(init=False, repr=False, compare=False)
+    user_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    shared_body: SharedBody = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        principal = self.principal
+        is_restricted = self.is_bound or principal.access_rules is not None
+        until = 0 if is_restricted else min(self.fresh_until, self.expires_at)
+        object.__setattr__(self, "unconditional_until", until)
+        object.__setattr__(self, "user_environ", principal.user_environ)
+        object.__setattr__(self, "shared_body", self._make_shared_body())
+
+    def _make_shared_body(self) -> SharedBody:
+        own: dict[str, Any] = {
+            "methods": ReadOnlyList(self.methods),
+            "audit_ids": ReadOnlyList(self.audit_ids),
+            "issued_at": self._issued_text,
+            "expires_at": self._expires_text,
+        }
+        if self.thumbprint is not None:
+            own["oauth2_credential"] = ReadOnlyDict({"x5t#S256": self.thumbprint})
+        catalog = self.principal.catalog
+        return SharedBody(
+            own, self.principal._shared_members, catalog.services if catalog else None
+        )
+
+    def __reduce__(self) -> tuple[type[Token], tuple[Any, ...]]:
+        # Copies are made anew, since copies of what is read-only are not.
+        return Token, tuple([getattr(self, each.name) for each in fields(self) if each.init])
 
     @classmethod
     def from_body(
@@ -252,7 +289,6 @@ class Token:
         answered_at: int,
         fresh_until: int,
         usable_until: int,
-        bearer: str | None = None,
     ) -> Token:
         """Read a whole v3 token body; arguments and errors as of `Principal.from_body`."""
         issued_text, expires_text = (
@@ -260,17 +296,17 @@ class Token:
             read_required(body, "expires_at", str),
         )
         principal = Principal.from_body(body, catalog)
+        methods = read_strings(body, "methods")
         thumbprint = parse_thumbprint(read_optional(body, "oauth2_credential", dict))
         return cls(
             principal,
-            read_strings(body, "methods"),
+            methods,
             read_strings(body, "audit_ids"),
             parse_time(issued_text, "issued_at"),
             parse_time(expires_text, "expires_at"),
             answered_at,
             fresh_until,
             usable_until,
-            bearer,
             None,
             thumbprint,
             thumbprint is not None or bool(principal.bind),
@@ -309,7 +345,6 @@ class Token:
             answered_at,
             fresh_until,
             usable_until,
-            None,
             signed_by,
             thumbprint,
             thumbprint is not None or bool(principal.bind),
@@ -348,16 +383,4 @@ class Token:
 
         Only the catalog in it is shared, and read-only.
         """
-        principal = self.principal
-        body: dict[str, Any] = {
-            "methods": list(self.methods),
-            "audit_ids": list(self.audit_ids),
-            "issued_at": self._issued_text,
-            "expires_at": self._expires_text,
-        }
-        if self.thumbprint is not None:
-            body["oauth2_credential"] = {"x5t#S256": self.thumbprint}
-        principal._shared_body.copy_into(body)
-        if principal.catalog is not None:
-            body["catalog"] = principal.catalog.services
-        return {"token": body}
+        return {"token": self.shared_body.to_mutable()}

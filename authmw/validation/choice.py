@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import InvalidToken, Reason
 from authmw.token import Token
-from authmw.validation import Strength, Validator
+from authmw.validation.validator import Validator
 
 
 class ChoiceValidator:
@@ -27,21 +28,23 @@ class ChoiceValidator:
         self._remote = remote
         self._offline_only = offline_only
 
-    def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
-        """Validate one token; see `authmw.validation.Validator`."""
+    def validate(
+        self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None
+    ) -> Token:
+        """Validate one token; see `authmw.validation.validator.Validator`."""
         if "." not in token:
             if self._remote is None or self._offline_only:
                 raise InvalidToken(
                     Reason.MALFORMED, "it is not signed, and token_validation = offline"
                 )
-            return self._remote.validate(token, strength, now, known)
+            return self._remote.validate(token, expiry_policy, now, known)
         try:
-            return self._offline.validate(token, strength, now, known)
+            return self._offline.validate(token, expiry_policy, now, known)
         except InvalidToken as refusal:
             if (
                 refusal.reason is Reason.EXPIRED
-                and strength is Strength.ALLOW_EXPIRED
+                and expiry_policy is ExpiryPolicy.ALLOW_EXPIRED
                 and self._remote is not None
             ):
-                return self._remote.validate(token, strength, now, known)
+                return self._remote.validate(token, expiry_policy, now, known)
             raise

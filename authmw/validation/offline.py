@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from authmw.authority import Answer, Question
-from authmw.authority.claims_set import parse_audit_ids
+from authmw.authority.authorization import Authorization
 from authmw.authority.key import authority_key
-from authmw.authority.sources import AuthoritySources
+from authmw.authority.keystone_claims import parse_audit_ids
+from authmw.authority.signed_bearer import SignedBearer
+from authmw.authority.sources import Authority
+from authmw.checks.expiry import ExpiryPolicy
+from authmw.errors import IdentityUnavailable
 from authmw.jose.verifier import JwsVerifier, VerifiedJws
+from authmw.revocation.facts import facts_of
 from authmw.revocation.verdict import Revocations
 from authmw.token import Token
-from authmw.validation import Strength
 
 
 class OfflineValidator:
@@ -23,12 +24,12 @@ class OfflineValidator:
     Args:
         verifier: signature and registered claims.
         authority: names and roles.
-        revocations: nobody else judges these tokens, so without recent events they can't be
-            accepted.
+        revocations: checked here before a token is sent to the identity endpoint. Whoever uses
+            the Token has to judge it by them as well (`authmw.revalidation`).
     """
 
     def __init__(
-        self, verifier: JwsVerifier, authority: AuthoritySources, revocations: Revocations
+        self, verifier: JwsVerifier, authority: Authority, revocations: Revocations
     ) -> None:
         self._verifier = verifier
         self._authority = authority
@@ -37,47 +38,53 @@ class OfflineValidator:
     def validate(
         self,
         token: str,
-        strength: Strength,  # noqa: ARG002
+        expiry_policy: ExpiryPolicy,  # noqa: ARG002
         now: float,
         known: Token | None,  # noqa: ARG002
     ) -> Token:
-        """Validate one token; see `authmw.validation.Validator`.
+        """Validate one token; see `authmw.validation.validator.Validator`.
 
-        An expired token is refused, whatever the strength: whether it may still be used is
-        the identity endpoint's to say.
+        An expired token is refused under either policy: only the identity endpoint can say
+        whether it may still be used.
         """
         verified = self._verifier.verify(token, now)
         key = authority_key(verified.claims)
-        answer = self._authority.recall(key)
-        if answer is None or now >= answer.fresh_until:
-            if answer is not None:
+        authorization = self._authority.recall(key)
+        if authorization is None or now >= authorization.fresh_until:
+            bearer = SignedBearer(key, verified.claims, token)
+            if authorization is not None:
                 # This token is about to be sent to Keystone. If it is revoked, Keystone refuses
                 # it and we would drop the answer about this bearer, so check our events first.
-                roleless = replace(answer, principal=replace(answer.principal, roles=()))
-                self._revocations.verify_not_revoked(self._join(verified, roleless, now))
-            question = Question(key, verified.claims, token)
-            answer = self._authority.look_up(question, now)
-        validated = self._join(verified, answer, now)
-        self._revocations.verify_decidable(validated, now)
-        if answer.renew is not None and now >= answer.renew_from:
-            self._revocations.verify_not_revoked(validated)  # for the same reason
-            answer.renew(Question(key, verified.claims, token), answer, now)
+                # The roles that we know may be outdated.
+                facts = facts_of(self._join(verified, authorization, now))
+                self._revocations.verify_not_revoked(facts._replace(roles=()))
+            authorization = self._authority.look_up(bearer, now)
+            if authorization is None:
+                raise IdentityUnavailable(
+                    "no source of jws_authority knows names and roles for this token"
+                )
+        validated = self._join(verified, authorization, now)
+        if authorization.renew is not None and now >= authorization.renew_from:
+            # For the same reason.
+            self._revocations.verify_decidable(validated, now)
+            self._revocations.verify_not_revoked(facts_of(validated))
+            authorization.renew(SignedBearer(key, verified.claims, token), authorization, now)
         return validated
 
-    def _join(self, verified: VerifiedJws, answer: Answer, now: float) -> Token:
+    def _join(self, verified: VerifiedJws, authorization: Authorization, now: float) -> Token:
         """Put together what the token says and what its authority says."""
         fresh_until = min(
-            answer.relied_on_until(now),
+            authorization.relied_on_until(now),
             self._revocations.decidable_until(now),
             verified.expires_at,
         )
         return Token.of_principal(
-            answer.principal,
-            methods=answer.methods,
+            authorization.principal,
+            methods=authorization.methods,
             audit_ids=parse_audit_ids(verified.claims),
             issued_at=verified.issued_at,
             expires_at=verified.expires_at,
-            thumbprint=answer.thumbprint,
+            thumbprint=authorization.thumbprint,
             answered_at=int(now),
             fresh_until=fresh_until,
             usable_until=fresh_until,

@@ -11,11 +11,13 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
+from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import IdentityUnavailable, InvalidToken
+from authmw.revocation.verdict import Revocations
 from authmw.runtime.fingerprint import fingerprint
 from authmw.runtime.process import PerProcess
 from authmw.token import Token
-from authmw.validation import Strength, Validator
+from authmw.validation.validator import Validator
 
 _log = logging.getLogger(__name__)
 
@@ -26,11 +28,13 @@ class ShadowValidator:
     Args:
         remote: decides.
         offline: is watched, for signed tokens.
+        revocations: what a token that was verified offline is judged by.
     """
 
-    def __init__(self, remote: Validator, offline: Validator) -> None:
+    def __init__(self, remote: Validator, offline: Validator, revocations: Revocations) -> None:
         self._remote = remote
         self._offline = offline
+        self._revocations = revocations
         self._tally = PerProcess(_Tally)
 
     @property
@@ -38,12 +42,14 @@ class ShadowValidator:
         """How often each thing was seen in this process: "same", or what differed."""
         return self._tally.get().read()
 
-    def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
-        """Validate one token; see `authmw.validation.Validator`."""
-        if "." not in token or strength is not Strength.CURRENT:
-            return self._remote.validate(token, strength, now, known)
+    def validate(
+        self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None
+    ) -> Token:
+        """Validate one token; see `authmw.validation.validator.Validator`."""
+        if "." not in token or expiry_policy is not ExpiryPolicy.REFUSE_EXPIRED:
+            return self._remote.validate(token, expiry_policy, now, known)
         try:
-            decided = self._remote.validate(token, strength, now, known)
+            decided = self._remote.validate(token, expiry_policy, now, known)
         except InvalidToken as refusal:
             self._compare(token, refusal, now)
             raise
@@ -52,7 +58,7 @@ class ShadowValidator:
 
     def _compare(self, token: str, decided: Token | InvalidToken, now: float) -> None:
         try:
-            found: Token | InvalidToken = self._offline.validate(token, Strength.CURRENT, now, None)
+            found: Token | InvalidToken = self._verify_offline(token, now)
         except InvalidToken as refusal:
             found = refusal
         except IdentityUnavailable as outage:
@@ -66,6 +72,11 @@ class ShadowValidator:
             self._count(token, what, detail)
         if not differences:
             self._tally.get().add("same")
+
+    def _verify_offline(self, token: str, now: float) -> Token:
+        verified = self._offline.validate(token, ExpiryPolicy.REFUSE_EXPIRED, now, None)
+        self._revocations.verify_decidable(verified, now)
+        return verified
 
     def _count(self, token: str, what: str, detail: str) -> None:
         total = self._tally.get().add(what)

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from authmw.answers.source import SharedAnswers
-from authmw.authority import Answer, Question
+from authmw.authority.authorization import Authorization
 from authmw.authority.identity import IdentityAuthority
 from authmw.authority.rate import RenewalRate
+from authmw.authority.signed_bearer import SignedBearer
 from authmw.cache.memory import MemoryCache
 from authmw.cache.shared import SharedCache
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.token import Principal
-from tests.support.shared_cache import NOW, DictCache, ScriptedSource, make_answer, make_shelf
+from tests.support.shared_cache import NOW, DictCache, ScriptedSource, make_answer, make_namespace
 
 CLAIMS = {
     "sub": "u1",
@@ -32,17 +33,17 @@ class Site:
 
     def __init__(self, held: DictCache) -> None:
         self.source = ScriptedSource(make_answer())
-        shared = SharedAnswers[Answer](
+        shared = SharedAnswers[Authorization](
             self.source,
-            SharedCache(held, [make_shelf()]),
+            SharedCache(held, [make_namespace()]),
             include_catalog=True,
             clock_skew_seconds=5,
             remember_seconds=260,
         )
-        self.answers = MemoryCache[Answer](max_entries=10, max_bytes=1_000_000)
+        self.memory = MemoryCache[Authorization](max_entries=10, max_bytes=1_000_000)
         self.bearers = IdentityAuthority(
             shared,
-            answers=self.answers,
+            memory=self.memory,
             fresh_seconds=60,
             grace_seconds=200,
             deadline_seconds=10,
@@ -50,9 +51,9 @@ class Site:
             wake=lambda _: None,
         )
 
-    def ask(self, now: float = NOW) -> Answer:
-        self.answers.clear()  # as another process
-        return self.bearers.look_up(Question("the key", CLAIMS, "a.b.c"), now)
+    def ask(self, now: float = NOW) -> Authorization:
+        self.memory.clear()  # as another process
+        return self.bearers.look_up(SignedBearer("the key", CLAIMS, "a.b.c"), now)
 
 
 # What no endpoint says of this bearer: not of the shape of a body, unsafe, or of somebody else.

@@ -10,15 +10,15 @@ import pytest
 from authmw.answers.entry import TokenEntry
 from authmw.answers.source import SharedAnswers
 from authmw.answers.tokens import TokenLifetime, TokenSubject
-from authmw.cache.keys import KeyMaker, digest_token
+from authmw.cache.digests import KeyMaker, digest_text
 from authmw.cache.sealing import EncryptSealing, MacSealing
-from authmw.cache.shared import MAX_VALUE_BYTES, SharedCache, Shelf
+from authmw.cache.shared import MAX_VALUE_BYTES, SealedNamespace, SharedCache
+from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.answer import TokenAnswer
 from authmw.revocation.verdict import NoRevocations
 from authmw.token import Token, User
 from authmw.token.catalog import ServiceCatalog
-from authmw.validation import Strength
 from authmw.validation.remote import RemoteValidator
 from tests.support.shared_cache import (
     ENDPOINT,
@@ -28,8 +28,8 @@ from tests.support.shared_cache import (
     DictCache,
     ScriptedSource,
     make_answer,
+    make_namespace,
     make_sealings,
-    make_shelf,
     texts_of,
 )
 from tests.support.token_bodies import CATALOG, EXPIRES_AT
@@ -46,18 +46,20 @@ REFUSAL = InvalidToken(Reason.NOT_FOUND)
 def read(answer: TokenAnswer | None = None, **members: Any) -> Token:
     """Return what a filter reads in an answer."""
     told = answer or make_answer(**members)
-    return TokenSubject(TOKEN, Strength.CURRENT, LIFETIME).read(told)
+    return TokenSubject(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, LIFETIME).read(told)
 
 
 class Site:
     """One filter's cached source, with a cache that others may share."""
 
-    def __init__(self, held: DictCache | None = None, *shelves: Shelf, **options: Any) -> None:
+    def __init__(
+        self, held: DictCache | None = None, *namespaces: SealedNamespace, **options: Any
+    ) -> None:
         self.held = held or DictCache()
         self.source = ScriptedSource(make_answer())
         self.shared = SharedAnswers[Token](
             self.source,
-            SharedCache(self.held, shelves or [make_shelf()]),
+            SharedCache(self.held, namespaces or [make_namespace()]),
             **{
                 "include_catalog": True,
                 "clock_skew_seconds": SKEW_SECONDS,
@@ -67,8 +69,8 @@ class Site:
         )
 
     def ask(self, now: float = NOW, *, token: str = TOKEN, allow_expired: bool = False) -> Token:
-        strength = Strength.ALLOW_EXPIRED if allow_expired else Strength.CURRENT
-        return self.shared.fetch(TokenSubject(token, strength, LIFETIME), now)
+        expiry_policy = ExpiryPolicy.ALLOW_EXPIRED if allow_expired else ExpiryPolicy.REFUSE_EXPIRED
+        return self.shared.fetch(TokenSubject(token, expiry_policy, LIFETIME), now)
 
     def answers(self, outcome: TokenAnswer | Exception) -> None:
         self.source.outcome = outcome
@@ -89,8 +91,8 @@ def test_second_process_gets_the_answer_the_first_one_fetched(
     sealing: str, services: list[Any] | None
 ) -> None:
     held = DictCache()
-    shelf = make_shelf(make_sealings()[sealing])
-    first, second = Site(held, shelf), Site(held, shelf)
+    namespace = make_namespace(make_sealings()[sealing])
+    first, second = Site(held, namespace), Site(held, namespace)
     catalog = None if services is None else ServiceCatalog.from_services(services)
     first.answers(make_answer(catalog=catalog))
     assert first.ask() == second.ask() == read(catalog=catalog)
@@ -152,7 +154,7 @@ def test_answer_never_outlives_its_token() -> None:
     site.answers(OUTAGE)
     with pytest.raises(InvalidToken, match="expired"):
         RemoteValidator(site.shared, LIFETIME, NoRevocations()).validate(
-            TOKEN, Strength.CURRENT, EXPIRES_AT, None
+            TOKEN, ExpiryPolicy.REFUSE_EXPIRED, EXPIRES_AT, None
         )
 
 
@@ -178,15 +180,15 @@ def test_entry_that_is_no_token_body_has_the_endpoint_asked() -> None:
     site.ask()
     (key,) = site.held.values
     entry = TokenEntry(make_answer(user="nobody"), has_catalog=True)
-    site.held.values[key] = make_shelf().seal(key, entry.to_bytes())
+    site.held.values[key] = make_namespace().seal(key, entry.to_bytes())
     validator = RemoteValidator(site.shared, LIFETIME, NoRevocations())
-    validated = validator.validate(TOKEN, Strength.CURRENT, NOW, None)
+    validated = validator.validate(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, NOW, None)
     assert validated.to_token_info()["token"] == make_answer().body
     assert site.questions == 2
     site.held.values.clear()
     site.answers(make_answer(user="nobody"))
     with pytest.raises(IdentityUnavailable, match="'user' is not an object but str"):
-        validator.validate(TOKEN, Strength.CURRENT, NOW, None)
+        validator.validate(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, NOW, None)
 
 
 @pytest.mark.parametrize("expires_at", [..., None, 5, "", "tomorrow", "9999999-01-01T00:00:00Z"])
@@ -229,10 +231,10 @@ def test_what_allow_expired_got_serves_only_those_who_may_ask_for_it() -> None:
     site.ask(after, allow_expired=True)
     site.ask(after, allow_expired=True)
     assert site.source.questions == [(TOKEN, True)]
-    # Nobody is asked: it has expired, which is all there is to say at full strength.
+    # Nobody is asked: it has expired, which is all there is to say at full expiry_policy.
     with pytest.raises(InvalidToken, match="expired"):
         RemoteValidator(site.shared, LIFETIME, NoRevocations()).validate(
-            TOKEN, Strength.CURRENT, after, None
+            TOKEN, ExpiryPolicy.REFUSE_EXPIRED, after, None
         )
     assert site.questions == 1
 
@@ -281,7 +283,7 @@ def test_token_refused_even_though_expiry_was_allowed_is_forgotten_altogether() 
 @pytest.mark.parametrize("sealing", make_sealings())
 def test_an_entry_put_back_after_a_refusal_is_no_news(sealing: str) -> None:
     """A seal says who wrote an entry, not that it is the latest."""
-    site = Site(None, make_shelf(make_sealings()[sealing]))
+    site = Site(None, make_namespace(make_sealings()[sealing]))
     site.ask()
     before = dict(site.held.values)
     site.answers(REFUSAL)
@@ -305,15 +307,15 @@ def test_an_entry_put_back_does_not_replace_what_is_known_in_an_outage() -> None
     site = Site()
     validator = RemoteValidator(site.shared, LIFETIME, NoRevocations())
     site.answers(make_answer(roles=[{"id": "r1", "name": "admin"}]))
-    validator.validate(TOKEN, Strength.CURRENT, NOW, None)
+    validator.validate(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, NOW, None)
     before = dict(site.held.values)
     site.held.values.clear()
     later = NOW + 100
     site.answers(make_answer(answered_at=later, roles=[{"id": "r2", "name": "reader"}]))
-    known = validator.validate(TOKEN, Strength.CURRENT, later, None)
+    known = validator.validate(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, later, None)
     site.held.values.update(before)
     site.answers(OUTAGE)
-    found = validator.validate(TOKEN, Strength.CURRENT, later + CACHE_SECONDS, known)
+    found = validator.validate(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, later + CACHE_SECONDS, known)
     assert found.principal == known.principal
 
 
@@ -353,8 +355,10 @@ def test_tokens_do_not_meet() -> None:
 def test_identity_endpoints_do_not_meet() -> None:
     held = DictCache()
     one = Site(held)
-    sealing = make_shelf().sealing
-    other = Site(held, Shelf(KeyMaker("https://other.example/v3", None, sealing), sealing))
+    sealing = make_namespace().sealing
+    other = Site(
+        held, SealedNamespace(KeyMaker("https://other.example/v3", None, sealing), sealing)
+    )
     one.ask()
     other.ask()
     assert other.questions == 1
@@ -363,7 +367,7 @@ def test_identity_endpoints_do_not_meet() -> None:
 @pytest.mark.parametrize("sealing", make_sealings())
 def test_entry_of_another_token_under_this_key_is_a_miss(sealing: str) -> None:
     """Whoever mixes up answers (CVE-2014-0105) or moves entries gains nothing."""
-    site = Site(None, make_shelf(make_sealings()[sealing]))
+    site = Site(None, make_namespace(make_sealings()[sealing]))
     eve = make_answer(user={"id": "u2", "name": "Eve"})
     site.answers(eve)
     site.ask(token="another")
@@ -378,11 +382,11 @@ def test_entry_of_another_token_under_this_key_is_a_miss(sealing: str) -> None:
 
 @pytest.mark.parametrize("sealing", make_sealings())
 def test_no_token_is_kept_in_clear_and_with_encrypt_no_name(sealing: str) -> None:
-    site = Site(None, make_shelf(make_sealings()[sealing], SECRET))
+    site = Site(None, make_namespace(make_sealings()[sealing], SECRET))
     site.answers(make_answer(catalog=ServiceCatalog.from_services(CATALOG)))
     site.ask()
     kept = texts_of(site.held.values)
-    for secret in (TOKEN, digest_token(TOKEN).hex()):
+    for secret in (TOKEN, digest_text(TOKEN).hex()):
         assert secret.encode() not in kept
     assert (b"Ada" in kept) == (sealing != "ENCRYPT")
 
@@ -391,7 +395,10 @@ def test_no_token_is_kept_in_clear_and_with_encrypt_no_name(sealing: str) -> Non
 def test_secret_is_rotated_without_a_cold_cache(
     kind: type[MacSealing] | type[EncryptSealing],
 ) -> None:
-    old, new = make_shelf(kind(OTHER_SECRET), OTHER_SECRET), make_shelf(kind(SECRET), SECRET)
+    old, new = (
+        make_namespace(kind(OTHER_SECRET), OTHER_SECRET),
+        make_namespace(kind(SECRET), SECRET),
+    )
     held = DictCache()
     before, during, after = Site(held, old), Site(held, new, old), Site(held, new)
     before.ask()
@@ -412,7 +419,7 @@ def test_those_who_seal_in_another_way_are_not_in_each_others_way(
     """While a deployment changes from one to the other, both keep what they know."""
     held = DictCache()
     sites = [
-        Site(held, make_shelf(sealing, SECRET))
+        Site(held, make_namespace(sealing, SECRET))
         for sealing in (MacSealing(SECRET), EncryptSealing(SECRET))
     ]
     for site in sites * 2:
@@ -425,9 +432,9 @@ def test_entry_put_in_the_place_of_one_sealed_in_another_way_is_a_miss_and_writt
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     held = DictCache()
-    Site(held, make_shelf(MacSealing(SECRET), SECRET)).ask()
+    Site(held, make_namespace(MacSealing(SECRET), SECRET)).ask()
     (foreign,) = held.values.values()
-    site = Site(held, make_shelf(EncryptSealing(SECRET), SECRET))
+    site = Site(held, make_namespace(EncryptSealing(SECRET), SECRET))
     site.ask()
     held.values = dict.fromkeys(held.values, foreign)
     site.ask()
@@ -499,7 +506,7 @@ def test_catalog_larger_than_the_cache_takes_fits_compressed() -> None:
 def test_garbage_in_the_cache_is_a_miss(
     sealing: str, garbage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    site = Site(None, make_shelf(make_sealings()[sealing]))
+    site = Site(None, make_namespace(make_sealings()[sealing]))
     site.ask()
     for key in site.held.values:
         site.held.values[key] = garbage
@@ -509,7 +516,7 @@ def test_garbage_in_the_cache_is_a_miss(
 
 
 def test_well_sealed_entry_of_odd_content_is_a_miss() -> None:
-    site = Site(None, make_shelf(MacSealing(SECRET), SECRET))
+    site = Site(None, make_namespace(MacSealing(SECRET), SECRET))
     site.ask()
     (key,) = site.held.values
     for content in (b"", b"{}", b"[]\n", b"\xff\n", b'{"version":1}\n'):

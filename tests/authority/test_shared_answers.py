@@ -15,10 +15,13 @@ from tests.support.filters import Filter
 from tests.support.memcached import Memcached
 
 # A filter that is dropped leaves its connection to memcached to the garbage collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed <socket:ResourceWarning",
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning",
-)
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.filterwarnings(
+        "ignore:unclosed <socket:ResourceWarning",
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning",
+    ),
+]
 
 SECRET = {
     "memcache_security_strategy": "ENCRYPT",

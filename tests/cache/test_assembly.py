@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from authmw.cache.assembly import make_shelves, open_shared_cache
-from authmw.cache.keys import digest_token
+from authmw.build.cache import make_namespaces, open_shared_cache
+from authmw.cache.digests import digest_text
 from authmw.errors import ConfigurationError
 from authmw.runtime import request
 from tests.support.memcached import Memcached
@@ -32,10 +32,10 @@ def test_environ_key_puts_the_object_of_the_request_in_front(empty_memcached: Me
     assert cache is not None
     held = SwiftCache()
     with request.serving(environ_with(held)):
-        cache.find("token", b"digest").put(b"entry", 60)
-        assert cache.find("token", b"digest").entry == b"entry"
+        cache.look_up("token", b"digest").put(b"entry", 60)
+        assert cache.look_up("token", b"digest").entry == b"entry"
     assert (len(held.values), empty_memcached.count_items()) == (1, 0)
-    cache.find("token", b"digest").put(b"entry", 60)
+    cache.look_up("token", b"digest").put(b"entry", 60)
     assert empty_memcached.count_items() == 1
 
 
@@ -52,14 +52,14 @@ def test_unsealed_cache_is_warned_about_at_start(caplog: pytest.LogCaptureFixtur
 
 @pytest.mark.parametrize("strategy", ["MAC", "ENCRYPT"])
 def test_new_secret_writes_and_both_read(strategy: str) -> None:
-    current, previous = make_shelves(
+    current, previous = make_namespaces(
         make_settings(memcache_security_strategy=strategy, **SECRETS), ENDPOINT
     )
-    rolled_out = make_shelves(
+    rolled_out = make_namespaces(
         make_settings(memcache_security_strategy=strategy, memcache_secret_key="the old one"),
         ENDPOINT,
     )
-    digest = digest_token("token")
+    digest = digest_text("token")
     assert previous.keys.make_key("token", digest) == rolled_out[0].keys.make_key("token", digest)
     assert previous.sealing.open("key", rolled_out[0].sealing.seal("key", b"entry")) == b"entry"
     assert current.keys.make_key("token", digest) != previous.keys.make_key("token", digest)
@@ -78,6 +78,7 @@ def run_python(program: str) -> str:
     return finished.stdout
 
 
+@pytest.mark.heavy
 def test_mac_works_where_cryptography_can_not_be_loaded_and_encrypt_says_what_to_do() -> None:
     """A sub-interpreter of mod_wsgi is such a place."""
     said = run_python(
@@ -99,11 +100,12 @@ def test_mac_works_where_cryptography_can_not_be_loaded_and_encrypt_says_what_to
     assert "WSGIApplicationGroup %{GLOBAL}" in said
 
 
+@pytest.mark.heavy
 def test_nothing_of_a_cache_is_loaded_before_one_is_configured() -> None:
     said = run_python(
         """
         import sys
-        import authmw.cache.assembly
+        import authmw.build.cache
         print(sorted({"pymemcache", "cryptography"} & set(sys.modules)))
         """
     )

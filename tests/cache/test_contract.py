@@ -54,7 +54,8 @@ def unix_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
     server.stop()
 
 
-OVER_THE_NETWORK = ["memcached", "tls", "sasl", "unix", "environ without"]
+NETWORKED = ["memcached", "tls", "sasl", "unix", "environ without"]
+OVER_THE_NETWORK = [pytest.param(kind, marks=pytest.mark.heavy) for kind in NETWORKED]
 IN_THE_ENVIRON = ["environ", "old environ"]
 
 
@@ -82,7 +83,7 @@ def networked(request: pytest.FixtureRequest) -> BytesCache:
 
 @pytest.fixture(params=[*OVER_THE_NETWORK, *IN_THE_ENVIRON])
 def cache(request: pytest.FixtureRequest) -> Iterator[BytesCache]:
-    if request.param in OVER_THE_NETWORK:
+    if request.param in NETWORKED:
         yield open_over_the_network(request.param, request)
         return
     held = OldSwiftCache() if request.param == "old environ" else SwiftCache()
@@ -171,7 +172,7 @@ def test_fork_of_a_process_that_used_the_cache_uses_connections_of_its_own(
     assert (seen, status) == ({b"before"}, 0)
 
 
-@pytest.fixture(params=["memcached", "tls", "sasl", "unix"])
+@pytest.fixture(params=OVER_THE_NETWORK[:4])
 def memcached_cache(request: pytest.FixtureRequest) -> MemcachedCache:
     return open_memcached_of(request.param, request)
 

@@ -19,7 +19,7 @@ from tests.support.shared_cache import (
     TokenAsker,
     environ_with,
     make_answer,
-    make_shelf,
+    make_namespace,
 )
 
 CACHE = EnvironCache("swift.cache")
@@ -57,7 +57,7 @@ class Returning:
 
 def make_source(cache: EnvironCache = CACHE) -> tuple[TokenAsker, ScriptedSource]:
     source = ScriptedSource(make_answer())
-    return TokenAsker(source, SharedCache(cache, [make_shelf()])), source
+    return TokenAsker(source, SharedCache(cache, [make_namespace()])), source
 
 
 @pytest.mark.parametrize("kind", [SwiftCache, OldSwiftCache])

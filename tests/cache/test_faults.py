@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from authmw.cache.shared import SharedCache
-from tests.support.shared_cache import make_shelf
+from tests.support.shared_cache import make_namespace
 
 FAULTS = [ValueError, TypeError, KeyError, AssertionError, RuntimeError, MemoryError]
 QUOTED = "a token in an error's text"
@@ -41,8 +41,8 @@ def test_what_a_cache_raises_is_reported_without_its_text(
     kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "authmw")
-    cache = SharedCache(RaisingCache(kind), [make_shelf()])
-    place = cache.find("token", b"digest")
+    cache = SharedCache(RaisingCache(kind), [make_namespace()])
+    place = cache.look_up("token", b"digest")
     assert (place.entry, place.is_reachable) == (None, False)
     assert caplog.text.count("The shared cache is at fault") == 1
     assert kind.__name__ in caplog.text
@@ -54,7 +54,7 @@ def test_what_a_cache_raises_on_a_write_is_reported(
     kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "authmw")
-    place = SharedCache(SilentlyFull(kind), [make_shelf()]).find("token", b"digest")
+    place = SharedCache(SilentlyFull(kind), [make_namespace()]).look_up("token", b"digest")
     place.put(b"entry", 60)
     place.clear()
     assert kind.__name__ in caplog.text

@@ -18,8 +18,8 @@ from urllib.parse import unquote
 import pytest
 from pymemcache.client.base import Client
 
-from authmw.cache.assembly import open_shared_cache
-from authmw.cache.keys import digest_token
+from authmw.build.cache import open_shared_cache
+from authmw.cache.digests import digest_text
 from authmw.cache.memcached import open_memcached
 from authmw.identity.answer import TokenAnswer
 from authmw.token.catalog import ServiceCatalog
@@ -254,7 +254,7 @@ def test_dump_of_memcached_holds_no_token_and_with_encrypt_no_name(
     for token in TOKENS:
         # The user's id is made of the token here, so only what stands alone is the token.
         assert everything.replace(b"id-of-" + token.encode(), b"").find(token.encode()) == -1
-        assert digest_token(token).hex().encode() not in everything
+        assert digest_text(token).hex().encode() not in everything
     assert SECRET_KEY.encode() not in everything
     names = [b"Ada Lovelace", b"id-of-", b"Projet", b"member", b"compute", b"2023-11-14", b"east"]
     shown = [name for name in names if name in everything]
@@ -264,6 +264,7 @@ def test_dump_of_memcached_holds_no_token_and_with_encrypt_no_name(
         assert b"Ada Lovelace" in shown, "the search finds what is there"
 
 
+@pytest.mark.heavy
 def test_one_of_three_servers_gone_costs_its_share_once(three: list[Memcached]) -> None:
     site = Site(*three)
     for token in TOKENS:
@@ -280,6 +281,7 @@ def test_one_of_three_servers_gone_costs_its_share_once(three: list[Memcached]) 
     assert [site.ask(token) for token in TOKENS] == [0] * len(TOKENS)
 
 
+@pytest.mark.heavy
 def test_all_processes_choose_the_same_server_in_whatever_order_they_know_them(
     three: list[Memcached],
 ) -> None:
@@ -344,6 +346,7 @@ def test_64_threads_on_a_pool_of_4_whose_server_freezes_wait_for_one_time_out(
     assert time.monotonic() - began < SECONDS_FOR_ONE_TIME_OUT
 
 
+@pytest.mark.heavy
 def test_threads_go_on_while_one_of_three_servers_dies_and_returns(
     three: list[Memcached],
 ) -> None:

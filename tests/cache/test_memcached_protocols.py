@@ -276,6 +276,7 @@ def sasl_options(tmp_path: Path) -> Iterator[dict[str, str]]:
     server.stop()
 
 
+@pytest.mark.heavy
 def test_wrong_password_is_a_cache_error_that_names_the_options(
     sasl_options: dict[str, str],
 ) -> None:
@@ -308,12 +309,14 @@ def get_with(options: dict[str, str]) -> bytes | None:
     return cache.get(KEY)
 
 
+@pytest.mark.heavy
 def test_server_of_another_authority_is_not_spoken_to(tls: dict[str, str], tmp_path: Path) -> None:
     other = Authority(tmp_path, "other")
     with pytest.raises(CacheError, match="SSLCertVerificationError"):
         get_with({**tls, "memcache_tls_cafile": str(other.cafile)})
 
 
+@pytest.mark.heavy
 def test_server_with_another_name_is_not_spoken_to(tls: dict[str, str]) -> None:
     servers = tls["memcached_servers"].replace("localhost", "127.0.0.1")
     with pytest.raises(CacheError, match="SSLCertVerificationError"):
@@ -327,6 +330,7 @@ def test_server_without_tls_is_not_spoken_to(
         get_with({**tls, "memcached_servers": f"localhost:{empty_memcached.port}"})
 
 
+@pytest.mark.heavy
 def test_ciphers_can_be_chosen(tls: dict[str, str]) -> None:
     assert get_with({**tls, "memcache_tls_allowed_ciphers": "ECDHE+AESGCM"}) is None
 
@@ -363,6 +367,7 @@ def test_encrypted_key_is_refused_and_never_asked_for_at_the_terminal(tmp_path: 
         open_memcached(make_settings(**options))
 
 
+@pytest.mark.heavy
 def test_tls_1_2_is_the_oldest_spoken(tls: dict[str, str]) -> None:
     from authmw.cache.memcached.wire import make_tls_context
 

@@ -90,6 +90,7 @@ def test_a_shared_catalog_counts_once_and_until_its_last_token_goes() -> None:
     assert memory.size == 0
 
 
+@pytest.mark.heavy
 def test_100_000_distinct_tokens_leave_memory_in_its_bound() -> None:
     bound = 16 * MIB
     memory = MemoryCache[Token](max_entries=10_000, max_bytes=bound)
@@ -99,6 +100,7 @@ def test_100_000_distinct_tokens_leave_memory_in_its_bound() -> None:
     assert memory.size <= bound
 
 
+@pytest.mark.heavy
 def test_the_estimate_does_not_promise_more_room_than_there_is() -> None:
     bound = 4 * MIB
     memory = MemoryCache[Token](max_entries=10_000, max_bytes=bound)
@@ -114,6 +116,7 @@ def test_the_estimate_does_not_promise_more_room_than_there_is() -> None:
     assert bound / 3 < after - before <= bound
 
 
+@pytest.mark.heavy
 def test_tokens_with_catalogs_of_their_own_stay_within_the_bytes() -> None:
     bound = 8 * MIB
     memory = MemoryCache[Token](max_entries=10_000, max_bytes=bound)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from authmw.cache.refusals import Refusals
+from authmw.answers.negative_cache import NegativeCache
 from authmw.errors import InvalidToken, Reason
 
 REFUSAL = InvalidToken(Reason.NOT_FOUND, "unknown")
 
 
 def test_a_refusal_is_repeated_until_its_time_is_over() -> None:
-    refusals = Refusals(5)
+    refusals = NegativeCache(5)
     refusals.remember("token", REFUSAL, 100.0)
     with pytest.raises(InvalidToken, match="not_found: unknown") as caught:
         refusals.verify_not_refused("token", 104.9)
@@ -20,7 +20,7 @@ def test_a_refusal_is_repeated_until_its_time_is_over() -> None:
 
 
 def test_a_clock_set_back_does_not_prolong_a_refusal() -> None:
-    refusals = Refusals(5)
+    refusals = NegativeCache(5)
     refusals.remember("token", REFUSAL, 100_000.0)
     with pytest.raises(InvalidToken):
         refusals.verify_not_refused("token", 99_999.5)
@@ -28,20 +28,20 @@ def test_a_clock_set_back_does_not_prolong_a_refusal() -> None:
 
 
 def test_another_token_and_another_strength_are_not_refused() -> None:
-    refusals = Refusals(5)
+    refusals = NegativeCache(5)
     refusals.remember(("token", "allow_expired"), REFUSAL, 100.0)
     refusals.verify_not_refused("token", 101.0)
     refusals.verify_not_refused("other", 101.0)
 
 
 def test_nothing_is_remembered_where_it_is_off() -> None:
-    refusals = Refusals(0)
+    refusals = NegativeCache(0)
     refusals.remember("token", REFUSAL, 100.0)
     refusals.verify_not_refused("token", 100.0)
 
 
 def test_a_flood_of_different_tokens_does_not_fill_memory() -> None:
-    refusals = Refusals(5)
+    refusals = NegativeCache(5)
     for number in range(25_000):
         refusals.remember(f"token {number}", REFUSAL, 100.0)
     assert len(refusals._known) <= 10_000

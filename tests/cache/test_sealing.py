@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from authmw.cache.keys import KeyMaker, digest_token
+from authmw.cache.digests import KeyMaker, digest_text
 from authmw.cache.sealing import EncryptSealing, MacSealing, NoSealing, Sealing
 from authmw.cache.secret import Secret
 from authmw.errors import CacheError
@@ -109,7 +109,7 @@ def test_keys_are_derived_as_rfc_5869_says() -> None:
     assert Secret("text").derive(b"a purpose") == reference.derive(b"text")
 
 
-TOKEN_DIGEST = digest_token("a token")
+TOKEN_DIGEST = digest_text("a token")
 
 
 def test_key_fits_into_memcached_and_holds_nothing_of_the_token() -> None:
@@ -134,7 +134,7 @@ def test_whatever_an_entry_is_about_makes_a_key_of_its_own() -> None:
     maker = KeyMaker(ENDPOINT, SECRET, sealing)
     keys = [
         maker.make_key("token", TOKEN_DIGEST),
-        maker.make_key("token", digest_token("another token")),
+        maker.make_key("token", digest_text("another token")),
         maker.make_key("authority", TOKEN_DIGEST),
         KeyMaker("https://other.example/v3", SECRET, sealing).make_key("token", TOKEN_DIGEST),
         KeyMaker(ENDPOINT, OTHER_SECRET, sealing).make_key("token", TOKEN_DIGEST),

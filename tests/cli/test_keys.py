@@ -249,6 +249,7 @@ def test_half_a_command_is_a_wrong_question(arguments: list[str]) -> None:
     assert ended.value.code == 2
 
 
+@pytest.mark.heavy
 def test_the_command_works_as_a_process_of_its_own(repository: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "authmw.cli", "keys", "check", str(repository)],

@@ -130,6 +130,7 @@ def test_what_a_caller_does_to_the_list_does_not_reach_the_table() -> None:
     assert listed(list_opts())["token_cache_time"].default == 300
 
 
+@pytest.mark.heavy
 def test_the_sample_generator_writes_every_option_commented_out(tmp_path: Path) -> None:
     # The entry point under a name of its own: the package need not be installed.
     (tmp_path / "sample-1.dist-info").mkdir()
@@ -156,6 +157,7 @@ def test_the_sample_generator_writes_every_option_commented_out(tmp_path: Path) 
     assert "# Maximum value: 300\n#clock_skew_tolerance = 5" in text
 
 
+@pytest.mark.heavy
 def test_importing_the_table_loads_no_http_library() -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import authmw.config.loading\n"

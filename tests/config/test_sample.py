@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY / "etc" / "authmw.conf.sample"
 GENERATOR_FILE = REPOSITORY / "etc" / "authmw-config-generator.conf"
 
 
+@pytest.mark.heavy
 def test_sample_configuration_is_what_the_generator_writes_from_our_options(
     tmp_path: Path,
 ) -> None:

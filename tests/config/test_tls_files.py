@@ -151,6 +151,7 @@ def test_cafile_wins_over_the_environment(
     assert status_for(identity.url, cafile=str(authority.cafile)) == 200
 
 
+@pytest.mark.heavy
 def test_cafile_may_be_a_directory_of_hashed_names(
     identity: MisbehavingIdentity, authority: Authority, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ def test_what_is_protected_happens_for_those_who_may_and_for_nobody_else(
     assert (answer.status_int in (200, 204), done) == (True, ["done"])
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("framework", ["wsgi", "flask", "django", "rest", "falcon", "pyramid"])
 def test_it_needs_no_other_framework_than_the_one_in_use(framework: str) -> None:
     """In this process they all are loaded; the exception raised is another in each case."""

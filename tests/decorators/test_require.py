@@ -189,6 +189,7 @@ def test_a_view_nobody_known_calls_is_not_run(server: IdentityServer) -> None:
     assert (answer.status_int, answer.json["error"]["missing"]) == (403, {"roles": ["nobody"]})
 
 
+@pytest.mark.heavy
 def test_no_framework_is_imported_for_the_decorators() -> None:
     program = (
         "import sys, authmw\n"

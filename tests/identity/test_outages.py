@@ -222,6 +222,7 @@ def test_credentials_without_a_token_ask_for_the_version(
     assert question.headers["x-subject-token"] == "x"
 
 
+@pytest.mark.heavy
 def test_silent_endpoint_costs_one_deadline_for_the_first_few(
     client: IdentityClient, identity: MisbehavingIdentity
 ) -> None:
@@ -334,6 +335,7 @@ print(*[fetch(client, token).name for token in [*OUTAGES, "a", "b"]])
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "patch",
     [
@@ -351,6 +353,7 @@ def test_each_kind_of_thread_fails_fast(identity: MisbehavingIdentity, patch: st
     assert printed == "SERVER_ERROR SERVER_ERROR SERVER_ERROR SERVER_ERROR BREAKER_OPEN"
 
 
+@pytest.mark.heavy
 def test_each_process_has_its_own(identity: MisbehavingIdentity) -> None:
     identity.behaviours = {VALIDATION: answer(500)}
     then = """

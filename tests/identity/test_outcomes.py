@@ -764,6 +764,7 @@ def test_authenticate_uri_that_is_not_found_is_our_auth_url_and_asked_rarely(
 # Processes and green threads.
 
 
+@pytest.mark.heavy
 def test_importing_the_client_loads_no_http_library() -> None:
     program = (
         "import sys, authmw.identity.client;"
@@ -772,6 +773,7 @@ def test_importing_the_client_loads_no_http_library() -> None:
     assert run_python(program) == "[]"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "patch",
     [
@@ -803,6 +805,7 @@ except Outage as outage:
     assert said == ("['a1']" if behaviour is None else "DEADLINE")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "patch",
     [
@@ -829,6 +832,7 @@ except Outage as outage:
         assert run_python(program) == "DEADLINE"
 
 
+@pytest.mark.heavy
 def test_each_process_opens_its_own_connections() -> None:
     with MisbehavingIdentity().served() as identity:
         program = f"""

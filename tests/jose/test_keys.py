@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import math
 import pathlib
@@ -20,15 +21,18 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jws
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from authmw.jose.algorithms import KeyRefused
+from authmw.jose.algorithms import KeyRefused, Rsa
 from authmw.jose.jwk import parse_jwk
 from authmw.jose.key_document import parse_key_document
 from authmw.jose.public_key import PrivateKeyFound
 from authmw.jose.roca import has_roca_fingerprint
 from tests.support.certificates import Authority
-from tests.support.signing import MAKERS, private_key, private_pem, public_key, public_pem
+from tests.support.signing import MAKERS, b64, private_key, private_pem, public_key, public_pem
 
 JOSERFC: dict[str, Callable[[bytes], Key]] = {
     "ES256": ECKey.import_key,
@@ -339,6 +343,82 @@ def test_damaged_pem_is_skipped() -> None:
     ]
 
 
+def test_more_keys_than_any_issuer_has_are_refused_before_one_is_parsed() -> None:
+    for octets in (document(*[{}] * 1001), public_pem("ES256") * 1001):
+        with pytest.raises(KeyRefused, match="more than 1000"):
+            parse_key_document(octets, "a file")
+    assert len(parse_key_document(document(*[{}] * 1000), "a file").skipped) == 1000
+
+
+MEMBERS = ["kty", "crv", "x", "y", "n", "e", "alg", "use", "key_ops", "kid", "d", "oth", "more"]
+ODD: list[object] = [
+    *(None, True, 0, -1, 10**50, "", "AQAB", "AA", "x" * 300, "\ud800", [], ["verify"]),
+    *({}, {"a": {}}, "P-256", "P-521", "Ed25519", "EC", "RSA", "OKP", "sig", "EdDSA"),
+]
+
+
+@given(
+    st.sampled_from(sorted(MAKERS)),
+    st.dictionaries(st.sampled_from(MEMBERS), st.sampled_from(ODD)),
+)
+def test_no_jwk_gets_past_the_rules_or_breaks_them(
+    algorithm: str, changes: dict[str, object]
+) -> None:
+    odd = {**jwk(algorithm), **changes}
+    parsed = parse_key_document(document(odd, jwk("ES256", 1)), "a file")
+    assert public_key("ES256", 1).thumbprint in {key.thumbprint for key in parsed.keys}
+    assert len(parsed.keys) + len(parsed.skipped) == 2
+    with contextlib.suppress(KeyRefused):
+        parse_key_document(json.dumps(odd).encode(), "a file")
+
+
+@given(st.sampled_from(["json", "pem"]), st.integers(0, 2000), st.binary(max_size=8))
+def test_no_damage_to_a_key_document_gets_past_the_rules(
+    form: str, place: int, damage: bytes
+) -> None:
+    whole = document(jwk("ES256"), jwk("RS256")) if form == "json" else public_pem("ES256")
+    with contextlib.suppress(KeyRefused):
+        parse_key_document(whole[:place] + damage + whole[place + len(damage) :], "a file")
+
+
+# RSA
+
+
+@pytest.mark.parametrize(
+    ("bits", "exponent", "reason"),
+    [
+        (8193, 65537, "an RSA key of 8193 bits; at most 8192 are used"),
+        (5_000_001, 65537, "an RSA key of 5000001 bits; at most 8192 are used"),
+        (2048, 2**64 + 1, "an RSA key with an exponent of more than 64 bits"),
+    ],
+)
+def test_rsa_key_that_makes_verifying_slow_is_skipped(
+    bits: int, exponent: int, reason: str
+) -> None:
+    def encode(number: int) -> str:
+        return b64(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+
+    slow = {"kty": "RSA", "n": encode((1 << bits - 1) + 1), "e": encode(exponent)}
+    assert skipped_reasons(document(slow)) == [reason]
+
+
+@pytest.mark.parametrize("name", ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"])
+def test_every_rsa_algorithm_is_one_row(name: str) -> None:
+    """RFC 7518 §3.3, §3.5; those that no option accepts are not in the table."""
+    row = Rsa(name, "PSS" if name.startswith("PS") else "PKCS1v15", f"SHA{name[2:]}")
+    signer = RSAKey.import_key(private_pem("RS256"))
+    verify = row.bind(private_key("RS256", 0).public_key())
+    assert verify is not None
+    token = jws.serialize_compact({"alg": name}, b"signed", signer, [name])
+    signing_input, _, signature = token.rpartition(".")
+    octets = row.parse_signature(base64.urlsafe_b64decode(signature + "=="))
+    assert verify(octets, signing_input.encode())
+    assert not verify(octets, b"another")
+    for length in (255, 1025):
+        with pytest.raises(ValueError, match="has this length"):
+            row.parse_signature(b"x" * length)
+
+
 # ROCA
 
 
@@ -363,6 +443,7 @@ def make_roca_key(bits: int, *, exponent: int = 65537) -> rsa.RSAPublicKey:
     return rsa.RSAPublicNumbers(exponent, factors[0] * factors[1]).public_key()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("bits", [2048, 3072])
 def test_rsa_key_of_the_roca_kind_is_refused_and_the_others_are_used(bits: int) -> None:
     """CVE-2017-15361: its private key follows from the public one."""
@@ -404,6 +485,7 @@ except ConfigurationError as error:
 """
 
 
+@pytest.mark.heavy
 def test_sub_interpreter_without_cryptography_is_told_what_to_configure() -> None:
     pytest.importorskip("_xxsubinterpreters")
     script = SUB_INTERPRETER.format(path=["", *sys.path])

@@ -87,6 +87,22 @@ def test_bad_file_is_skipped_and_named_in_the_log_once(
     ]
 
 
+def test_a_file_name_can_not_forge_a_line_of_the_log(
+    path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    write(path / "a\nforged", public_pem("ES256"))
+    write(path / "b\x1b[2J", b"nonsense")
+    write(path / os.fsdecode(b"c\xff"), b"nonsense")
+    assert names(watch(path)) == [r"a\nforged"]
+    assert [message.isprintable() for message in caplog.messages] == [True] * 3
+    assert sorted(message.split()[1] for message in caplog.messages) == [
+        "1",
+        r"b\x1b[2J",
+        r"c\udcff",
+    ]
+
+
 def test_private_key_is_refused_loudly_and_never_shown(
     path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -495,6 +511,7 @@ except IdentityUnavailable as error:
 """
 
 
+@pytest.mark.heavy
 def test_world_writable_directory_is_accepted_where_the_mount_is_read_only(
     path: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

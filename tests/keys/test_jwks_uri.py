@@ -122,6 +122,11 @@ def bad_answers() -> dict[str, tuple[int, bytes, str]]:
         "not JSON": (200, b"<html>", "neither PEM nor a JWK nor a JWK set: not one JSON object"),
         "half a set": (200, jwk_set(1)[:-9], "nor a JWK set: not one JSON object"),
         "another object": (200, b'{"error": "x"}', "neither a JWK nor a JWK set"),
+        "too many keys": (
+            200,
+            b'{"keys": [' + b"{}," * 1000 + b"{}]}",
+            "the answer is refused: a JWK set of more than 1000 keys",
+        ),
         "too much": (200, b" " * ((1 << 20) + 1), "larger than 1048576 octets"),
         "a private key": (
             200,
@@ -197,9 +202,9 @@ def test_private_key_in_the_set_is_shouted_about_and_costs_no_other_key(
 def test_hostile_set_does_not_fill_the_log(
     server: JwksServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.body = json.dumps({"keys": [1] * 10_000 + [{"kty": "XY"}]}).encode()
+    server.body = json.dumps({"keys": [1] * 900 + [{"kty": "XY"}]}).encode()
     watch(server)
     assert caplog.messages == [
-        f"{server.uri}: 10000 keys are not used: a JWK that is no JSON object",
+        f"{server.uri}: 900 keys are not used: a JWK that is no JSON object",
         f"{server.uri}: 1 key is not used: a JWK of a type or curve that no algorithm here uses",
     ]

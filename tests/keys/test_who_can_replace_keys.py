@@ -384,6 +384,7 @@ def run_in_a_namespace(base: pathlib.Path, script: str) -> list[str]:
     return result.stdout.splitlines()
 
 
+@pytest.mark.heavy
 def test_read_only_bind_mount_of_a_writable_directory_is_not_read_only(base: pathlib.Path) -> None:
     assert run_in_a_namespace(base, BINDS) == [
         "writable bind refused",
@@ -392,6 +393,7 @@ def test_read_only_bind_mount_of_a_writable_directory_is_not_read_only(base: pat
     ]
 
 
+@pytest.mark.heavy
 def test_volume_of_kubernetes_is_read_only_to_who_sees_no_other_mount_of_it(
     base: pathlib.Path,
 ) -> None:

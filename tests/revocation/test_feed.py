@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.revocation.facts import facts_of
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.file_store import FileStore
 from authmw.revocation.source import EventsAnswer, EventsForbidden
@@ -27,7 +28,7 @@ def server(clock: Clock) -> EventServer:
 
 def is_revoked(feed: RevocationFeed, user_id: str = "u1") -> bool:
     try:
-        feed.verify_not_revoked(token_of(user={"id": user_id, "domain": {"id": "d1"}}))
+        feed.verify_not_revoked(facts_of(token_of(user={"id": user_id, "domain": {"id": "d1"}})))
     except InvalidToken:
         return True
     return False
@@ -45,13 +46,13 @@ def asked_since(server: EventServer) -> list[int]:
 def test_a_revoked_token_is_refused_and_the_log_learns_by_what(server: EventServer) -> None:
     feed = make_feed(server)
     feed.poll(server.clock.now)
-    feed.verify_not_revoked(token_of())
+    feed.verify_not_revoked(facts_of(token_of()))
     server.revoke(user_id="u1", project_id="p1")
     server.clock.advance(10)
     feed.poll(server.clock.now)
 
     with pytest.raises(InvalidToken) as refusal:
-        feed.verify_not_revoked(token_of())
+        feed.verify_not_revoked(facts_of(token_of()))
     assert refusal.value.reason is Reason.REVOKED
     assert str(refusal.value) == "revoked: a revocation event of user_id, project_id covers it"
 
@@ -431,8 +432,8 @@ def test_an_event_without_attributes_revokes_everything_and_is_logged_once(
         server.clock.advance(10)
         feed.poll(server.clock.now)
     with pytest.raises(InvalidToken, match="a revocation event of all tokens covers it"):
-        feed.verify_not_revoked(token_of())
-    feed.verify_not_revoked(token_of(issued_at=iso(ISSUED_AT + 1)))
+        feed.verify_not_revoked(facts_of(token_of()))
+    feed.verify_not_revoked(facts_of(token_of(issued_at=iso(ISSUED_AT + 1))))
     covers_all, ignored = caplog.messages
     assert covers_all == (
         "a revocation event names no attribute we know: every token issued up to "

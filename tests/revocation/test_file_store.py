@@ -161,6 +161,7 @@ print(sum(store.try_lease("e1", 600, time.time()) for _ in range(200)))
 """
 
 
+@pytest.mark.heavy
 def test_of_many_processes_at_the_same_moment_one_gets_the_lease(directory: Path) -> None:
     processes = [
         subprocess.Popen(

@@ -69,6 +69,7 @@ def bodies(draw: st.DrawFn) -> Json:
     return body
 
 
+@pytest.mark.heavy
 @settings(max_examples=1000, deadline=None)
 @given(st.lists(st.lists(events_json, max_size=6), max_size=3), st.lists(bodies(), min_size=1))
 def test_the_index_says_what_the_literal_rule_says(
@@ -86,6 +87,7 @@ def test_the_index_says_what_the_literal_rule_says(
             assert set(found) in [set(event) - {"issued_before"} for event in covering]
 
 
+@pytest.mark.heavy
 @settings(max_examples=200, deadline=None)
 @given(st.lists(events_json, max_size=20))
 def test_what_the_index_gives_out_is_what_it_knows(batch: list[Json]) -> None:

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from authmw.errors import InvalidToken, Reason
+from authmw.revocation.facts import facts_of
 from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.source import EventsAnswer
 from tests.support.identity_api import IdentityApi
@@ -195,7 +196,7 @@ QUICK = {"fernet": (*GENTLE, change_password, delete_project), "jws": GENTLE}
 
 def is_revoked(feed: RevocationFeed, token: IssuedToken) -> bool:
     try:
-        feed.verify_not_revoked(make_token(token.body))
+        feed.verify_not_revoked(facts_of(make_token(token.body)))
     except InvalidToken as refusal:
         return refusal.reason is Reason.REVOKED
     return False
@@ -235,6 +236,7 @@ def jws_casts(keystone: Keystone) -> Casts:
     return Casts(keystone.jws.api)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("provider", "do", "expected"),
     [

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from authmw.cache.assembly import make_shelves
+from authmw.build.cache import make_namespaces
 from authmw.cache.memcached import MemcachedCache, open_memcached
 from authmw.cache.shared import MAX_VALUE_BYTES
 from authmw.errors import CacheError
@@ -37,7 +37,7 @@ def open_store(
     settings = make_settings(
         memcached_servers=memcached.address, memcache_security_strategy=strategy, **options
     )
-    return MemcachedStore(open_memcached(settings), make_shelves(settings, endpoint))
+    return MemcachedStore(open_memcached(settings), make_namespaces(settings, endpoint))
 
 
 @pytest.fixture(params=STRATEGIES)
@@ -90,8 +90,12 @@ def test_who_does_not_know_the_secret_writes_nothing_that_is_believed(
     store = open_store(empty_memcached, "MAC")
     store.write(b"good")
     assert store.try_lease("e1", 60, NOW)
-    shelf = make_shelves(make_settings(memcache_security_strategy="MAC", **SECRETS), ENDPOINT)[0]
-    record, lease = (shelf.keys.make_key("revocation", name) for name in (b"record", b"leasee1"))
+    namespace = make_namespaces(
+        make_settings(memcache_security_strategy="MAC", **SECRETS), ENDPOINT
+    )[0]
+    record, lease = (
+        namespace.keys.make_key("revocation", name) for name in (b"record", b"leasee1")
+    )
     cache = open_cache(empty_memcached)
     sealed, other = cache.get(record), cache.get(lease)
     assert sealed is not None
@@ -110,9 +114,9 @@ def test_what_is_no_record_of_ours_is_a_fault_and_is_written_over(
     empty_memcached: Memcached, entry: bytes, message: str
 ) -> None:
     store = open_store(empty_memcached, "None")
-    shelf = make_shelves(make_settings(), ENDPOINT)[0]
-    key = shelf.keys.make_key("revocation", b"record")
-    open_cache(empty_memcached).set(key, shelf.seal(key, entry), 60)
+    namespace = make_namespaces(make_settings(), ENDPOINT)[0]
+    key = namespace.keys.make_key("revocation", b"record")
+    open_cache(empty_memcached).set(key, namespace.seal(key, entry), 60)
     with pytest.raises(CacheError, match=message):
         store.read()
     store.write(b"one")

@@ -96,6 +96,7 @@ def test_every_process_honours_an_event_within_an_interval_and_a_second(
         assert {feed.generation for feed in site.feeds} == {number + 1}
 
 
+@pytest.mark.heavy
 def test_all_know_the_same_however_many_events_there_are(
     server: EventServer, open_store: Callable[[], SharedStore]
 ) -> None:
@@ -118,6 +119,7 @@ def test_all_know_the_same_however_many_events_there_are(
     assert len(server.asked) - asked <= 15 + late
 
 
+@pytest.mark.heavy
 def test_a_process_that_slept_through_many_polls_catches_up_and_asks_once_itself(
     server: EventServer, open_store: Callable[[], SharedStore]
 ) -> None:
@@ -314,6 +316,7 @@ def test_an_old_record_put_back_hides_nothing(
         store.write(old)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("behind", [5.0, 60.0, 500.0])
 def test_records_played_again_with_a_delay_keep_nobody_from_asking(
     server: EventServer, open_store: Callable[[], SharedStore], behind: float, tmp_path: Path

@@ -8,15 +8,15 @@ from typing import Any
 
 from authmw.answers.source import SharedAnswers
 from authmw.answers.tokens import TokenLifetime, TokenSubject
-from authmw.cache.keys import KeyMaker
+from authmw.cache.digests import KeyMaker
 from authmw.cache.sealing import EncryptSealing, MacSealing, NoSealing, Sealing
 from authmw.cache.secret import Secret
-from authmw.cache.shared import SharedCache, Shelf
+from authmw.cache.shared import SealedNamespace, SharedCache
+from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import CacheError
 from authmw.identity.answer import TokenAnswer, TokenSource
 from authmw.token import Token
 from authmw.token.catalog import ServiceCatalog
-from authmw.validation import Strength
 from tests.support.token_bodies import CATALOG, ISSUED_AT, make_body
 
 ENDPOINT = "https://id.example/v3"
@@ -35,9 +35,9 @@ def make_sealings() -> dict[str, Sealing]:
     }
 
 
-def make_shelf(sealing: Sealing | None = None, secret: Secret | None = None) -> Shelf:
+def make_namespace(sealing: Sealing | None = None, secret: Secret | None = None) -> SealedNamespace:
     sealing = sealing or NoSealing()
-    return Shelf(KeyMaker(ENDPOINT, secret, sealing), sealing)
+    return SealedNamespace(KeyMaker(ENDPOINT, secret, sealing), sealing)
 
 
 def make_answer(
@@ -105,7 +105,9 @@ class TokenAsker:
         )
 
     def ask(self, token: str, now: float = NOW) -> Token:
-        return self._shared.fetch(TokenSubject(token, Strength.CURRENT, self._lifetime), now)
+        return self._shared.fetch(
+            TokenSubject(token, ExpiryPolicy.REFUSE_EXPIRED, self._lifetime), now
+        )
 
 
 class SwiftCache:

@@ -35,6 +35,7 @@ def make_greeting(global_conf: dict[str, str], *, greeting: str) -> WSGIApplicat
     return greet
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("workers", "threads", "preload"), [(1, 1, False), (2, 4, False), (2, 4, True)]
 )
@@ -60,6 +61,7 @@ def test_a_paste_file_is_served_by_gunicorn(
     assert not is_listening(server.port)
 
 
+@pytest.mark.heavy
 def test_a_server_that_dies_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     server = ServerProcess(
         [sys.executable, "-c", "raise SystemExit('no such table')"],
@@ -70,6 +72,7 @@ def test_a_server_that_dies_is_reported_with_the_end_of_its_log(tmp_path: Path) 
         server.start()
 
 
+@pytest.mark.heavy
 def test_a_server_that_never_answers_is_ended_at_its_deadline(tmp_path: Path) -> None:
     port = find_free_port()
     server = ServerProcess(

@@ -253,6 +253,7 @@ def run(directory: Path, *command: str) -> str:
     return finished.stdout + finished.stderr
 
 
+@pytest.mark.heavy
 def test_the_plugin_brings_its_fixtures_to_a_service_s_own_tests(tmp_path: Path) -> None:
     (tmp_path / "test_service.py").write_text(PYTEST_MODULE)
     plugin = "authmw.testing.plugin"
@@ -265,6 +266,7 @@ def test_the_plugin_brings_its_fixtures_to_a_service_s_own_tests(tmp_path: Path)
     assert f"{len(PERSONAS) + 1} passed" in printed
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("command", [["unittest", "test_service"], ["stestr", "run"]])
 def test_unittest_and_stestr_use_the_same_cloud(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "test_service.py").write_text(UNITTEST_MODULE)
@@ -273,6 +275,7 @@ def test_unittest_and_stestr_use_the_same_cloud(tmp_path: Path, command: list[st
     assert "Ran: 2 tests" in printed or "Ran 2 tests" in printed
 
 
+@pytest.mark.heavy
 def test_the_plugin_costs_a_test_run_that_does_not_use_it_nothing() -> None:
     program = (
         "import sys, authmw.testing.plugin\n"

@@ -14,6 +14,8 @@ import requests
 from authmw.testing.demo.report import conclude, render_table
 from authmw.testing.demo.scenes import SCENES, Outcome
 
+pytestmark = pytest.mark.heavy
+
 DEMO = [sys.executable, "-m", "authmw.cli", "demo"]
 TIMEOUT_SECONDS = 60
 

@@ -84,6 +84,7 @@ def _validate(client: adapter.Adapter, token: str, query: str = "") -> requests.
     return answer
 
 
+@pytest.mark.heavy
 def test_importing_the_package_starts_and_loads_nothing() -> None:
     code = (
         "import sys, threading, authmw.testing;"

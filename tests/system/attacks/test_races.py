@@ -7,15 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
+from authmw.answers.negative_cache import NegativeCache
 from authmw.cache.memory import MemoryCache
-from authmw.cache.refusals import Refusals
+from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import InvalidToken, Reason
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
+from authmw.revocation.facts import RevocationFacts
 from authmw.revocation.feed import RevocationFeed
 from authmw.runtime.flights import Flights
 from authmw.token import Token
-from authmw.validation import Strength
 from tests.support.clock import Clock
 from tests.support.revocation_site import EventServer, make_feed
 from tests.support.revocation_tokens import token_of
@@ -30,16 +31,15 @@ class Late:
         self._hear = hear
         self.is_armed = False
 
-    @property
-    def generation(self) -> int:
-        return self._feed.generation
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        self._feed.add_listener(listener)
 
     @property
     def complete_from(self) -> int:
         return self._feed.complete_from
 
-    def verify_not_revoked(self, token: Token) -> None:
-        self._feed.verify_not_revoked(token)
+    def verify_not_revoked(self, facts: RevocationFacts) -> None:
+        self._feed.verify_not_revoked(facts)
         if self.is_armed:
             self._hear()
 
@@ -67,7 +67,7 @@ class Race:
             memory=self.memory,
             flights=Flights(10),
             validator=self,
-            refusals=Refusals(0),
+            refusals=NegativeCache(0),
             revalidation=Revalidation(late),
             max_token_size=8000,
             clock=self.clock,
@@ -78,7 +78,9 @@ class Race:
         self.clock.advance(20)
         self.feed.poll(self.clock.now)
 
-    def validate(self, token: str, strength: Strength, now: float, known: Token | None) -> Token:
+    def validate(
+        self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None
+    ) -> Token:
         self.validations += 1
         validated = dataclasses.replace(token_of(), fresh_until=EXPIRES_AT)
         if self._is_revoked_during:
@@ -87,7 +89,9 @@ class Race:
 
     def ask(self) -> Token:
         now = self.clock.now
-        return self.resolver.recall("t", now) or self.resolver.validate("t", Strength.CURRENT, now)
+        return self.resolver.recall("t", now) or self.resolver.validate(
+            "t", ExpiryPolicy.REFUSE_EXPIRED, now
+        )
 
 
 def test_event_between_the_answer_and_the_check_refuses_at_once() -> None:

@@ -9,8 +9,8 @@ import traceback
 
 import pytest
 
-from authmw.authority import Question
 from authmw.authority.key import authority_key
+from authmw.authority.signed_bearer import SignedBearer
 from authmw.config.loading import load_settings
 from authmw.errors import IdentityUnavailable
 from authmw.testing import Fault, IdentityServer
@@ -26,7 +26,7 @@ def test_no_text_of_an_object_holds_a_token(aim: Aim, server: IdentityServer) ->
     target.attack(HTTP_X_AUTH_TOKEN=user, HTTP_X_SERVICE_TOKEN=service)
     seen = target.seen[-1]
     claims = {"sub": "u", "openstack_methods": ["token"], "openstack_audit_ids": ["a"]}
-    question = Question(authority_key({}), claims, user)
+    question = SignedBearer(authority_key({}), claims, user)
     for shown in (seen["authmw.token"], seen["keystone.token_auth"], question):
         for text in (repr(shown), str(shown)):
             assert user not in text

@@ -30,7 +30,7 @@ ACCESS_RULES = tuple(
         ("GET", "/v1/items"),
         ("GET", "/v1/items/*"),
         ("POST", "/v1/items"),
-        ("GET", "/v1/{shelf}/detail"),
+        ("GET", "/v1/{namespace}/detail"),
         ("GET", "/v1/files/**"),
         ("GET", "/v1/list.json"),
     )
@@ -82,7 +82,7 @@ class Estate:
     @cached_property
     def project(self) -> Named:
         """Made with what a catalog has besides the identity service."""
-        inventory = self.api.create_service("inventory", "shelves")
+        inventory = self.api.create_service("inventory", "namespaces")
         for interface in ("public", "internal"):
             self.api.create_endpoint(
                 inventory, f"http://{interface}.example/$(project_id)s", interface=interface

@@ -16,7 +16,7 @@ Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-REQUEST_BODY = b"seven shelves"
+REQUEST_BODY = b"seven namespaces"
 REQUEST_BODY_KEY = "service.read"
 """Where the service notes what it read of it: all, with a method that sends something."""
 
@@ -52,7 +52,7 @@ ANSWERS: Mapping[str, Answer] = {
     "ok": Answer(),
     "unauthorized": Answer("401 Unauthorized"),
     "unauthorized-itself": Answer(
-        "401 Unauthorized", (("WWW-Authenticate", 'Basic realm="shelves"'),)
+        "401 Unauthorized", (("WWW-Authenticate", 'Basic realm="namespaces"'),)
     ),
     "forbidden": Answer("403 Forbidden"),
     "no-content": Answer("204 No Content", (), ()),
@@ -210,7 +210,7 @@ def make_environ(
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "HTTP_HOST": "inventory.example",
-        "HTTP_USER_AGENT": "shelf/1",
+        "HTTP_USER_AGENT": "namespace/1",
         "REMOTE_ADDR": "127.0.0.1",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",

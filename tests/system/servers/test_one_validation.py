@@ -61,7 +61,7 @@ def ask_at_once(
         if kind == "good":
             assert identity.calls["validate"] == 1
         else:
-            # Refusals are not remembered: who comes after the landing asks again.
+            # NegativeCache are not remembered: who comes after the landing asks again.
             assert 1 <= identity.calls["validate"] < count
 
 

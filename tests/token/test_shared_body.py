@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from authmw.token.template import MAX_DEPTH, Template
+from authmw.token.shared_body import MAX_DEPTH, SharedMembers
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -22,9 +22,9 @@ JSON = st.recursive(
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def make_copy(template: Template) -> dict[str, Any]:
+def make_copy(shared: SharedMembers) -> dict[str, Any]:
     target: dict[str, Any] = {}
-    template.copy_into(target)
+    shared.copy_into(target)
     return target
 
 
@@ -38,8 +38,8 @@ def containers_in(value: object) -> Iterator[Any]:
 @unhurried
 @given(st.dictionaries(st.text(), JSON))
 def test_a_copy_is_equal_and_shares_nothing_that_can_be_changed(members: dict[str, Any]) -> None:
-    template = Template(members)
-    first, second = make_copy(template), make_copy(template)
+    shared = SharedMembers(members)
+    first, second = make_copy(shared), make_copy(shared)
     assert first == second == members
     everyones = [
         id(container) for one in (members, first, second) for container in containers_in(one)
@@ -53,21 +53,21 @@ def test_what_happens_to_a_copy_or_to_the_original_is_not_seen_in_the_next_copy(
     members: dict[str, Any],
 ) -> None:
     before = copy.deepcopy(members)
-    template = Template(members)
-    for changed in (make_copy(template), members):
+    shared = SharedMembers(members)
+    for changed in (make_copy(shared), members):
         for container in list(containers_in(changed)):
             container.clear()
-        assert make_copy(template) == before
+        assert make_copy(shared) == before
 
 
 def test_the_order_of_members_is_kept() -> None:
     members = {"b": {"d": 1, "c": [{"z": 1, "y": 2}]}, "a": 2}
-    assert repr(make_copy(Template(members))) == repr(members)
+    assert repr(make_copy(SharedMembers(members))) == repr(members)
 
 
 def test_members_are_put_beside_those_that_are_there() -> None:
     target: dict[str, Any] = {"kept": [1], "replaced": [2]}
-    Template({"replaced": [3]}).copy_into(target)
+    SharedMembers({"replaced": [3]}).copy_into(target)
     assert target == {"kept": [1], "replaced": [3]}
 
 
@@ -78,6 +78,6 @@ def test_what_is_nested_too_deep_is_refused() -> None:
             value = [value]
         return {"odd": value}
 
-    assert make_copy(Template(nest(MAX_DEPTH))) == nest(MAX_DEPTH)
+    assert make_copy(SharedMembers(nest(MAX_DEPTH))) == nest(MAX_DEPTH)
     with pytest.raises(ValueError, match=f"nested deeper than {MAX_DEPTH}"):
-        Template(nest(MAX_DEPTH + 1))
+        SharedMembers(nest(MAX_DEPTH + 1))

@@ -42,7 +42,7 @@ class KeyMaker:
 
         Args:
             kind: what the entry is about, such as "token".
-            digest: what it is kept by: `digest_token` of the token, or the like.
+            digest: what it is kept by: `digest_text` of the token, or the like.
         """
         head = self._heads.get(kind)
         if head is None:
@@ -60,6 +60,6 @@ class KeyMaker:
         return b"".join([len(part).to_bytes(4) + part for part in parts])
 
 
-def digest_token(token: str) -> bytes:
+def digest_text(token: str) -> bytes:
     """Return the SHA-256 of a token string."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,4 +1,4 @@
-"""When a question was last refused, so that no older answer to it counts as news."""
+"""When this process last saw a token or bearer refused, so that no older answer counts as news."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from authmw.runtime.process import PerProcess
 _MAX_REFUSED = 100_000
 
 
-class RefusedAt:
+class RefusalTimes:
     """The time of the last refusal, by key, of one process.
 
     A shared cache can be made to give back an older answer, sealed or not: whoever can write
@@ -20,12 +20,17 @@ class RefusedAt:
 
     Args:
         seconds: how long after it was given an answer may be used at most.
+
+    Attributes:
+        get: `get(key, -1)` returns when this was last refused, epoch seconds; -1 where that is
+            not known. It is the table's own method: each validation asks twice.
     """
 
     def __init__(self, seconds: int) -> None:
         self._seconds = seconds
         self._times: dict[Hashable, int] = {}
         self._lock = PerProcess(threading.Lock)
+        self.get = self._times.get
 
     def note(self, key: Hashable, now: float) -> None:
         """Note a refusal."""
@@ -39,7 +44,3 @@ class RefusedAt:
                 if 0 <= age <= self._seconds and len(self._times) <= _MAX_REFUSED:
                     break
                 del self._times[oldest]
-
-    def find(self, key: Hashable) -> int:
-        """Return when this was last refused, epoch seconds; -1 where that is not known."""
-        return self._times.get(key, -1)

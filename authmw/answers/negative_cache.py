@@ -10,7 +10,7 @@ from authmw.errors import InvalidToken
 _MAX_REFUSALS = 10_000
 
 
-class Refusals:
+class NegativeCache:
     """Remembers why tokens were refused (`negative_cache_time`).
 
     Args:

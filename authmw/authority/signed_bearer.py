@@ -1,0 +1,46 @@
+"""The bearer of a signed token, as its claims name him."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from authmw.authority.agreement import verify_agreement
+from authmw.authority.keystone_claims import parse_keystone_claims
+from authmw.token import Principal
+
+
+class SignedBearer:
+    """The bearer of a signed token whose signature was verified.
+
+    Args:
+        key: the authority key (`authmw.authority.key`).
+        claims: of the token, as they stand in it.
+        token: the token string, for a source that has to show it.
+
+    Attributes:
+        keystone: the claims that Keystone defines, parsed.
+        methods, thumbprint: of the token.
+
+    Raises:
+        InvalidToken: (malformed) a claim that Keystone defines is missing or mistyped.
+    """
+
+    is_rationed = False
+    """No earlier answer about the token itself could be used in place of a new one."""
+
+    __slots__ = ("claims", "key", "keystone", "methods", "thumbprint", "token")
+
+    def __init__(self, key: str, claims: Mapping[str, object], token: str) -> None:
+        self.key = key
+        self.claims = claims
+        self.token = token
+        self.keystone = parse_keystone_claims(claims)
+        self.methods = self.keystone.methods
+        self.thumbprint = self.keystone.thumbprint
+
+    def note_refusal(self) -> None:
+        """Do nothing: signed tokens are judged one by one by revocation events."""
+
+    def verify_answer(self, principal: Principal, body: Mapping[str, object]) -> None:  # noqa: ARG002
+        """Raise IdentityUnavailable if an answer is about another bearer."""
+        verify_agreement(principal, self.keystone)

@@ -1,0 +1,104 @@
+"""Token sources of test fixtures, which answer in place of the configured validators.
+
+`authmw.fixture` installs a source for the process; while there is one, no identity service is
+asked. Only the validator of each filter is replaced, so all else runs as in production: reading
+the request, memory, flights, parsing the token body, expiry, roles, access rules, rendering. A
+service's tests install a fixture before or after they load its app: filters that exist are
+switched then, and later ones when they are built. Production pays for none of this.
+
+A token in memory is not validated, and an answer of a fixture is never fresh, so that none is
+remembered: no token outlives the fixture it came from.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Protocol
+
+from authmw.errors import InvalidToken, Reason
+from authmw.identity.answer import TokenAnswer, TokenSource
+from authmw.validation.validator import Validator
+
+
+class Validating(Protocol):
+    """What asks a validator: the resolver of a filter."""
+
+    validator: Validator
+
+
+# Of this process, latest first. Replaced whole, so that no reader needs a lock.
+_installed: tuple[TokenSource, ...] = ()
+# Every filter's configured validator, and whether it includes the catalog.
+_configured: weakref.WeakKeyDictionary[Validating, tuple[Validator, bool]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def install(source: TokenSource) -> None:
+    """Let a source answer for every filter of this process, before those installed earlier."""
+    global _installed
+    _installed = (source, *_installed)
+    _switch_all()
+
+
+def remove(source: TokenSource) -> None:
+    """Undo `install`; with the last one gone filters validate as they are configured to."""
+    global _installed
+    _installed = tuple(other for other in _installed if other is not source)
+    _switch_all()
+
+
+def switch_with_fixtures(validating: Validating, *, include_catalog: bool) -> None:
+    """Have a filter's validator replaced while a source is installed.
+
+    Args:
+        validating: has the configured validator now.
+        include_catalog: as the option `include_service_catalog`.
+    """
+    # Registered first: a source installed meanwhile is seen here, or sees it there.
+    _configured[validating] = (validating.validator, include_catalog)
+    _switch(validating)
+
+
+def _switch_all() -> None:
+    for validating in list(_configured):
+        _switch(validating)
+
+
+def _switch(validating: Validating) -> None:
+    configured, include_catalog = _configured[validating]
+    validating.validator = (
+        _make_validator(include_catalog=include_catalog) if _installed else configured
+    )
+
+
+def _make_validator(*, include_catalog: bool) -> Validator:
+    # Imported here, as only tests come here.
+    from authmw.answers.source import EndpointAnswers
+    from authmw.answers.tokens import TokenLifetime
+    from authmw.revocation.verdict import NoRevocations
+    from authmw.validation.remote import RemoteValidator
+
+    return RemoteValidator(
+        EndpointAnswers(_Installed(include_catalog=include_catalog)),
+        TokenLifetime(0, 0, 0),
+        NoRevocations(),
+    )
+
+
+class _Installed:
+    """All installed sources as one `TokenSource`."""
+
+    def __init__(self, *, include_catalog: bool) -> None:
+        self._include_catalog = include_catalog
+
+    def fetch_token_answer(self, token: str, *, allow_expired: bool, now: float) -> TokenAnswer:
+        for source in _installed:
+            try:
+                answer = source.fetch_token_answer(token, allow_expired=allow_expired, now=now)
+            except InvalidToken:
+                continue
+            if self._include_catalog:
+                return answer
+            return TokenAnswer(answer.body, None, answer.answered_at)
+        raise InvalidToken(Reason.NOT_FOUND, "no test fixture of this process knows it")
