@@ -104,5 +104,5 @@ def _name_asker(settings: Settings) -> str:
     """
     options = settings.auth.values if settings.auth is not None else {}
     return " ".join(
-        [name_endpoint(settings), *(f"{name}={options.get(name)}" for name in _ROLES_DEPEND_ON)]
+        [name_endpoint(settings), *[f"{name}={options.get(name)}" for name in _ROLES_DEPEND_ON]]
     )

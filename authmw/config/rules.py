@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import CERTIFICATE, KERBEROS, POLICIES
-from authmw.config.claim_names import DEFAULT_CLAIM_NAMES, OF_THE_TOKEN_ALONE
 from authmw.config.settings import Settings, Validation
 from authmw.errors import ConfigurationError
 
@@ -163,6 +162,9 @@ def _verify_keys_uri(uri: str) -> None:
 
 
 def _verify_claim_names(names: Mapping[str, str]) -> None:
+    # Imported here: no other rule needs it.
+    from authmw.config.claim_names import DEFAULT_CLAIM_NAMES, OF_THE_TOKEN_ALONE
+
     for meaning, claim in names.items():
         written = f"{meaning}:{claim}"
         if meaning not in DEFAULT_CLAIM_NAMES:
