@@ -48,10 +48,11 @@ services: ## Glance and Barbican behind authmw; RST=FILE writes the results ther
 	@PYTHON=$(PYTHON) .ci/need venv
 	$(PYTHON) examples/real_services/run.py $(if $(RST),--rst $(RST))
 
-lint: $(VENV)/.lint ## style, format and types
+lint: $(VENV)/.lint ## style, format, types, and which way imports point
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 sample: $(VENV)/.test ## write etc/authmw.conf.sample anew from the options
 	$(BIN)/oslo-config-generator --config-file etc/authmw-config-generator.conf

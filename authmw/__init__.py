@@ -20,10 +20,10 @@ if TYPE_CHECKING:
         IdentityUnavailable,
         InvalidToken,
         Reason,
+        Refused,
     )
     from authmw.middleware import AuthMiddleware, AuthProtocol, app_factory, filter_factory
     from authmw.token import Token
-    from authmw.wsgi.refusal import Refused
 
 __version__ = "0.1.0"
 
@@ -35,7 +35,7 @@ _HOMES = {
     "IdentityUnavailable": "authmw.errors",
     "InvalidToken": "authmw.errors",
     "Reason": "authmw.errors",
-    "Refused": "authmw.wsgi.refusal",
+    "Refused": "authmw.errors",
     "Token": "authmw.token",
     "app_factory": "authmw.middleware",
     "check": "authmw.decorators.check",

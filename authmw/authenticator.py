@@ -19,8 +19,7 @@ from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
 from authmw.checks.paths import PublicPaths, access_path
 from authmw.checks.service_roles import has_service_role
 from authmw.checks.token_bind import BindPolicy, verify_binding
-from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.identity.outage import Outage
+from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.rejection import Rejection
 from authmw.resolver import Resolver
 from authmw.runtime import request
@@ -35,15 +34,21 @@ _log = logging.getLogger(__name__)
 
 
 class Credentials(Protocol):
-    """What `keystone.token_auth` is, as far as it matters here; see `authmw.wsgi.token_auth`."""
+    """What `keystone.token_auth` is, as far as it matters here; see `authmw.wsgi.token_auth`.
+
+    Attributes:
+        tokens: the user's token and its string, then the service's; None where there is none that
+            was accepted.
+    """
+
+    tokens: tuple[Token | None, str | None, Token | None, str | None]
 
     def without_user(self) -> Credentials:
         """Return those of the same request, but for the user's."""
 
 
-# Called with the user's token and its string, then the service's, each None where there is none
-# that was accepted.
-MakeTokenAuth = Callable[[Token | None, str | None, Token | None, str | None], Credentials]
+# The caller then sets `tokens`.
+MakeTokenAuth = Callable[[], Credentials]
 
 # Holds the bearer token that we copied to X-Auth-Token.
 _COPIED: Final = "authmw.copied_bearer"
@@ -83,7 +88,7 @@ class Authenticator:
         resolver: turns token strings into Tokens.
         rules: what the configuration says.
         refresher: keeps fresh what tokens are judged by.
-        make_token_auth: makes `keystone.token_auth` for one request.
+        make_token_auth: makes `keystone.token_auth` of one request.
         clock: epoch seconds.
     """
 
@@ -143,13 +148,14 @@ class Authenticator:
                     if (
                         now < token.unconditional_until
                         and entry.generation is self._revalidation.generation
-                        and refresher.idle_from <= now < refresher.overdue_at
+                        and refresher.on_time_from <= now < refresher.overdue_at
                     ):
                         entry.used = True
                         environ.update(token.user_environ)
                         environ[_TOKEN_INFO] = info = _TokenInfo()
                         info["token"] = token.shared_body
-                        environ[_TOKEN_AUTH] = self._make_token_auth(token, string, None, None)
+                        environ[_TOKEN_AUTH] = auth = self._make_token_auth()
+                        auth.tokens = (token, string, None, None)
                         environ[_TOKEN] = token
                         return None
             return self._decide(environ)
@@ -168,7 +174,8 @@ class Authenticator:
         """Tell the app that nobody is calling, whatever token came with the request."""
         headers.strip(environ)
         environ[headers.USER_STATUS_KEY] = headers.INVALID
-        environ[headers.TOKEN_AUTH] = self._make_token_auth(None, None, None, None)
+        environ[_TOKEN_AUTH] = auth = self._make_token_auth()
+        auth.tokens = (None, None, None, None)
 
     def withdraw(self, environ: dict[str, Any], error: InvalidToken) -> Rejection | None:
         """Refuse a token that `authenticate` accepted; return what that would have returned."""
@@ -185,7 +192,7 @@ class Authenticator:
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
         now = self._clock()
         refresher = self._refresher
-        if not refresher.idle_from <= now < refresher.overdue_at:
+        if not refresher.on_time_from <= now < refresher.overdue_at:
             refresher.catch_up()
         rejection: Rejection | None = None
         service: Token | None = None
@@ -228,9 +235,8 @@ class Authenticator:
                 environ.update(user.user_environ)
                 environ[_TOKEN_INFO] = info = _TokenInfo()
                 info["token"] = user.shared_body
-                environ[_TOKEN_AUTH] = self._make_token_auth(
-                    user, user_string, service, service_string
-                )
+                environ[_TOKEN_AUTH] = auth = self._make_token_auth()
+                auth.tokens = (user, user_string, service, service_string)
                 environ[_TOKEN] = user
                 return None
         elif not self._rules.delay_auth_decision:
@@ -239,7 +245,8 @@ class Authenticator:
 
         if rejection is None:
             environ[headers.USER_STATUS_KEY] = headers.INVALID
-            environ[headers.TOKEN_AUTH] = self._make_token_auth(None, None, service, service_string)
+            environ[_TOKEN_AUTH] = auth = self._make_token_auth()
+            auth.tokens = (None, None, service, service_string)
         return rejection
 
     def _read_user_token(self, environ: dict[str, Any]) -> str | None:

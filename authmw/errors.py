@@ -1,19 +1,26 @@
-"""The few errors authmw raises, kept apart so that each reaches the right person.
+"""Every exception that one module of authmw raises for another, in one tree.
 
-A credential that is not acceptable (`InvalidToken`) concerns the client, an identity
-service that could not be asked (`IdentityUnavailable`) concerns whoever is on call, and a
-deployment that is wrong (`ConfigurationError`) concerns whoever wrote the configuration.
-Only the middleware turns any of them into an HTTP status. No message ever holds a token,
-a key or a secret.
+- `ConfigurationError`: the deployment is wrong, which concerns whoever wrote the configuration.
+- `InvalidToken`: a credential is not acceptable, which concerns the client.
+- `IdentityUnavailable`: nobody could say whether it is, which concerns whoever is on call.
+- `Refused`: the service's own requirement is not met, which concerns the client.
+
+The others never reach a service: the module that asks turns them into one of these, or logs them
+and goes on. Only the middleware turns an exception into an HTTP response. No message ever holds a
+token, a key or a secret.
 """
 
 from __future__ import annotations
 
 import enum
+import http
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 
 class AuthmwError(Exception):
-    """Base of every error raised by authmw."""
+    """Base of every exception of authmw."""
 
 
 class ConfigurationError(AuthmwError):
@@ -31,6 +38,9 @@ class ConfigurationError(AuthmwError):
         self.option = option
         self.value = value
         self.fix = fix
+
+
+# --- what a validation can end in
 
 
 class Reason(enum.Enum):
@@ -79,5 +89,122 @@ class IdentityUnavailable(AuthmwError):
         self.retry_after = retry_after
 
 
+class Outage(IdentityUnavailable):
+    """The identity endpoint could not be asked, or gave no answer that can be used.
+
+    It is in the log already where it leaves `authmw.identity`.
+
+    Args:
+        kind: name of the row in the table of outcomes (`authmw.identity.outcomes`).
+        detail, retry_after: as of `IdentityUnavailable`.
+    """
+
+    def __init__(self, kind: str, detail: str, retry_after: int = 5) -> None:
+        super().__init__(detail, retry_after)
+        self.kind = kind
+
+
+class EventsForbidden(IdentityUnavailable):
+    """Our own credentials may not read revocation events (403)."""
+
+
+class DeadlineExceeded(AuthmwError):
+    """The deadline of a piece of work is over (`authmw.net.deadline`).
+
+    No OSError on purpose: the libraries between socket and client would take it for a time-out
+    of one step, and try again.
+    """
+
+
 class CacheError(AuthmwError):
-    """A shared cache failed; never leaves `authmw.cache`."""
+    """A shared cache failed, or held an entry that can't be read."""
+
+
+# --- what can't be read or trusted
+
+
+class MalformedBody(AuthmwError, ValueError):
+    """A token body is not of the shape that the Identity API promises; says where."""
+
+
+class MalformedEvents(AuthmwError, ValueError):
+    """The answer is no complete list of revocation events; says why."""
+
+
+class MalformedRecord(AuthmwError, ValueError):
+    """A shared record of revocation events is not of the shape we write; says where."""
+
+
+class KeyRefused(AuthmwError, ValueError):
+    """A key is not used: it is too weak, of another type, or damaged; says which."""
+
+
+class PrivateKeyFound(KeyRefused):
+    """Private or symmetric key material where public keys belong: a secret has leaked."""
+
+
+class KeysUnreadable(AuthmwError):
+    """A source of keys can't be read, or what it gave is refused; the last good keys stay."""
+
+
+class KeysUnavailable(AuthmwError):
+    """A source of keys that a command was given can't be read, or must not be trusted."""
+
+
+# --- what `authmw.require` and `authmw.check` refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A 401 or 403, not yet in the form of any framework.
+
+    Attributes:
+        status: 401 or 403.
+        body: a JSON document.
+        headers: in addition to Content-Type and Content-Length.
+    """
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def status_line(self) -> str:
+        """Status code and reason phrase (PEP 3333)."""
+        return f"{self.status} {http.HTTPStatus(self.status).phrase}"
+
+    @property
+    def all_headers(self) -> list[tuple[str, str]]:
+        """Every header of the answer."""
+        length = str(len(self.body))
+        return [("Content-Type", "application/json"), ("Content-Length", length), *self.headers]
+
+    def body_for(self, environ: Mapping[str, Any]) -> list[bytes]:
+        """Return the body of the answer to one request: a HEAD has none."""
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [self.body]
+
+
+class Refused(AuthmwError):
+    """Raised by `require` and `check` to refuse a request, so that no caller can overlook it.
+
+    The raised exception is also an exception of each web framework that is loaded; see
+    `authmw.decorators.frameworks`. If no framework catches it, `AuthMiddleware` answers.
+    """
+
+    def __init__(self, refusal: Refusal) -> None:
+        # Not super(): the next class may be a framework's exception.
+        Exception.__init__(self, f"authmw refused this request: {refusal.status_line}")
+        self.refusal = refusal
+
+    def answer(
+        self, environ: dict[str, Any], start_response: Callable[..., Any], exc_info: Any
+    ) -> Iterable[bytes]:
+        """Answer the request in place of the app that raised this (PEP 3333).
+
+        Args:
+            environ, start_response: of the request.
+            exc_info: of the exception. If the server has already sent the app's headers, it
+                raises the exception instead.
+        """
+        start_response(self.refusal.status_line, self.refusal.all_headers, exc_info)
+        return self.refusal.body_for(environ)

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.identity.answer import TokenAnswer
+from authmw.identity.token_response import TokenResponse
 from authmw.runtime.clock import wall_clock
 from authmw.testing.documents import make_v2_document, make_v3_document, read_document
 from authmw.token.body import parse_time
@@ -126,13 +126,13 @@ class _Table:
     def __init__(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
         self._documents = documents
 
-    def fetch_token_answer(
+    def fetch_token_response(
         self,
         token: str,
         *,
         allow_expired: bool,
         now: float,
-    ) -> TokenAnswer:
+    ) -> TokenResponse:
         document = self._documents.get(token)
         if document is None:
             raise InvalidToken(Reason.NOT_FOUND, "it was not added to this fixture")
@@ -145,7 +145,7 @@ class _Table:
             ) from error
         if not allow_expired:
             _verify_not_expired_by_oslo(body)
-        return TokenAnswer(body, catalog, int(now))
+        return TokenResponse(body, catalog, int(now))
 
 
 def _verify_not_expired_by_oslo(body: Mapping[str, Any]) -> None:

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from authmw.build import FilterParts, build_filter_parts
-from authmw.errors import InvalidToken
+from authmw.errors import InvalidToken, Refused
 from authmw.rejection import REFUSED, Rejection, respond
 from authmw.runtime.request import begin, end
 from authmw.token import Token, headers
 from authmw.wsgi.asgi import refuse_asgi
-from authmw.wsgi.refusal import Refused
 from authmw.wsgi.start_response import Header, StartResponse
 from authmw.wsgi.streaming import close, keep_current
 from authmw.wsgi.subclassing import (
@@ -53,6 +52,8 @@ class AuthMiddleware(metaclass=RefusesUncalled):
 
     # Whether a hook was set on this instance.
     _has_own_hook = False
+    # Whether one was set on it or on a class; without, nothing has to be looked up.
+    _may_have_hooks = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
@@ -92,6 +93,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         if name in DECIDING_HOOKS:
             refuse_unrun(type(self), name, value)
             super().__setattr__("_has_own_hook", True)
+            super().__setattr__("_may_have_hooks", True)
         super().__setattr__(name, value)
 
     def is_open(self, environ: dict[str, Any]) -> bool:  # noqa: ARG002
@@ -162,7 +164,9 @@ class AuthMiddleware(metaclass=RefusesUncalled):
     ) -> Iterable[bytes]:
         """Handle one request (PEP 3333)."""
         kind = type(self)
-        if kind.process_request is not _PROCESS_REQUEST or self._has_own_hook:
+        if kind is AuthMiddleware and not self._may_have_hooks:
+            rejection = self._parts.authenticator.authenticate(environ)
+        elif kind.process_request is not _PROCESS_REQUEST or self._has_own_hook:
             answer = self._process_request(environ)
             if answer is not None:
                 return answer(environ, start_response)

@@ -19,7 +19,7 @@ import zlib
 from dataclasses import dataclass
 
 from authmw.errors import CacheError
-from authmw.identity.answer import TokenAnswer
+from authmw.identity.token_response import TokenResponse
 from authmw.token.catalog import ServiceCatalog
 
 ENTRY_VERSION = 2
@@ -49,7 +49,7 @@ class TokenEntry:
         has_catalog: whether the endpoint was asked for the catalog.
     """
 
-    answer: TokenAnswer
+    answer: TokenResponse
     has_catalog: bool
 
     def to_bytes(self) -> bytes:
@@ -106,7 +106,7 @@ def parse_entry(entry: bytes) -> TokenEntry:
         # `from None`: the error may hold the whole document.
         raise CacheError(f"an entry can't be read: {type(error).__name__}") from None
     return TokenEntry(
-        TokenAnswer(body, catalog, answered_at), has_catalog=form is not CatalogForm.NOT_ASKED
+        TokenResponse(body, catalog, answered_at), has_catalog=form is not CatalogForm.NOT_ASKED
     )
 
 

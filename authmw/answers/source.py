@@ -9,9 +9,8 @@ from authmw.answers.entry import TokenEntry, parse_entry
 from authmw.answers.read_through import Answered, ask_anew
 from authmw.answers.refusal_times import RefusalTimes
 from authmw.cache.shared import SharedCache, Slot
-from authmw.errors import CacheError, IdentityUnavailable, InvalidToken
-from authmw.identity.answer import TokenAnswer, TokenSource
-from authmw.token import MalformedBody
+from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, MalformedBody
+from authmw.identity.token_response import TokenResponse, TokenSource
 
 V = TypeVar("V", bound=Answered)
 
@@ -37,7 +36,7 @@ class Subject(Protocol[V]):
     @property
     def allow_expired(self) -> bool: ...
 
-    def read(self, answer: TokenAnswer) -> V:
+    def read(self, answer: TokenResponse) -> V:
         """Read an answer of the endpoint.
 
         Raises:
@@ -199,12 +198,12 @@ class _SharedQuestion(Generic[V]):
         return found if found is not None and self._answers.is_news(self._subject, found) else None
 
 
-def ask_endpoint(source: TokenSource, subject: Subject[V], now: float) -> tuple[TokenAnswer, V]:
+def ask_endpoint(source: TokenSource, subject: Subject[V], now: float) -> tuple[TokenResponse, V]:
     """Ask the endpoint; return what it said, and the answer read from it.
 
     Raises InvalidToken or IdentityUnavailable.
     """
-    told = source.fetch_token_answer(subject.token, allow_expired=subject.allow_expired, now=now)
+    told = source.fetch_token_response(subject.token, allow_expired=subject.allow_expired, now=now)
     try:
         return told, subject.read(told)
     except MalformedBody as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from authmw.cache.digests import digest_text
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, was_expired
-from authmw.identity.answer import TokenAnswer
+from authmw.identity.token_response import TokenResponse
 from authmw.token import Token
 
 
@@ -43,7 +43,7 @@ class TokenSubject:
         self.allow_expired = expiry_policy is ExpiryPolicy.ALLOW_EXPIRED
         self._lifetime = lifetime
 
-    def read(self, answer: TokenAnswer) -> Token:
+    def read(self, answer: TokenResponse) -> Token:
         answered_at = answer.answered_at
         fresh_until = answered_at + self._lifetime.fresh_seconds
         token = Token.from_body(

@@ -10,8 +10,8 @@ from authmw.authority.authorization import Authorization
 from authmw.authority.signed_bearer import SignedBearer
 from authmw.cache.memory import MemoryCache
 from authmw.config.claim_names import DEFAULT_CLAIM_NAMES
-from authmw.errors import InvalidToken, Reason
-from authmw.token import MalformedBody, Principal
+from authmw.errors import InvalidToken, MalformedBody, Reason
+from authmw.token import Principal
 
 
 class ClaimsAuthority:

@@ -16,7 +16,7 @@ from authmw.authority.renewals import Renewals
 from authmw.cache.digests import digest_text
 from authmw.cache.memory import MemoryCache
 from authmw.errors import IdentityUnavailable, InvalidToken
-from authmw.identity.answer import TokenAnswer
+from authmw.identity.token_response import TokenResponse
 from authmw.runtime.flights import Flights
 from authmw.runtime.process import PerProcess
 from authmw.token import Principal
@@ -210,7 +210,7 @@ class _BearerSubject:
     def recall(self) -> Authorization | None:
         return self._authority.recall(self._bearer.key)
 
-    def read(self, answer: TokenAnswer) -> Authorization:
+    def read(self, answer: TokenResponse) -> Authorization:
         principal = Principal.from_body(answer.body, answer.catalog)
         self._bearer.verify_answer(principal, answer.body)
         return self._authority.make_authorization(self._bearer, principal, answer.answered_at)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from authmw.answers.source import AnswerSource, EndpointAnswers, SharedAnswers
 from authmw.config.settings import Settings
-from authmw.identity.answer import TokenSource
+from authmw.identity.token_response import TokenSource
 
 if TYPE_CHECKING:
     from authmw.cache.shared import BytesCache, SealedNamespace, SharedCache

@@ -20,11 +20,10 @@ from authmw.config.loading import load_settings
 from authmw.config.reload import follow_reloads
 from authmw.config.settings import Settings, Validation
 from authmw.identity.client import IdentityClient
-from authmw.identity.endpoint_source import EndpointSource
 from authmw.identity.outage_watch import OutageWatch
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.flights import Flights
 from authmw.runtime.refresh import Refresher
@@ -160,10 +159,9 @@ def _make_validator(
     keys: KeySource | None,
     refresher: Refresher,
 ) -> Validator:
-    endpoint = EndpointSource(identity, include_catalog=settings.include_service_catalog)
     cache = open_shared_cache(settings, name_endpoint(settings))
-    bearers = make_bearers(settings, endpoint, cache, refresher)
-    remote = make_remote_validator(settings, endpoint, cache, revocations, bearers)
+    bearers = make_bearers(settings, identity, cache, refresher)
+    remote = make_remote_validator(settings, identity, cache, revocations, bearers)
     asks_about_bearers = renews_bearers(settings)
     validator: Validator = remote
     if keys is not None:
@@ -215,6 +213,6 @@ def read_cors(settings: Settings) -> CorsPolicy | None:
 def make_token_auth(identity: IdentityClient) -> MakeTokenAuth:
     """Return the factory of `keystone.token_auth`, which sends our own token with the user's."""
     # Imported here: it imports keystoneauth1.
-    from authmw.wsgi.token_auth import TokenAuth
+    from authmw.wsgi.token_auth import make_token_auth_factory
 
-    return functools.partial(TokenAuth, identity.fetch_own_token)
+    return make_token_auth_factory(identity.fetch_own_token)

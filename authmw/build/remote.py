@@ -11,8 +11,8 @@ from authmw.authority.rate import RenewalRate
 from authmw.build.cache import make_source
 from authmw.cache.memory import MemoryCache
 from authmw.config.settings import Settings
-from authmw.identity.answer import TokenSource
-from authmw.revocation.verdict import Revocations
+from authmw.identity.token_response import TokenSource
+from authmw.revocation.revocations import Revocations
 from authmw.runtime.refresh import Refresher
 from authmw.validation.remote import RemoteValidator
 

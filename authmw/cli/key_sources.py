@@ -12,12 +12,8 @@ from oslo_config import cfg
 from authmw.build.offline import make_key_readers
 from authmw.config.loading import load_settings
 from authmw.config.settings import Settings
-from authmw.errors import AuthmwError, ConfigurationError
-from authmw.keys.source import FoundKeys, KeyReader, KeysUnreadable
-
-
-class KeysUnavailable(AuthmwError):
-    """A source of keys cannot be read or must not be trusted."""
+from authmw.errors import ConfigurationError, KeysUnavailable, KeysUnreadable
+from authmw.keys.source import FoundKeys, KeyReader
 
 
 def add_key_source_arguments(

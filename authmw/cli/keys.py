@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from authmw.cli.key_pair import write_key_pair
-from authmw.cli.key_sources import KeysUnavailable, add_key_source_arguments, read_keys
-from authmw.errors import ConfigurationError
+from authmw.cli.key_sources import add_key_source_arguments, read_keys
+from authmw.errors import ConfigurationError, KeysUnavailable
 from authmw.jose.key_set import KeySet
 from authmw.jose.public_key import PublicKey
 from authmw.keys.source import FoundKeys

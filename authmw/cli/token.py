@@ -7,8 +7,8 @@ import sys
 import time
 
 from authmw.cli.explanation import explain
-from authmw.cli.key_sources import KeysUnavailable, add_key_source_arguments, read_keys
-from authmw.errors import ConfigurationError
+from authmw.cli.key_sources import add_key_source_arguments, read_keys
+from authmw.errors import ConfigurationError, KeysUnavailable
 
 # Far longer than any header.
 _MOST_CHARACTERS = 1 << 20

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
-from authmw.wsgi.refusal import Refusal, Refused
+from authmw.errors import Refusal, Refused
 
 # Modules with their exceptions for 401 and 403. Pyramid's come first: they are also responses,
 # and the other frameworks accept their members.

@@ -1,4 +1,4 @@
-"""What is known of the address in WWW-Authenticate."""
+"""Finds the address in WWW-Authenticate: where a client gets a token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PAUSE_SECONDS = 30.0
 
 
 class AuthenticateUri:
-    """Remembers in one process what discovery found, for good."""
+    """Remembers in one process, for its lifetime, the address that discovery found."""
 
     def __init__(self) -> None:
         self._discovered: str | None = None
@@ -22,12 +22,12 @@ class AuthenticateUri:
     def find(
         self, discover: Callable[[], str | None] | None, fall_back: Callable[[], str | None]
     ) -> str | None:
-        """Return the address, whatever there is to it by now; never raises.
+        """Return the best address known by now; never raises.
 
         Args:
-            discover: asks for it, returns None if that fails; called by one thread at a
+            discover: asks the endpoint, returns None if that fails; called by one thread at a
                 time, and rarely. None: don't ask now.
-            fall_back: asks nobody; may raise.
+            fall_back: returns an address without sending anything; may raise.
         """
         if self._discovered is not None:
             return self._discovered
@@ -50,10 +50,10 @@ class AuthenticateUri:
 
 
 def _make_public(uri: str | None) -> str | None:
-    """Return what anybody may be told of an address; None if no header can quote it.
+    """Return the address without user and password; None if no header can quote it.
 
     A password in `auth_url` is for a proxy, not for clients. The path comes from a discovery
-    document, where it may be anything at all.
+    document and may be any string.
     """
     if uri is None or not all("!" <= char <= "~" and char not in '"\\' for char in uri):
         return None

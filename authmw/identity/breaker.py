@@ -1,4 +1,4 @@
-"""A circuit breaker: while the identity endpoint does not answer, nobody waits for it.
+"""A circuit breaker: while the identity endpoint does not answer, no request waits for it.
 
                      outage                       the probe fails
         closed -----------------> in doubt -----------------------> open
@@ -6,14 +6,14 @@
           |<-- the probe succeeds ---'                               v one probe
           `<----------------------------- the probe succeeds ----- probing
 
-Outages alone open nothing, since a client can cause them at will with tokens that make the
-endpoint stumble. They cast doubt, and then a question that carries no client's token is asked.
-Only if that fails too, requests fail fast until such a question is answered.
+Outages alone do not open the breaker, since a client can cause them at will with tokens that the
+endpoint fails on. An outage puts the endpoint in doubt, and then a probe is sent, a question that
+carries no client's token. Only if the probe fails too, requests fail fast until a probe succeeds.
 
-Probes are made in the background (`authmw.identity.outage_watch`). Where nothing runs there, or
-not in time, a request probes: after several outages in a row, and when the pause is long over.
+Probes are made in the background (`authmw.identity.outage_watch`). Where no background thread runs,
+or not in time, a request probes: after several outages in a row, and well after the pause is over.
 
-No I/O and no clock in here: whoever asks reports what came of it.
+There is no I/O and no clock here: callers report each outcome and pass the time.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ import random
 import threading
 from collections.abc import Callable
 
-from authmw.identity.outage import Outage
-from authmw.identity.outcome_row import Health
+from authmw.identity.meaning import Health
+from authmw.identity.outage import make_outage
 from authmw.identity.outcomes import Outcome
 
 THRESHOLD = 3
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0
 
-# While it is closed probes are this far apart, whatever clients provoke.
+# While the breaker is closed, probes are at least this far apart, whatever clients provoke.
 SHORTEST_PAUSE_SECONDS = 1.0
-# A probe that has not ended by then was begun by a thread that stands still.
+# A probe that has not ended by then was begun by a thread that was stopped.
 _LONGEST_PROBE_SECONDS = 60.0
 
-# Of each pause, this part at most is left out at random, so that processes that were cut
-# off together don't probe together.
+# At most this part of each pause is left out at random, so that processes that lost the endpoint
+# together don't probe together.
 _JITTERED_PART = 0.25
 
 
@@ -52,16 +52,20 @@ class Change(enum.Enum):
 class Breaker:
     """The breaker of one process, used by all its threads.
 
-    Its lock is held for a few assignments, never while somebody asks.
+    Its lock is held for a few assignments, never during a request to the endpoint.
 
     Args:
-        threshold: after so many outages in a row a request probes, if nothing else does.
+        threshold: after so many outages in a row a request probes, if no background thread does.
         patience_seconds: how late a probe in the background may be before a request makes it;
-            0: there is nothing in the background.
+            0: there is no background thread.
         first_pause_seconds: how long requests fail fast after the first failed probe; each
             further one doubles it.
         longest_pause_seconds: what it doubles up to.
         jitter: makes random numbers from 0 up to 1.
+
+    Attributes:
+        is_trusted: no outage is suspected or known: a request need neither call `admit` nor
+            `record` that it was answered.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Breaker:
         self._jitter = jitter or random.Random().random  # noqa: S311
         self._lock = threading.Lock()
         self._outages = 0  # in a row, while closed
+        self.is_trusted = True
         self._is_in_doubt = False
         self._is_probing = False
         self._probe_at = math.inf
@@ -90,30 +95,30 @@ class Breaker:
         self._pause_seconds = 0.0
 
     @property
-    def is_open(self) -> bool:
-        """Whether requests fail fast."""
+    def fails_fast(self) -> bool:
+        """Whether the breaker is open: requests are not sent."""
         return self._failed_probes > 0
 
     def admit(self, now: float) -> bool:
-        """Return whether to probe first: the caller then does, and calls `conclude`.
+        """Return whether to probe first; the caller then probes and calls `conclude`.
 
         Args:
             now: seconds, by the clock that every call gets.
 
         Raises:
-            Outage: (BREAKER_OPEN) don't ask; with the remaining pause as Retry-After.
+            Outage: (BREAKER_OPEN) don't ask; its `retry_after` is the rest of the pause.
         """
         if self._outages < self._threshold and not self._failed_probes:
             return False
         with self._lock:
-            if not self.is_open:
+            if not self.fails_fast:
                 is_awaited = 0 < self._patience_seconds > now - self._probe_at
                 if self._outages < self._threshold or self._is_probing or is_awaited:
                     return False
             else:
                 remaining = self._remaining_seconds(now)
                 if remaining > -self._patience_seconds or self._is_probing:
-                    raise Outage(
+                    raise make_outage(
                         Outcome.BREAKER_OPEN, retry_after=max(1, math.ceil(max(remaining, 0)))
                     )
             self._begin_probe(now)
@@ -125,9 +130,9 @@ class Breaker:
         return self._probe_at
 
     def begin_probe(self, now: float) -> bool:
-        """Return whether to probe in the background; the caller then does, calls `conclude`."""
+        """Return whether to probe in the background; the caller then probes, calls `conclude`."""
         with self._lock:
-            if self._is_probing or not (self.is_open or self._is_in_doubt):
+            if self._is_probing or not (self.fails_fast or self._is_in_doubt):
                 return False
             self._begin_probe(now)
             return True
@@ -138,16 +143,17 @@ class Breaker:
         self._probe_at = now + _LONGEST_PROBE_SECONDS
 
     def record(self, health: Health, now: float) -> bool:
-        """Note what came of a question that was no probe; an open breaker it can't close.
+        """Note the outcome of a question that was no probe; it can't close an open breaker.
 
-        Returns whether that casts doubt where there was none: a probe is due.
+        Returns whether it put the endpoint in doubt, so that a probe is due.
         """
         if health is Health.UNKNOWN or (health is Health.ANSWERS and not self._is_in_doubt):
             return False
         with self._lock:
             if health is Health.ANSWERS:
                 self._outages, self._is_in_doubt = 0, False
-                if not self.is_open and not self._is_probing:
+                self.is_trusted = not self.fails_fast
+                if not self.fails_fast and not self._is_probing:
                     self._probe_at = math.inf
                 return False
             self._outages += 1
@@ -159,9 +165,9 @@ class Breaker:
             return self._doubt(now)
 
     def _doubt(self, now: float) -> bool:
-        if self._is_in_doubt or self.is_open:
+        if self._is_in_doubt or self.fails_fast:
             return False
-        self._is_in_doubt = True
+        self._is_in_doubt, self.is_trusted = True, False
         if not self._is_probing:
             earliest = self._probed_at + SHORTEST_PAUSE_SECONDS
             # Not later than from now, should the clock have been set back.
@@ -169,19 +175,19 @@ class Breaker:
         return True
 
     def conclude(self, health: Health | None, now: float) -> Change | None:
-        """Note what came of the probe that `admit` asked for, and let others probe.
+        """Note the outcome of a probe, and allow the next one.
 
         Args:
-            health: what it says; None if it was given up (its thread is told to end).
+            health: the outcome; None if the probe was given up, as its thread has to end.
             now: seconds.
         """
         with self._lock:
             self._is_probing = False
-            was_open = self.is_open
+            was_open = self.fails_fast
             if health is None:
                 self._probe_at = now + SHORTEST_PAUSE_SECONDS
                 return None
-            # Without doubt somebody got an answer meanwhile.
+            # If the endpoint is no longer in doubt, another request got an answer meanwhile.
             if not was_open and (health is not Health.FAILS or not self._is_in_doubt):
                 self._reset()
                 return None
@@ -196,7 +202,7 @@ class Breaker:
 
     def _reset(self) -> None:
         self._outages = self._failed_probes = 0
-        self._is_in_doubt = False
+        self._is_in_doubt, self.is_trusted = False, True
         self._probe_at = math.inf
 
     def _next_pause_seconds(self) -> float:

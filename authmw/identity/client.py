@@ -7,29 +7,30 @@ import functools
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from authmw.checks.token_string import verify_token_string
-from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.identity.answer import ACCESS_RULES
+from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.identity.authenticate_uri import AuthenticateUri
 from authmw.identity.breaker import Breaker, Change
-from authmw.identity.deadline import deadline
-from authmw.identity.json_answer import (
-    IdentityAnswer,
-    parse_answer,
-    parse_object,
-    parse_token,
+from authmw.identity.json_response import (
+    JsonResponse,
+    raise_for_status,
+    read_dated_object,
+    read_object,
+    read_token,
 )
-from authmw.identity.judgement import judge, outage_of
-from authmw.identity.outage import Outage
-from authmw.identity.outcome_row import Health, Verdict
+from authmw.identity.meaning import Health, Verdict
+from authmw.identity.outage import make_outage, make_outage_from, meaning_of
 from authmw.identity.outcomes import Outcome
 from authmw.identity.renewal_limit import Doubt
+from authmw.identity.token_response import ACCESS_RULES, TokenResponse
+from authmw.net.deadline import deadline
+from authmw.runtime import request
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.process import PerProcess
+from authmw.token.catalog import ServiceCatalog
 
 if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin
@@ -40,15 +41,16 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-# What oslo.middleware makes and Keystone takes over into its log; anything else is not ours
-# to pass on.
+# The form of oslo.middleware's request ids, which Keystone writes in its log. A client may send
+# anything else under this name, and that is not passed on.
 _REQUEST_ID = re.compile(r"req-[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 
 
 class IdentityClient:
-    """Asks the identity endpoint with our own credentials; nothing else does.
+    """Asks the identity endpoint with our own credentials; no other class does.
 
-    Nothing is loaded or opened before the first question, and each process opens its own.
+    It is a `TokenSource`. Nothing is loaded or opened before the first question, and each process
+    opens its own connections.
 
     Args:
         settings: of the filter.
@@ -80,25 +82,48 @@ class IdentityClient:
         """Leave probes to an `OutageWatch`; to be called before the first question.
 
         Args:
-            wake: called when a probe is due, so that `probe_if_wanted` is called before long.
+            wake: called when a probe is due, so that `probe_if_due` is called before long.
             patience_seconds: how late that may be before a request probes.
         """
         self._wake = wake
         self._patience_seconds = patience_seconds
 
     def probe_at(self) -> float:
-        """Return when a probe is due, in epoch seconds; infinity: none is wanted."""
+        """Return when a probe is due, in epoch seconds; infinity: never."""
         return self._breaker.get().probe_at
 
-    def probe_if_wanted(self) -> None:
-        """Have our own token validated, and note what came of it; never raises.
+    def probe_if_due(self) -> None:
+        """Have our own token validated if a probe is due, and note the outcome; never raises.
 
-        Nothing is logged but a change: an outage may last for days.
+        Only a change is logged: an outage may last for days.
         """
         breaker = self._breaker.get()
         if breaker.begin_probe(self._clock()):
             with contextlib.suppress(Outage), deadline(self._settings.identity_deadline):
-                self._probe(breaker, self._only_outages)
+                self._probe(breaker, is_logged=False)
+
+    def fetch_token_response(self, token: str, *, allow_expired: bool, now: float) -> TokenResponse:
+        """Ask for one token in the name of the current request; see `TokenSource`.
+
+        Raises IdentityUnavailable, as `fetch_token` does, for a catalog that can't be read, too.
+        """
+        environ = request.current_environ() or {}
+        body = self.fetch_token(
+            token,
+            allow_expired=allow_expired,
+            request_id=environ.get("HTTP_X_OPENSTACK_REQUEST_ID"),
+        )
+        catalog = None
+        # An endpoint may send a catalog though none was asked for.
+        services = body.pop("catalog", None)
+        if services is not None and self._settings.include_service_catalog:
+            try:
+                catalog = ServiceCatalog.from_services(services)
+            except (ValueError, TypeError, RecursionError) as error:
+                raise IdentityUnavailable(
+                    f"the identity endpoint sent a catalog that can't be read: {error}"
+                ) from error
+        return TokenResponse(body, catalog, int(now))
 
     def fetch_token(
         self, token: str, *, allow_expired: bool = False, request_id: str | None = None
@@ -107,16 +132,16 @@ class IdentityClient:
 
         Args:
             token: as the client sent it.
-            allow_expired: whether an expired token is good enough.
-            request_id: of the client's request, passed on if it looks like one.
+            allow_expired: whether an expired token is accepted.
+            request_id: of the client's request, passed on if it has the form of one.
 
-        Returns the object under "token", not looked into. Expiry is the endpoint's word
-        only: verify it against the clock.
+        Returns the object under "token", not looked into. Its expiry is the endpoint's statement:
+        verify it against the clock.
 
         Raises:
             InvalidToken: (not_found) the endpoint refused it; (malformed) no header can
                 carry it, so it was not asked.
-            IdentityUnavailable: the endpoint could not be asked or did not answer; see
+            Outage: the endpoint could not be asked or did not answer; see
                 `authmw.identity.outcomes`.
         """
         verify_token_string(token, max_size=len(token))
@@ -125,31 +150,52 @@ class IdentityClient:
         query = [] if self._settings.include_service_catalog else ["nocatalog"]
         if allow_expired:
             query.append("allow_expired=1")
+        path = f"/auth/tokens?{'&'.join(query)}" if query else "/auth/tokens"
         headers = {"X-Subject-Token": token, **ACCESS_RULES}
         if request_id is not None and _REQUEST_ID.fullmatch(request_id):
             headers["X-OpenStack-Request-ID"] = request_id
-        return self._ask(_with_query("/auth/tokens", "&".join(query)), headers)
+        breaker = self._breaker.get()
+        with deadline(self._settings.identity_deadline):
+            if not breaker.is_trusted:
+                self._admit(breaker)
+            try:
+                response = self._opened.get().ask(path, headers)
+                if response.status_code != 200:
+                    self._raise_for_status(response)
+                body = read_token(response)
+            except InvalidToken:
+                self._record(breaker, Health.ANSWERS)
+                raise
+            except Exception as error:  # noqa: BLE001 - an auth plugin may raise anything
+                outage = self._take_for_outage(error)
+                self._record(breaker, meaning_of(outage).health)
+                raise outage from outage.__cause__
+        if not breaker.is_trusted:
+            self._record(breaker, Health.ANSWERS)
+        return body
 
-    def fetch_json(self, path: str, query: Mapping[str, str]) -> IdentityAnswer:
+    def fetch_json(self, path: str, query: Mapping[str, str]) -> JsonResponse:
         """Ask for a JSON object of the version 3 API in the background: no request waits.
 
-        Who asks does so at intervals and says in the log what comes of it; here nothing is
-        logged. The circuit breaker has no part in it: it would keep such a question from
-        finding out that the endpoint is back, and its outcome says little about validations:
-        a failure only has the background probe find out more.
+        The caller asks at intervals and logs the outcome; nothing is logged here. The circuit
+        breaker is not consulted: it would keep such a question from finding out that the endpoint
+        is back. The outcome says little about validations, so a failure only has a background
+        probe made.
 
         Args:
             path: below the version, with a leading slash: "/OS-REVOKE/events".
             query: of the address.
 
-        Raises IdentityUnavailable for everything but status 200 and a JSON object.
+        Raises Outage for everything but status 200 and a JSON object.
         """
+        path = f"{path}?{urlencode(query)}" if query else path
         try:
-            with deadline(self._settings.identity_deadline), self._only_outages():
-                response = self._opened.get().ask(_with_query(path, urlencode(query)), {})
-                return parse_answer(response, judge(response, about_token=False))
+            with deadline(self._settings.identity_deadline), self._only_outages(is_logged=False):
+                response = self._opened.get().ask(path, {})
+                raise_for_status(response, about_token=False)
+                return read_dated_object(response)
         except Outage as outage:
-            fails = outage.outcome.value.health is Health.FAILS
+            fails = meaning_of(outage).health is Health.FAILS
             if fails and self._breaker.get().suspect(self._clock()):
                 self._wake()
             raise
@@ -162,31 +208,29 @@ class IdentityClient:
                 one was replaced for that reason a moment ago.
 
         Returns None without an auth plugin, or with one whose credentials are no token.
-        Raises IdentityUnavailable if there is none to be had.
+        Raises Outage if there is no token to be had.
         """
         if self._plugin.get() is None:
             return None
         breaker = self._breaker.get()
         with deadline(self._settings.identity_deadline):
-            if not self._holds_own_token():
+            with self._only_outages():
+                holds_token = self._opened.get().holds_token()
+            if not holds_token:
                 self._admit(breaker)
             try:
-                with self._logged_outages():
+                with self._only_outages():
                     session = self._opened.get()
                     credentials = session.authenticate()
                     # In an outage the token that we have is better than none.
                     is_refused = refused is not None and credentials.get("X-Auth-Token") == refused
-                    if is_refused and not breaker.is_open:
+                    if is_refused and not breaker.fails_fast:
                         others = session.authenticate_again(credentials, Doubt.REFUSED_ELSEWHERE)
                         credentials = others or credentials
                     return credentials.get("X-Auth-Token")
             except Outage as outage:
-                self._record(breaker, outage.outcome.value.health)
+                self._record(breaker, meaning_of(outage).health)
                 raise
-
-    def _holds_own_token(self) -> bool:
-        with self._logged_outages():
-            return self._opened.get().holds_token()
 
     def authenticate_uri(self) -> str | None:
         """Return where a client gets a token: what WWW-Authenticate says.
@@ -198,75 +242,52 @@ class IdentityClient:
         if self._settings.www_authenticate_uri:
             return self._settings.www_authenticate_uri
         return self._authenticate_uri.get().find(
-            None if self._breaker.get().is_open else self._discover_authenticate_uri,
+            None if self._breaker.get().fails_fast else self._discover_authenticate_uri,
             lambda: self._opened.get().known_authenticate_uri(),
         )
 
     def _open(self) -> IdentitySession:
         plugin = self._plugin.get()
         if plugin is None:
-            raise Outage(Outcome.NO_AUTH_PLUGIN)
+            raise make_outage(Outcome.NO_AUTH_PLUGIN)
         from authmw.identity.session import IdentitySession
 
         return IdentitySession(self._settings, plugin)
 
-    def _ask(self, path: str, headers: Mapping[str, str]) -> dict[str, object]:
-        """Ask for a token's body, unless the circuit breaker says not to.
-
-        Raises InvalidToken or Outage.
-        """
-        breaker = self._breaker.get()
-        with deadline(self._settings.identity_deadline):
-            self._admit(breaker)
-            try:
-                with self._logged_outages():
-                    response = self._opened.get().ask(path, headers)
-                    where = self._judge_token(response)
-                    body = parse_token(parse_object(response, where), where)
-            except InvalidToken:
-                self._record(breaker, Health.ANSWERS)
-                raise
-            except Outage as outage:
-                self._record(breaker, outage.outcome.value.health)
-                raise
-        self._record(breaker, Health.ANSWERS)
-        return body
-
     def _admit(self, breaker: Breaker) -> None:
         """Raise Outage if the endpoint is known not to answer."""
         while breaker.admit(self._clock()):
-            self._probe(breaker, self._logged_outages)
+            self._probe(breaker)
 
     def _record(self, breaker: Breaker, health: Health) -> None:
         if breaker.record(health, self._clock()):
             self._wake()
 
-    def _judge_token(self, response: Response) -> str:
-        """Judge an answer about a token; where it may be about us as well, find that out."""
+    def _raise_for_status(self, response: Response) -> None:
+        """Raise what a status means; where a 403 may be about us, find that out first."""
         try:
-            return judge(response, about_token=True)
+            raise_for_status(response, about_token=True)
         except InvalidToken:
             if response.status_code == 403:
                 self._ask_about_ourselves()
             raise
 
     def _ask_about_ourselves(self) -> None:
-        """Raise Outage unless the endpoint answers, and takes our own credentials."""
+        """Raise Outage unless the endpoint answers, and accepts our own credentials."""
         response = self._opened.get().ask_about_ourselves()
-        parse_object(response, judge(response, about_token=False))
+        raise_for_status(response, about_token=False)
+        read_object(response)
 
-    def _probe(
-        self, breaker: Breaker, only_outages: Callable[[], AbstractContextManager[None]]
-    ) -> None:
-        """Find out for everybody whether the endpoint answers; raises Outage if it does not."""
+    def _probe(self, breaker: Breaker, *, is_logged: bool = True) -> None:
+        """Find out for all requests whether the endpoint answers; raises Outage if it does not."""
         health = None  # stays so if this thread is told to end
         detail = ""
         try:
-            with only_outages():
+            with self._only_outages(is_logged=is_logged):
                 self._ask_about_ourselves()
             health = Health.ANSWERS
         except Outage as outage:
-            health, detail = outage.outcome.value.health, outage.detail
+            health, detail = meaning_of(outage).health, outage.detail
             if health is not Health.ANSWERS:
                 raise
         finally:
@@ -276,7 +297,7 @@ class IdentityClient:
         from authmw.identity.session import is_version_3
 
         try:
-            with self._logged_outages(), deadline(self._settings.identity_deadline):
+            with self._only_outages(), deadline(self._settings.identity_deadline):
                 found = self._opened.get().discover_authenticate_uri()
         except IdentityUnavailable:
             return None
@@ -284,37 +305,28 @@ class IdentityClient:
         return found.rstrip("/") if found and is_version_3(found) else None
 
     @contextlib.contextmanager
-    def _logged_outages(self) -> Iterator[None]:
-        """Let nothing but InvalidToken and Outage leave, and say each outage in the log."""
-        try:
-            with self._only_outages():
-                yield
-        except Outage as outage:
-            is_ours = outage.outcome.value.verdict is Verdict.CREDENTIALS_REFUSED
-            level = logging.ERROR if is_ours else logging.WARNING
-            LOG.log(level, "No answer (%s): %s", outage.outcome.name.lower(), outage.detail)
-            raise
-
-    @contextlib.contextmanager
-    def _only_outages(self) -> Iterator[None]:
-        """Let nothing but InvalidToken and Outage leave."""
+    def _only_outages(self, *, is_logged: bool = True) -> Iterator[None]:
+        """Turn every exception but InvalidToken into an Outage."""
         try:
             yield
         except InvalidToken:
             raise
-        except Outage as outage:
-            self._forget_lost_endpoint(outage)
-            raise
         except Exception as error:  # noqa: BLE001 - an auth plugin may raise anything
-            found = outage_of(error)
-            self._forget_lost_endpoint(found)
-            # Only the unforeseen needs a traceback; others may quote what we sent.
-            raise found from (error if found.outcome is Outcome.FAILED else None)
+            outage = self._take_for_outage(error, is_logged=is_logged)
+            raise outage from outage.__cause__
 
-    def _forget_lost_endpoint(self, outage: Outage) -> None:
-        if outage.outcome.value.is_endpoint_lost:
+    def _take_for_outage(self, error: Exception, *, is_logged: bool = True) -> Outage:
+        """Return the outage that an exception is, once what follows from it is done."""
+        outage = make_outage_from(error)
+        meaning = meaning_of(outage)
+        if meaning.is_endpoint_lost:
             with contextlib.suppress(Exception):
                 self._opened.get().forget_endpoint()
+        if is_logged:
+            is_ours = meaning.verdict is Verdict.CREDENTIALS_REFUSED
+            level = logging.ERROR if is_ours else logging.WARNING
+            LOG.log(level, "No answer (%s): %s", outage.kind.lower(), outage.detail)
+        return outage
 
 
 def _log_change(change: Change | None, detail: str) -> None:
@@ -326,10 +338,6 @@ def _log_change(change: Change | None, detail: str) -> None:
         )
     elif change is Change.CLOSED:
         LOG.warning("The identity endpoint answers again")
-
-
-def _with_query(path: str, query: str) -> str:
-    return f"{path}?{query}" if query else path
 
 
 def _do_nothing() -> None:

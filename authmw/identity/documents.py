@@ -1,4 +1,4 @@
-"""Documents that anyone may read, such as a JWK set: fetched without any credentials."""
+"""Fetches documents that anyone may read, such as a JWK set: it sends no credentials."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authmw.config.tls_files import verify_tls_files
-from authmw.errors import IdentityUnavailable
-from authmw.identity.deadline import DeadlineExceeded, deadline
+from authmw.errors import DeadlineExceeded, IdentityUnavailable
+from authmw.net.deadline import deadline
 from authmw.runtime.process import PerProcess
 
 if TYPE_CHECKING:

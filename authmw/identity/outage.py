@@ -1,10 +1,13 @@
-"""The one error of this room's own: an outage, by its row in the table of outcomes."""
+"""Makes outages: of a row in the table of outcomes, or of another library's exception."""
 
 from __future__ import annotations
 
 import re
+import time
 
-from authmw.errors import IdentityUnavailable
+from authmw.errors import Outage
+from authmw.identity.http_messages import parse_retry_after
+from authmw.identity.meaning import Meaning
 from authmw.identity.outcomes import Outcome
 
 _LONGEST_NOTE = 200
@@ -12,8 +15,8 @@ _LONGEST_NOTE = 200
 _USERINFO = re.compile(r"//[^/\s]*@")
 
 
-class Outage(IdentityUnavailable):
-    """The endpoint could not be asked, or gave no answer that can be used.
+def make_outage(outcome: Outcome, where: str = "", note: str = "", retry_after: int = 5) -> Outage:
+    """Return the outage that an outcome is.
 
     Args:
         outcome: the row of the table.
@@ -21,14 +24,38 @@ class Outage(IdentityUnavailable):
         note: what else is known; no token, no secret. A password in an address is taken out.
         retry_after: seconds.
     """
+    asked = f"{where}: " if where else ""
+    known = f" ({_printable(_hide_userinfo(note))})" if note else ""
+    detail = f"{_hide_userinfo(asked)}{outcome.meaning.detail}{known}"
+    return Outage(outcome.name, detail, retry_after)
 
-    def __init__(
-        self, outcome: Outcome, where: str = "", note: str = "", retry_after: int = 5
-    ) -> None:
-        asked = f"{where}: " if where else ""
-        known = f" ({_printable(_hide_userinfo(note))})" if note else ""
-        super().__init__(f"{_hide_userinfo(asked)}{outcome.value.detail}{known}", retry_after)
-        self.outcome = outcome
+
+def make_outage_from(error: Exception) -> Outage:
+    """Return the outage that another library's exception is; an outage is returned as it is."""
+    if isinstance(error, Outage):
+        return error
+    from authmw.runtime.libraries import exceptions
+
+    outcome = Outcome.of_error(error)
+    if isinstance(error, exceptions.HttpError):
+        # Its text is the server's; the address may hold a query.
+        where = f"{error.method} {(error.url or '').partition('?')[0]}"
+        headers = error.response.headers if error.response is not None else {}
+        note, retry_after = f"HTTP {error.http_status}", parse_retry_after(headers, time.time())
+        outage = make_outage(outcome, where, note, retry_after)
+    else:
+        is_quotable = isinstance(error, exceptions.ClientException) and not isinstance(
+            error, exceptions.ConnectionError
+        )
+        outage = make_outage(outcome, note=str(error) if is_quotable else type(error).__name__)
+    # Only the unforeseen needs a traceback; others may quote what we sent.
+    outage.__cause__ = error if outcome is Outcome.FAILED else None
+    return outage
+
+
+def meaning_of(outage: Outage) -> Meaning:
+    """Return what the table of outcomes says about an outage."""
+    return Outcome[outage.kind].meaning
 
 
 def _hide_userinfo(text: str) -> str:

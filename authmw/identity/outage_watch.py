@@ -1,4 +1,4 @@
-"""Finds out in the background that an outage begins and ends, so that no request waits for it."""
+"""Finds out in the background when an outage begins and ends, so that no request waits for it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Protocol
 
 
 class Probed(Protocol):
-    """What is watched: `IdentityClient`."""
+    """The endpoint's client: `IdentityClient`."""
 
     def probe_at(self) -> float:
         """Return when a probe is due, in epoch seconds; infinity: none is wanted."""
 
-    def probe_if_wanted(self) -> None:
-        """Have our own token validated, and note what came of it; never raises."""
+    def probe_if_due(self) -> None:
+        """Have our own token validated if a probe is due, and note the outcome; never raises."""
 
 
 class OutageWatch:
     """Probes the identity endpoint while an outage is suspected or known.
 
-    It is `Refreshable`, and idle as long as the endpoint answers.
+    It is a `Refreshable`, and due only while the endpoint is in doubt.
 
     Args:
         probed: the client of the endpoint.
@@ -34,4 +34,4 @@ class OutageWatch:
 
     def reload(self, now: float) -> None:  # noqa: ARG002 - the client has the same clock
         """Probe once."""
-        self._probed.probe_if_wanted()
+        self._probed.probe_if_due()

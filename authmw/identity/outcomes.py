@@ -1,10 +1,10 @@
 """Everything that can happen when the identity endpoint is asked, in one table.
 
-A token is refused only where the endpoint, asked about this token, says so in a way no
-proxy or wrong path would. Everything else is an outage: we could not find out.
+A token is refused only if the endpoint, asked about this token, answers in a way that no proxy or
+wrong path would. Everything else is an outage: we could not find out.
 
-The order is the order of judging. Errors are judged by the first row that names a class
-of the error or of one it wraps, so what is particular stands above what is general.
+The first row that matches applies. A row matches an exception if it names a class of the exception
+or of one that it wraps, so specific rows stand above general ones.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from __future__ import annotations
 import enum
 
 from authmw.errors import Reason
-from authmw.identity.outcome_row import Health, Row, Verdict, unwrap
+from authmw.identity.meaning import Health, Meaning, Verdict, unwrap
 
 # How the names of all actions of Keystone's policy begin.
 _POLICY_ACTION = "identity:"
 
 
 class Outcome(enum.Enum):
-    """The table. The name of a row is the kind of outage in the log."""
+    """The table. The name of a row is the `kind` of its `Outage`."""
 
-    ANSWERED = Row(Verdict.ANSWERED, Health.ANSWERS, "answered", statuses=(200,))
+    ANSWERED = Meaning(Verdict.ANSWERED, Health.ANSWERS, "answered", statuses=(200,))
 
     # About the token. A request line or header too long is the token's size, not ours.
-    TOKEN_UNACCEPTABLE = Row(
+    TOKEN_UNACCEPTABLE = Meaning(
         Verdict.TOKEN_REFUSED,
         Health.ANSWERS,
         "the identity endpoint can't accept this token",
         statuses=(400, 413, 414, 431),
     )
     # Keystone's JSON error body makes the difference; see `Outcome.of_status`.
-    TOKEN_NOT_FOUND = Row(
+    TOKEN_NOT_FOUND = Meaning(
         Verdict.TOKEN_REFUSED,
         Health.ANSWERS,
         "the identity endpoint does not know this token",
         statuses=(404,),
     )
-    # A trust's trustor lost a role that it delegates, or was disabled; a 403 for lack of a
-    # role of ours looks different, see `Outcome.of_status`.
-    TOKEN_FORBIDDEN = Row(
+    # A trust's trustor lost a role that it delegates, or was disabled. A 403 because our own user
+    # lacks a role looks different, see `Outcome.of_status`.
+    TOKEN_FORBIDDEN = Meaning(
         Verdict.TOKEN_REFUSED,
         Health.ANSWERS,
         "what was delegated with this token is delegated no longer",
@@ -48,7 +48,7 @@ class Outcome(enum.Enum):
     )
 
     # About us.
-    CREDENTIALS_REFUSED = Row(
+    CREDENTIALS_REFUSED = Meaning(
         Verdict.CREDENTIALS_REFUSED,
         Health.FAILS,
         "the identity service refused our own credentials: correct auth_type and its options "
@@ -56,9 +56,9 @@ class Outcome(enum.Enum):
         statuses=(401,),
         errors=("keystoneauth1.exceptions.Unauthorized",),
     )
-    # Refusing us is quick, and our own token may be validated by anyone: a breaker that this
-    # opened would be closed by the probe at once.
-    CREDENTIALS_FORBIDDEN = Row(
+    # The endpoint refuses us quickly, and any user may validate their own token: if this opened
+    # the breaker, the next probe would close it.
+    CREDENTIALS_FORBIDDEN = Meaning(
         Verdict.CREDENTIALS_REFUSED,
         Health.ANSWERS,
         "our own credentials may not do this: give the user of auth_type the role that "
@@ -66,33 +66,33 @@ class Outcome(enum.Enum):
         statuses=(403,),
         errors=("keystoneauth1.exceptions.Forbidden",),
     )
-    NO_AUTH_PLUGIN = Row(
+    NO_AUTH_PLUGIN = Meaning(
         Verdict.OUTAGE,
         Health.UNKNOWN,
         "auth_type is not set: without credentials of our own no token can be validated remotely",
     )
 
     # See `authmw.identity.breaker`.
-    BREAKER_OPEN = Row(
+    BREAKER_OPEN = Meaning(
         Verdict.OUTAGE,
         Health.UNKNOWN,
         "not asked, as the identity endpoint did not answer a moment ago",
     )
 
-    # The way there.
-    NAME_UNKNOWN = Row(
+    # Connecting.
+    NAME_UNKNOWN = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "the host name can't be resolved",
         errors=("urllib3.exceptions.NameResolutionError",),
     )
-    CONNECT_FAILED = Row(
+    CONNECT_FAILED = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "the connection was refused, or there is no way to the host",
         errors=("urllib3.exceptions.NewConnectionError",),
     )
-    TLS = Row(
+    TLS = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "TLS failed: compare cafile, certfile and keyfile with the server's certificate",
@@ -103,7 +103,7 @@ class Outcome(enum.Enum):
             "keystoneauth1.exceptions.SSLError",
         ),
     )
-    PROXY = Row(
+    PROXY = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "the proxy named in the environment failed",
@@ -111,19 +111,19 @@ class Outcome(enum.Enum):
     )
 
     # Time.
-    DEADLINE = Row(
+    DEADLINE = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "no complete answer within identity_deadline",
-        errors=("authmw.identity.deadline.DeadlineExceeded",),
+        errors=("authmw.errors.DeadlineExceeded",),
     )
-    CONNECT_TIMEOUT = Row(
+    CONNECT_TIMEOUT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "the connection was not accepted in time",
         errors=("requests.exceptions.ConnectTimeout", "urllib3.exceptions.ConnectTimeoutError"),
     )
-    READ_TIMEOUT = Row(
+    READ_TIMEOUT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "the server fell silent",
@@ -131,28 +131,28 @@ class Outcome(enum.Enum):
     )
 
     # Redirects.
-    REDIRECTED_ELSEWHERE = Row(
+    REDIRECTED_ELSEWHERE = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "redirected to another scheme, host or port, which is not followed: it would carry "
         "tokens and passwords away; write the final address in auth_url and the catalog",
     )
-    REDIRECTED = Row(
+    REDIRECTED = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "too many redirects, or one that leads nowhere",
         statuses=range(300, 400),
     )
 
-    # Answers that are none.
-    BODY_TOO_LARGE = Row(Verdict.OUTAGE, Health.FAILS, "the answer is too large")
-    BODY_CUT = Row(
+    # Responses that can't be read.
+    BODY_TOO_LARGE = Meaning(Verdict.OUTAGE, Health.FAILS, "the answer is too large")
+    BODY_CUT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "the answer ended too early",
         errors=("urllib3.exceptions.IncompleteRead", "http.client.IncompleteRead"),
     )
-    CONNECTION_BROKEN = Row(
+    CONNECTION_BROKEN = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "the connection broke, or the server does not speak HTTP",
@@ -162,35 +162,35 @@ class Outcome(enum.Enum):
             "requests.exceptions.ChunkedEncodingError",
         ),
     )
-    NOT_JSON = Row(
+    NOT_JSON = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "the answer is no JSON object: this may be a proxy, or not the identity service",
         errors=("urllib3.exceptions.DecodeError",),
     )
-    NOT_A_TOKEN = Row(Verdict.OUTAGE, Health.FAILS, 'the answer has no object under "token"')
+    NOT_A_TOKEN = Meaning(Verdict.OUTAGE, Health.FAILS, 'the answer has no object under "token"')
 
-    # Answers of somebody who is not, or not now, the identity service.
-    NOT_IDENTITY = Row(
+    # Responses of a proxy, or of an identity service that can't serve now.
+    NOT_IDENTITY = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "404 that is not the identity service's own: a proxy, or a wrong path in the catalog",
         is_endpoint_lost=True,
     )
-    NOT_FOUND = Row(
+    NOT_FOUND = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "there is nothing at this path: correct auth_url or the catalog",
         errors=("keystoneauth1.exceptions.NotFound",),
     )
-    OVERLOADED = Row(
+    OVERLOADED = Meaning(
         Verdict.OUTAGE,
         Health.UNKNOWN,
         "too many requests",
         statuses=(429,),
         errors=("keystoneauth1.exceptions.TooManyRequests",),
     )
-    SERVER_ERROR = Row(
+    SERVER_ERROR = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "the server failed",
@@ -198,15 +198,15 @@ class Outcome(enum.Enum):
         errors=("keystoneauth1.exceptions.HttpServerError",),
     )
 
-    # What keystoneauth1 and its plugins say.
-    NO_ENDPOINT = Row(
+    # Exceptions of keystoneauth1 and its plugins.
+    NO_ENDPOINT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "no version 3 identity endpoint: compare interface and region_name with the catalog",
         errors=("keystoneauth1.exceptions.CatalogException",),
         is_endpoint_lost=True,
     )
-    NOT_DISCOVERED = Row(
+    NOT_DISCOVERED = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "discovery found no usable version of the identity API: correct auth_url",
@@ -217,7 +217,7 @@ class Outcome(enum.Enum):
             "keystoneauth1.exceptions.MissingAuthPlugin",
         ),
     )
-    NOT_AUTHENTICATED = Row(
+    NOT_AUTHENTICATED = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "our own authentication got no token",
@@ -227,66 +227,71 @@ class Outcome(enum.Enum):
             "keystoneauth1.exceptions.AuthPluginException",
         ),
     )
-    UNEXPECTED_STATUS = Row(
+    UNEXPECTED_STATUS = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "an answer that the identity API does not give here",
         statuses=range(100, 1000),
         errors=("keystoneauth1.exceptions.HttpError",),
     )
-    NOT_SENT = Row(
+    NOT_SENT = Meaning(
         Verdict.OUTAGE,
         Health.UNKNOWN,
         "the request could not be sent: auth_url or the catalog has no usable address",
         errors=("requests.exceptions.RequestException", "keystoneauth1.exceptions.ConnectionError"),
     )
-    FILE_UNREADABLE = Row(
+    FILE_UNREADABLE = Meaning(
         Verdict.OUTAGE,
         Health.UNKNOWN,
         "the system failed, or cafile, certfile or keyfile can't be read",
         errors=("builtins.OSError",),
     )
-    FAILED = Row(
+    FAILED = Meaning(
         Verdict.OUTAGE,
         Health.UNKNOWN,
         "an unforeseen failure, maybe of the auth plugin",
         errors=("builtins.Exception",),
     )
 
+    @property
+    def meaning(self) -> Meaning:
+        """The row's columns."""
+        return self.value
+
     @classmethod
     def of_status(cls, status: int, *, about_token: bool, keystone_says: str | None) -> Outcome:
-        """Judge the status of an answer.
+        """Return the outcome that the status of a response means.
 
-        Keystone answers 403 about a token for two reasons, and only one of them is the
-        token's. Where its policy forbids us to ask, the message names the policy's action
-        ("...: identity:validate_token."), in every language. Where a trust's trustor lost a
-        delegated role it names none. So a 403 that names an action, that is not in
-        Keystone's form or that we can't read is never held against the token. Neither is
-        one that our own credentials cause by being such a trust's: that one looks the same,
-        and whoever asks has to find out first (`IdentityClient`). Both ways nobody gets in
-        on a 403; but what is called an outage keeps its grace, and a verdict ends it.
+        Keystone answers 403 about a token for two reasons, and only one of them is the token's. If
+        its policy forbids us to ask, the message names the policy's action
+        ("...: identity:validate_token."), in every language. If a trust's trustor lost a delegated
+        role, the message names none. So a 403 that names an action, that is not in Keystone's form
+        or that we can't read does not refuse the token. Our own credentials may be such a trust's,
+        too: then every question gets that 403, and the caller has to find out first
+        (`IdentityClient`). A 403 never admits a request; but after an outage a remembered answer
+        stays usable for its grace, and after a refusal it does not.
 
         Args:
             status: of HTTP.
             about_token: the question was about a client's token; only then is it refused.
             keystone_says: the message, if the body is Keystone's own error for this status.
         """
-        outcome = next((row for row in cls if status in row.value.statuses), cls.FAILED)
+        outcome = next((row for row in cls if status in row.meaning.statuses), cls.FAILED)
         if outcome is cls.TOKEN_NOT_FOUND and keystone_says is None:
             return cls.NOT_IDENTITY
         if outcome is cls.TOKEN_FORBIDDEN and (
             not about_token or keystone_says is None or _POLICY_ACTION in keystone_says
         ):
             return cls.CREDENTIALS_FORBIDDEN
-        if outcome.value.verdict is Verdict.TOKEN_REFUSED and not about_token:
+        if outcome.meaning.verdict is Verdict.TOKEN_REFUSED and not about_token:
             return cls.NOT_FOUND if status == 404 else cls.UNEXPECTED_STATUS
         return outcome
 
     @classmethod
     def of_error(cls, error: BaseException) -> Outcome:
-        """Judge an exception of whatever library; never a verdict on the token."""
+        """Return the outcome that an exception of any library means; never a refused token."""
         chain = tuple(unwrap(error))
         for outcome in cls:
-            if outcome.value.is_caused_by(chain):
+            if outcome.meaning.is_caused_by(chain):
                 return outcome
         return cls.FAILED

@@ -1,7 +1,7 @@
-"""How often our own token may be replaced before its end, by who found fault with it.
+"""Limits how often our own token is replaced before it expires, by the reason for doubting it.
 
-Each replacement is an authentication of ours, and clients can provoke what looks like a reason:
-with a token that another service refuses, or one for which a proxy answers in Keystone's place.
+Each replacement is an authentication of ours, and clients can provoke an apparent reason: with a
+token that another service refuses, or one for which a proxy answers in Keystone's place.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from authmw.runtime.clock import steady_clock
 
 
 class Doubt(enum.Enum):
-    """Why our own token may be no good; the value is how many seconds part two replacements."""
+    """Why our own token may be invalid; the value is the seconds between two replacements."""
 
-    # The identity endpoint answered 401 to us. No client's token causes that by itself. A token
-    # issued in the second of a revocation is revoked as well: the next second's is good.
+    # The identity endpoint answered 401 to us. No client's token causes that. A token issued in
+    # the second of a revocation is revoked as well; one issued a second later is not.
     REFUSED = 1.0
     # Another service answered 401 to a call that carries the caller's token beside ours.
     REFUSED_ELSEWHERE = 60.0
@@ -26,9 +26,10 @@ class Doubt(enum.Enum):
 
 
 class RenewalLimit:
-    """Allows a replacement once in a while, for each doubt by itself.
+    """Allows one replacement in a doubt's seconds, each doubt having a limit of its own.
 
-    One limit for all would let a client use up what a token that was really revoked needs.
+    With one limit for all doubts, a client could use up the replacement that a token needs which
+    was really revoked.
 
     Args:
         clock: monotonic seconds.

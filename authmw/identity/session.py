@@ -1,27 +1,26 @@
-"""Our side of the conversation in one process: credentials, catalog and connections.
+"""Our own credentials, catalog and connections in one process.
 
-keystoneauth1 keeps the token of ours, finds the endpoint in its catalog and discovers the
-version. What it must not decide (redirects, time-outs, retries, when to authenticate
-again) it is not asked to.
+keystoneauth1 keeps our own token, finds the endpoint in its catalog and discovers the version.
+Redirects, time-outs, retries and when to authenticate again are decided here.
 """
 
 from __future__ import annotations
 
 import http.cookiejar
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
 
-from authmw.identity.answer import ACCESS_RULES
-from authmw.identity.deadline import DeadlineExceeded, remaining_seconds
-from authmw.identity.outage import Outage
+from authmw.errors import DeadlineExceeded
+from authmw.identity.outage import make_outage
 from authmw.identity.outcomes import Outcome
 from authmw.identity.renewal_limit import Doubt, RenewalLimit
+from authmw.identity.token_response import ACCESS_RULES
 from authmw.identity.transport import MAX_REDIRECTS, DeadlineAdapter
+from authmw.net.deadline import remaining_seconds
 from authmw.runtime.libraries import AUTH_INTERFACE, Adapter, BaseIdentityPlugin, Session
 
 if TYPE_CHECKING:
@@ -59,11 +58,15 @@ class IdentitySession:
         )
         self._authenticating = threading.Lock()
         self._limit = RenewalLimit()
+        self._accepted_endpoint: str | None = None
 
     def authenticate(self) -> dict[str, str]:
         """Return the headers that carry our own credentials; asks for a token if needed."""
-        with self._one_at_a_time():
+        self._begin_authenticating()
+        try:
             return self._read_headers()
+        finally:
+            self._authenticating.release()
 
     def holds_token(self) -> bool:
         """Tell whether `authenticate` needs to send nothing."""
@@ -80,15 +83,18 @@ class IdentitySession:
             doubt: who refused them.
 
         Returns new headers, also if another thread got them meanwhile; None if the plugin
-        has no way to get others, or did not get them long enough ago.
+        can't get others, or got the last ones a moment ago.
         """
-        with self._one_at_a_time():
+        self._begin_authenticating()
+        try:
             current = self._read_headers()
             if current != refused:
                 return current
             if not self._limit.allows(doubt) or not self._plugin.invalidate():
                 return None
             return self._read_headers()
+        finally:
+            self._authenticating.release()
 
     def find_endpoint(self) -> str:
         """Return the version 3 identity endpoint, without a slash at the end.
@@ -96,10 +102,12 @@ class IdentitySession:
         Call `authenticate` first: the catalog comes with our token.
         """
         endpoint = self._adapter.get_endpoint()
-        # Where discovery fails keystoneauth1 falls back to whatever the catalog says, and
-        # a 404 from a wrong path must not be taken for a verdict on a token.
-        if endpoint is None or not is_version_3(endpoint):
-            raise Outage(Outcome.NO_ENDPOINT, note=f"found {endpoint}" if endpoint else "")
+        if endpoint != self._accepted_endpoint or endpoint is None:
+            # Where discovery fails keystoneauth1 falls back to whatever the catalog says, and
+            # a 404 from a wrong path must not be taken for a verdict on a token.
+            if endpoint is None or not is_version_3(endpoint):
+                raise make_outage(Outcome.NO_ENDPOINT, note=f"found {endpoint}" if endpoint else "")
+            self._accepted_endpoint = endpoint
         return endpoint.rstrip("/")
 
     def forget_endpoint(self) -> None:
@@ -121,45 +129,47 @@ class IdentitySession:
     def ask(self, path: str, headers: Mapping[str, str]) -> requests.Response:
         """GET a path below the version, and once more with new credentials if ours were refused.
 
-        Returns the answer, whatever its status.
+        Returns the response, whatever its status.
         """
-        return self._ask(lambda _own: (path, headers))
-
-    def ask_about_ourselves(self) -> requests.Response:
-        """Have our own token validated, which Keystone's policy lets whoever holds it.
-
-        It takes all that a client's token takes, from our own authentication to what is
-        behind the endpoint, and no client's token. Credentials without a token (those of
-        HTTP basic authentication) ask for the version instead.
-        """
-
-        def ask_for_own(own: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
-            token = own.get("X-Auth-Token")
-            if token is None:
-                return "", {}
-            return "/auth/tokens?nocatalog", {"X-Subject-Token": token, **ACCESS_RULES}
-
-        return self._ask(ask_for_own)
-
-    def _ask(
-        self, make_question: Callable[[Mapping[str, str]], tuple[str, Mapping[str, str]]]
-    ) -> requests.Response:
         credentials = self.authenticate()
         endpoint = self.find_endpoint()
-        response = self._get(endpoint, *make_question(credentials), credentials)
+        response = self._get(endpoint + path, headers, credentials)
         if response.status_code == 401:
             others = self.authenticate_again(credentials, Doubt.REFUSED)
             if others is not None:
-                response = self._get(endpoint, *make_question(others), others)
+                return self._get(endpoint + path, headers, others)
         return response
 
+    def ask_about_ourselves(self) -> requests.Response:
+        """Have our own token validated, which Keystone's policy allows to its holder.
+
+        This needs everything that validating a client's token needs, from our own authentication
+        to Keystone's database, and no client's token. Credentials without a token (those of HTTP
+        basic authentication) ask for the version instead.
+        """
+        credentials = self.authenticate()
+        endpoint = self.find_endpoint()
+        response = self._get_about(endpoint, credentials)
+        if response.status_code == 401:
+            others = self.authenticate_again(credentials, Doubt.REFUSED)
+            if others is not None:
+                return self._get_about(endpoint, others)
+        return response
+
+    def _get_about(self, endpoint: str, credentials: Mapping[str, str]) -> requests.Response:
+        token = credentials.get("X-Auth-Token")
+        if token is None:
+            return self._get(endpoint, {}, credentials)
+        headers = {"X-Subject-Token": token, **ACCESS_RULES}
+        return self._get(f"{endpoint}/auth/tokens?nocatalog", headers, credentials)
+
     def _get(
-        self, endpoint: str, path: str, headers: Mapping[str, str], credentials: Mapping[str, str]
+        self, uri: str, headers: Mapping[str, str], credentials: Mapping[str, str]
     ) -> requests.Response:
         # Our credentials are among the headers: `authenticated` would make keystoneauth1
-        # fetch them again, outside of `_one_at_a_time`, and repeat a 401 on its own.
+        # fetch them again, without our lock, and repeat a 401 on its own.
         return self._session.get(
-            endpoint + path,
+            uri,
             headers={**headers, **credentials},
             auth=self._plugin,
             authenticated=False,
@@ -169,22 +179,18 @@ class IdentitySession:
     def _read_headers(self) -> dict[str, str]:
         headers = self._plugin.get_headers(self._session)
         if headers is None:
-            raise Outage(Outcome.NOT_AUTHENTICATED, note="the auth plugin gave no token")
+            raise make_outage(Outcome.NOT_AUTHENTICATED, note="the auth plugin gave no token")
         return dict(headers)
 
-    @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
-        """Let one thread authenticate and the others use the result, inside their deadline.
+    def _begin_authenticating(self) -> None:
+        """Acquire the lock under which one thread authenticates; the others use its result.
 
-        The plugin has a lock of its own, but one that waits for as long as it takes.
+        The plugin has a lock of its own, but waits for it without a limit. Here a thread waits
+        until its deadline. Raises DeadlineExceeded.
         """
-        # A lock refuses to wait for an infinite time; nothing waits outside of a deadline.
+        # A lock refuses to wait for an infinite time; nothing waits without a deadline.
         if not self._authenticating.acquire(timeout=max(0.0, min(remaining_seconds(), 3600.0))):
             raise DeadlineExceeded
-        try:
-            yield
-        finally:
-            self._authenticating.release()
 
 
 def is_version_3(endpoint: str) -> bool:
@@ -202,8 +208,8 @@ def open_requests_session(settings: Settings) -> requests.Session:
     )
     session.mount("http://", adapter)
     session.mount("https://", adapter)
-    # Nothing but what we say goes out: no cookie of an earlier answer, no password of a
-    # .netrc file. Proxies and CA bundles named in the environment count, as with the peer.
+    # Only what we set is sent: no cookie of an earlier response, no password from a .netrc file.
+    # Proxies and CA bundles named in the environment apply, as with keystonemiddleware.
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     session.auth = _add_nothing
     session.headers["Accept-Encoding"] = "identity"

@@ -1,46 +1,41 @@
-"""The rules of every HTTP request of ours, the auth plugin's own and discovery included.
+"""The rules for every HTTP request we send, the auth plugin's and discovery's included.
 
 - Each step has a time-out, and all of them together a deadline.
 - A connection that can't be made is tried again, inside the deadline.
 - A redirect to another scheme, host or port is an outage, so neither token nor password
   ever goes there.
-- An answer is read at most up to `MAX_BODY_BYTES`.
-- What goes wrong leaves as `Outage`, which keystoneauth1 does not catch: it takes its own
+- A response is read up to `MAX_BODY_BYTES`.
+- Every failure leaves as `Outage`, which keystoneauth1 does not catch: it takes its own
   connection errors in discovery for "no discovery here" and goes on to guess.
 """
 
 from __future__ import annotations
 
-import email.utils
 import io
 import time
-from collections.abc import Mapping
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import SSLError
 from urllib3.poolmanager import PoolManager
 
-from authmw.config.tls_files import has_system_authorities
-from authmw.identity.deadline import DeadlineExceeded, bounded, remaining_seconds
-from authmw.identity.outage import Outage
+from authmw.errors import DeadlineExceeded, Outage
+from authmw.identity.connections import DeadlineHTTPConnectionPool, DeadlineHTTPSConnectionPool
+from authmw.identity.http_messages import describe
+from authmw.identity.outage import make_outage
 from authmw.identity.outcomes import Outcome
-from authmw.identity.sockets import (
-    DeadlineHTTPConnectionPool,
-    DeadlineHTTPSConnectionPool,
-    make_tls_context,
-)
+from authmw.net.deadline import remaining_seconds
+from authmw.net.pem_files import has_system_authorities
+from authmw.net.tls import make_tls_context
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_REDIRECTS = 3
-MAX_RETRY_AFTER_SECONDS = 60
-DEFAULT_RETRY_AFTER_SECONDS = 5
 
 _CHUNK_BYTES = 64 * 1024
 _FIRST_PAUSE_SECONDS = 0.2
@@ -60,8 +55,7 @@ class DeadlineAdapter(HTTPAdapter):
     def __init__(
         self, *, connect_seconds: float, read_seconds: float, connect_retries: int
     ) -> None:
-        self._connect_seconds = connect_seconds
-        self._read_seconds = read_seconds
+        self._time_outs = (connect_seconds, read_seconds)
         self._connect_retries = connect_retries
         super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE)
 
@@ -82,12 +76,12 @@ class DeadlineAdapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Trust the system's authorities where neither `cafile` nor the environment names any."""
         super().cert_verify(conn, url, verify, cert)
-        # requests has named certifi's, which stay where a system has none.
-        if verify is True and has_system_authorities():
-            conn.ca_certs = None
+        if verify is True:
+            # requests names certifi's authorities in its own way from version to version.
+            conn.ca_certs = None if has_system_authorities() else DEFAULT_CA_BUNDLE_PATH
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
-        """Send one request and read the whole answer; see `HTTPAdapter.send`.
+        """Send one request and read the whole response; see `HTTPAdapter.send`.
 
         Raises Outage, and nothing else.
         """
@@ -100,56 +94,26 @@ class DeadlineAdapter(HTTPAdapter):
             except Exception as error:
                 if not (retries_left and _was_not_connected(error) and remaining_seconds() > pause):
                     outcome = Outcome.of_error(error)
-                    raise Outage(outcome, describe(request), _explain(error)) from error
+                    raise make_outage(outcome, describe(request), _explain(error)) from error
             time.sleep(pause)
             pause *= 2
         raise AssertionError("the last try returns or raises")
 
     def _send_once(self, request: PreparedRequest, *_args: Any, **kwargs: Any) -> Response:
-        kwargs["timeout"] = (bounded(self._connect_seconds), bounded(self._read_seconds))
+        # The sockets hold these time-outs to the deadline.
+        kwargs["timeout"] = self._time_outs
         kwargs["stream"] = True
         response = super().send(request, **kwargs)
         try:
-            _resolve_redirect(request, response)
+            # Keystone lists its versions with status 300, which no library follows.
+            if 300 < response.status_code < 400:
+                _resolve_redirect(request, response)
             body = _read_body(request, response)
         except BaseException:
             response.close()
             raise
         response.raw = io.BytesIO(body)
         return response
-
-
-def describe(request: PreparedRequest) -> str:
-    """Return method and address of a request, without user, password and query."""
-    parts = urlsplit(request.url or "")
-    return f"{request.method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def parse_retry_after(headers: Mapping[str, str], now: float) -> int:
-    """Return the seconds that Retry-After asks for (RFC 9110 §10.2.3), within 1 to 60.
-
-    Anything else than a number or a date counts as absent: 5 seconds.
-    """
-    written = headers.get("Retry-After", "").strip()
-    if written.isascii() and written.isdigit():
-        seconds = int(written[:9])
-    else:
-        date = parse_http_date(written)
-        if date is None:
-            return DEFAULT_RETRY_AFTER_SECONDS
-        seconds = int(date - now)
-    return min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS)
-
-
-def parse_http_date(written: str) -> float | None:
-    """Return an HTTP date (RFC 9110 §5.6.7) as epoch seconds, None if it is none since 1970."""
-    try:
-        date = email.utils.parsedate_to_datetime(written)
-        # HTTP speaks UTC; one of its forms does not say so.
-        seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
-    except (ValueError, OverflowError, TypeError):
-        return None
-    return seconds if seconds >= 0 else None
 
 
 def _use_deadline_pools(manager: PoolManager) -> None:
@@ -160,10 +124,10 @@ def _use_deadline_pools(manager: PoolManager) -> None:
 
 
 def _was_not_connected(error: Exception) -> bool:
-    """Tell whether trying again may help: no answer had begun.
+    """Tell whether trying again may help: no response had begun.
 
-    That is also how a kept connection looks that the server closed just now. What we send
-    may safely arrive twice: questions, and an authentication of ours.
+    A kept connection that the server closed just now raises the same. Our requests may safely
+    arrive twice: they are questions, and authentications of ours.
     """
     return isinstance(error, requests.ConnectionError) and not isinstance(
         error, requests.exceptions.SSLError
@@ -176,8 +140,7 @@ def _resolve_redirect(request: PreparedRequest, response: Response) -> None:
     Raises Outage if it leads away from scheme, host and port of the request.
     """
     location = response.headers.get("Location")
-    # 300 is how Keystone lists its versions: nobody follows that one.
-    if location is None or not 300 < response.status_code < 400:
+    if location is None:
         return
     address = request.url or ""
     try:
@@ -186,7 +149,7 @@ def _resolve_redirect(request: PreparedRequest, response: Response) -> None:
     except ValueError:
         is_same = False
     if not is_same:
-        raise Outage(Outcome.REDIRECTED_ELSEWHERE, describe(request))
+        raise make_outage(Outcome.REDIRECTED_ELSEWHERE, describe(request))
     response.headers["Location"] = resolved
 
 
@@ -200,14 +163,14 @@ def _read_body(request: PreparedRequest, response: Response) -> bytes:
     for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=True):
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            raise Outage(
+            raise make_outage(
                 Outcome.BODY_TOO_LARGE, describe(request), f"more than {MAX_BODY_BYTES} bytes"
             )
     return bytes(body)
 
 
 def _explain(error: Exception) -> str:
-    """Return the particular reason, as far as it can't hold what we sent."""
+    """Return the innermost reason, unless its text may hold what we sent."""
     if isinstance(error, DeadlineExceeded):
         return ""
     reason: object = error

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from authmw.errors import KeyRefused
 from authmw.jose.roca import has_roca_fingerprint
 
 Verify = Callable[[bytes, bytes], bool]
@@ -22,10 +23,6 @@ MIN_RSA_EXPONENT = 65537  # FIPS 186-5 §A.1.1; implementations have failed with
 # chooses both. OpenSSL has the second bound for long moduli only (OPENSSL_RSA_MAX_PUBEXP_BITS).
 MAX_RSA_BITS = 8192
 MAX_RSA_EXPONENT_BITS = 64
-
-
-class KeyRefused(ValueError):
-    """A key that is not used: weak, damaged, or of a type without an algorithm here."""
 
 
 class Algorithm(Protocol):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from authmw.jose.algorithms import KeyRefused
+from authmw.errors import KeyRefused, PrivateKeyFound
 from authmw.jose.base64url import decode_base64url
 from authmw.jose.public_key import (
     MAX_KEYS,
     ParsedKeys,
-    PrivateKeyFound,
     PublicKey,
     SkippedKey,
     make_public_key,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from authmw.jose.algorithms import KeyRefused
+from authmw.errors import KeyRefused, PrivateKeyFound
 from authmw.jose.public_key import (
     MAX_KEYS,
     ParsedKeys,
-    PrivateKeyFound,
     PublicKey,
     SkippedKey,
     make_public_key,

@@ -6,16 +6,13 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from authmw.jose.algorithms import ALGORITHMS, Algorithm, KeyRefused, Verify, canonical_algorithm
+from authmw.errors import KeyRefused
+from authmw.jose.algorithms import ALGORITHMS, Algorithm, Verify, canonical_algorithm
 from authmw.jose.base64url import encode_base64url
 
 MAX_KEYS = 1000
 """Keys of one document. Issuers publish a handful; whoever keeps the document decides how many are
 parsed, which takes this process's time."""
-
-
-class PrivateKeyFound(KeyRefused):
-    """A private or symmetric key where public keys belong: a secret has leaked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ import os
 import stat
 from dataclasses import dataclass
 
+from authmw.errors import KeysUnreadable
 from authmw.keys.key_files import OTHER_ENDING, KeyFile, is_key_file_name, parse_key_files
 from authmw.keys.mounts import Mounts
 from authmw.keys.path_access import PathResolver, ResolvedPath
-from authmw.keys.source import FoundKeys, KeysUnreadable
+from authmw.keys.source import FoundKeys
 from authmw.keys.write_access import WriteAccess, printable
 
 MAX_FILE_SIZE = 1 << 20
@@ -53,6 +54,8 @@ class KeyDirectory:
 
     option = "jws_public_key_repository"
     retry_seconds = POLL_SECONDS
+    # A busy machine may take long to start a thread; only a network file system takes longer.
+    first_wait_seconds = 5.0
 
     def __init__(self, path: str, *, early_interval_seconds: float = 1.0) -> None:
         self.location = path

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from authmw.errors import IdentityUnavailable
+from authmw.errors import IdentityUnavailable, KeyRefused, KeysUnreadable
 from authmw.identity.documents import FetchedDocument
-from authmw.jose.algorithms import KeyRefused
 from authmw.jose.jwk import parse_jwk_document
-from authmw.keys.source import FoundKeys, KeysUnreadable
+from authmw.keys.source import FoundKeys
 
 MAX_BODY_SIZE = 1 << 20
 """Octets of a response body; the fetcher may bound it earlier."""
@@ -44,6 +43,7 @@ class JwksUri:
 
     option = "jws_jwks_uri"
     retry_seconds = RETRY_SECONDS
+    first_wait_seconds = 2.0
 
     def __init__(self, uri: str, fetch: Fetch, *, early_interval_seconds: float = 10.0) -> None:
         self.location = uri

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from authmw.jose.algorithms import KeyRefused
+from authmw.errors import KeyRefused, PrivateKeyFound
 from authmw.jose.key_document import parse_key_document
-from authmw.jose.public_key import PrivateKeyFound, PublicKey, SkippedKey
+from authmw.jose.public_key import PublicKey, SkippedKey
 from authmw.keys.source import FoundKeys
 from authmw.keys.write_access import UnsafeComponent, WriteAccess, printable
 

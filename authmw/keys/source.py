@@ -74,10 +74,6 @@ class FoundKeys:
     """Until the next planned reading."""
 
 
-class KeysUnreadable(Exception):
-    """A source can't be read, or what it gave is refused as a whole; the last good keys stay."""
-
-
 class KeyReader(Protocol):
     """Reads the keys of one source.
 
@@ -86,12 +82,14 @@ class KeyReader(Protocol):
         location: the value of that option: a path, a URI.
         early_interval_seconds: least time between the readings that tokens may cause.
         retry_seconds: time between readings while the source can't be read.
+        first_wait_seconds: how long requests of a new process wait for its first reading.
     """
 
     option: str
     location: str
     early_interval_seconds: float
     retry_seconds: float
+    first_wait_seconds: float
 
     def read(self, now: float) -> FoundKeys:
         """Read the keys; never called by two threads of a process at once.

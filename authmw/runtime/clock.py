@@ -1,7 +1,7 @@
 """The clocks of the process, looked up at each call.
 
-A test may replace `time.time` or `time.monotonic` (`unittest.mock`, freezegun). A reference that
-was taken at import, as a default argument is, would go on telling the real time.
+A test may replace `time.time` or `time.monotonic` (`unittest.mock`, freezegun). A reference taken
+at import, such as a default argument, would still return the real time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a token is named in a log: never by itself."""
+"""Names a token in a log without showing it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """keystoneauth1, imported without the warnings that its own imports raise.
 
-With osprofiler installed, keystoneauth1 imports WebOb, and that the deprecated `cgi` on Python
+With osprofiler installed, keystoneauth1 imports WebOb, which imports the deprecated `cgi` on Python
 3.11 and 3.12. A process that treats warnings as errors (`-W error`) would not start because of
-code that is neither its own nor ours. All imports of keystoneauth1 go by this module.
+other people's code. Every import of keystoneauth1 goes through this module.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 def importing_quietly() -> Iterator[None]:
     """Ignore warnings while the block imports; not for code that requests run.
 
-    Filters of warnings belong to the process, so another thread's warnings are lost meanwhile.
+    Warning filters belong to the process, so warnings of other threads are lost meanwhile.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,8 +1,8 @@
 """State that belongs to one process: made at first use, made anew after a fork.
 
-Pre-fork servers build the filter in the parent and serve from its children. A lock held,
-a socket opened or a thread started before the fork is broken or shared after it, so
-everything of that kind lives in a `PerProcess`.
+Pre-fork servers build the filter in the parent and serve from its children. A lock held, a socket
+opened or a thread started before the fork is broken or shared after it, so a `PerProcess` holds
+everything of that kind.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ T = TypeVar("T")
 class PerProcess(Generic[T]):
     """Holds one lazily made object for each process.
 
-    Two threads that come first at the same time may both call the factory; one result is
-    kept and both get it (`dict.setdefault` is atomic), so no lock is needed that a fork
-    could leave held. The factory must therefore be free of side effects that would need
-    undoing, such as an opened connection.
+    Two threads that come first at the same time may both call the factory; one result is kept and
+    both get it (`dict.setdefault` is atomic). This takes no lock that a fork could leave held. The
+    factory must therefore have no side effect that would need undoing, such as an open connection.
     """
 
     __slots__ = ("_factory", "_held")
@@ -30,13 +29,13 @@ class PerProcess(Generic[T]):
         self._held: dict[int, T] = {}
 
     def get(self) -> T:
-        """Return this process's object, made now if it is the first use."""
+        """Return the object of this process; the first call makes it."""
         pid = os.getpid()
         try:
             return self._held[pid]
         except KeyError:
             pass
-        # The parent's object is dropped unused, not closed: closing could speak on a
+        # The parent's object is dropped, not closed: closing could send something on a
         # connection that the parent still uses.
         for other in [known for known in list(self._held) if known != pid]:
             self._held.pop(other, None)

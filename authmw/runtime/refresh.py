@@ -1,10 +1,10 @@
-"""One mechanism that keeps things fresh: public keys, revocation events, authority answers.
+"""Keeps public keys, revocation events and authority answers fresh, in the background.
 
-Whatever has to be read again from time to time is a `Refreshable`: it says when it is due,
-and how to reload. The first request of a process reloads everything once, then starts a
-background thread for each. A request only looks whether its time is between `idle_from` and
-`overdue_at`; where threads never run between requests (uWSGI without --enable-threads) or
-one has died, it is not, and a request does the work itself.
+Whatever has to be read again from time to time is a `Refreshable`: it says when it is due, and how
+to reload. The first request of a process reloads everything once, then starts a background thread
+for each. Every later request only compares its time with `on_time_from` and `overdue_at`. Where
+threads never run between requests (uWSGI without --enable-threads) or one has died, the time is
+past `overdue_at`, and a request does the work itself.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ _log = logging.getLogger(__name__)
 
 # How late a background thread may be before a request does its work.
 _PATIENCE_SECONDS = 2.0
-# How long a request waits for a reload that a thread has begun. One that began in time is
-# either stopped, and needs a moment, or asks somebody who does not answer; so one request
-# waits for it, once.
-_MOMENT_SECONDS = 1.0
+# How long a request waits for a reload that a thread has begun. A thread that began in time and has
+# not finished was either stopped by the server, and then a second is enough, or waits for a host
+# that does not answer. Nothing tells which, so one request waits, once.
+_STOPPED_RELOAD_SECONDS = 1.0
+# A thread that began late is one that runs only during requests.
 _LONGEST_RELOAD_SECONDS = 15.0
 # No reload is planned nearer than this, whatever a refreshable says.
 _SHORTEST_PAUSE_SECONDS = 0.05
@@ -43,34 +44,34 @@ class Refreshable(Protocol):
         """Epoch seconds of the next reload; infinity for none. With jitter, if many do it."""
 
     def reload(self, now: float) -> None:
-        """Read it anew and plan the next reload. Failures are its own affair."""
+        """Read it again and plan the next reload. It handles its own failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Clocks:
-    """Two clocks: `wall` tells epoch seconds and may be set, `steady` is a monotonic one."""
+    """`wall` returns epoch seconds and may be set; `steady` is monotonic."""
 
     wall: Callable[[], float]
     steady: Callable[[], float]
 
 
-class _Plan:
-    """When one refreshable is due: by the clock, or by the time that has really passed.
+class _Schedule:
+    """When one refreshable is due: by the wall clock, or by the time that has really passed.
 
-    `reload_at` is a time of the clock, which may be set back, even far: then it is as far
-    off as the time that was left when it was first seen. It may also be over by the time that
-    the last reload, which took long, has ended: late is only what could have begun earlier.
+    If the wall clock is set back, the delay measured when `reload_at` was first seen applies. A
+    reload that takes long may end after the next `reload_at`; the next one is then late only by
+    what has passed since that end.
     """
 
     def __init__(self, refreshable: Refreshable, clocks: _Clocks) -> None:
         self._refreshable = refreshable
         self._clocks = clocks
         self._seen = (-_NEVER, -_NEVER)  # reload_at, and the steady time that goes with it
-        self._ended = (-_NEVER, -_NEVER)  # when the last reload did, by either clock
+        self._ended = (-_NEVER, -_NEVER)  # when the last reload ended, by either clock
 
     @property
     def seconds_left(self) -> float:
-        """Until it is due; 0 or less: it is; infinity: it never is."""
+        """Seconds until it is due; 0 or less: it is due; infinity: it never is."""
         reload_at, now = self._refreshable.reload_at, self._clocks.steady()
         wall = self._clocks.wall()
         left = reload_at - wall
@@ -81,21 +82,27 @@ class _Plan:
         since_end = max(wall - self._ended[0], now - self._ended[1])
         return max(min(left, due_at - now), -since_end)
 
-    def begin_anew(self) -> None:
-        """Take what is planned from now on for new, even if it is the same time."""
+    def restart(self) -> None:
+        """Measure from now on, even if `reload_at` is the same as before."""
         self._seen = (-_NEVER, -_NEVER)
         self._ended = (self._clocks.wall(), self._clocks.steady())
 
 
 class _Loop:
-    """One refreshable in one process."""
+    """One refreshable in one process, with its thread.
+
+    Attributes:
+        reloading: a lock, held by whoever reloads.
+        stepping_in: a lock, held by the one request that looks after this loop.
+        is_late, was_waited_for: of the reload in progress: whether it began too late; whether a
+            request has waited for it.
+    """
 
     def __init__(self, refreshable: Refreshable, clocks: _Clocks) -> None:
         self.refreshable = refreshable
-        self.plan = _Plan(refreshable, clocks)
+        self.schedule = _Schedule(refreshable, clocks)
         self.reloading = threading.Lock()
         self.stepping_in = threading.Lock()
-        # Of the reload that is under way: whether it began too late, and was waited for.
         self.is_late = False
         self.was_waited_for = False
         self.is_closed = False
@@ -103,8 +110,8 @@ class _Loop:
         self._wake = wake = threading.Event()
         home = os.getpid()
 
-        # Of the event alone, so that the thread does not keep the loop alive. A forked child
-        # has no such thread, and a lock in the event that may be held for ever.
+        # It refers to the event only, so that the thread does not keep the loop alive. A forked
+        # child has no such thread, and its copy of the event may hold a lock for ever.
         def end(_: object) -> None:
             if os.getpid() == home:
                 wake.set()
@@ -117,15 +124,15 @@ class _Loop:
         try:
             self.refreshable.reload(self._clock())
         except Exception as error:  # noqa: BLE001
-            # Nobody waits for this thread, so nobody else would ever hear of it. The
-            # exception's text is left out: it could quote a token or a secret.
+            # No other code would see this exception. Its text is left out: it could quote a
+            # token or a secret.
             _log.error(
                 "reloading %s failed (%s):\n%s",
                 type(self.refreshable).__name__,
                 type(error).__name__,
                 "".join(traceback.format_tb(error.__traceback__)),
             )
-        self.plan.begin_anew()
+        self.schedule.restart()
 
     def start(self) -> None:
         if self._thread is None or not self._thread.is_alive():
@@ -138,7 +145,7 @@ class _Loop:
             try:
                 thread.start()
             except RuntimeError as error:
-                # Requests do the work meanwhile, and come here again and again.
+                # Requests do the work meanwhile, and try again to start a thread.
                 if not self._lacks_thread:
                     _log.warning("no thread for %s: %s", thread.name, error)
                 self._lacks_thread = True
@@ -146,7 +153,7 @@ class _Loop:
                 self._thread, self._lacks_thread = thread, False
 
     def start_if_planned(self) -> None:
-        """Start the thread, unless there is nothing to do before somebody wakes it."""
+        """Start the thread, unless it would only wait to be woken."""
         if self.pause_seconds is not None:
             self.start()
 
@@ -155,11 +162,11 @@ class _Loop:
 
     @property
     def pause_seconds(self) -> float | None:
-        pause = self.plan.seconds_left
+        pause = self.schedule.seconds_left
         return None if pause == _NEVER else max(pause, _SHORTEST_PAUSE_SECONDS)
 
     def reload_if_due(self) -> None:
-        seconds_left = self.plan.seconds_left
+        seconds_left = self.schedule.seconds_left
         if seconds_left <= 0:
             with self.reloading:
                 self.was_waited_for = False
@@ -169,7 +176,7 @@ class _Loop:
 
 
 def _run(find_loop: Callable[[], _Loop | None], wake: threading.Event) -> None:
-    """What a background thread does, until the filter it works for is closed or gone."""
+    """Reload one refreshable whenever it is due, until its filter is closed or deleted."""
     while (loop := find_loop()) is not None and not loop.is_closed:
         pause = loop.pause_seconds
         del loop  # not held while it sleeps
@@ -179,8 +186,14 @@ def _run(find_loop: Callable[[], _Loop | None], wake: threading.Event) -> None:
             loop.reload_if_due()
 
 
-class _Crew:
-    """All loops of one process."""
+class _Loops:
+    """All loops of one process.
+
+    Attributes:
+        awaited: those without which the first request can't be answered.
+        first_round: a lock, held by the request that reloads everything once.
+        has_begun: whether the first round is over.
+    """
 
     def __init__(
         self,
@@ -188,13 +201,13 @@ class _Crew:
         in_background: Collection[Refreshable],
         clocks: _Clocks,
     ) -> None:
-        self.loops = [_Loop(refreshable, clocks) for refreshable in refreshables]
-        self.awaited = [loop for loop in self.loops if loop.refreshable not in in_background]
+        self.all = [_Loop(refreshable, clocks) for refreshable in refreshables]
+        self.awaited = [loop for loop in self.all if loop.refreshable not in in_background]
         self.first_round = threading.Lock()
-        self.is_under_way = False
+        self.has_begun = False
 
-    def disband(self) -> None:
-        for loop in self.loops:
+    def close(self) -> None:
+        for loop in self.all:
             loop.is_closed = True
             loop.wake()
 
@@ -208,9 +221,9 @@ class Refresher:
         steady_clock: seconds, monotonic.
 
     Attributes:
-        idle_from, overdue_at: epoch seconds between which no request has to call `catch_up`;
-            to compare the time with them is all that a request pays. It is before the first
-            of them only if the clock was set back.
+        on_time_from, overdue_at: epoch seconds between which no request has to call `catch_up`;
+            this comparison is all that most requests do. The time is before `on_time_from` only
+            if the clock was set back.
     """
 
     def __init__(
@@ -224,13 +237,13 @@ class Refresher:
         self._clock = clock
         self._in_background: tuple[Refreshable, ...] = ()
         clocks = _Clocks(clock, steady_clock)
-        self._crew = PerProcess(lambda: _Crew(self._refreshables, self._in_background, clocks))
-        self.idle_from, self.overdue_at = -_NEVER, _NEVER
+        self._loops = PerProcess(lambda: _Loops(self._refreshables, self._in_background, clocks))
+        self.on_time_from, self.overdue_at = -_NEVER, _NEVER
         self._forget: tuple[Callable[[], None], ...] = ()
         self.add(*refreshables)
 
     def add(self, *refreshables: Refreshable, in_background: bool = False) -> None:
-        """Keep these fresh as well; to be called before the first request only.
+        """Keep these fresh as well; call it before the first request only.
 
         Args:
             refreshables: what to keep fresh.
@@ -243,78 +256,78 @@ class Refresher:
             self.overdue_at = -_NEVER
 
     def when_set_back(self, forget: Callable[[], None]) -> None:
-        """Have this called when the clock was set back: what was dated by it would stay fresh
-        for as much longer. Noticed only where something is kept fresh.
+        """Call `forget` when the clock was set back: what was dated before would stay fresh for
+        that much longer. It is noticed only if there is something to keep fresh.
         """
         self._forget += (forget,)
 
     def catch_up(self) -> None:
-        """Do what is overdue and see to it that the background threads run.
+        """Reload what is overdue, and make sure that the background threads run.
 
-        In a process's first round everybody waits until everything was read once; later, one
-        request works and the others go on with what there is.
+        In the first round of a process every request waits until everything was read once. Later,
+        one request reloads and the others go on with what there is.
         """
-        if self._clock() < self.idle_from:
+        if self._clock() < self.on_time_from:
             for forget in self._forget:
                 forget()
-        crew = self._crew.get()
-        if not crew.is_under_way:
-            with crew.first_round:
-                if not crew.is_under_way:
-                    for loop in crew.loops:
+        loops = self._loops.get()
+        if not loops.has_begun:
+            with loops.first_round:
+                if not loops.has_begun:
+                    for loop in loops.all:
                         loop.start_if_planned()
-                    for loop in crew.awaited:
+                    for loop in loops.awaited:
                         loop.reload_if_due()
-                    crew.is_under_way = True
+                    loops.has_begun = True
         else:
-            for loop in crew.loops:
+            for loop in loops.all:
                 loop.start_if_planned()
-                self._reload_if_due(loop, patience=_PATIENCE_SECONDS)
-        seconds_left = min(loop.plan.seconds_left for loop in crew.loops) + _PATIENCE_SECONDS
+                self._reload_if_overdue(loop)
+        seconds_left = min(loop.schedule.seconds_left for loop in loops.all) + _PATIENCE_SECONDS
         now = self._clock()
-        # Requests that read the clock a little earlier are not to come here.
-        self.idle_from = now - _PATIENCE_SECONDS
-        # A refreshable that can't get on must not have every request come here.
+        # For requests that read the clock a little earlier.
+        self.on_time_from = now - _PATIENCE_SECONDS
+        # A refreshable that can't be reloaded must not have every request come here.
         self.overdue_at = now + max(seconds_left, _PATIENCE_SECONDS / 2)
 
     def close(self) -> None:
         """End this process's background threads; nothing is kept fresh any more."""
-        self.idle_from, self.overdue_at = -_NEVER, _NEVER
-        self._crew.get().disband()
+        self.on_time_from, self.overdue_at = -_NEVER, _NEVER
+        self._loops.get().close()
 
     def wake(self, refreshable: Refreshable) -> None:
-        """Have a refreshable look at once whether it is due, as something has changed."""
-        for loop in self._crew.get().loops:
+        """Have a refreshable checked at once, as its `reload_at` has changed."""
+        for loop in self._loops.get().all:
             if loop.refreshable is refreshable and not loop.is_closed:
                 loop.start()
                 loop.wake()
-        # Should the thread not run, a request is to notice.
+        # If the thread does not run, a request has to notice.
         self.overdue_at = min(self.overdue_at, self._clock() + _PATIENCE_SECONDS)
 
-    def _reload_if_due(self, loop: _Loop, *, patience: float) -> None:
-        if loop.plan.seconds_left > -patience and not loop.is_late:
+    def _reload_if_overdue(self, loop: _Loop) -> None:
+        if loop.schedule.seconds_left > -_PATIENCE_SECONDS and not loop.is_late:
             return
         if loop.stepping_in.acquire(blocking=False):
             try:
-                self._step_in(loop, patience)
+                self._reload_or_wait(loop)
             finally:
                 loop.stepping_in.release()
 
-    def _step_in(self, loop: _Loop, patience: float) -> None:
-        """Reload it, or where a thread is at it already, see to it that the thread gets on.
+    def _reload_or_wait(self, loop: _Loop) -> None:
+        """Reload, or if a thread is reloading already, wait for it to finish.
 
-        Where threads stand still between requests (uWSGI without --enable-threads), one may do
-        so in the middle of a reload, and goes on only while a request waits for it.
+        Where threads are stopped between requests (uWSGI without --enable-threads), one may be
+        stopped in the middle of a reload, and goes on only while a request waits for it.
         """
         if loop.is_late:
             timeout = _LONGEST_RELOAD_SECONDS
         else:
-            timeout = 0 if loop.was_waited_for else _MOMENT_SECONDS
+            timeout = 0 if loop.was_waited_for else _STOPPED_RELOAD_SECONDS
         if not loop.reloading.acquire(timeout=timeout):
             loop.was_waited_for = True
             return
         try:
-            if loop.plan.seconds_left <= -patience:
+            if loop.schedule.seconds_left <= -_PATIENCE_SECONDS:
                 loop.reload()
         finally:
             loop.reloading.release()

@@ -1,8 +1,8 @@
-"""The request being served, for those who are not handed its environ.
+"""The environ of the request being served, for code that does not get it as an argument.
 
-While a token is validated, the identity client passes the request's id on, and a cache
-object may live in its environ. While the app runs, `authmw.current()` finds the token there.
-A context variable keeps threads, greenlets and tasks apart.
+While a token is validated, the identity client passes the request's id on, and a cache object may
+be in the environ. While the app runs, `authmw.current()` finds the token there. A context variable
+keeps threads, greenlets and tasks apart.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ _environ: ContextVar[dict[str, Any] | None] = ContextVar(
 )
 
 # For the hot path, where a context manager would cost more than all it does. `begin(environ)`
-# returns what `end` needs to bring back what was before; both in the same context.
+# returns what `end` needs to restore the environ before; call both in the same context.
 begin = _environ.set
 end = _environ.reset
+
+# `current_environ()` returns the environ of the request being served, or None outside of one.
+current_environ = _environ.get
 
 
 @contextmanager
@@ -30,8 +33,3 @@ def serving(environ: dict[str, Any]) -> Iterator[None]:
         yield
     finally:
         end(mark)
-
-
-def current_environ() -> dict[str, Any] | None:
-    """Return the environ of the request being served, or None outside of one."""
-    return _environ.get()

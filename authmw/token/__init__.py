@@ -2,7 +2,6 @@
 
 from authmw.token.record import (
     DomainScope,
-    MalformedBody,
     OAuth1Access,
     Principal,
     ProjectScope,
@@ -19,7 +18,6 @@ from authmw.token.record import (
 
 __all__ = [
     "DomainScope",
-    "MalformedBody",
     "OAuth1Access",
     "Principal",
     "ProjectScope",

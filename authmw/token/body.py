@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from authmw.errors import MalformedBody
 from authmw.token.access_rules import AccessRule
 from authmw.token.access_rules import parse_access_rules as parse_rules
 from authmw.token.parts import (
@@ -24,10 +25,6 @@ from authmw.token.parts import (
     User,
 )
 from authmw.token.shared_body import SharedMembers
-
-
-class MalformedBody(ValueError):
-    """A token body is not of the shape that the Identity API promises; says where."""
 
 
 # Where many tokens come, many were issued in one second and expire in one.

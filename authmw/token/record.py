@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from authmw.errors import MalformedBody
 from authmw.token import headers
 from authmw.token.access_rules import AccessRule
 from authmw.token.bearer_key import digest_bearer
 from authmw.token.body import (
-    MalformedBody,
     parse_access_rules,
     parse_is_admin_project,
     parse_oauth1,

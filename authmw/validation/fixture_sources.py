@@ -16,7 +16,7 @@ import weakref
 from typing import Protocol
 
 from authmw.errors import InvalidToken, Reason
-from authmw.identity.answer import TokenAnswer, TokenSource
+from authmw.identity.token_response import TokenResponse, TokenSource
 from authmw.validation.validator import Validator
 
 
@@ -76,7 +76,7 @@ def _make_validator(*, include_catalog: bool) -> Validator:
     # Imported here, as only tests come here.
     from authmw.answers.source import EndpointAnswers
     from authmw.answers.tokens import TokenLifetime
-    from authmw.revocation.verdict import NoRevocations
+    from authmw.revocation.revocations import NoRevocations
     from authmw.validation.remote import RemoteValidator
 
     return RemoteValidator(
@@ -92,13 +92,13 @@ class _Installed:
     def __init__(self, *, include_catalog: bool) -> None:
         self._include_catalog = include_catalog
 
-    def fetch_token_answer(self, token: str, *, allow_expired: bool, now: float) -> TokenAnswer:
+    def fetch_token_response(self, token: str, *, allow_expired: bool, now: float) -> TokenResponse:
         for source in _installed:
             try:
-                answer = source.fetch_token_answer(token, allow_expired=allow_expired, now=now)
+                answer = source.fetch_token_response(token, allow_expired=allow_expired, now=now)
             except InvalidToken:
                 continue
             if self._include_catalog:
                 return answer
-            return TokenAnswer(answer.body, None, answer.answered_at)
+            return TokenResponse(answer.body, None, answer.answered_at)
         raise InvalidToken(Reason.NOT_FOUND, "no test fixture of this process knows it")

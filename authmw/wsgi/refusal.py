@@ -1,12 +1,11 @@
-"""The 401 and 403 of `require` and `check`, and the exception that carries them."""
+"""The 401 and 403 of `require` and `check`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from authmw.errors import AuthmwError
+from authmw.errors import Refusal, Refused
 from authmw.rejection import REQUIRES_AUTHENTICATION, render_error
 
 _TITLES = {401: "Unauthorized", 403: "Forbidden"}
@@ -17,62 +16,6 @@ _WORDS = {
     "methods": "authentication by {}",
 }
 _SEPARATORS = {"scope": " or a ", "methods": " and "}
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A 401 or 403, not yet in the form of any framework.
-
-    Attributes:
-        status: 401 or 403.
-        body: a JSON document.
-        headers: in addition to Content-Type and Content-Length.
-    """
-
-    status: int
-    body: bytes
-    headers: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def status_line(self) -> str:
-        """Status code and reason phrase (PEP 3333)."""
-        return f"{self.status} {_TITLES[self.status]}"
-
-    @property
-    def all_headers(self) -> list[tuple[str, str]]:
-        """Every header of the answer."""
-        length = str(len(self.body))
-        return [("Content-Type", "application/json"), ("Content-Length", length), *self.headers]
-
-    def body_for(self, environ: Mapping[str, Any]) -> list[bytes]:
-        """Return the body of the answer to one request: a HEAD has none."""
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [self.body]
-
-
-class Refused(AuthmwError):
-    """Raised by `require` and `check` to refuse a request, so that no caller can overlook it.
-
-    The raised exception is also an exception of each web framework that is loaded; see
-    `authmw.decorators.frameworks`. If no framework catches it, `AuthMiddleware` answers.
-    """
-
-    def __init__(self, refusal: Refusal) -> None:
-        # Not super(): the next class may be a framework's exception.
-        Exception.__init__(self, f"authmw refused this request: {refusal.status_line}")
-        self.refusal = refusal
-
-    def answer(
-        self, environ: dict[str, Any], start_response: Callable[..., Any], exc_info: Any
-    ) -> Iterable[bytes]:
-        """Answer the request in place of the app that raised this (PEP 3333).
-
-        Args:
-            environ, start_response: of the request.
-            exc_info: of the exception. If the server has already sent the app's headers, it
-                raises the exception instead.
-        """
-        start_response(self.refusal.status_line, self.refusal.all_headers, exc_info)
-        return self.refusal.body_for(environ)
 
 
 def is_unanswered(refused: Refused, status: str) -> bool:

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from authmw.errors import Refused
 from authmw.runtime.request import begin, end, serving
-from authmw.wsgi.refusal import Refused
 from authmw.wsgi.start_response import StartResponse
 
 

@@ -15,8 +15,8 @@ from authmw.cache.sealing import EncryptSealing, MacSealing
 from authmw.cache.shared import MAX_VALUE_BYTES, SealedNamespace, SharedCache
 from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, Reason
-from authmw.identity.answer import TokenAnswer
-from authmw.revocation.verdict import NoRevocations
+from authmw.identity.token_response import TokenResponse
+from authmw.revocation.revocations import NoRevocations
 from authmw.token import Token, User
 from authmw.token.catalog import ServiceCatalog
 from authmw.validation.remote import RemoteValidator
@@ -43,7 +43,7 @@ OUTAGE = IdentityUnavailable("nobody answers")
 REFUSAL = InvalidToken(Reason.NOT_FOUND)
 
 
-def read(answer: TokenAnswer | None = None, **members: Any) -> Token:
+def read(answer: TokenResponse | None = None, **members: Any) -> Token:
     """Return what a filter reads in an answer."""
     told = answer or make_answer(**members)
     return TokenSubject(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, LIFETIME).read(told)
@@ -72,7 +72,7 @@ class Site:
         expiry_policy = ExpiryPolicy.ALLOW_EXPIRED if allow_expired else ExpiryPolicy.REFUSE_EXPIRED
         return self.shared.fetch(TokenSubject(token, expiry_policy, LIFETIME), now)
 
-    def answers(self, outcome: TokenAnswer | Exception) -> None:
+    def answers(self, outcome: TokenResponse | Exception) -> None:
         self.source.outcome = outcome
 
     @property

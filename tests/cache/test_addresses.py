@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from authmw.cache.memcached.address import Address, TcpAddress, UnixAddress, parse_address
+from authmw.cache.memcached.address import parse_address
 from authmw.errors import ConfigurationError
+from authmw.net.addresses import Address, TcpAddress, UnixAddress
 
 SPELLINGS: dict[str, Address] = {
     "cache.example:11212": TcpAddress("cache.example", 11212),

@@ -21,7 +21,7 @@ from pymemcache.client.base import Client
 from authmw.build.cache import open_shared_cache
 from authmw.cache.digests import digest_text
 from authmw.cache.memcached import open_memcached
-from authmw.identity.answer import TokenAnswer
+from authmw.identity.token_response import TokenResponse
 from authmw.token.catalog import ServiceCatalog
 from tests.support.memcached import Memcached
 from tests.support.memcached_kinds import make_settings
@@ -46,7 +46,7 @@ class Directory:
         self.questions = 0
         self._catalog = ServiceCatalog.from_services(CATALOG)
 
-    def fetch_token_answer(self, token: str, *, allow_expired: bool, now: float) -> TokenAnswer:
+    def fetch_token_response(self, token: str, *, allow_expired: bool, now: float) -> TokenResponse:
         self.questions += 1
         user = {"id": f"id-of-{token}", "name": "Ada Lovelace", "domain": {"id": "d"}}
         return make_answer(user=user, catalog=self._catalog)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from authmw.cache.memcached import MemcachedCache, open_memcached
-from authmw.cache.memcached.wire import MAX_ANSWER_BYTES
+from authmw.cache.memcached.sockets import MAX_ANSWER_BYTES
 from authmw.cache.shared import BytesCache
 from authmw.errors import CacheError, ConfigurationError
 from tests.support.certificates import Authority
@@ -369,9 +369,9 @@ def test_encrypted_key_is_refused_and_never_asked_for_at_the_terminal(tmp_path: 
 
 @pytest.mark.heavy
 def test_tls_1_2_is_the_oldest_spoken(tls: dict[str, str]) -> None:
-    from authmw.cache.memcached.wire import make_tls_context
+    from authmw.cache.memcached.tls import make_memcached_tls_context
 
-    context = make_tls_context(
+    context = make_memcached_tls_context(
         cafile=tls["memcache_tls_cafile"], certfile=None, keyfile=None, allowed_ciphers=None
     )
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
+from authmw.errors import Outage
 from authmw.identity.breaker import Breaker, Change
-from authmw.identity.outage import Outage
-from authmw.identity.outcome_row import Health
+from authmw.identity.meaning import Health
 from authmw.identity.outcomes import Outcome
 
 ANSWERS, FAILS, UNKNOWN = Health.ANSWERS, Health.FAILS, Health.UNKNOWN
@@ -42,7 +42,7 @@ def make_open(jitter: float = 0.0) -> Breaker:
 def remaining_pause(breaker: Breaker, now: float) -> int:
     with pytest.raises(Outage) as refused:
         breaker.admit(now)
-    assert refused.value.outcome is Outcome.BREAKER_OPEN
+    assert refused.value.kind == Outcome.BREAKER_OPEN.name
     return refused.value.retry_after
 
 
@@ -65,7 +65,7 @@ def test_only_outages_in_a_row_cast_doubt(said: list[Health], doubtful: bool) ->
     for health in said:
         breaker.record(health, 0)
     assert breaker.admit(0) is doubtful
-    assert not breaker.is_open
+    assert not breaker.fails_fast
 
 
 def test_in_doubt_one_probes_and_the_others_go_on_asking() -> None:
@@ -81,7 +81,7 @@ def test_outages_without_end_open_nothing_while_the_probe_succeeds() -> None:
         cast_doubt(breaker)
         assert breaker.admit(0)
         assert breaker.conclude(ANSWERS, 0) is None
-        assert not breaker.is_open
+        assert not breaker.fails_fast
 
 
 def test_doubt_that_an_answer_removed_is_not_revived_by_the_probe() -> None:
@@ -90,7 +90,7 @@ def test_doubt_that_an_answer_removed_is_not_revived_by_the_probe() -> None:
     assert breaker.admit(0)
     breaker.record(ANSWERS, 0)
     assert breaker.conclude(FAILS, 0) is None
-    assert not breaker.is_open
+    assert not breaker.fails_fast
     assert not breaker.admit(0)
 
 
@@ -99,13 +99,13 @@ def test_probe_that_finds_nothing_out_opens_nothing() -> None:
     cast_doubt(breaker)
     assert breaker.admit(0)
     assert breaker.conclude(UNKNOWN, 0) is None
-    assert not breaker.is_open
+    assert not breaker.fails_fast
     assert not breaker.admit(0)
 
 
 def test_failed_probe_makes_requests_fail_fast_for_a_moment() -> None:
     breaker = make_open()
-    assert breaker.is_open
+    assert breaker.fails_fast
     assert remaining_pause(breaker, 0) == 1
     assert remaining_pause(breaker, 0.999) == 1
     assert breaker.admit(1)
@@ -124,7 +124,7 @@ def test_only_the_probe_closes() -> None:
     for health in Health:
         breaker.record(health, 0)
         assert remaining_pause(breaker, 0.5) == 1
-    assert breaker.is_open
+    assert breaker.fails_fast
 
 
 def test_pauses_double_up_to_a_bound_and_change_nothing_else() -> None:
@@ -182,7 +182,7 @@ def test_probe_that_was_given_up_is_made_by_the_next(opened_at_first: bool) -> N
         cast_doubt(breaker)
     assert breaker.admit(1)
     assert breaker.conclude(None, 1) is None
-    assert breaker.is_open is opened_at_first
+    assert breaker.fails_fast is opened_at_first
     assert breaker.admit(1)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from authmw.identity.transport import parse_http_date
+from authmw.identity.http_messages import parse_http_date
 
 
 @pytest.fixture(params=["UTC", "America/New_York", "Asia/Kolkata"])

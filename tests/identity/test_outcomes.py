@@ -19,10 +19,9 @@ import pytest
 
 from authmw.config.auth_plugin import load_auth_plugin
 from authmw.config.loading import Settings, load_settings
-from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.identity.client import IdentityClient
-from authmw.identity.outage import Outage
-from authmw.identity.outcome_row import Health, Verdict
+from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outcomes import Outcome
 from tests.support.certificates import Authority
 from tests.support.misbehaving import (
@@ -197,7 +196,7 @@ def outage(expected: Outcome) -> Iterator[pytest.ExceptionInfo[Outage]]:
     started = time.monotonic()
     with pytest.raises(Outage) as raised:
         yield raised
-    assert raised.value.outcome is expected, raised.value
+    assert raised.value.kind == expected.name, raised.value
     assert TOKEN not in str(raised.value)
     assert PASSWORD not in str(raised.value)
     assert time.monotonic() - started < PATIENCE_SECONDS
@@ -228,7 +227,7 @@ def test_failure_is_judged(
 
 
 def test_nothing_but_the_word_on_a_token_refuses_it() -> None:
-    refusing = [row for row in Outcome if row.value.verdict is Verdict.TOKEN_REFUSED]
+    refusing = [row for row in Outcome if row.meaning.verdict is Verdict.TOKEN_REFUSED]
     assert refusing == [
         Outcome.TOKEN_UNACCEPTABLE,
         Outcome.TOKEN_NOT_FOUND,
@@ -240,7 +239,7 @@ def test_nothing_but_the_word_on_a_token_refuses_it() -> None:
 
 
 def test_what_the_endpoint_itself_says_is_a_sign_of_life() -> None:
-    assert {row for row in Outcome if row.value.health is Health.ANSWERS} == {
+    assert {row for row in Outcome if row.meaning.health is Health.ANSWERS} == {
         Outcome.ANSWERED,
         Outcome.TOKEN_UNACCEPTABLE,
         Outcome.TOKEN_NOT_FOUND,
@@ -248,12 +247,12 @@ def test_what_the_endpoint_itself_says_is_a_sign_of_life() -> None:
         Outcome.CREDENTIALS_FORBIDDEN,
     }
     for row in Outcome:
-        if row.value.verdict in (Verdict.ANSWERED, Verdict.TOKEN_REFUSED):
-            assert row.value.health is Health.ANSWERS, row
+        if row.meaning.verdict in (Verdict.ANSWERED, Verdict.TOKEN_REFUSED):
+            assert row.meaning.health is Health.ANSWERS, row
 
 
 def test_what_keeps_us_from_asking_says_nothing_of_the_endpoint() -> None:
-    assert {row for row in Outcome if row.value.health is Health.UNKNOWN} == {
+    assert {row for row in Outcome if row.meaning.health is Health.UNKNOWN} == {
         Outcome.BREAKER_OPEN,
         Outcome.NO_AUTH_PLUGIN,
         Outcome.OVERLOADED,
@@ -797,7 +796,7 @@ client = client_for({identity.url!r}, cafile={str(authority.cafile)!r}, identity
 try:
     print(client.fetch_token("x")["audit_ids"])
 except Outage as outage:
-    print(outage.outcome.name)
+    print(outage.kind)
 """
         started = time.monotonic()
         said = run_python(program)
@@ -827,7 +826,7 @@ client = client_for({identity.url!r}, cafile={str(authority.cafile)!r})
 try:
     print(client.fetch_token("x"))
 except Outage as outage:
-    print(outage.outcome.name)
+    print(outage.kind)
 """
         assert run_python(program) == "DEADLINE"
 

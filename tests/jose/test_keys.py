@@ -26,10 +26,10 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from authmw.jose.algorithms import KeyRefused, Rsa
+from authmw.errors import KeyRefused, PrivateKeyFound
+from authmw.jose.algorithms import Rsa
 from authmw.jose.jwk import parse_jwk
 from authmw.jose.key_document import parse_key_document
-from authmw.jose.public_key import PrivateKeyFound
 from authmw.jose.roca import has_roca_fingerprint
 from tests.support.certificates import Authority
 from tests.support.signing import MAKERS, b64, private_key, private_pem, public_key, public_pem

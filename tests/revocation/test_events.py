@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from authmw.revocation.events import MalformedEvents, RevocationEvent, parse_event, parse_events
+from authmw.errors import MalformedEvents
+from authmw.revocation.events import RevocationEvent, parse_event, parse_events
 from tests.support.literal_revocation import iso
 from tests.support.token_bodies import ISSUED_AT
 

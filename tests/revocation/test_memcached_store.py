@@ -13,8 +13,8 @@ from authmw.build.cache import make_namespaces
 from authmw.cache.memcached import MemcachedCache, open_memcached
 from authmw.cache.shared import MAX_VALUE_BYTES
 from authmw.errors import CacheError
-from authmw.revocation import shared_record
-from authmw.revocation.memcached_store import MemcachedStore
+from authmw.revocation.sharing import record as shared_record
+from authmw.revocation.sharing.memcached_store import MemcachedStore
 from tests.support.clock import Clock
 from tests.support.memcached import Memcached
 from tests.support.memcached_kinds import make_settings

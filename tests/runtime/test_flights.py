@@ -7,9 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from authmw.errors import IdentityUnavailable, InvalidToken, Reason
-from authmw.identity.outage import Outage
-from authmw.identity.outcomes import Outcome
+from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.runtime.flights import Flights
 
 
@@ -91,7 +89,7 @@ def test_followers_get_the_leader_s_result() -> None:
     [
         InvalidToken(Reason.NOT_FOUND, "unknown"),
         IdentityUnavailable("frozen", retry_after=7),
-        Outage(Outcome.BREAKER_OPEN, retry_after=7),
+        Outage("BREAKER_OPEN", "not asked", retry_after=7),
     ],
 )
 def test_refusals_and_outages_are_shared_each_as_an_object_of_its_own(error: Exception) -> None:

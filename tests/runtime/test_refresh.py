@@ -132,7 +132,7 @@ def test_where_the_background_is_late_a_clock_set_back_delays_no_request_either(
         passed[0] += seconds
 
     def serve_request() -> None:
-        if not refresher.idle_from <= now[0] < refresher.overdue_at:
+        if not refresher.on_time_from <= now[0] < refresher.overdue_at:
             refresher.catch_up()
 
     counting = Counting(100, lambda: now[0])
@@ -142,7 +142,7 @@ def test_where_the_background_is_late_a_clock_set_back_delays_no_request_either(
     now[0] -= DAY
     serve_request()
     assert counting.reloads == 1
-    assert refresher.idle_from <= now[0] < refresher.overdue_at
+    assert refresher.on_time_from <= now[0] < refresher.overdue_at
     wait(60)
     serve_request()
     assert counting.reloads == 1
@@ -251,7 +251,7 @@ def test_a_child_forked_while_a_thread_was_woken_waits_for_nobody() -> None:
     counting = Counting(3600)
     refresher = Refresher([counting])
     refresher.catch_up()
-    [wake] = [loop._wake for loop in refresher._crew.get().loops]
+    [wake] = [loop._wake for loop in refresher._loops.get().all]
     with vars(wake)["_cond"]:  # as the parent's other threads do for a moment, again and again
         child = os.fork()
         if child == 0:

@@ -14,7 +14,7 @@ from authmw.cache.secret import Secret
 from authmw.cache.shared import SealedNamespace, SharedCache
 from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import CacheError
-from authmw.identity.answer import TokenAnswer, TokenSource
+from authmw.identity.token_response import TokenResponse, TokenSource
 from authmw.token import Token
 from authmw.token.catalog import ServiceCatalog
 from tests.support.token_bodies import CATALOG, ISSUED_AT, make_body
@@ -42,8 +42,8 @@ def make_namespace(sealing: Sealing | None = None, secret: Secret | None = None)
 
 def make_answer(
     *, catalog: ServiceCatalog | None = None, answered_at: int = NOW, **members: Any
-) -> TokenAnswer:
-    return TokenAnswer(make_body(**members), catalog, answered_at)
+) -> TokenResponse:
+    return TokenResponse(make_body(**members), catalog, answered_at)
 
 
 class DictCache:
@@ -82,11 +82,11 @@ class DictCache:
 class ScriptedSource:
     """A `TokenSource` that gives one answer, or raises one error, and counts the questions."""
 
-    def __init__(self, outcome: TokenAnswer | Exception) -> None:
+    def __init__(self, outcome: TokenResponse | Exception) -> None:
         self.outcome = outcome
         self.questions: list[tuple[str, bool]] = []
 
-    def fetch_token_answer(self, token: str, *, allow_expired: bool, now: float) -> TokenAnswer:
+    def fetch_token_response(self, token: str, *, allow_expired: bool, now: float) -> TokenResponse:
         self.questions.append((token, allow_expired))
         if isinstance(self.outcome, Exception):
             raise self.outcome

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from authmw.errors import InvalidToken, Reason
+from authmw.errors import InvalidToken, MalformedBody, Reason
 from authmw.token import (
     DomainScope,
-    MalformedBody,
     OAuth1Access,
     ProjectScope,
     Role,

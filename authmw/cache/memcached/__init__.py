@@ -1,8 +1,8 @@
 """memcached as the cache that processes share.
 
-`cache` is the door: it chooses a server for each key. `server` is one of them, with its
-connections, alive or dead; `address` and `wire` open a connection, `text` and `binary` are
-the two protocols spoken on it (binary only where memcached asks for a password).
+`cache` chooses a server for each key. `server` is one server, with its connections, alive or
+dead; `address` reads its name, `sockets` and `tls` make connections, `text` and `binary` are the
+two protocols (binary only where memcached asks for a password).
 """
 
 from __future__ import annotations

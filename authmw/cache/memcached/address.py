@@ -1,12 +1,12 @@
-"""How a memcached server is written in `memcached_servers`."""
+"""Reads the servers that `memcached_servers` names."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 
 from authmw.errors import ConfigurationError
+from authmw.net.addresses import Address, TcpAddress, UnixAddress
 
 DEFAULT_PORT = 11211
 
@@ -17,36 +17,12 @@ _FIX = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TcpAddress:
-    """A server reached over the network."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class UnixAddress:
-    """A server on this host, behind a unix socket."""
-
-    path: str
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}"
-
-
-Address = TcpAddress | UnixAddress
-
-
 def parse_address(written: str) -> Address:
     """Read one item of `memcached_servers`.
 
-    All spellings that python-memcached, pymemcache and python-binary-memcached take; the
-    port may be left out. A server has one name however it is written, so processes with
-    different spellings choose alike.
+    All spellings of python-memcached, pymemcache and python-binary-memcached are accepted; the
+    port may be left out. All spellings of a server give one address, so processes that spell it
+    differently choose the same server for a key.
 
     Raises ConfigurationError for anything else.
     """

@@ -1,8 +1,8 @@
 """memcached's binary protocol, for servers that ask for a user name and a password.
 
-memcached with SASL speaks nothing else. It is four commands and a login, written out here
-because python-binary-memcached keeps its sockets in thread locals: one for each thread, or
-under eventlet for each request, which no pool can bound.
+memcached with SASL speaks no other protocol. We need four commands and a login. They are written
+out here because python-binary-memcached keeps its sockets in thread locals: one for each thread,
+or under eventlet for each request, which no pool can bound.
 
 Source: memcached's `doc/protocol-binary`; RFC 4616 for the login.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 
-from authmw.cache.memcached.wire import BoundedSocket
+from authmw.cache.memcached.sockets import MemcachedSockets
 from authmw.errors import CacheError
 
 # magic, opcode, key length, extras length, data type, vbucket id or status, length of the
@@ -36,30 +36,31 @@ _NO_FLAGS = 0
 
 
 class BinaryConnection:
-    """A `Connection` that logs in first.
+    """A `Connection` that connects and logs in at once.
 
-    Every question has a number of its own, and an answer with another is none
+    Every question has a number of its own, and an answer with another number is refused
     (CVE-2014-0105).
 
     Args:
-        connected: an open socket; closed if the login fails.
+        sockets: makes the socket, which is closed if the login fails.
         username, password: for the SASL mechanism PLAIN.
 
     Raises:
         OSError: the login failed, or the connection did.
-        CacheError: whatever answered was no memcached.
+        CacheError: the answer is not memcached's.
     """
 
     __slots__ = ("_number", "_received", "_socket")
 
-    def __init__(self, connected: BoundedSocket, username: str, password: str) -> None:
-        self._socket = connected
+    def __init__(self, sockets: MemcachedSockets, username: str, password: str) -> None:
+        self._socket = sockets.socket()
         self._received = b""
         self._number = 0
         try:
+            self._socket.connect()
             self._log_in(username, password)
         except BaseException:
-            connected.close()
+            self._socket.close()
             raise
 
     def _log_in(self, username: str, password: str) -> None:

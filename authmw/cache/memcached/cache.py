@@ -7,10 +7,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from authmw.cache.memcached.address import Address, parse_address
-from authmw.cache.memcached.server import Limits, MemcachedServer
-from authmw.cache.memcached.wire import Connection, make_tls_context, open_socket
+from authmw.cache.memcached.address import parse_address
+from authmw.cache.memcached.server import Connection, Limits, MemcachedServer
+from authmw.cache.memcached.sockets import MemcachedSockets
 from authmw.errors import CacheError
+from authmw.net.addresses import Address
 from authmw.runtime.process import PerProcess
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ T = TypeVar("T")
 class MemcachedCache:
     """A `BytesCache` in memcached.
 
-    Each key has its server, by rendezvous hashing: while one is dead its keys are spread
-    over the others, and no other key moves. Nothing is opened before the first use, and
-    each process opens its own.
+    Rendezvous hashing gives each key its server: while a server is dead its keys are spread over
+    the others, and no other key moves. No connection is opened before the first use, and each
+    process opens its own.
 
     Args:
         make_servers: called once in each process.
@@ -48,8 +49,8 @@ class MemcachedCache:
     def add(self, key: str, value: bytes, ttl_seconds: int) -> bool:
         """Keep a value unless there is one; returns whether it is kept.
 
-        Of all processes that try at the same moment one succeeds, as long as they see the
-        same servers alive. Raises CacheError.
+        Of several processes that try at the same moment one succeeds, as long as all of them
+        find the same servers alive. Raises CacheError.
         """
         ttl_seconds = min(ttl_seconds, _MAX_TTL_SECONDS)
         return self._run(key, lambda connection: connection.add(key, value, ttl_seconds))
@@ -60,17 +61,19 @@ class MemcachedCache:
 
     def _run(self, key: str, operation: Callable[[Connection], T]) -> T:
         try:
-            return self._choose(key).run(operation)
+            usable = [
+                server
+                for server in self._servers.get()
+                if server.dead_until is None or server.is_usable()
+            ]
+            if not usable:
+                raise CacheError("no memcached server answers")
+            server = usable[0] if len(usable) == 1 else max(usable, key=_weigher(key))
+            return server.run(operation)
         except CacheError:
             raise
         except Exception as error:
             raise CacheError(f"memcached can't be used ({type(error).__name__})") from error
-
-    def _choose(self, key: str) -> MemcachedServer:
-        usable = [server for server in self._servers.get() if server.is_usable()]
-        if not usable:
-            raise CacheError("no memcached server answers")
-        return usable[0] if len(usable) == 1 else max(usable, key=_weigher(key))
 
 
 def _weigher(key: str) -> Callable[[MemcachedServer], bytes]:
@@ -84,7 +87,7 @@ def _weigher(key: str) -> Callable[[MemcachedServer], bytes]:
 def open_memcached(settings: Settings) -> MemcachedCache:
     """Return the cache that `memcached_servers` and the `memcache_*` options describe.
 
-    Nothing is sent yet. Raises ConfigurationError where they can't be followed.
+    It connects at the first use. Raises ConfigurationError if an option can't be followed.
     """
     # A server named twice is one server.
     addresses = list(dict.fromkeys(map(parse_address, settings.memcached_servers)))
@@ -109,7 +112,9 @@ def _make_connector(settings: Settings) -> Callable[[Address], Connection]:
     timeout = float(settings.memcache_pool_socket_timeout)
     tls = None
     if settings.memcache_tls_enabled:
-        tls = make_tls_context(
+        from authmw.cache.memcached.tls import make_memcached_tls_context
+
+        tls = make_memcached_tls_context(
             cafile=settings.memcache_tls_cafile,
             certfile=settings.memcache_tls_certfile,
             keyfile=settings.memcache_tls_keyfile,
@@ -120,8 +125,8 @@ def _make_connector(settings: Settings) -> Callable[[Address], Connection]:
 
         username, password = settings.memcache_username or "", settings.memcache_password or ""
         return lambda address: BinaryConnection(
-            open_socket(address, timeout, tls), username, password
+            MemcachedSockets(address, timeout, tls), username, password
         )
     from authmw.cache.memcached.text import TextConnection
 
-    return lambda address: TextConnection(open_socket(address, timeout, tls), address)
+    return lambda address: TextConnection(MemcachedSockets(address, timeout, tls))

@@ -7,15 +7,37 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from authmw.cache.memcached.wire import Connection
 from authmw.errors import CacheError
 from authmw.runtime.clock import steady_clock
 
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+class Connection(Protocol):
+    """A connection that one thread uses at a time.
+
+    It may connect at the first question. After any exception its state is unknown, and it has to
+    be closed.
+    """
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value under this key; None: there is none."""
+
+    def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
+        """Keep a value."""
+
+    def add(self, key: str, value: bytes, ttl_seconds: int) -> bool:
+        """Keep a value unless there is one; returns whether it is kept. The step is atomic."""
+
+    def delete(self, key: str) -> None:
+        """Delete a value, if there is one."""
+
+    def close(self) -> None:
+        """Close it; never raises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +60,18 @@ class Limits:
 class MemcachedServer:
     """One server, used by many threads.
 
-    A connection on which anything went wrong, a killed greenlet included, is closed and
-    never used again: what is still to come on it would answer another question.
+    A connection on which anything went wrong, a killed greenlet included, is closed and never
+    used again: the rest of its answer would be taken for the answer to another question.
 
     Args:
         name: for the log.
-        connect: opens a connection; may raise OSError.
+        connect: makes a connection; may raise OSError.
         limits: see there.
         clock: monotonic seconds.
+
+    Attributes:
+        dead_until: when the server, which failed, may be tried again, by the clock; None: it
+            has not failed.
     """
 
     def __init__(
@@ -60,20 +86,21 @@ class MemcachedServer:
         self._limits = limits
         self._clock = clock
         self._slots = threading.Semaphore(limits.max_connections)
-        # The youngest at the right, so that the others come to rest and are closed.
+        # The one used last is at the right and is taken first, so that surplus connections at
+        # the left stay unused and are closed.
         self._unused: deque[tuple[float, Connection]] = deque()
         self._health = threading.Lock()
-        self._dead_until: float | None = None
+        self.dead_until: float | None = None
 
     def is_usable(self) -> bool:
-        """Tell whether asking may help: it is not known to be dead, or due for another try."""
-        dead_until = self._dead_until
+        """Tell whether the server has not failed, or may be tried again."""
+        dead_until = self.dead_until
         return dead_until is None or self._clock() >= dead_until
 
     def run(self, operation: Callable[[Connection], T]) -> T:
-        """Return what `operation` does on a connection of ours.
+        """Return what `operation` returns when called with one of our connections.
 
-        Raises CacheError, whatever happened.
+        Raises CacheError for every failure.
         """
         if not self._slots.acquire(timeout=self._limits.wait_seconds):
             raise CacheError(
@@ -81,14 +108,14 @@ class MemcachedServer:
                 f"{self._limits.wait_seconds} seconds; raise memcache_pool_maxsize"
             )
         try:
-            # Those who waited for a connection learn here what became of the server.
-            if not self._may_try():
+            # The server may have failed while this thread waited for a connection.
+            if self.dead_until is not None and not self._begin_trial():
                 raise CacheError(f"memcached {self.name} is left alone since it failed")
             result = self._run(operation)
         except CacheError:
             raise
         except OSError as error:
-            self._bury(error)
+            self._note_failure(error)
             raise CacheError(f"memcached {self.name}: {_describe(error)}") from error
         except Exception as error:
             # pymemcache raises its own errors, ValueError and KeyError. They judge one
@@ -98,22 +125,26 @@ class MemcachedServer:
             ) from error
         finally:
             self._slots.release()
-        if self._dead_until is not None:
-            self._dead_until = None
+        if self.dead_until is not None:
+            self.dead_until = None
             LOG.info("memcached %s answers again", self.name)
         return result
 
     def _run(self, operation: Callable[[Connection], T]) -> T:
-        connection = self._take_unused()
-        if connection is not None:
-            try:
-                return self._use(connection, operation)
-            except TimeoutError:
-                raise
-            except OSError:
-                # The server has closed it while it was unused, and the others with it:
-                # it may have been started anew.
-                self._close_unused()
+        try:
+            _, connection = self._unused.pop()
+        except IndexError:
+            return self._use(self._connect(), operation)
+        if self._unused:
+            self._close_surplus()
+        try:
+            return self._use(connection, operation)
+        except TimeoutError:
+            raise
+        except OSError:
+            # The server closed it while it was unused, and the others with it: it may have been
+            # restarted.
+            self._close_unused()
         return self._use(self._connect(), operation)
 
     def _use(self, connection: Connection, operation: Callable[[Connection], T]) -> T:
@@ -125,24 +156,16 @@ class MemcachedServer:
         self._unused.append((self._clock(), connection))
         return result
 
-    def _take_unused(self) -> Connection | None:
-        try:
-            _, connection = self._unused.pop()
-        except IndexError:
-            return None
-        self._close_rested()
-        return connection
-
-    def _close_rested(self) -> None:
+    def _close_surplus(self) -> None:
         if self._limits.unused_seconds <= 0:
             return
-        rested_since = self._clock() - self._limits.unused_seconds
+        unused_since = self._clock() - self._limits.unused_seconds
         while self._unused:
             try:
                 since, connection = self._unused.popleft()
             except IndexError:
                 return
-            if since > rested_since:
+            if since > unused_since:
                 self._unused.appendleft((since, connection))
                 return
             connection.close()
@@ -155,20 +178,19 @@ class MemcachedServer:
                 return
             connection.close()
 
-    def _may_try(self) -> bool:
-        if self._dead_until is None:
-            return True
+    def _begin_trial(self) -> bool:
+        """Return whether this thread is the one that tries a server that failed."""
         with self._health:
             now = self._clock()
-            if self._dead_until is not None and now < self._dead_until:
+            if self.dead_until is not None and now < self.dead_until:
                 return False
-            # One thread tries; the others wait for what it finds.
-            self._dead_until = now + self._limits.dead_seconds
+            # The other threads do without until this one has found out.
+            self.dead_until = now + self._limits.dead_seconds
             return True
 
-    def _bury(self, error: OSError) -> None:
+    def _note_failure(self, error: OSError) -> None:
         with self._health:
-            self._dead_until = self._clock() + self._limits.dead_seconds
+            self.dead_until = self._clock() + self._limits.dead_seconds
         self._close_unused()
         LOG.warning(
             "memcached %s: %s; it is left alone for %s seconds",

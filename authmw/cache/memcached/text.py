@@ -4,45 +4,27 @@ from __future__ import annotations
 
 from pymemcache.client.base import Client
 
-from authmw.cache.memcached.address import Address, UnixAddress
-from authmw.cache.memcached.wire import BoundedSocket
+from authmw.cache.memcached.sockets import MemcachedSockets
 from authmw.errors import CacheError
 
 _EXPIRED = -1
 
 
-class TextConnection:
-    """A `Connection` through pymemcache's `Client`.
+class TextConnection(Client):  # type: ignore[misc] # pymemcache has no types
+    """A `Connection` that is pymemcache's `Client`, which connects at the first question.
 
     The client takes an answer only for the key it asked for, and raises on any other
-    (CVE-2014-0105). It never connects by itself here: it is given an open socket, and is
-    dropped with it. That is so because it tries a single address of a name that has
-    several, and because a socket of its own would wait for each byte anew.
+    (CVE-2014-0105).
     """
 
-    __slots__ = ("_client",)
-
-    def __init__(self, connected: BoundedSocket, address: Address) -> None:
-        server = address.path if isinstance(address, UnixAddress) else (address.host, address.port)
-        self._client = Client(server)
-        self._client.sock = connected
-
-    def get(self, key: str) -> bytes | None:
-        """See `Connection`."""
-        value: bytes | None = self._client.get(key)
-        return value
+    def __init__(self, sockets: MemcachedSockets) -> None:
+        # An error answered to a `noreply` would be taken for the answer to the next question.
+        super().__init__(str(sockets.address), socket_module=sockets, default_noreply=False)
 
     def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
         """See `Connection`."""
-        # An error answered to a `noreply` would be taken for the answer to the next question.
-        if not self._client.set(key, value, expire=ttl_seconds, noreply=False):
+        if not super().set(key, value, ttl_seconds):
             raise CacheError("memcached did not store an entry")
-
-    def add(self, key: str, value: bytes, ttl_seconds: int) -> bool:
-        """See `Connection`."""
-        # Anything but STORED and NOT_STORED raises.
-        is_stored: bool = self._client.add(key, value, expire=ttl_seconds, noreply=False)
-        return is_stored
 
     def delete(self, key: str) -> None:
         """See `Connection`."""
@@ -50,7 +32,3 @@ class TextConnection:
         # this alone the answer is verified. `Client.delete` takes any line at all for "it
         # was not there", and `raw_command` loses the first part of an answer in two.
         self.set(key, b"", _EXPIRED)
-
-    def close(self) -> None:
-        """See `Connection`."""
-        self._client.close()

@@ -43,11 +43,11 @@ class Late:
         if self.is_armed:
             self._hear()
 
-    def verify_decidable(self, token: Token, now: float) -> None:
-        self._feed.verify_decidable(token, now)
+    def verify_events_complete(self, issued_at: int, now: float) -> None:
+        self._feed.verify_events_complete(issued_at, now)
 
-    def decidable_until(self, now: float) -> int:
-        return self._feed.decidable_until(now)
+    def fresh_until(self, now: float) -> int:
+        return self._feed.fresh_until(now)
 
 
 class Race:

@@ -1,4 +1,4 @@
-"""The columns of the table of outcomes, and how an exception is found in it."""
+"""What an outcome means, and which exceptions have that outcome."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from authmw.errors import Reason
 class Health(enum.Enum):
     """What an outcome says about the endpoint; see `authmw.identity.breaker`."""
 
-    ANSWERS = enum.auto()  # it, and no proxy, has spoken
+    ANSWERS = enum.auto()  # the endpoint itself, no proxy, has answered
     FAILS = enum.auto()
-    # It was not asked, or is there but asks to be spared: a limit on the rate refuses
-    # quickly and lets others through, which failing fast would not.
+    # It was not asked, or it limits the rate of requests: it then refuses some quickly and serves
+    # others, which would fail if the breaker were open.
     UNKNOWN = enum.auto()
 
 
@@ -31,18 +31,18 @@ class Verdict(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One outcome.
+class Meaning:
+    """What one outcome means: the columns of the table.
 
     Attributes:
-        verdict: what it means.
-        health: what it says about the endpoint.
+        verdict: for the request.
+        health: of the endpoint.
         detail: for the log: what happened, and what to do where that is known.
-        statuses: of HTTP answers that mean this.
-        errors: dotted names of exception classes that mean this; names, because the
+        statuses: of HTTP responses with this outcome.
+        errors: dotted names of exception classes with this outcome; names, because the
             libraries are loaded at first use.
         reason: of a refused token.
-        is_endpoint_lost: our catalog may be stale: get a new one before the next request.
+        is_endpoint_lost: our catalog may be out of date: get a new one before the next request.
     """
 
     verdict: Verdict
@@ -54,7 +54,7 @@ class Row:
     is_endpoint_lost: bool = False
 
     def is_caused_by(self, errors: Iterable[BaseException]) -> bool:
-        """Tell whether one of the errors means this."""
+        """Tell whether one of the errors has this outcome."""
         classes = _load_classes(self.errors)
         return any(isinstance(error, classes) for error in errors)
 

@@ -1,4 +1,4 @@
-"""What the identity endpoint says about a token, and who can be asked."""
+"""The identity endpoint's answer about a token, and the protocol of those that give one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Protocol
 
 from authmw.token.catalog import ServiceCatalog
 
-# Says that we hold tokens to their access rules; without it the endpoint finds no token that
-# has some (Identity API v3, "Validate and show information for token").
+# Tells the endpoint that we enforce access rules; without it a token that has some is not found
+# (Identity API v3, "Validate and show information for token").
 ACCESS_RULES = {"OpenStack-Identity-Access-Rules": "1"}
 
 
 @dataclass(frozen=True, slots=True)
-class TokenAnswer:
+class TokenResponse:
     """One answer of "Validate and show information for token" (Identity API v3).
 
     Attributes:
         body: the object under "token", without its catalog.
-        catalog: the service catalog, where it was asked for and there is one.
+        catalog: the service catalog, if it was asked for and the token has one.
         answered_at: epoch seconds.
     """
 
@@ -31,15 +31,15 @@ class TokenAnswer:
 class TokenSource(Protocol):
     """The identity endpoint, or a cache in front of it."""
 
-    def fetch_token_answer(self, token: str, *, allow_expired: bool, now: float) -> TokenAnswer:
+    def fetch_token_response(self, token: str, *, allow_expired: bool, now: float) -> TokenResponse:
         """Ask about one token.
 
         Args:
             token: the token string.
-            allow_expired: whether an expired token may still be answered for.
+            allow_expired: whether an expired token is accepted.
             now: epoch seconds.
 
         Raises:
             InvalidToken: the endpoint does not know the token, or refuses it.
-            IdentityUnavailable: there is no answer to be had.
+            IdentityUnavailable: no answer could be got.
         """

@@ -1,0 +1,48 @@
+"""What is read from HTTP requests and responses, whatever library sent them."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Mapping
+from datetime import UTC
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+
+MAX_RETRY_AFTER_SECONDS = 60
+DEFAULT_RETRY_AFTER_SECONDS = 5
+
+
+def describe(request: PreparedRequest) -> str:
+    """Return method and address of a request, without user, password and query."""
+    parts = urlsplit(request.url or "")
+    return f"{request.method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def parse_retry_after(headers: Mapping[str, str], now: float) -> int:
+    """Return the seconds that Retry-After asks for (RFC 9110 §10.2.3), within 1 to 60.
+
+    Anything else than a number or a date counts as absent: 5 seconds.
+    """
+    written = headers.get("Retry-After", "").strip()
+    if written.isascii() and written.isdigit():
+        seconds = int(written[:9])
+    else:
+        date = parse_http_date(written)
+        if date is None:
+            return DEFAULT_RETRY_AFTER_SECONDS
+        seconds = int(date - now)
+    return min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS)
+
+
+def parse_http_date(written: str) -> float | None:
+    """Return an HTTP date (RFC 9110 §5.6.7) as epoch seconds, None if it is none since 1970."""
+    try:
+        date = email.utils.parsedate_to_datetime(written)
+        # HTTP speaks UTC; one of its forms does not say so.
+        seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return seconds if seconds >= 0 else None
