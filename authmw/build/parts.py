@@ -59,6 +59,9 @@ class FilterParts:
 
     def challenge(self) -> str:
         """Return the value of WWW-Authenticate, which names where a client gets a token."""
+        settings = self.settings
+        if settings.issuers and settings.auth is None and settings.www_authenticate_uri is None:
+            return "Bearer"  # no Keystone's
         uri = self.settings.www_authenticate_uri or self.identity.authenticate_uri()
         return f'Keystone uri="{uri}"' if uri else "Keystone"
 
@@ -100,6 +103,17 @@ def build_filter_parts(
     revocations = make_revocations(settings, identity, refresher)
     keys = _make_keys(settings, refresher)
     validator = _make_validator(settings, identity, revocations, keys, refresher)
+    revalidation = Revalidation(revocations, keys)
+    if settings.issuers:
+        # Imported here: without issuers nothing of theirs is loaded.
+        from authmw.build.issuers import make_issuer_parts, make_issuers_validator
+
+        issuers = make_issuer_parts(settings, refresher)
+        accepts_keystone = settings.auth is not None or keys is not None
+        validator = make_issuers_validator(
+            settings, issuers, validator if accepts_keystone else None
+        )
+        revalidation = Revalidation(revocations, keys, issuers.standings)
     memory = MemoryCache[Token](
         max_entries=settings.memory_cache_size if settings.token_cache_time else 0,
         max_bytes=settings.memory_cache_bytes,
@@ -109,7 +123,7 @@ def build_filter_parts(
         memory=memory,
         flights=Flights[Token](settings.identity_deadline + _FOLLOWER_PATIENCE_SECONDS),
         validator=validator,
-        revalidation=Revalidation(revocations, keys),
+        revalidation=revalidation,
         refusals=NegativeCache(settings.negative_cache_time),
         max_token_size=settings.max_token_size,
         clock=clock,

@@ -155,9 +155,9 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
     BoolOpt(
         "accept_bearer",
         mutable=True,
-        default=False,
         help="Whether a token is also taken from `Authorization: Bearer` if there is no "
-        "X-Auth-Token. Off by default, because services may use that header themselves.",
+        "X-Auth-Token. Unset, it is where issuers are configured, since OAuth clients send it "
+        "there, and is not elsewhere, because services may use that header themselves.",
     ),
     ListOpt(
         "public_paths",

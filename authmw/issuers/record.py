@@ -148,6 +148,11 @@ class Issuer:
     skew_seconds: int = 5
 
     @property
+    def key(self) -> str:
+        """What names it among all issuers: its identifier, or else how its tokens are known."""
+        return self.identifier or f"{self.profile.name} {self.trust_domain or self.name}"
+
+    @property
     def keys_uri(self) -> str | None:
         """Where its JWK set is; None: look into its discovery document."""
         return self._append(self.profile.keys_path)

@@ -225,7 +225,9 @@ class Token:
             another validation.
         usable_until: epoch seconds up to which it may, while validation is out of reach.
         signed_by: the thumbprint (RFC 7638) of the public key that verified its signature;
-            None where the identity endpoint vouches for it.
+            None where the identity endpoint, or an issuer that was asked, vouches for it.
+        issuer: what names the issuer whose keys and rules decide about it (`Issuer.key`); None:
+            Keystone's do.
         thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
         is_bound: whether it is bound to anything; see `authmw.checks.token_bind`.
         unconditional_until: epoch seconds up to which it is good for every request, as far as its
@@ -250,6 +252,7 @@ class Token:
     is_bound: bool
     _issued_text: str = field(repr=False, compare=False)
     _expires_text: str = field(repr=False, compare=False)
+    issuer: str | None = None
     unconditional_until: int = field(init=False, repr=False, compare=False)
     user_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
     shared_body: SharedBody = field(init=False, repr=False, compare=False)
@@ -286,8 +289,15 @@ class Token:
         answered_at: int,
         fresh_until: int,
         usable_until: int,
+        signed_by: str | None = None,
+        issuer: str | None = None,
     ) -> Token:
-        """Read a whole v3 token body; arguments and errors as of `Principal.from_body`."""
+        """Read a whole v3 token body.
+
+        Args:
+            body, catalog: as of `Principal.from_body`, whose errors this raises.
+            answered_at, fresh_until, usable_until, signed_by, issuer: as the attributes.
+        """
         issued_text, expires_text = (
             read_required(body, "issued_at", str),
             read_required(body, "expires_at", str),
@@ -304,11 +314,12 @@ class Token:
             answered_at,
             fresh_until,
             usable_until,
-            None,
+            signed_by,
             thumbprint,
             thumbprint is not None or bool(principal.bind),
             issued_text,
             expires_text,
+            issuer,
         )
 
     @classmethod

@@ -37,7 +37,7 @@ OURS = {
     "memcache_secret_key_previous": None,
     "negative_cache_time": 0,
     "max_token_size": 8000,
-    "accept_bearer": False,
+    "accept_bearer": None,
     "public_paths": [],
     "allow_cors_preflight": False,
     "cors_allowed_origins": [],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from authmw.keys.reloads import (
+from authmw.runtime.reloads import (
     EARLY_WAIT_SECONDS,
     FAILING_WAIT_SECONDS,
     PLANNED_WAIT_SECONDS,
