@@ -102,7 +102,7 @@ class Authenticator:
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._resolver = resolver
-        self._recall = resolver.recall
+        self._find_fresh = resolver.find_fresh
         self._refresher = refresher
         self._rules = rules
         self._make_token_auth = make_token_auth
@@ -171,13 +171,13 @@ class Authenticator:
             return Rejection(503, retry_after=5)
 
     def admit_anonymous(self, environ: dict[str, Any]) -> None:
-        """Tell the app that nobody is calling, whatever token came with the request."""
+        """Let a request pass without an identity, whatever token came with it."""
         headers.strip(environ)
         environ[headers.USER_STATUS_KEY] = headers.INVALID
         environ[_TOKEN_AUTH] = auth = self._make_token_auth()
         auth.tokens = (None, None, None, None)
 
-    def withdraw(self, environ: dict[str, Any], error: InvalidToken) -> Rejection | None:
+    def refuse_accepted(self, environ: dict[str, Any], error: InvalidToken) -> Rejection | None:
         """Refuse a token that `authenticate` accepted; return what that would have returned."""
         token: Token = environ[headers.TOKEN]
         _log.info("user token with audit id %s is not acceptable: %s", token.audit_id, str(error))
@@ -190,7 +190,7 @@ class Authenticator:
         return None
 
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
-        now = self._clock()
+        now = time.time() if self._is_wall_clock else self._clock()
         refresher = self._refresher
         if not refresher.on_time_from <= now < refresher.overdue_at:
             refresher.catch_up()
@@ -268,16 +268,16 @@ class Authenticator:
     def _resolve(
         self, string: str, expiry_policy: ExpiryPolicy, now: float, environ: dict[str, Any]
     ) -> Token:
-        token = self._recall(string, now)
+        token = None if self._find_entry(string) is None else self._find_fresh(string, now)
         if token is None or (
             expiry_policy is not _REFUSE_EXPIRED and not is_conclusive(token, expiry_policy, now)
         ):
             mark = request.begin(environ)
             try:
-                token = self._resolver.validate(string, expiry_policy, now)
+                token = self._resolver.resolve(string, expiry_policy, now)
             finally:
                 request.end(mark)
-        if expiry_policy is _REFUSE_EXPIRED:
+        if now >= token.expires_at and expiry_policy is _REFUSE_EXPIRED:
             verify_not_expired(token, now)
         return token
 

@@ -1,7 +1,8 @@
 """What a source of public keys offers, and what it takes to add one.
 
-A new kind of source is one class with the members of `KeyReader`: it says how the keys are read
-once. `authmw.keys.refreshed.RefreshedKeys` makes a `KeySource` of it.
+A new kind of source is one class with the members of `KeyReader`, which reads the keys once, a
+line in `authmw.build.offline.make_key_readers`, and the option that it is named by.
+`authmw.keys.refreshed.RefreshedKeys` makes a `KeySource` of it.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import pytest
 
 from authmw.errors import CacheError
 from authmw.revocation.sharing.file_store import FileStore
+from tests.support.programs import ROOT
 
 NOW = 1_700_000_000.0
 
@@ -213,7 +214,7 @@ def test_of_many_processes_at_the_same_moment_one_gets_the_lease(directory: Path
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=Path(__file__).parents[2],
+            cwd=ROOT,
         )
         for _ in range(4)
     ]

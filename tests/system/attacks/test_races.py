@@ -89,7 +89,7 @@ class Race:
 
     def ask(self) -> Token:
         now = self.clock.now
-        return self.resolver.recall("t", now) or self.resolver.validate(
+        return self.resolver.find_fresh("t", now) or self.resolver.resolve(
             "t", ExpiryPolicy.REFUSE_EXPIRED, now
         )
 

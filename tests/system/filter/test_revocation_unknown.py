@@ -16,7 +16,7 @@ from authmw.testing import IdentityServer
 from authmw.testing.revocations import RevokedAttributes
 from tests.support.clock import Clock
 from tests.support.protected import Protect, Protected, Service
-from tests.system.filter.test_revocation import wait_for
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
