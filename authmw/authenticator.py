@@ -96,7 +96,7 @@ class Authenticator:
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._resolver = resolver
-        self._recall = resolver.recall
+        self._find_in_memory = resolver.find_in_memory
         self._refresher = refresher
         self._rules = rules
         self._make_token_auth = make_token_auth
@@ -260,13 +260,13 @@ class Authenticator:
     def _resolve(
         self, string: str, expiry_policy: ExpiryPolicy, now: float, environ: dict[str, Any]
     ) -> Token:
-        token = self._recall(string, now)
+        token = self._find_in_memory(string, now)
         if token is None or (
             expiry_policy is not _REFUSE_EXPIRED and not is_conclusive(token, expiry_policy, now)
         ):
             mark = request.begin(environ)
             try:
-                token = self._resolver.validate(string, expiry_policy, now)
+                token = self._resolver.validate_once(string, expiry_policy, now)
             finally:
                 request.end(mark)
         if expiry_policy is _REFUSE_EXPIRED:

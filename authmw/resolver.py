@@ -1,7 +1,7 @@
 """From a token string to a Token: memory first, then one validation for all who ask.
 
-No I/O happens here. `recall` is the hot path: what memory holds. `validate` is the other:
-it joins or starts a flight, and a validator does the work.
+No I/O happens here. `find_in_memory` is the hot path. `validate_once` is the other: it joins or
+starts a flight, and a validator does the work.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Resolver:
         self._max_token_size = max_token_size
         self._clock = clock
 
-    def recall(self, token: str, now: float) -> Token | None:
+    def find_in_memory(self, token: str, now: float) -> Token | None:
         """Return what memory holds of a token, while it is fresh.
 
         It may have expired: a request that has not earned to use an expired token is refused
@@ -89,8 +89,8 @@ class Resolver:
         entry.generation = generation
         return True
 
-    def validate(self, token: str, expiry_policy: ExpiryPolicy, now: float) -> Token:
-        """Return the Token of a string that `recall` did not know, or that has expired since.
+    def validate_once(self, token: str, expiry_policy: ExpiryPolicy, now: float) -> Token:
+        """Return the Token of a string that `find_in_memory` does not know, or that has expired.
 
         Raises:
             InvalidToken: the token is not acceptable.
@@ -105,7 +105,7 @@ class Resolver:
         return self._flights.run(key, lambda: self._lead(token, expiry_policy, key))
 
     def _lead(self, token: str, expiry_policy: ExpiryPolicy, key: Hashable) -> Token:
-        # Read anew: since `recall` another flight may have landed, and time has passed
+        # Read anew: since `find_in_memory` another flight may have landed, and time has passed
         # for whoever waited.
         now = self._clock()
         known = self._find_known(token, now)

@@ -46,7 +46,10 @@ class Subject(Protocol[V]):
         """
 
     def accepts(self, answer: V, now: float) -> bool:
-        """Tell whether a remembered answer, however old, is one to this question."""
+        """Tell whether a remembered answer says anything of an expired subject.
+
+        Asked only with `allow_expired`; else any answer does.
+        """
 
     def remembered_until(self, answer: V) -> int:
         """Return up to when the shared cache may keep the answer, epoch seconds."""
@@ -166,7 +169,9 @@ class SharedAnswers(Generic[V]):
                 CacheError(f"an entry about a {subject.kind} can't be the truth: {error}")
             )
             return None
-        return answer if subject.accepts(answer, now) else None
+        if subject.allow_expired and not subject.accepts(answer, now):
+            return None
+        return answer
 
 
 class _SharedQuestion(Generic[V]):
@@ -193,7 +198,7 @@ class _SharedQuestion(Generic[V]):
         self._answers.note_refusal(self._subject, self._now)
         self._slot.clear()
 
-    def recall(self) -> V | None:
+    def find_kept(self) -> V | None:
         found = self._found
         return found if found is not None and self._answers.is_news(self._subject, found) else None
 

@@ -58,7 +58,7 @@ class IdentityAuthority:
     ) -> None:
         self._source = source
         self._memory = memory
-        self.recall = memory.recall
+        self.recall = memory.use
         self._fresh_seconds = fresh_seconds
         self._usable_seconds = fresh_seconds + grace_seconds
         self._renew_ahead_seconds = max(1, int(fresh_seconds * _RENEW_IN_LAST_PART))
@@ -207,7 +207,7 @@ class _BearerSubject:
     def forget(self) -> None:
         self._authority.forget(self._bearer.key, self._now)
 
-    def recall(self) -> Authorization | None:
+    def find_kept(self) -> Authorization | None:
         return self._authority.recall(self._bearer.key)
 
     def read(self, answer: TokenResponse) -> Authorization:

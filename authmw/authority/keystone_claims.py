@@ -53,8 +53,8 @@ def parse_keystone_claims(claims: Mapping[str, object]) -> KeystoneClaims:
         raise InvalidToken(Reason.MALFORMED, "claim 'openstack_system' is not 'all'")
     return KeystoneClaims(
         user_id,
-        _texts(claims, "openstack_methods"),
-        parse_audit_ids(claims),
+        parse_strings(claims, "openstack_methods"),
+        parse_strings(claims, "openstack_audit_ids"),
         project_id,
         domain_id,
         system is not None,
@@ -63,11 +63,6 @@ def parse_keystone_claims(claims: Mapping[str, object]) -> KeystoneClaims:
         _text(claims, "openstack_access_token_id"),
         _text(claims, "openstack_thumbprint"),
     )
-
-
-def parse_audit_ids(claims: Mapping[str, object]) -> tuple[str, ...]:
-    """Parse what no two tokens have in common; raises as `parse_keystone_claims` does."""
-    return _texts(claims, "openstack_audit_ids")
 
 
 def _text(claims: Mapping[str, object], name: str) -> str | None:
@@ -79,7 +74,8 @@ def _text(claims: Mapping[str, object], name: str) -> str | None:
     return value
 
 
-def _texts(claims: Mapping[str, object], name: str) -> tuple[str, ...]:
+def parse_strings(claims: Mapping[str, object], name: str) -> tuple[str, ...]:
+    """Parse a claim that is a list of strings; raises as `parse_keystone_claims` does."""
     values = claims.get(name)
     if type(values) is not list or not values:
         raise InvalidToken(Reason.MALFORMED, f"claim {name!r} is missing or no list")

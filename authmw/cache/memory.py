@@ -46,14 +46,16 @@ class Entry(Generic[V]):
 
     Attributes:
         value: what is remembered.
+        catalog: of the value.
         generation: what the value was last judged by, counted by whoever judges.
         used: set by every hit; read and cleared when room is made.
     """
 
-    __slots__ = ("generation", "size", "used", "value")
+    __slots__ = ("catalog", "generation", "size", "used", "value")
 
     def __init__(self, value: V, generation: object, size: int) -> None:
         self.value = value
+        self.catalog = value.catalog
         self.generation = generation
         self.size = size
         self.used = False
@@ -86,7 +88,7 @@ class MemoryCache(Generic[V]):
         """The memory all entries take, in bytes, by estimate."""
         return self._bytes
 
-    def recall(self, key: Hashable) -> V | None:
+    def use(self, key: Hashable) -> V | None:
         """Return a value, and take note that it is in use; None: it is not held."""
         entry = self.get(key)
         if entry is None:
@@ -97,7 +99,7 @@ class MemoryCache(Generic[V]):
     def put(self, key: Hashable, value: V, generation: object = None) -> None:
         """Remember a value, and forget others until the bounds are kept."""
         entry = Entry(value, generation, _ENTRY_OVERHEAD + value.size + 2 * _key_length(key))
-        alone = entry.size + (value.catalog.size if value.catalog else 0)
+        alone = entry.size + (entry.catalog.size if entry.catalog else 0)
         with self._lock.get():
             if key in self._entries:
                 self._remove(key)
@@ -132,7 +134,7 @@ class MemoryCache(Generic[V]):
 
     def _growth(self, newcomer: Entry[V]) -> int:
         # Asked anew for each that goes: with the last of its holders a catalog goes as well.
-        catalog = newcomer.value.catalog
+        catalog = newcomer.catalog
         if catalog is None or catalog in self._catalogs:
             return newcomer.size
         return newcomer.size + catalog.size
@@ -150,7 +152,7 @@ class MemoryCache(Generic[V]):
 
     def _account(self, entry: Entry[V], sign: int) -> None:
         self._bytes += sign * entry.size
-        catalog = entry.value.catalog
+        catalog = entry.catalog
         if catalog is not None:
             if sign > 0:
                 self._catalogs[catalog] += 1

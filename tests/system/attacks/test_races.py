@@ -89,7 +89,7 @@ class Race:
 
     def ask(self) -> Token:
         now = self.clock.now
-        return self.resolver.recall("t", now) or self.resolver.validate(
+        return self.resolver.find_in_memory("t", now) or self.resolver.validate_once(
             "t", ExpiryPolicy.REFUSE_EXPIRED, now
         )
 
