@@ -10,6 +10,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= 3
 # Real servers on a busy machine: what fails is tried once more, and reported either way.
 RERUNS ?= 1
+# The coverage of this package's lines and branches; what servers run is not counted.
+COVERAGE := --cov --cov-report=term:skip-covered
+# Each run of the tests adds to this file how many it skipped.
+SKIPS := $(CURDIR)/$(VENV)/.skips
 PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
@@ -23,10 +27,11 @@ demo: $(VENV)/.demo ## show authmw at work; SERVE=1 leaves the demo service runn
 	$(BIN)/authmw demo $(if $(SERVE),--serve)
 
 test-unit: $(VENV)/.test ## the quick tests of single rooms; they start no server
-	$(BIN)/python -m pytest --unit -n $(or $(UNIT_WORKERS),2) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --unit -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test ## the fast tests, against a real Keystone and memcached
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS)
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	  --reruns $(RERUNS) $(PYTEST_ARGUMENTS)
 
 test-slow: $(VENV)/.test ## the tests that take many seconds each
 	$(BIN)/python -m pytest -m slow --reruns $(RERUNS)
@@ -34,7 +39,12 @@ test-slow: $(VENV)/.test ## the tests that take many seconds each
 soak: $(VENV)/.test ## real filters beside a model of what they decide; SECONDS=600
 	$(BIN)/python -m tests.system.model.soak $(or $(SECONDS),600)
 
-test-all: test test-slow bench-quick ## every test, and a short run of the benchmarks
+test-all: $(VENV)/.test ## every test, with coverage, and a short run of the benchmarks
+	@rm -f $(SKIPS)
+	SKIPS=$(SKIPS) $(MAKE) test PYTEST_ARGUMENTS="$(COVERAGE)"
+	SKIPS=$(SKIPS) $(MAKE) test-slow
+	$(MAKE) bench-quick
+	@awk '{ all += $$1 } END { print "tests skipped in all: " all + 0 }' $(SKIPS)
 
 bench: $(VENV)/.test ## measure against keystonemiddleware
 	$(BIN)/python -m benchmarks
@@ -48,16 +58,17 @@ services: ## Glance and Barbican behind authmw; RST=FILE writes the results ther
 	@PYTHON=$(PYTHON) .ci/need venv
 	$(PYTHON) examples/real_services/run.py $(if $(RST),--rst $(RST))
 
-lint: $(VENV)/.lint ## style, format and types
+lint: $(VENV)/.lint ## style, format, types, and which way imports point
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 sample: $(VENV)/.test ## write etc/authmw.conf.sample anew from the options
 	$(BIN)/oslo-config-generator --config-file etc/authmw-config-generator.conf
 
 clean: ## remove all that was made
-	rm -rf $(VENV) .venv-services build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-services .coverage* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: each says that one set of packages is installed in .venv.

@@ -34,15 +34,21 @@ _log = logging.getLogger(__name__)
 
 
 class Credentials(Protocol):
-    """What `keystone.token_auth` is, as far as it matters here; see `authmw.wsgi.token_auth`."""
+    """What `keystone.token_auth` is, as far as it matters here; see `authmw.wsgi.token_auth`.
+
+    Attributes:
+        tokens: the user's token and its string, then the service's; None where there is none that
+            was accepted.
+    """
+
+    tokens: tuple[Token | None, str | None, Token | None, str | None]
 
     def without_user(self) -> Credentials:
         """Return those of the same request, but for the user's."""
 
 
-# Called with the user's token and its string, then the service's, each None where there is none
-# that was accepted.
-MakeTokenAuth = Callable[[Token | None, str | None, Token | None, str | None], Credentials]
+# The caller then sets `tokens`.
+MakeTokenAuth = Callable[[], Credentials]
 
 # Holds the bearer token that we copied to X-Auth-Token.
 _COPIED: Final = "authmw.copied_bearer"
@@ -82,7 +88,7 @@ class Authenticator:
         resolver: turns token strings into Tokens.
         rules: what the configuration says.
         refresher: keeps fresh what tokens are judged by.
-        make_token_auth: makes `keystone.token_auth` for one request.
+        make_token_auth: makes `keystone.token_auth` of one request.
         clock: epoch seconds.
     """
 
@@ -96,7 +102,7 @@ class Authenticator:
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._resolver = resolver
-        self._find_in_memory = resolver.find_in_memory
+        self._find_fresh = resolver.find_fresh
         self._refresher = refresher
         self._rules = rules
         self._make_token_auth = make_token_auth
@@ -148,7 +154,8 @@ class Authenticator:
                         environ.update(token.user_environ)
                         environ[_TOKEN_INFO] = info = _TokenInfo()
                         info["token"] = token.shared_body
-                        environ[_TOKEN_AUTH] = self._make_token_auth(token, string, None, None)
+                        environ[_TOKEN_AUTH] = auth = self._make_token_auth()
+                        auth.tokens = (token, string, None, None)
                         environ[_TOKEN] = token
                         return None
             return self._decide(environ)
@@ -164,12 +171,13 @@ class Authenticator:
             return Rejection(503, retry_after=5)
 
     def admit_anonymous(self, environ: dict[str, Any]) -> None:
-        """Tell the app that nobody is calling, whatever token came with the request."""
+        """Let a request pass without an identity, whatever token came with it."""
         headers.strip(environ)
         environ[headers.USER_STATUS_KEY] = headers.INVALID
-        environ[headers.TOKEN_AUTH] = self._make_token_auth(None, None, None, None)
+        environ[_TOKEN_AUTH] = auth = self._make_token_auth()
+        auth.tokens = (None, None, None, None)
 
-    def withdraw(self, environ: dict[str, Any], error: InvalidToken) -> Rejection | None:
+    def refuse_accepted(self, environ: dict[str, Any], error: InvalidToken) -> Rejection | None:
         """Refuse a token that `authenticate` accepted; return what that would have returned."""
         token: Token = environ[headers.TOKEN]
         _log.info("user token with audit id %s is not acceptable: %s", token.audit_id, str(error))
@@ -182,7 +190,7 @@ class Authenticator:
         return None
 
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
-        now = self._clock()
+        now = time.time() if self._is_wall_clock else self._clock()
         refresher = self._refresher
         if not refresher.on_time_from <= now < refresher.overdue_at:
             refresher.catch_up()
@@ -227,9 +235,8 @@ class Authenticator:
                 environ.update(user.user_environ)
                 environ[_TOKEN_INFO] = info = _TokenInfo()
                 info["token"] = user.shared_body
-                environ[_TOKEN_AUTH] = self._make_token_auth(
-                    user, user_string, service, service_string
-                )
+                environ[_TOKEN_AUTH] = auth = self._make_token_auth()
+                auth.tokens = (user, user_string, service, service_string)
                 environ[_TOKEN] = user
                 return None
         elif not self._rules.delay_auth_decision:
@@ -238,7 +245,8 @@ class Authenticator:
 
         if rejection is None:
             environ[headers.USER_STATUS_KEY] = headers.INVALID
-            environ[headers.TOKEN_AUTH] = self._make_token_auth(None, None, service, service_string)
+            environ[_TOKEN_AUTH] = auth = self._make_token_auth()
+            auth.tokens = (None, None, service, service_string)
         return rejection
 
     def _read_user_token(self, environ: dict[str, Any]) -> str | None:
@@ -260,16 +268,16 @@ class Authenticator:
     def _resolve(
         self, string: str, expiry_policy: ExpiryPolicy, now: float, environ: dict[str, Any]
     ) -> Token:
-        token = self._find_in_memory(string, now)
+        token = None if self._find_entry(string) is None else self._find_fresh(string, now)
         if token is None or (
             expiry_policy is not _REFUSE_EXPIRED and not is_conclusive(token, expiry_policy, now)
         ):
             mark = request.begin(environ)
             try:
-                token = self._resolver.validate_once(string, expiry_policy, now)
+                token = self._resolver.resolve(string, expiry_policy, now)
             finally:
                 request.end(mark)
-        if expiry_policy is _REFUSE_EXPIRED:
+        if now >= token.expires_at and expiry_policy is _REFUSE_EXPIRED:
             verify_not_expired(token, now)
         return token
 

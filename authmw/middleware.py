@@ -53,6 +53,8 @@ class AuthMiddleware(metaclass=RefusesUncalled):
 
     # Whether a hook was set on this very instance.
     _has_own_hook = False
+    # Whether one was set on it or on a class; without, nothing has to be looked up.
+    _may_have_hooks = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
@@ -92,6 +94,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         if name in DECIDING_HOOKS:
             refuse_unrun(type(self), name, value)
             super().__setattr__("_has_own_hook", True)
+            super().__setattr__("_may_have_hooks", True)
         super().__setattr__(name, value)
 
     def is_open(self, environ: dict[str, Any]) -> bool:  # noqa: ARG002
@@ -162,7 +165,9 @@ class AuthMiddleware(metaclass=RefusesUncalled):
     ) -> Iterable[bytes]:
         """Handle one request (PEP 3333)."""
         kind = type(self)
-        if kind.process_request is not _PROCESS_REQUEST or self._has_own_hook:
+        if kind is AuthMiddleware and not self._may_have_hooks:
+            rejection = self._parts.authenticator.authenticate(environ)
+        elif kind.process_request is not _PROCESS_REQUEST or self._has_own_hook:
             answer = self._process_request(environ)
             if answer is not None:
                 return answer(environ, start_response)
@@ -221,7 +226,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
                 seen: object = self.on_authenticated(environ, token)  # type: ignore[func-returns-value]
                 verify_run(type(self), "on_authenticated", seen)
             except InvalidToken as error:
-                rejection = authenticator.withdraw(environ, error)
+                rejection = authenticator.refuse_accepted(environ, error)
         return rejection
 
     def _add_headers(

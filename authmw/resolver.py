@@ -1,11 +1,11 @@
-"""From a token string to a Token: memory first, then one validation for all who ask.
+"""Resolves a token string to a Token: from memory, else by one validation for all requests with it.
 
-No I/O happens here. `find_in_memory` is the hot path. `validate_once` is the other: it joins or
-starts a flight, and a validator does the work.
+The validator may do I/O; nothing else here does.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable
 
 from authmw.answers.negative_cache import NegativeCache
@@ -56,16 +56,15 @@ class Resolver:
         self._max_token_size = max_token_size
         self._clock = clock
 
-    def find_in_memory(self, token: str, now: float) -> Token | None:
-        """Return what memory holds of a token, while it is fresh.
+    def find_fresh(self, token: str, now: float) -> Token | None:
+        """Return what memory holds of a token while it is fresh, else None.
 
-        It may have expired: a request that has not earned to use an expired token is refused
-        after this, as after every validation.
+        It may have expired, which the caller checks.
 
         Raises:
             InvalidToken: it is not acceptable any more, though it was when it was validated.
         """
-        entry = self._memory.get(token)
+        entry = self.find_entry(token)
         if entry is None or now >= entry.value.fresh_until:
             return None
         if entry.generation is not self.revalidation.generation and not self._is_still_known(
@@ -89,12 +88,12 @@ class Resolver:
         entry.generation = generation
         return True
 
-    def validate_once(self, token: str, expiry_policy: ExpiryPolicy, now: float) -> Token:
-        """Return the Token of a string that `find_in_memory` does not know, or that has expired.
+    def resolve(self, token: str, expiry_policy: ExpiryPolicy, now: float) -> Token:
+        """Validate a token that `find_fresh` does not return, or that has expired since.
 
         Raises:
             InvalidToken: the token is not acceptable.
-            IdentityUnavailable: nobody could say, and no earlier answer may be used.
+            IdentityUnavailable: it could not be validated, and no earlier answer may be used.
         """
         verify_token_string(token, self._max_token_size)
         # A refusal of an expired token does not hold for a request that may use one.
@@ -102,13 +101,17 @@ class Resolver:
             token if expiry_policy is ExpiryPolicy.REFUSE_EXPIRED else (token, expiry_policy.value)
         )
         self._refusals.verify_not_refused(key, now)
-        return self._flights.run(key, lambda: self._lead(token, expiry_policy, key))
+        return self._flights.run(key, functools.partial(self._lead, token, expiry_policy, key))
 
     def _lead(self, token: str, expiry_policy: ExpiryPolicy, key: Hashable) -> Token:
-        # Read anew: since `find_in_memory` another flight may have landed, and time has passed
+        # Read anew: since `find_fresh` another flight may have landed, and time has passed
         # for whoever waited.
         now = self._clock()
-        known = self._find_known(token, now)
+        entry = self.find_entry(token)
+        known: Token | None = None
+        if entry is not None and self._is_still_known(token, entry, now):
+            entry.used = True
+            known = entry.value
         if (
             known is not None
             and now < known.fresh_until
@@ -127,11 +130,3 @@ class Resolver:
         if now < validated.fresh_until:
             self._memory.put(token, validated, generation)
         return validated
-
-    def _find_known(self, token: str, now: float) -> Token | None:
-        """Return what memory holds, however old, if it would still be good by what holds now."""
-        entry = self._memory.get(token)
-        if entry is None or not self._is_still_known(token, entry, now):
-            return None
-        entry.used = True
-        return entry.value

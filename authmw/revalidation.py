@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.facts import facts_of
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.token import Token
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Revalidation:
             IdentityUnavailable: it is signed, and what would decide is not known any more.
         """
         if token.signed_by is not None:
-            self._revocations.verify_decidable(token, now)
+            self._revocations.verify_events_complete(token.issued_at, now)
         # An answer may come from a cache, and be older than the revocation.
         self._revocations.verify_not_revoked(facts_of(token))
         if token.signed_by is not None:
@@ -59,7 +59,7 @@ class Revalidation:
         """
         self._revocations.verify_not_revoked(facts_of(token))
         if token.signed_by is not None:
-            self._revocations.verify_decidable(token, now)
+            self._revocations.verify_events_complete(token.issued_at, now)
             self._verify_key(token.signed_by, now)
         elif token.answered_at < self._revocations.complete_from:
             raise IdentityUnavailable(

@@ -19,10 +19,10 @@ import pytest
 from tests.support.clock import Clock
 from tests.support.keystone import Keystone
 from tests.support.memcached import Memcached
-from tests.support.protected import protect, server
+from tests.support.protected import embed, protect, server
 
 # Fixtures of every test; a directory or a module may have its own instead.
-__all__ = ["protect", "server"]
+__all__ = ["embed", "protect", "server"]
 
 # A thread may be in the middle of a question that has until its deadline.
 _PATIENCE_SECONDS = 15
@@ -38,6 +38,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="only the quick tests of single rooms, none of which starts a process",
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the run with the number of tests that were skipped; `-ra` says why each was.
+
+    `make test-all` adds these numbers up, in the file that $SKIPS names.
+    """
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if hasattr(config, "workerinput") or reporter is None:
+        return
+    skipped = len(reporter.stats.get("skipped", []))
+    reporter.write_line(f"tests skipped: {skipped}")
+    if path := os.environ.get("SKIPS"):
+        with Path(path).open("a") as file:
+            file.write(f"{skipped}\n")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -76,12 +92,14 @@ def _begin_with_keystone(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def temporary_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give the session, and every process it starts, a temporary directory of its own.
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the session, and every process it starts, a temporary directory, and no proxy.
 
-    The processes of a host leave each other word about revocation in there.
+    Processes share revocation events through files in the host's temporary directory. A proxy of
+    the environment would stand between tests and the servers of 127.0.0.1.
     """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PROXY", "*")
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
         patch.setattr(tempfile, "tempdir", None)
         yield

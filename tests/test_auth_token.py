@@ -9,8 +9,6 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ import authmw.auth_token
 import authmw.fixture
 import authmw.opts
 from authmw.testing import IdentityServer
+from tests.support.programs import run_python
 
 PACKAGES = ("keystonemiddleware", "authmw")
 
@@ -147,10 +146,7 @@ def config_file(server: IdentityServer, tmp_path: Path) -> Path:
 
 
 def run(script: str, *arguments: str) -> Any:
-    finished = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60
-    )
-    assert finished.returncode == 0, finished.stderr
+    finished = run_python("-c", script, *arguments)
     return json.loads(finished.stdout)
 
 

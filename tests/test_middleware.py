@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from oslo_config import cfg
-from webtest import TestApp
 
 import authmw
 import authmw.config.options
@@ -16,25 +15,7 @@ from authmw.errors import InvalidToken, Reason
 from authmw.rejection import Rejection
 from authmw.testing import IdentityServer
 from authmw.token import Token
-from tests.support.protected import Protected, Service
-
-Embed = Callable[..., Protected]
-
-
-@pytest.fixture
-def embed(server: IdentityServer) -> Iterator[Embed]:
-    """Make a service with a middleware of some class; keyword arguments are options."""
-    made: list[authmw.AuthMiddleware] = []
-
-    def make(kind: type[authmw.AuthProtocol] = authmw.AuthProtocol, **options: Any) -> Protected:
-        service = Service()
-        conf = {"oslo_config_config": cfg.ConfigOpts(), **server.service_credentials, **options}
-        made.append(kind(service, conf))
-        return Protected(server, service, TestApp(made[-1]))
-
-    yield make
-    for middleware in made:
-        middleware.close()
+from tests.support.protected import Embed
 
 
 def test_the_peer_s_names_are_there() -> None:

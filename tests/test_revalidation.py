@@ -11,7 +11,7 @@ from authmw.testing import IdentityServer
 from authmw.testing.issuer import Issuer
 from authmw.testing.revocations import RevokedAttributes
 from tests.support.protected import Protect, Protected
-from tests.system.filter.test_revocation import wait_for
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.heavy  # each test waits until keys or events are read again
 

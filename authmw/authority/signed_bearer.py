@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from authmw.authority.agreement import verify_agreement
 from authmw.authority.keystone_claims import parse_keystone_claims
@@ -16,6 +16,8 @@ class SignedBearer:
         key: the authority key (`authmw.authority.key`).
         claims: of the token, as they stand in it.
         token: the token string, for a source that has to show it.
+        note_refusal: called when the endpoint refuses the token. By default nothing is: revocation
+            events judge signed tokens one by one.
 
     Attributes:
         keystone: the claims that Keystone defines, parsed.
@@ -28,18 +30,22 @@ class SignedBearer:
     is_rationed = False
     """No earlier answer about the token itself could be used in place of a new one."""
 
-    __slots__ = ("claims", "key", "keystone", "methods", "thumbprint", "token")
+    __slots__ = ("claims", "key", "keystone", "methods", "note_refusal", "thumbprint", "token")
 
-    def __init__(self, key: str, claims: Mapping[str, object], token: str) -> None:
+    def __init__(
+        self,
+        key: str,
+        claims: Mapping[str, object],
+        token: str,
+        note_refusal: Callable[[], None] = lambda: None,
+    ) -> None:
         self.key = key
         self.claims = claims
         self.token = token
+        self.note_refusal = note_refusal
         self.keystone = parse_keystone_claims(claims)
         self.methods = self.keystone.methods
         self.thumbprint = self.keystone.thumbprint
-
-    def note_refusal(self) -> None:
-        """Do nothing: signed tokens are judged one by one by revocation events."""
 
     def verify_answer(self, principal: Principal, body: Mapping[str, object]) -> None:  # noqa: ARG002
         """Raise IdentityUnavailable if an answer is about another bearer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from authmw.answers.refusal_times import RefusalTimes
 from authmw.authority.authorization import Authorization
 from authmw.authority.claims import ClaimsAuthority
 from authmw.authority.identity import IdentityAuthority
@@ -16,7 +17,7 @@ from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
 from authmw.keys.refreshed import RefreshedKeys
 from authmw.keys.source import KeyReader, KeySource
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.validation.offline import OfflineValidator
 
 
@@ -31,8 +32,11 @@ def make_offline(
         revocations: which tokens were revoked.
         bearers: answers for `jws_authority = identity`.
     """
+    refused_at = None
+    if settings.revocation_poll_interval == 0:
+        refused_at = RefusalTimes(settings.revocation_retention)
     return OfflineValidator(
-        make_verifier(settings, keys), _make_authority(settings, bearers), revocations
+        make_verifier(settings, keys), _make_authority(settings, bearers), revocations, refused_at
     )
 
 

@@ -23,7 +23,7 @@ from authmw.identity.client import IdentityClient
 from authmw.identity.outage_watch import OutageWatch
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.flights import Flights
 from authmw.runtime.refresh import Refresher
@@ -213,6 +213,6 @@ def read_cors(settings: Settings) -> CorsPolicy | None:
 def make_token_auth(identity: IdentityClient) -> MakeTokenAuth:
     """Return the factory of `keystone.token_auth`, which sends our own token with the user's."""
     # Imported here: it imports keystoneauth1.
-    from authmw.wsgi.token_auth import TokenAuth
+    from authmw.wsgi.token_auth import make_token_auth_factory
 
-    return functools.partial(TokenAuth, identity.fetch_own_token)
+    return make_token_auth_factory(identity.fetch_own_token)

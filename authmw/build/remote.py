@@ -12,7 +12,7 @@ from authmw.build.cache import make_source
 from authmw.cache.memory import MemoryCache
 from authmw.config.settings import Settings
 from authmw.identity.token_response import TokenSource
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.runtime.refresh import Refresher
 from authmw.validation.remote import RemoteValidator
 

@@ -1,4 +1,4 @@
-"""The revocation feed, put together: who is asked, and how processes share the answer."""
+"""Builds the revocation feed and the store in which processes share its polls."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from authmw.build.cache import make_namespaces, name_endpoint
 from authmw.config.settings import Settings, Validation
 from authmw.identity.client import IdentityClient
-from authmw.revocation.verdict import NoRevocations, Revocations
+from authmw.revocation.revocations import NoRevocations, Revocations
 from authmw.runtime.refresh import Refresher
 
 if TYPE_CHECKING:
-    from authmw.revocation.store import SharedStore
+    from authmw.revocation.sharing.store import SharedStore
 
 
-# Options of auth plugins that say who we are and on what; none is secret.
-_ROLES_DEPEND_ON = (
+# Options of auth plugins that name our own user and scope; none is secret.
+_USER_AND_SCOPE = (
     "username",
     "user_id",
     "user_domain_id",
@@ -40,14 +40,14 @@ _ROLES_DEPEND_ON = (
 def make_revocations(
     settings: Settings, identity: IdentityClient, refresher: Refresher
 ) -> Revocations:
-    """Return what knows of revoked tokens; where nothing is remembered, nothing has to."""
+    """Return the revocation feed; without one where no token outlives its validation."""
     judges_here = settings.has_key_source and settings.token_validation is not Validation.REMOTE
     remembers = settings.token_cache_time > 0 and settings.auth is not None
     if settings.revocation_poll_interval == 0 or not (judges_here or remembers):
         return NoRevocations()
     # Imported here, as a filter that polls nothing needs none of it.
     from authmw.revocation.feed import RevocationFeed
-    from authmw.revocation.identity_source import IdentityEvents
+    from authmw.revocation.source import IdentityEvents
 
     feed = RevocationFeed(
         IdentityEvents(identity),
@@ -57,27 +57,27 @@ def make_revocations(
         max_events=settings.revocation_max_events,
         store=open_store(settings),
     )
-    # A remote answer is good without events, and the first request need not wait for them.
+    # Remote tokens are accepted without events, so the first request need not wait for them.
     refresher.add(feed, in_background=not judges_here)
     return feed
 
 
 def open_store(settings: Settings) -> SharedStore:
-    """Return where processes share events: all of a deployment, or those of one host.
+    """Return the store that processes share: those of a deployment, else those of one host.
 
-    Whoever can write where they are shared can make revoked tokens good again, so memcached
-    serves only where its entries are sealed. The cache of a request's environ is of no use
-    here: the feed works between requests.
+    Whoever can write to the store can make revoked tokens good again, so memcached is used only
+    where its entries are sealed. The cache of a request's environ can't be used: the feed polls
+    between requests.
     """
     if settings.memcached_servers and settings.memcache_security_strategy is not None:
         from authmw.cache.memcached import open_memcached
-        from authmw.revocation.memcached_store import MemcachedStore
+        from authmw.revocation.sharing.memcached_store import MemcachedStore
 
-        # With connections of its own: requests that wait for a free one don't delay it.
+        # It has connections of its own, so that requests that wait for one don't delay a poll.
         return MemcachedStore(
-            open_memcached(settings), make_namespaces(settings, _name_asker(settings))
+            open_memcached(settings), make_namespaces(settings, _name_group(settings))
         )
-    from authmw.revocation.file_store import FileStore
+    from authmw.revocation.sharing.file_store import FileStore
 
     return FileStore(_shared_directory(), _name_store(settings))
 
@@ -86,23 +86,21 @@ def _shared_directory() -> Path:
     try:
         temporary = tempfile.gettempdir()
     except FileNotFoundError:
-        # No directory can be written to now. Whoever wants to will say so, and find out when
-        # there is room again.
-        temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - FileStore trusts nobody
+        # No directory can be written to now. The store reports that, and works once one can.
+        temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - FileStore verifies it
     return Path(temporary) / f"authmw-{os.geteuid()}"
 
 
 def _name_store(settings: Settings) -> str:
-    return "revocation-" + hashlib.sha256(_name_asker(settings).encode()).hexdigest()[:16]
+    return "revocation-" + hashlib.sha256(_name_group(settings).encode()).hexdigest()[:16]
 
 
-def _name_asker(settings: Settings) -> str:
-    """Return what tells those apart who may not be told the same.
+def _name_group(settings: Settings) -> str:
+    """Return the identity endpoint and our own user and scope; one group shares events.
 
-    That is the identity endpoint, and our own user: a service that may not read events must
-    not be the one that polls for another that may.
+    A service that may not read events must not poll for another one that may.
     """
     options = settings.auth.values if settings.auth is not None else {}
     return " ".join(
-        [name_endpoint(settings), *(f"{name}={options.get(name)}" for name in _ROLES_DEPEND_ON)]
+        [name_endpoint(settings), *(f"{name}={options.get(name)}" for name in _USER_AND_SCOPE)]
     )

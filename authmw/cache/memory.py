@@ -8,7 +8,7 @@ second chance at the young end.
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
 
@@ -46,17 +46,18 @@ class Entry(Generic[V]):
 
     Attributes:
         value: what is remembered.
-        catalog: of the value.
-        generation: what the value was last judged by, counted by whoever judges.
+        generation: what the value was last judged by; the caller's.
         used: set by every hit; read and cleared when room is made.
+        size: the bytes it takes, the shared part not included.
+        shared: the value's shared part.
     """
 
-    __slots__ = ("catalog", "generation", "size", "used", "value")
+    __slots__ = ("generation", "shared", "size", "used", "value")
 
     def __init__(self, value: V, generation: object, size: int) -> None:
         self.value = value
-        self.catalog = value.catalog
         self.generation = generation
+        self.shared = value.catalog
         self.size = size
         self.used = False
 
@@ -66,15 +67,15 @@ class MemoryCache(Generic[V]):
 
     Args:
         max_entries: how many entries are held; 0 holds none.
-        max_bytes: how much memory they may take together, by estimate; a catalog that
-            several of them share counts once.
+        max_bytes: how much memory they may take together, by estimate; a part that several of
+            them share counts once.
     """
 
     def __init__(self, *, max_entries: int, max_bytes: int) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._entries: OrderedDict[Hashable, Entry[V]] = OrderedDict()
-        self._catalogs: Counter[SharedPart] = Counter()
+        self._shared: dict[SharedPart, int] = {}
         self._bytes = 0
         self._lock = PerProcess(threading.Lock)
         # Bound once: the hot path is one call into C.
@@ -98,15 +99,16 @@ class MemoryCache(Generic[V]):
 
     def put(self, key: Hashable, value: V, generation: object = None) -> None:
         """Remember a value, and forget others until the bounds are kept."""
-        entry = Entry(value, generation, _ENTRY_OVERHEAD + value.size + 2 * _key_length(key))
-        alone = entry.size + (entry.catalog.size if entry.catalog else 0)
+        length = len(key) if type(key) is str else _key_length(key)
+        entry = Entry(value, generation, _ENTRY_OVERHEAD + value.size + 2 * length)
+        alone = entry.size + (entry.shared.size if entry.shared is not None else 0)
         with self._lock.get():
             if key in self._entries:
                 self._remove(key)
             # What is larger than all the room there is must not drive everybody else out.
             if alone > self._max_bytes or not self._max_entries:
                 return
-            if self._is_over(alone, entries=1):
+            if len(self._entries) >= self._max_entries or self._bytes + alone > self._max_bytes:
                 self._make_room(entry)
             self._entries[key] = entry
             self._account(entry, 1)
@@ -120,11 +122,14 @@ class MemoryCache(Generic[V]):
         """Forget everything."""
         with self._lock.get():
             self._entries.clear()
-            self._catalogs.clear()
+            self._shared.clear()
             self._bytes = 0
 
     def _make_room(self, newcomer: Entry[V]) -> None:
-        while self._entries and self._is_over(self._growth(newcomer), entries=1):
+        while self._entries and (
+            len(self._entries) >= self._max_entries
+            or self._bytes + self._growth(newcomer) > self._max_bytes
+        ):
             oldest, candidate = next(iter(self._entries.items()))
             if candidate.used:
                 candidate.used = False
@@ -133,17 +138,11 @@ class MemoryCache(Generic[V]):
                 self._remove(oldest)
 
     def _growth(self, newcomer: Entry[V]) -> int:
-        # Asked anew for each that goes: with the last of its holders a catalog goes as well.
-        catalog = newcomer.catalog
-        if catalog is None or catalog in self._catalogs:
+        # Worked out again after each removal: with the last entry that shares it a part goes too.
+        shared = newcomer.shared
+        if shared is None or shared in self._shared:
             return newcomer.size
-        return newcomer.size + catalog.size
-
-    def _is_over(self, more_bytes: int, *, entries: int = 0) -> bool:
-        return (
-            len(self._entries) + entries > self._max_entries
-            or self._bytes + more_bytes > self._max_bytes
-        )
+        return newcomer.size + shared.size
 
     def _remove(self, key: Hashable) -> None:
         entry = self._entries.pop(key, None)
@@ -152,17 +151,16 @@ class MemoryCache(Generic[V]):
 
     def _account(self, entry: Entry[V], sign: int) -> None:
         self._bytes += sign * entry.size
-        catalog = entry.catalog
-        if catalog is not None:
-            if sign > 0:
-                self._catalogs[catalog] += 1
-                if self._catalogs[catalog] == 1:
-                    self._bytes += catalog.size
-            else:
-                self._catalogs[catalog] -= 1
-                if not self._catalogs[catalog]:
-                    del self._catalogs[catalog]
-                    self._bytes -= catalog.size
+        shared = entry.shared
+        if shared is None:
+            return
+        before = self._shared.get(shared, 0)
+        if before + sign:
+            self._shared[shared] = before + sign
+        else:
+            del self._shared[shared]
+        if not before or not before + sign:
+            self._bytes += sign * shared.size
 
 
 def _key_length(key: Hashable) -> int:

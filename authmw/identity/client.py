@@ -14,17 +14,9 @@ from authmw.checks.token_string import verify_token_string
 from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.identity.authenticate_uri import AuthenticateUri
 from authmw.identity.breaker import Breaker, Change
-from authmw.identity.json_response import (
-    JsonResponse,
-    raise_for_status,
-    read_dated_object,
-    read_object,
-    read_token,
-)
 from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outage import make_outage, make_outage_from, meaning_of
 from authmw.identity.outcomes import Outcome
-from authmw.identity.renewal_limit import Doubt
 from authmw.identity.token_response import ACCESS_RULES, TokenResponse
 from authmw.net.deadline import deadline
 from authmw.runtime import request
@@ -34,9 +26,9 @@ from authmw.token.catalog import ServiceCatalog
 
 if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin
-    from requests import Response
 
     from authmw.config.settings import Settings
+    from authmw.identity.json_response import JsonResponse
     from authmw.identity.session import IdentitySession
 
 LOG = logging.getLogger(__name__)
@@ -159,10 +151,7 @@ class IdentityClient:
             if not breaker.is_trusted:
                 self._admit(breaker)
             try:
-                response = self._opened.get().ask(path, headers)
-                if response.status_code != 200:
-                    self._raise_for_status(response)
-                body = read_token(response)
+                body = self._opened.get().fetch_token(path, headers)
             except InvalidToken:
                 self._record(breaker, Health.ANSWERS)
                 raise
@@ -191,9 +180,7 @@ class IdentityClient:
         path = f"{path}?{urlencode(query)}" if query else path
         try:
             with deadline(self._settings.identity_deadline), self._only_outages(is_logged=False):
-                response = self._opened.get().ask(path, {})
-                raise_for_status(response, about_token=False)
-                return read_dated_object(response)
+                return self._opened.get().fetch_json(path)
         except Outage as outage:
             fails = meaning_of(outage).health is Health.FAILS
             if fails and self._breaker.get().suspect(self._clock()):
@@ -220,14 +207,10 @@ class IdentityClient:
                 self._admit(breaker)
             try:
                 with self._only_outages():
-                    session = self._opened.get()
-                    credentials = session.authenticate()
                     # In an outage the token that we have is better than none.
-                    is_refused = refused is not None and credentials.get("X-Auth-Token") == refused
-                    if is_refused and not breaker.fails_fast:
-                        others = session.authenticate_again(credentials, Doubt.REFUSED_ELSEWHERE)
-                        credentials = others or credentials
-                    return credentials.get("X-Auth-Token")
+                    return self._opened.get().fetch_own_token(
+                        None if breaker.fails_fast else refused
+                    )
             except Outage as outage:
                 self._record(breaker, meaning_of(outage).health)
                 raise
@@ -263,28 +246,13 @@ class IdentityClient:
         if breaker.record(health, self._clock()):
             self._wake()
 
-    def _raise_for_status(self, response: Response) -> None:
-        """Raise what a status means; where a 403 may be about us, find that out first."""
-        try:
-            raise_for_status(response, about_token=True)
-        except InvalidToken:
-            if response.status_code == 403:
-                self._ask_about_ourselves()
-            raise
-
-    def _ask_about_ourselves(self) -> None:
-        """Raise Outage unless the endpoint answers, and accepts our own credentials."""
-        response = self._opened.get().ask_about_ourselves()
-        raise_for_status(response, about_token=False)
-        read_object(response)
-
     def _probe(self, breaker: Breaker, *, is_logged: bool = True) -> None:
         """Find out for all requests whether the endpoint answers; raises Outage if it does not."""
         health = None  # stays so if this thread is told to end
         detail = ""
         try:
             with self._only_outages(is_logged=is_logged):
-                self._ask_about_ourselves()
+                self._opened.get().validate_own_token()
             health = Health.ANSWERS
         except Outage as outage:
             health, detail = meaning_of(outage).health, outage.detail
@@ -294,15 +262,11 @@ class IdentityClient:
             _log_change(breaker.conclude(health, self._clock()), detail)
 
     def _discover_authenticate_uri(self) -> str | None:
-        from authmw.identity.session import is_version_3
-
         try:
             with self._only_outages(), deadline(self._settings.identity_deadline):
-                found = self._opened.get().discover_authenticate_uri()
+                return self._opened.get().discover_authenticate_uri()
         except IdentityUnavailable:
             return None
-        # Where discovery fails keystoneauth1 may return `auth_url` as it is.
-        return found.rstrip("/") if found and is_version_3(found) else None
 
     @contextlib.contextmanager
     def _only_outages(self, *, is_logged: bool = True) -> Iterator[None]:

@@ -66,7 +66,7 @@ class DocumentFetcher:
             raise IdentityUnavailable(f"GET {uri}: {type(error).__name__}") from None
 
     def _open(self) -> requests.Session:
-        from authmw.identity.session import client_certificate, open_requests_session
+        from authmw.identity.transport import client_certificate, open_requests_session
 
         session = open_requests_session(self._settings)
         session.cert = client_certificate(self._settings)

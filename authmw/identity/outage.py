@@ -6,7 +6,6 @@ import re
 import time
 
 from authmw.errors import Outage
-from authmw.identity.http_messages import parse_retry_after
 from authmw.identity.meaning import Meaning
 from authmw.identity.outcomes import Outcome
 
@@ -34,6 +33,7 @@ def make_outage_from(error: Exception) -> Outage:
     """Return the outage that another library's exception is; an outage is returned as it is."""
     if isinstance(error, Outage):
         return error
+    from authmw.identity.http_messages import parse_retry_after
     from authmw.runtime.libraries import exceptions
 
     outcome = Outcome.of_error(error)

@@ -6,7 +6,6 @@ Redirects, time-outs, retries and when to authenticate again are decided here.
 
 from __future__ import annotations
 
-import http.cookiejar
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,12 +13,19 @@ from urllib.parse import urlsplit
 
 import requests
 
-from authmw.errors import DeadlineExceeded
+from authmw.errors import DeadlineExceeded, InvalidToken
+from authmw.identity.json_response import (
+    JsonResponse,
+    raise_for_status,
+    read_dated_object,
+    read_object,
+    read_token,
+)
 from authmw.identity.outage import make_outage
 from authmw.identity.outcomes import Outcome
 from authmw.identity.renewal_limit import Doubt, RenewalLimit
 from authmw.identity.token_response import ACCESS_RULES
-from authmw.identity.transport import MAX_REDIRECTS, DeadlineAdapter
+from authmw.identity.transport import MAX_REDIRECTS, client_certificate, open_requests_session
 from authmw.net.deadline import remaining_seconds
 from authmw.runtime.libraries import AUTH_INTERFACE, Adapter, BaseIdentityPlugin, Session
 
@@ -60,55 +66,70 @@ class IdentitySession:
         self._limit = RenewalLimit()
         self._accepted_endpoint: str | None = None
 
-    def authenticate(self) -> dict[str, str]:
-        """Return the headers that carry our own credentials; asks for a token if needed."""
-        self._begin_authenticating()
-        try:
-            return self._read_headers()
-        finally:
-            self._authenticating.release()
+    def fetch_token(self, path: str, headers: Mapping[str, str]) -> dict[str, object]:
+        """Ask about a client's token; returns its body.
+
+        Args:
+            path: below the version, with a leading slash.
+            headers: beside our own credentials.
+
+        Raises InvalidToken or Outage.
+        """
+        response = self._ask(path, headers)
+        if response.status_code != 200:
+            try:
+                raise_for_status(response, about_token=True)
+            except InvalidToken:
+                # A 403 may be about our own credentials as well.
+                if response.status_code == 403:
+                    self.validate_own_token()
+                raise
+        return read_token(response)
+
+    def fetch_json(self, path: str) -> JsonResponse:
+        """Ask for any other JSON object; raises Outage unless there is one."""
+        response = self._ask(path, {})
+        raise_for_status(response, about_token=False)
+        return read_dated_object(response)
+
+    def validate_own_token(self) -> None:
+        """Have our own token validated, which Keystone's policy allows to its holder.
+
+        This needs everything that validating a client's token needs, from our own authentication
+        to Keystone's database, and no client's token. Credentials without a token (those of HTTP
+        basic authentication) ask for the version instead.
+
+        Raises Outage unless the endpoint answers, and accepts our own credentials.
+        """
+        credentials = self._authenticate()
+        endpoint = self._find_endpoint()
+        response = self._get_own_validation(endpoint, credentials)
+        if response.status_code == 401:
+            others = self._authenticate_again(credentials, Doubt.REFUSED)
+            if others is not None:
+                response = self._get_own_validation(endpoint, others)
+        raise_for_status(response, about_token=False)
+        read_object(response)
+
+    def fetch_own_token(self, refused: str | None) -> str | None:
+        """Return our own token; asks for one if needed. None: the credentials hold no token.
+
+        Args:
+            refused: a token that another service did not accept; if it is ours, it is replaced,
+                unless it was replaced for that reason a moment ago.
+        """
+        credentials = self._authenticate()
+        if refused is not None and credentials.get("X-Auth-Token") == refused:
+            others = self._authenticate_again(credentials, Doubt.REFUSED_ELSEWHERE)
+            credentials = others or credentials
+        return credentials.get("X-Auth-Token")
 
     def holds_token(self) -> bool:
-        """Tell whether `authenticate` needs to send nothing."""
+        """Tell whether we are authenticated, so that `fetch_own_token` sends nothing."""
         if not isinstance(self._plugin, BaseIdentityPlugin):
             return True
         held = self._plugin.auth_ref
         return held is not None and not held.will_expire_soon(self._plugin.MIN_TOKEN_LIFE_SECONDS)
-
-    def authenticate_again(self, refused: Mapping[str, str], doubt: Doubt) -> dict[str, str] | None:
-        """Replace credentials that were refused, unless that was done a moment ago.
-
-        Args:
-            refused: what `authenticate` returned.
-            doubt: who refused them.
-
-        Returns new headers, also if another thread got them meanwhile; None if the plugin
-        can't get others, or got the last ones a moment ago.
-        """
-        self._begin_authenticating()
-        try:
-            current = self._read_headers()
-            if current != refused:
-                return current
-            if not self._limit.allows(doubt) or not self._plugin.invalidate():
-                return None
-            return self._read_headers()
-        finally:
-            self._authenticating.release()
-
-    def find_endpoint(self) -> str:
-        """Return the version 3 identity endpoint, without a slash at the end.
-
-        Call `authenticate` first: the catalog comes with our token.
-        """
-        endpoint = self._adapter.get_endpoint()
-        if endpoint != self._accepted_endpoint or endpoint is None:
-            # Where discovery fails keystoneauth1 falls back to whatever the catalog says, and
-            # a 404 from a wrong path must not be taken for a verdict on a token.
-            if endpoint is None or not is_version_3(endpoint):
-                raise make_outage(Outcome.NO_ENDPOINT, note=f"found {endpoint}" if endpoint else "")
-            self._accepted_endpoint = endpoint
-        return endpoint.rstrip("/")
 
     def forget_endpoint(self) -> None:
         """Make the next request ask for a new token of ours, and with it a new catalog.
@@ -120,43 +141,31 @@ class IdentitySession:
 
     def discover_authenticate_uri(self) -> str | None:
         """Return where clients get tokens, by discovery at the plugin's `auth_url`."""
-        return self._adapter.get_endpoint(interface=AUTH_INTERFACE)
+        found = self._adapter.get_endpoint(interface=AUTH_INTERFACE)
+        # Where discovery fails keystoneauth1 may return `auth_url` as it is.
+        return found.rstrip("/") if found and _is_version_3(found) else None
 
     def known_authenticate_uri(self) -> str | None:
         """Return the plugin's `auth_url` (or fixed endpoint) as it is; nothing is sent."""
         return self._adapter.get_endpoint(interface=AUTH_INTERFACE, skip_discovery=True)
 
-    def ask(self, path: str, headers: Mapping[str, str]) -> requests.Response:
+    def _ask(self, path: str, headers: Mapping[str, str]) -> requests.Response:
         """GET a path below the version, and once more with new credentials if ours were refused.
 
         Returns the response, whatever its status.
         """
-        credentials = self.authenticate()
-        endpoint = self.find_endpoint()
+        credentials = self._authenticate()
+        endpoint = self._find_endpoint()
         response = self._get(endpoint + path, headers, credentials)
         if response.status_code == 401:
-            others = self.authenticate_again(credentials, Doubt.REFUSED)
+            others = self._authenticate_again(credentials, Doubt.REFUSED)
             if others is not None:
                 return self._get(endpoint + path, headers, others)
         return response
 
-    def ask_about_ourselves(self) -> requests.Response:
-        """Have our own token validated, which Keystone's policy allows to its holder.
-
-        This needs everything that validating a client's token needs, from our own authentication
-        to Keystone's database, and no client's token. Credentials without a token (those of HTTP
-        basic authentication) ask for the version instead.
-        """
-        credentials = self.authenticate()
-        endpoint = self.find_endpoint()
-        response = self._get_about(endpoint, credentials)
-        if response.status_code == 401:
-            others = self.authenticate_again(credentials, Doubt.REFUSED)
-            if others is not None:
-                return self._get_about(endpoint, others)
-        return response
-
-    def _get_about(self, endpoint: str, credentials: Mapping[str, str]) -> requests.Response:
+    def _get_own_validation(
+        self, endpoint: str, credentials: Mapping[str, str]
+    ) -> requests.Response:
         token = credentials.get("X-Auth-Token")
         if token is None:
             return self._get(endpoint, {}, credentials)
@@ -176,6 +185,51 @@ class IdentitySession:
             raise_exc=False,
         )
 
+    def _find_endpoint(self) -> str:
+        """Return the version 3 identity endpoint, without a slash at the end.
+
+        Call `_authenticate` first: the catalog comes with our token.
+        """
+        endpoint = self._adapter.get_endpoint()
+        if endpoint is None or endpoint != self._accepted_endpoint:
+            # Where discovery fails keystoneauth1 falls back to whatever the catalog says, and
+            # a 404 from a wrong path must not be taken for a verdict on a token.
+            if endpoint is None or not _is_version_3(endpoint):
+                raise make_outage(Outcome.NO_ENDPOINT, note=f"found {endpoint}" if endpoint else "")
+            self._accepted_endpoint = endpoint
+        return endpoint.rstrip("/")
+
+    def _authenticate(self) -> dict[str, str]:
+        """Return the headers that carry our own credentials; asks for a token if needed."""
+        self._begin_authenticating()
+        try:
+            return self._read_headers()
+        finally:
+            self._authenticating.release()
+
+    def _authenticate_again(
+        self, refused: Mapping[str, str], doubt: Doubt
+    ) -> dict[str, str] | None:
+        """Replace credentials that were refused, unless that was done a moment ago.
+
+        Args:
+            refused: what `_authenticate` returned.
+            doubt: who refused them.
+
+        Returns new headers, also if another thread got them meanwhile; None if the plugin
+        can't get others, or got the last ones a moment ago.
+        """
+        self._begin_authenticating()
+        try:
+            current = self._read_headers()
+            if current != refused:
+                return current
+            if not self._limit.allows(doubt) or not self._plugin.invalidate():
+                return None
+            return self._read_headers()
+        finally:
+            self._authenticating.release()
+
     def _read_headers(self) -> dict[str, str]:
         headers = self._plugin.get_headers(self._session)
         if headers is None:
@@ -193,36 +247,6 @@ class IdentitySession:
             raise DeadlineExceeded
 
 
-def is_version_3(endpoint: str) -> bool:
+def _is_version_3(endpoint: str) -> bool:
     """Tell whether an endpoint's path ends with the version: /v3, /identity/v3."""
     return urlsplit(endpoint).path.rstrip("/").rpartition("/")[2] == "v3"
-
-
-def open_requests_session(settings: Settings) -> requests.Session:
-    """Return a session that sends by the rules of `authmw.identity.transport`."""
-    session = requests.Session()
-    adapter = DeadlineAdapter(
-        connect_seconds=settings.connect_timeout,
-        read_seconds=settings.read_timeout,
-        connect_retries=settings.http_request_max_retries,
-    )
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    # Only what we set is sent: no cookie of an earlier response, no password from a .netrc file.
-    # Proxies and CA bundles named in the environment apply, as with keystonemiddleware.
-    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    session.auth = _add_nothing
-    session.headers["Accept-Encoding"] = "identity"
-    session.headers["Accept"] = "application/json"
-    return session
-
-
-def _add_nothing(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def client_certificate(settings: Settings) -> str | tuple[str, str] | None:
-    """Return what requests takes as `cert`: one file with both, certificate and key, or None."""
-    if settings.certfile and settings.keyfile:
-        return settings.certfile, settings.keyfile
-    return settings.certfile

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import http.cookiejar
 import io
 import time
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ from authmw.net.tls import make_tls_context
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
+
+    from authmw.config.settings import Settings
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_REDIRECTS = 3
@@ -114,6 +117,36 @@ class DeadlineAdapter(HTTPAdapter):
             raise
         response.raw = io.BytesIO(body)
         return response
+
+
+def open_requests_session(settings: Settings) -> requests.Session:
+    """Return a session that sends by these rules."""
+    session = requests.Session()
+    adapter = DeadlineAdapter(
+        connect_seconds=settings.connect_timeout,
+        read_seconds=settings.read_timeout,
+        connect_retries=settings.http_request_max_retries,
+    )
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    # Only what we set is sent: no cookie of an earlier response, no password from a .netrc file.
+    # Proxies and CA bundles named in the environment apply, as with keystonemiddleware.
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    session.auth = _add_nothing
+    session.headers["Accept-Encoding"] = "identity"
+    session.headers["Accept"] = "application/json"
+    return session
+
+
+def _add_nothing(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def client_certificate(settings: Settings) -> str | tuple[str, str] | None:
+    """Return what requests takes as `cert`: one file with both, certificate and key, or None."""
+    if settings.certfile and settings.keyfile:
+        return settings.certfile, settings.keyfile
+    return settings.certfile
 
 
 def _use_deadline_pools(manager: PoolManager) -> None:

@@ -1,8 +1,9 @@
 """The signature algorithms (RFC 7518 §3, RFC 8037 §3.1), each bound to one type of key.
 
-One table, `ALGORITHMS`; a new algorithm is a row. `none` and the HMAC family are not in it, and no
-option adds them (RFC 8725 §3.1, §3.2). A key has exactly one algorithm, chosen when the key is
-parsed: a token's header selects among keys, never what is done with one.
+One table, `ALGORITHMS`; a new algorithm is a row, and a choice of `jws_accepted_algorithms`. `none`
+and the HMAC family are not in it, and no option adds them (RFC 8725 §3.1, §3.2). A key has exactly
+one algorithm, chosen when the key is parsed: a token's header selects among keys, never what is
+done with one.
 """
 
 from __future__ import annotations

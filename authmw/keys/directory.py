@@ -54,6 +54,8 @@ class KeyDirectory:
 
     option = "jws_public_key_repository"
     retry_seconds = POLL_SECONDS
+    # A busy machine may take long to start a thread; only a network file system takes longer.
+    first_wait_seconds = 5.0
 
     def __init__(self, path: str, *, early_interval_seconds: float = 1.0) -> None:
         self.location = path

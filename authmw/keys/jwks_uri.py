@@ -43,6 +43,7 @@ class JwksUri:
 
     option = "jws_jwks_uri"
     retry_seconds = RETRY_SECONDS
+    first_wait_seconds = 2.0
 
     def __init__(self, uri: str, fetch: Fetch, *, early_interval_seconds: float = 10.0) -> None:
         self.location = uri

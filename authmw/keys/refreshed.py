@@ -14,7 +14,7 @@ from authmw.jose.key_set import KeySet
 from authmw.jose.public_key import PublicKey, SkippedKey
 from authmw.keys.changes import KeyChanges
 from authmw.keys.library import require_cryptography
-from authmw.keys.reloads import Reloads
+from authmw.keys.reloads import FAILING_WAIT_SECONDS, PLANNED_WAIT_SECONDS, Reloads
 from authmw.keys.source import FoundKeys, KeyReader
 from authmw.runtime.process import PerProcess
 
@@ -105,13 +105,22 @@ class RefreshedKeys(KeyChanges):
                 self._count_if_changed(now)
         # Set before reading: a caller that sees `reload_at` meanwhile does not begin another.
         self._planned_at = now + self._reader.retry_seconds
-        return self._reloads.begin(now, is_failing=self._is_failing)
+        return self._reloads.begin(now, wait_seconds=self._wait_seconds)
 
     def reload_early(self, now: float) -> KeySet | None:
         """Read the source for a token that no key verifies; see `KeySource.reload_early`."""
         if not self._reloads.run_early(now, is_failing=self._is_failing):
             return None
         return self.current(now)
+
+    @property
+    def _wait_seconds(self) -> float:
+        """How long a request may wait for a planned reload."""
+        if self._is_failing:
+            return FAILING_WAIT_SECONDS
+        if self._state.keys is None:
+            return self._reader.first_wait_seconds
+        return PLANNED_WAIT_SECONDS
 
     @property
     def _is_failing(self) -> bool:

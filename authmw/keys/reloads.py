@@ -13,7 +13,7 @@ from authmw.runtime.process import PerProcess
 _log = logging.getLogger(__name__)
 
 PLANNED_WAIT_SECONDS = 2.0
-"""Longest wait for a planned reload; the first request of a process waits for one."""
+"""Longest wait for a planned reload where there are keys."""
 EARLY_WAIT_SECONDS = 1.0
 """Longest wait of a request for the reload that its token causes."""
 FAILING_WAIT_SECONDS = 0.1
@@ -65,20 +65,19 @@ class Reloads:
         self._under_way = PerProcess(_UnderWay)
         self._lacks_thread = False
 
-    def begin(self, now: float, *, is_failing: bool) -> Callable[[], object]:
+    def begin(self, now: float, *, wait_seconds: float) -> Callable[[], object]:
         """Begin a planned reload, or join the one under way.
 
         Where no thread can be started, the caller's does the work here.
 
         Args:
             now: epoch seconds.
-            is_failing: whether the last reload failed, so that this one is waited for briefly.
+            wait_seconds: how long the returned function waits at most, since the reload began.
 
         Returns:
             a function that waits for the end of the reload, for a bounded time since it began.
         """
         under_way = self._under_way.get()
-        wait_seconds = FAILING_WAIT_SECONDS if is_failing else PLANNED_WAIT_SECONDS
         with under_way.lock:
             reload = under_way.reload
             begun = None

@@ -1,7 +1,8 @@
 """What a source of public keys offers, and what it takes to add one.
 
-A new kind of source is one class with the members of `KeyReader`: it says how the keys are read
-once. `authmw.keys.refreshed.RefreshedKeys` makes a `KeySource` of it.
+A new kind of source is one class with the members of `KeyReader`, which reads the keys once, a
+line in `authmw.build.offline.make_key_readers`, and the option that it is named by.
+`authmw.keys.refreshed.RefreshedKeys` makes a `KeySource` of it.
 """
 
 from __future__ import annotations
@@ -82,12 +83,14 @@ class KeyReader(Protocol):
         location: the value of that option: a path, a URI.
         early_interval_seconds: least time between the readings that tokens may cause.
         retry_seconds: time between readings while the source can't be read.
+        first_wait_seconds: how long requests of a new process wait for its first reading.
     """
 
     option: str
     location: str
     early_interval_seconds: float
     retry_seconds: float
+    first_wait_seconds: float
 
     def read(self, now: float) -> FoundKeys:
         """Read the keys; never called by two threads of a process at once.

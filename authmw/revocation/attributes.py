@@ -36,7 +36,7 @@ class Attribute:
 
 
 def parse_id(member: object) -> str | None:
-    """Return an id; None for anything that is none."""
+    """Return an id; None where it is not a non-empty string."""
     return member if isinstance(member, str) and member else None
 
 
@@ -53,7 +53,7 @@ def parse_seconds(member: object) -> int | None:
 ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("user_id", "users", parse_id),
     Attribute("project_id", "project", parse_id),
-    # The user's domain or the one the token is for; a project's domain is neither.
+    # The user's domain or the domain of the scope, but never the domain of a project.
     Attribute("domain_id", "domains", parse_id),
     Attribute("domain_scope_id", "domain_scope", parse_id),
     Attribute("audit_id", "audit", parse_id),

@@ -1,15 +1,15 @@
-"""Revocation events, read from the answer to GET /v3/OS-REVOKE/events.
+"""Revocation events, parsed from the answer to GET /v3/OS-REVOKE/events.
 
-What can't be understood makes an event cover more, never less:
+What can't be parsed makes an event cover more, never less:
 
-- An attribute we don't know, or whose value can't be read, is ignored.
+- An unknown attribute, or one whose value is malformed, is ignored.
 - An event without (remaining) attributes covers every token issued before it.
-- Where `issued_before` can't be read, `revoked_at` stands in for it (Keystone writes the
-  same time in both), and where that can't be read either, the time of the answer: the
-  event then covers what was issued until we heard of it.
+- Where `issued_before` is malformed, `revoked_at` replaces it (Keystone writes the same time in
+  both); where that is malformed too, the time of the answer does: the event then covers the
+  tokens issued until we read it.
 
-An answer that is not a whole list of events is refused as a whole: it says nothing about
-the tokens it does not mention.
+An answer that is not a complete list of events is refused: a token that it does not cover may
+still be revoked.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from dataclasses import dataclass, field
 from authmw.errors import MalformedEvents
 from authmw.revocation.attributes import ATTRIBUTE_BY_NAME, ATTRIBUTES, Value, parse_seconds
 
-# Members of an event that say nothing about which tokens it covers.
+# Members of an event that are no attributes of the tokens it covers.
 _TIMES = frozenset({"issued_before", "revoked_at"})
 
 
 @dataclass(frozen=True, slots=True)
 class RevocationEvent:
-    """All tokens that meet these attributes, issued up to and in one second.
+    """Revokes the tokens that meet all its attributes and were issued in time.
 
     Attributes:
         attributes: names and values, in the order of the rule table.
         issued_before: epoch seconds, truncated; a token issued in that second is covered.
-        ignored: members that could not be understood, for the log.
+        ignored: members that could not be parsed, for the log.
     """
 
     attributes: tuple[tuple[str, Value], ...]
@@ -39,19 +39,19 @@ class RevocationEvent:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The attributes it states: its attribute set."""
+        """The names of its attributes: its attribute set."""
         return tuple([name for name, _ in self.attributes])
 
 
 def parse_events(document: object, answered_at: int) -> list[RevocationEvent]:
-    """Read the JSON document of an answer.
+    """Parse the JSON document of an answer.
 
     Args:
         document: {"events": [...], "links": {...}}.
         answered_at: the server's time, epoch seconds.
 
     Raises:
-        MalformedEvents: the answer as a whole can't be used.
+        MalformedEvents: it is not a complete list of events.
     """
     if not isinstance(document, dict):
         raise MalformedEvents(f"an object was expected, not {type(document).__name__}")
@@ -60,13 +60,13 @@ def parse_events(document: object, answered_at: int) -> list[RevocationEvent]:
         raise MalformedEvents(f"'events' is not an array but {type(events).__name__}")
     links = document.get("links")
     if isinstance(links, dict) and links.get("next") is not None:
-        # Keystone never splits this list; whoever does must not make us miss the rest.
+        # Keystone never pages this list. If a server does, we must not miss the next page.
         raise MalformedEvents("'links' names a next page: the list is not complete")
     return [parse_event(event, answered_at) for event in events]
 
 
 def parse_event(event: object, answered_at: int) -> RevocationEvent:
-    """Read one event.
+    """Parse one event.
 
     Args:
         event: a member of "events".

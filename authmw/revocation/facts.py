@@ -15,11 +15,11 @@ class RevocationFacts(NamedTuple):
     """The part of a token that decides whether an event covers it.
 
     Each member but the last holds the values that match one attribute of events, in the order
-    of the rule table. It is empty where the token has no such value. A None in it stands for a
-    value that the token has and that we don't know: it matches every value of an event.
+    of the rule table. It is empty where the token has no such value. None stands for a value that
+    the token has and that we don't know: it matches every value of an event.
 
-    A named tuple, since it is made for every check and a frozen dataclass takes three times
-    as long to make.
+    It is a named tuple, since every check makes one and a frozen dataclass takes three times as
+    long to make.
 
     Attributes:
         users: the user, and trustor and trustee of the trust it was issued under.

@@ -1,7 +1,7 @@
 """The revocation events of a deployment, kept fresh by polling the identity service.
 
-No thread and no clock here: whoever keeps things fresh calls `poll(now)` again and again.
-With a shared store it does so in turns with the other processes (`sharing`).
+The module starts no thread and reads no clock: `authmw.runtime.refresh` calls `reload(now)`. With a
+shared store the processes poll in turns (`sharing`).
 """
 
 from __future__ import annotations
@@ -15,31 +15,29 @@ from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.facts import RevocationFacts
 from authmw.revocation.jitter import EARLIEST_PART, shorten
 from authmw.revocation.polling import EventPoller
-from authmw.revocation.sharing import SharedPolling
+from authmw.revocation.sharing.shared_polling import SharedPolling
+from authmw.revocation.sharing.store import SharedStore
 from authmw.revocation.source import EventSource
-from authmw.revocation.store import SharedStore
 from authmw.runtime.process import PerProcess
-from authmw.token import Token
 
 _log = logging.getLogger(__name__)
 
-# How often the log says at most that tokens are older than `revocation_retention`.
-_SAY_AGAIN_SECONDS = 3600
+# Least time between two log lines about tokens that are older than `revocation_retention`.
+_LOG_AGAIN_SECONDS = 3600
 
 
 class RevocationFeed:
-    """Knows which tokens are revoked, as of the latest poll.
+    """Finds the tokens that were revoked, as of the latest poll; see `Revocations`.
 
-    `generation` and the `verify_…` methods are for any thread and take no lock. Who remembers a
-    decision together with `generation` reads `generation` first.
+    Any thread may call the `verify_…` methods, which take no lock.
 
     Args:
-        source: who is asked.
+        source: lists events.
         poll_interval_seconds: `revocation_poll_interval`, at least 1.
         max_staleness_seconds: `revocation_max_staleness`.
         retention_seconds: `revocation_retention`.
         max_events: `revocation_max_events`.
-        store: shared with the other processes; None: this process asks by itself.
+        store: shared with the other processes; None: this process polls by itself.
 
     Attributes:
         reload_at: when to call `reload` next, epoch seconds.
@@ -68,7 +66,7 @@ class RevocationFeed:
             retention_seconds=retention_seconds,
             max_events=max_events,
         )
-        self._said_retention_at: float | None = None
+        self._retention_logged_at: float | None = None
         self._polling = PerProcess(threading.Lock)
         self._shared: SharedPolling | None = None
         if store is not None:
@@ -76,11 +74,11 @@ class RevocationFeed:
                 store, self._poller, follow_seconds=max_staleness_seconds / 2
             )
 
-    # What requests ask
+    # For requests
 
     @property
     def generation(self) -> int:
-        """Changes when events came that were not known, and when `complete_from` moves."""
+        """Changes when new events came, and when `complete_from` moves."""
         return self._poller.index.generation
 
     def add_listener(self, listener: Callable[[], None]) -> None:
@@ -89,18 +87,17 @@ class RevocationFeed:
 
     @property
     def complete_from(self) -> int:
-        """Epoch seconds; whether an earlier token is revoked can't be told.
+        """Epoch seconds; an event that covers a token issued earlier may have been dropped.
 
-        An event that covers it may have been dropped, by `revocation_retention` or
-        `revocation_max_events`. 0 while no event was dropped.
+        `revocation_retention` and `revocation_max_events` have events dropped. 0 while none was.
         """
         return self._poller.index.complete_from
 
     @property
     def answered_at(self) -> float | None:
-        """When the last poll that was answered began, ours or another process's.
+        """Start of the latest poll that was answered, of any process; None: none was.
 
-        Epoch seconds; None: there was none yet.
+        Epoch seconds.
         """
         return self._poller.answered_at
 
@@ -119,18 +116,23 @@ class RevocationFeed:
             of = ", ".join(attributes) or "all tokens"
             raise InvalidToken(Reason.REVOKED, f"a revocation event of {of} covers it")
 
-    def verify_decidable(self, token: Token, now: float) -> None:
-        """Make sure that not being revoked means something: for tokens nobody else judges.
+    def verify_events_complete(self, issued_at: int, now: float) -> None:
+        """Verify that the index has every event that can cover a token; for signed tokens.
+
+        Args:
+            issued_at: of the token, epoch seconds.
+            now: epoch seconds.
 
         Raises:
-            IdentityUnavailable: events are missing that might cover the token.
+            IdentityUnavailable: the latest answer is too old, or events were dropped that might
+                cover the token.
         """
         if self.is_stale(now):
             raise IdentityUnavailable(
-                f"{self._describe_age()}: {self._poller.trouble or 'nothing polls them'}"
+                f"{self._describe_age()}: {self._poller.failure or 'nothing polls them'}"
             )
-        if token.issued_at < self._poller.index.complete_from:
-            self._refuse_older(token.issued_at, now)
+        if issued_at < self._poller.index.complete_from:
+            self._refuse_older(issued_at, now)
 
     def _refuse_older(self, issued_at: int, now: float) -> None:
         if issued_at < self._poller.index.overflow_until:
@@ -138,9 +140,9 @@ class RevocationFeed:
                 f"there are more than revocation_max_events = {self._max_events} revocation "
                 "events, and one that was dropped might cover this token"
             )
-        said_at = self._said_retention_at
-        if said_at is None or abs(now - said_at) >= _SAY_AGAIN_SECONDS:
-            self._said_retention_at = now
+        logged_at = self._retention_logged_at
+        if logged_at is None or abs(now - logged_at) >= _LOG_AGAIN_SECONDS:
+            self._retention_logged_at = now
             _log.error(
                 "signed tokens issued before %s get 503: revocation events that may cover them "
                 "are older than revocation_retention = %d and were dropped; raise "
@@ -153,15 +155,18 @@ class RevocationFeed:
             f"{self._retention} and was dropped"
         )
 
-    def decidable_until(self, now: float) -> int:
-        """Return up to when, in epoch seconds, the last answer is recent enough to go by."""
+    def fresh_until(self, now: float) -> int:
+        """Return up to when the latest answer is not older than `revocation_max_staleness`.
+
+        Epoch seconds; `now` where there is no answer.
+        """
         answered_at = self._poller.answered_at
         return int(now if answered_at is None else answered_at + self._max_staleness)
 
     def is_stale(self, now: float) -> bool:
         """Whether the last answer is older than `revocation_max_staleness`, or there is none."""
         answered_at = self._poller.answered_at
-        # abs(): after a clock was set back nobody knows how old anything is.
+        # abs(): after the clock was set back the age of the answer is unknown.
         return answered_at is None or abs(now - answered_at) > self._max_staleness
 
     def _describe_age(self) -> str:
@@ -172,13 +177,13 @@ class RevocationFeed:
             "revocation_max_staleness"
         )
 
-    # What keeps it fresh
+    # For the refresher
 
     def poll(self, now: float) -> None:
-        """Learn what is new, from the other processes or from the identity service.
+        """Take new events, from the other processes or from the identity service.
 
-        Asks nobody before it is due, so it may be called as often as one likes. Returns at
-        once while another thread is at it. Never raises for what servers and stores do.
+        Does nothing before a poll is due, and returns at once while another thread polls. Never
+        raises for what servers and stores do.
 
         Args:
             now: epoch seconds.
@@ -195,7 +200,7 @@ class RevocationFeed:
             lock.release()
 
     def reload(self, now: float) -> None:
-        """Poll, and plan the next time; see `authmw.runtime.refresh.Refreshable`."""
+        """Poll, and plan the next poll; see `authmw.runtime.refresh.Refreshable`."""
         self.poll(now)
         if self._shared is not None:
             self.reload_at = self._shared.plan(now)

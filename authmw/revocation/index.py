@@ -1,8 +1,8 @@
 """Matching tokens with revocation events at a cost that does not grow with their number.
 
-Events are kept by attribute set. Keystone knows fewer than ten of those; in each, a dict
-maps the values of an event to the latest time it was made for, so that a token is
-decided by one look-up for each way to meet the set.
+Events are grouped by attribute set; Keystone makes fewer than ten of those. In each, a dict maps
+the values of an event to its latest `issued_before`, so that a token takes one look-up for each
+combination of its values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from authmw.revocation.attributes import ATTRIBUTE_BY_NAME, Attribute, Value
 from authmw.revocation.events import RevocationEvent
 from authmw.revocation.facts import RevocationFacts
 
-# One value for a set of one attribute (it saves a tuple an event), else a tuple of them.
+# One value for a set of one attribute (which saves a tuple for each event), else a tuple of values.
 _Key = Value | None | tuple[Value | None, ...]
 
 _NEVER = float("-inf")
@@ -51,9 +51,9 @@ class _AttributeSet:
     def find_matching(self, values: tuple[Value | None, ...]) -> float:
         """Return the latest time of an event with these values, None standing for any.
 
-        It walks through all events of the set, so it is for values that are not all known.
+        Takes time linear in the events of the set; use it only where a value is unknown.
         """
-        # A copy, since another thread may add an event meanwhile.
+        # A copy, since another thread may add an event during the loop.
         times = [
             time
             for key, time in self.latest.copy().items()
@@ -63,7 +63,7 @@ class _AttributeSet:
         return max(times, default=_NEVER)
 
 
-# With the positions of their values in `RevocationFacts`, and what looks a key up.
+# An attribute set, the positions of its values in `RevocationFacts`, and `latest.get`.
 _Single = tuple[_AttributeSet, int, Callable[[_Key, float], float]]
 _Joint = tuple[_AttributeSet, tuple[int, ...], Callable[[_Key, float], float]]
 
@@ -71,20 +71,19 @@ _Joint = tuple[_AttributeSet, tuple[int, ...], Callable[[_Key, float], float]]
 class EventIndex:
     """The events of the last `retention_seconds`, `max_events` of them at most.
 
-    One thread at a time may change it; any number may ask at the same time without a lock,
+    One thread at a time may change it; any number may read it at the same time without a lock,
     because every change is one assignment to a dict, and `generation` changes only once all
-    events of an `add` can be found. Who remembers a decision together with `generation` must
-    have read the number before asking.
+    events of an `add` can be found; the listeners are called after that.
 
     An event is dropped once it is past retention, or when there are more than `max_events`.
     `complete_from` then moves past it: an event that covers a token issued earlier may be
-    missing here, while tokens issued later are decided as before.
+    missing, while tokens issued later are judged as before.
 
     Attributes:
-        generation: changes with every `add` that brought news or moved `complete_from`.
-        complete_from: epoch seconds; every event that can cover a token issued then or later
-            is here. 0 while no event was dropped.
-        overflow_until: the part of `complete_from` that `max_events` is to blame for.
+        generation: changes with every `add` that brought new events or moved `complete_from`.
+        complete_from: epoch seconds; every event that can cover a token issued then or later is in
+            the index. 0 while no event was dropped.
+        overflow_until: as `complete_from`, for the events dropped because of `max_events`.
     """
 
     def __init__(self, *, max_events: int, retention_seconds: int) -> None:
@@ -96,13 +95,13 @@ class EventIndex:
         self._retention_seconds = retention_seconds
         self._count = 0
         self._by_names: dict[tuple[str, ...], _AttributeSet] = {}
-        # The sets again, those of one attribute and the others. Replaced, never changed, so
-        # that a reader can walk through them; what the walk needs is bound once.
+        # The same sets, those of one attribute and the others. The tuples are replaced, never
+        # changed, so that a reader can iterate over them.
         self._single: tuple[_Single, ...] = ()
         self._joint: tuple[_Joint, ...] = ()
-        # Where to look for the oldest: keys as they came, by the epoch they are kept from.
+        # To find the oldest events: keys in order of arrival, by the epoch of `_kept_from`.
         self._epochs: dict[int, dict[_AttributeSet, deque[_Key]]] = {}
-        # The number of keys in there, with those that a later event has outdated.
+        # The number of keys in `_epochs`, including those that a later event has outdated.
         self._queued = 0
 
     def __len__(self) -> int:
@@ -136,19 +135,20 @@ class EventIndex:
         self._listeners += (listener,)
 
     def add(self, events: Iterable[RevocationEvent], now: float) -> list[RevocationEvent]:
-        """Take events in, drop those past retention, and return those that were news.
+        """Add events, drop those past retention, and return those that are new.
 
         Args:
-            now: epoch seconds; if in doubt too early, which keeps events for longer.
+            now: epoch seconds. When unsure, pass an earlier time: events are then only kept
+                longer.
         """
         complete_from = self.complete_from
         self._drop_old(now)
-        news = [event for event in events if self._put(event, now)]
-        if news or self.complete_from != complete_from:
+        added = [event for event in events if self._put(event, now)]
+        if added or self.complete_from != complete_from:
             self.generation += 1
             for listener in self._listeners:
                 listener()
-        return news
+        return added
 
     def _put(self, event: RevocationEvent, now: float) -> bool:
         issued_before = event.issued_before
@@ -174,7 +174,7 @@ class EventIndex:
             while self._count > self._max_events:
                 self._drop_oldest()
         elif self._queued > 2 * self._count + _QUEUED_AT_LEAST:
-            self._queue_anew()
+            self._rebuild_queues()
         return True
 
     def _make_set(self, names: tuple[str, ...]) -> _AttributeSet:
@@ -191,8 +191,8 @@ class EventIndex:
     def _note_dropped(self, issued_before: int) -> None:
         self.complete_from = max(self.complete_from, issued_before + 1)
 
-    def _queue_anew(self) -> None:
-        """Leave out the keys that later events have outdated."""
+    def _rebuild_queues(self) -> None:
+        """Rebuild `_epochs` without the keys that later events have outdated."""
         self._epochs = {}
         events = [
             (issued_before, group, key)
@@ -217,7 +217,7 @@ class EventIndex:
     def _drop_oldest(self) -> None:
         epoch = min(self._epochs)
         queues = self._epochs[epoch]
-        # Each queue is in order, as far as the server's answers are.
+        # Each queue is in the order of the server's answers.
         group = min(queues, key=lambda group: group.latest.get(queues[group][0], _NEVER))
         self._queued -= 1
         issued_before = self._drop(epoch, group, queues[group].popleft())
@@ -229,14 +229,14 @@ class EventIndex:
             self.overflow_until = max(self.overflow_until, issued_before + 1)
 
     def _drop(self, epoch: int, group: _AttributeSet, key: _Key) -> int | None:
-        """Drop one event unless a later one took its place; return what it was issued before."""
+        """Drop one event unless a later one replaced it; return its `issued_before`."""
         issued_before = group.latest.get(key)
         if issued_before is None:
             return None
         event = group.restore(key, issued_before)
         if _kept_from(event.attributes, issued_before) // _EPOCH_SECONDS != epoch:
             return None
-        # First, so that no reader finds both the event gone and the token decidable.
+        # Move complete_from first: no reader must miss the event and find the index complete.
         self._note_dropped(issued_before)
         del group.latest[key]
         self._count -= 1
@@ -246,8 +246,8 @@ class EventIndex:
 def _kept_from(attributes: tuple[tuple[str, Value], ...], issued_before: int) -> int:
     """Return the time from which an event's retention counts, epoch seconds.
 
-    The expiry of the tokens it covers, where it states one, can only prolong it: an expired
-    token may still be used by services (`allow_expired`), and must stay revoked.
+    An `expires_at` of the event, the expiry of the tokens it covers, only prolongs retention:
+    services may still use an expired token (`allow_expired`), and it must stay revoked.
     """
     if attributes:
         name, value = attributes[-1]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import random
 
-# The part of a pause that has to pass; the rest is left to chance.
+# The least part of a pause; the rest is random.
 EARLIEST_PART = 0.9
-# A service may have seeded the common one, and a state of our own would be the same in all
-# processes forked from one.
-_chance = random.SystemRandom()
+# A service may have seeded the module's generator, and one of our own would have the same state in
+# all processes forked from one.
+_random = random.SystemRandom()
 
 
 def shorten(seconds: float) -> float:
-    """Return a pause up to a tenth shorter: earlier than need be, never later."""
-    return seconds * _chance.uniform(EARLIEST_PART, 1.0)
+    """Return a pause up to a tenth shorter, never longer."""
+    return seconds * _random.uniform(EARLIEST_PART, 1.0)
 
 
 def draw_below(seconds: float) -> float:
-    """Return a time from 0 up to so many seconds."""
-    return seconds * _chance.random()
+    """Return a random time from 0 up to this many seconds."""
+    return seconds * _random.random()

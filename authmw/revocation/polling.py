@@ -1,4 +1,4 @@
-"""Asking for revocation events, and up to which time all of them are known."""
+"""Polling the identity service for revocation events, and up to when all of them are known."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from typing import NamedTuple
 from authmw.errors import EventsForbidden, IdentityUnavailable, MalformedEvents
 from authmw.revocation.events import RevocationEvent, parse_events
 from authmw.revocation.index import EventIndex
-from authmw.revocation.since import SinceTimes
-from authmw.revocation.source import EventSource
+from authmw.revocation.source import EventSource, SinceTimes
 
 _log = logging.getLogger(__name__)
 
 OVERLAP_SECONDS = 60
-# By how much more than our own clock the server's may have moved on between two answers.
+# How much further than our own clock the server's may move on between two answers.
 _CLOCK_SLACK_SECONDS = 5
-# Of `revocation_max_events`. Two, as old events go while new ones come.
+# Parts of `revocation_max_events`. Two, as old events are dropped while new ones come.
 _WARN_FROM_PART = 0.9
 _WARN_AGAIN_BELOW_PART = 0.7
 
@@ -35,25 +34,26 @@ class ListedEvents(NamedTuple):
 
 
 class EventPoller:
-    """Asks the identity service, and knows how the latest polls went, whichever process's.
+    """Polls for events, indexes them and records the outcome of the latest polls.
 
-    One thread at a time may change it.
+    One thread at a time may change it. The polls are those of this process and, where processes
+    share them, of the others.
 
     Args:
-        source: who is asked.
+        source: lists events.
         interval_seconds: `revocation_poll_interval`.
         retention_seconds: `revocation_retention`.
         max_events: `revocation_max_events`.
 
     Attributes:
-        index: of all events known.
-        until: every event made before this time is known, epoch seconds; None: no answer had a
-            Date yet.
-        tried_at: when the latest poll began, epoch seconds; None: there was none yet.
-        answered_at: when the latest that was answered began, epoch seconds; None: there was
-            none yet.
-        trouble: why our own latest poll failed, for the log; None: it succeeded, or another
-            process has read events since.
+        interval: seconds.
+        index: of all events.
+        until: every event made before this time is in the index, epoch seconds; None: no answer
+            had a Date yet.
+        tried_at: start of the latest poll, epoch seconds; None: there was none yet.
+        answered_at: start of the latest poll that was answered, epoch seconds; None: none was.
+        failure: why the latest poll of this process failed, for the log; None: it succeeded, or
+            another process has read events since.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class EventPoller:
         self.tried_at: float | None = None
         self.answered_at: float | None = None
         self._is_forbidden = False
-        self.trouble: str | None = None
+        self.failure: str | None = None
         self._source = source
         self._since = SinceTimes()
         self._until_set_at = 0.0
@@ -80,27 +80,27 @@ class EventPoller:
 
     @property
     def ask_since(self) -> float:
-        """The time after which the next answer must list every event; 0: every event there is.
+        """The next poll asks for the events made after this time, epoch seconds; 0: for all.
 
-        A minute earlier than seems to be needed: for an event that was made while the server
-        answered, and for the clocks of several servers behind one address.
+        A minute before `until`: an event may be made while the server answers, and the clocks of
+        several servers behind one address differ.
         """
         return 0.0 if self.until is None else max(self.until - OVERLAP_SECONDS, 0.0)
 
     def is_due(self, now: float, *, part: float = 1.0) -> bool:
-        """Whether the latest poll began at least (this part of) an interval ago."""
-        # abs(): a clock that was set back must not keep us waiting for as long.
+        """Whether the latest poll began at least this part of an interval ago."""
+        # abs(): after the clock was set back the next poll must not wait until it catches up.
         return self.tried_at is None or abs(now - self.tried_at) >= self.interval * part
 
     def ask(self, now: float) -> ListedEvents | None:
-        """Ask for what is not known yet, and take the answer.
+        """Poll once; never raises for what the source does.
 
         Args:
             now: epoch seconds.
 
         Returns:
             The answer; None where there was none, or one without a Date, which leaves `until`
-            and the next question as they are.
+            as it is, so that the next poll asks for the same events.
         """
         self.tried_at = now
         try:
@@ -113,23 +113,23 @@ class EventPoller:
             events = parse_events(answer.document, int(now if answer.date is None else answer.date))
         except EventsForbidden as error:
             if not self._is_forbidden:
-                self.trouble = None  # this is another one, and has to be logged
+                self.failure = None  # A 403 is logged even after another failure.
             self._is_forbidden = True
-            self._note_trouble(
+            self._log_failure(
                 "our own user may not read them, so a revoked token is taken for as long as it is "
                 f"cached; give the user the service role ({error.detail})"
             )
             return None
         except IdentityUnavailable as error:
-            self._note_trouble(error.detail)
+            self._log_failure(error.detail)
             return None
         except MalformedEvents as error:
-            self._note_trouble(f"the answer is no list of events: {error}")
+            self._log_failure(f"the answer is no list of events: {error}")
             return None
         listed = self._take_answer(events, since, answer.date, now)
         self.answered_at = now
         self._is_forbidden = False
-        self._note_trouble(None)
+        self._log_failure(None)
         return listed
 
     def _take_answer(
@@ -138,11 +138,11 @@ class EventPoller:
         if date is None:
             self._add_to_index(events, now)
             return None
-        # The Date may be that of a proxy. A question that asks too early costs repeated
-        # events, one that asks too late costs new ones.
+        # The Date may be that of a proxy. An `until` that is too early costs repeated events, one
+        # that is too late costs new ones.
         until = date
         if self.until is not None:
-            # Nor must one server whose clock is ahead make us miss events of the others.
+            # One server of several whose clock is ahead must not hide events of the others.
             elapsed = max(now - self._until_set_at, 0.0)
             until = min(until, self.until + elapsed + _CLOCK_SLACK_SECONDS)
         return ListedEvents(events, since, self.take(events, until, now))
@@ -151,8 +151,8 @@ class EventPoller:
         """Add every event made after `ask_since` and listed at `until`; return the new `until`.
 
         Args:
-            events: whoever asked for them.
-            until: epoch seconds of the server, or of another process that is ahead of us.
+            events: as listed for this process or another one.
+            until: epoch seconds of the server, which may be ahead of our clock.
             now: epoch seconds.
         """
         self.until = min(until, now)
@@ -161,7 +161,7 @@ class EventPoller:
         return self.until
 
     def _was_clock_set_back(self, date: float | None, now: float) -> bool:
-        """Whether `until` was ahead for an unknown time, by the answer's Date or our own clock."""
+        """Whether the server's clock or ours was set back, so that `until` had been ahead."""
         if self.until is None:
             return False
         is_server_set_back = date is not None and date < self.ask_since
@@ -169,7 +169,7 @@ class EventPoller:
 
     def _add_to_index(self, events: Iterable[RevocationEvent], now: float) -> None:
         overflow_until = self.index.overflow_until
-        # A clock that is ahead, ours or the server's, must not make an event look old.
+        # A clock that is ahead, ours or the server's, must not have an event dropped as old.
         earliest = now if self.until is None else min(self.until, now)
         for event in self.index.add(events, earliest):
             if not event.attributes:
@@ -184,10 +184,10 @@ class EventPoller:
                     "covers more tokens: %r",
                     event.ignored,
                 )
-        self._warn_of_number(is_overflow=self.index.overflow_until > overflow_until)
+        self._log_fill_level(is_overflow=self.index.overflow_until > overflow_until)
 
-    def _warn_of_number(self, *, is_overflow: bool) -> None:
-        """Log that events were dropped, or are about to be: once, until there is room again."""
+    def _log_fill_level(self, *, is_overflow: bool) -> None:
+        """Log once that events were dropped or soon will be, until there is room again."""
         number = len(self.index)
         is_filling_up = number >= _WARN_FROM_PART * self._max_events
         if is_overflow and not self._is_overflow_logged:
@@ -211,9 +211,9 @@ class EventPoller:
         elif is_filling_up:
             self._is_filling_up = True
 
-    def _note_trouble(self, trouble: str | None) -> None:
-        if trouble is not None and self.trouble is None:
-            _log.warning("revocation events can't be read: %s", trouble)
-        elif trouble is None and self.trouble is not None:
+    def _log_failure(self, failure: str | None) -> None:
+        if failure is not None and self.failure is None:
+            _log.warning("revocation events can't be read: %s", failure)
+        elif failure is None and self.failure is not None:
             _log.info("revocation events can be read again")
-        self.trouble = trouble
+        self.failure = failure

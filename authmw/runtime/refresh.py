@@ -93,7 +93,7 @@ class _Loop:
 
     Attributes:
         reloading: a lock, held by whoever reloads.
-        stepping_in: a lock, held by the one request that looks after this loop.
+        catching_up: a lock, held by the one request that looks after this loop.
         is_late, was_waited_for: of the reload in progress: whether it began too late; whether a
             request has waited for it.
     """
@@ -102,7 +102,7 @@ class _Loop:
         self.refreshable = refreshable
         self.schedule = _Schedule(refreshable, clocks)
         self.reloading = threading.Lock()
-        self.stepping_in = threading.Lock()
+        self.catching_up = threading.Lock()
         self.is_late = False
         self.was_waited_for = False
         self.is_closed = False
@@ -307,11 +307,11 @@ class Refresher:
     def _reload_if_overdue(self, loop: _Loop) -> None:
         if loop.schedule.seconds_left > -_PATIENCE_SECONDS and not loop.is_late:
             return
-        if loop.stepping_in.acquire(blocking=False):
+        if loop.catching_up.acquire(blocking=False):
             try:
                 self._reload_or_wait(loop)
             finally:
-                loop.stepping_in.release()
+                loop.catching_up.release()
 
     def _reload_or_wait(self, loop: _Loop) -> None:
         """Reload, or if a thread is reloading already, wait for it to finish.

@@ -261,9 +261,6 @@ class Token:
         until = 0 if is_restricted else min(self.fresh_until, self.expires_at)
         object.__setattr__(self, "unconditional_until", until)
         object.__setattr__(self, "user_environ", principal.user_environ)
-        object.__setattr__(self, "shared_body", self._make_shared_body())
-
-    def _make_shared_body(self) -> SharedBody:
         own: dict[str, Any] = {
             "methods": ReadOnlyList(self.methods),
             "audit_ids": ReadOnlyList(self.audit_ids),
@@ -272,10 +269,10 @@ class Token:
         }
         if self.thumbprint is not None:
             own["oauth2_credential"] = ReadOnlyDict({"x5t#S256": self.thumbprint})
-        catalog = self.principal.catalog
-        return SharedBody(
-            own, self.principal._shared_members, catalog.services if catalog else None
-        )
+        catalog = principal.catalog
+        services = None if catalog is None else catalog.services
+        body = SharedBody(own, principal._shared_members, services)
+        object.__setattr__(self, "shared_body", body)
 
     def __reduce__(self) -> tuple[type[Token], tuple[Any, ...]]:
         # Copies are made anew, since copies of what is read-only are not.

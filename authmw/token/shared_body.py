@@ -98,16 +98,14 @@ class SharedBody(ReadOnlyDict[Any]):
         catalog: its services, read-only, which every copy shares; None: there is no catalog.
     """
 
-    __slots__ = ("_own_containers", "_shared")
+    __slots__ = ("_own_names", "_shared")
 
     def __init__(
         self, own: Mapping[str, Any], shared: SharedMembers, catalog: list[Any] | None
     ) -> None:
         super().__init__(own)
         self._shared = shared
-        self._own_containers = tuple(
-            [(name, value) for name, value in own.items() if type(value) is not str]
-        )
+        self._own_names = tuple(own)
         dict.update(self, shared.members)
         if catalog is not None:
             dict.__setitem__(self, "catalog", catalog)
@@ -115,7 +113,9 @@ class SharedBody(ReadOnlyDict[Any]):
     def to_mutable(self) -> dict[str, Any]:
         """Return a copy that its owner may change at any depth, but for the catalog."""
         body = self.copy()
-        for name, container in self._own_containers:
-            body[name] = container.copy()
+        for name in self._own_names:
+            value = body[name]
+            if type(value) is not str:
+                body[name] = value.copy()
         self._shared.copy_into(body)
         return body

@@ -76,7 +76,7 @@ def _make_validator(*, include_catalog: bool) -> Validator:
     # Imported here, as only tests come here.
     from authmw.answers.source import EndpointAnswers
     from authmw.answers.tokens import TokenLifetime
-    from authmw.revocation.verdict import NoRevocations
+    from authmw.revocation.revocations import NoRevocations
     from authmw.validation.remote import RemoteValidator
 
     return RemoteValidator(

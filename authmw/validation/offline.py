@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+
+from authmw.answers.refusal_times import RefusalTimes
 from authmw.authority.authorization import Authorization
 from authmw.authority.key import authority_key
 from authmw.authority.keystone_claims import parse_strings
 from authmw.authority.signed_bearer import SignedBearer
 from authmw.authority.sources import Authority
+from authmw.cache.digests import digest_text
 from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import IdentityUnavailable
 from authmw.jose.verifier import JwsVerifier, VerifiedJws
 from authmw.revocation.facts import facts_of
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.token import Token
 
 
@@ -26,14 +30,21 @@ class OfflineValidator:
         authority: names and roles.
         revocations: checked here before a token is sent to the identity endpoint. Whoever uses
             the Token has to judge it by them as well (`authmw.revalidation`).
+        refused_at: tokens that the identity endpoint refused, by digest; needed where no events
+            are polled. Answers about other tokens of the bearer don't count for these.
     """
 
     def __init__(
-        self, verifier: JwsVerifier, authority: Authority, revocations: Revocations
+        self,
+        verifier: JwsVerifier,
+        authority: Authority,
+        revocations: Revocations,
+        refused_at: RefusalTimes | None = None,
     ) -> None:
         self._verifier = verifier
         self._authority = authority
         self._revocations = revocations
+        self._refused_at = refused_at
 
     def validate(
         self,
@@ -48,10 +59,15 @@ class OfflineValidator:
         whether it may still be used.
         """
         verified = self._verifier.verify(token, now)
-        key = authority_key(verified.claims)
+        key, note_refusal = authority_key(verified.claims), _note_nothing
+        if self._refused_at is not None:
+            digest = digest_text(token)
+            note_refusal = functools.partial(self._refused_at.note, digest, now)
+            if self._refused_at.get(digest, -1) >= 0:
+                key = f"{key} {digest.hex()}"  # A refused token gets answers of its own.
         authorization = self._authority.recall(key)
         if authorization is None or now >= authorization.fresh_until:
-            bearer = SignedBearer(key, verified.claims, token)
+            bearer = SignedBearer(key, verified.claims, token, note_refusal)
             if authorization is not None:
                 # This token is about to be sent to Keystone. If it is revoked, Keystone refuses
                 # it and we would drop the answer about this bearer, so check our events first.
@@ -66,16 +82,17 @@ class OfflineValidator:
         validated = self._join(verified, authorization, now)
         if authorization.renew is not None and now >= authorization.renew_from:
             # For the same reason.
-            self._revocations.verify_decidable(validated, now)
+            self._revocations.verify_events_complete(validated.issued_at, now)
             self._revocations.verify_not_revoked(facts_of(validated))
-            authorization.renew(SignedBearer(key, verified.claims, token), authorization, now)
+            bearer = SignedBearer(key, verified.claims, token, note_refusal)
+            authorization.renew(bearer, authorization, now)
         return validated
 
     def _join(self, verified: VerifiedJws, authorization: Authorization, now: float) -> Token:
         """Put together what the token says and what its authority says."""
         fresh_until = min(
             authorization.relied_on_until(now),
-            self._revocations.decidable_until(now),
+            self._revocations.fresh_until(now),
             verified.expires_at,
         )
         return Token.of_principal(
@@ -90,3 +107,7 @@ class OfflineValidator:
             usable_until=fresh_until,
             signed_by=verified.key.thumbprint,
         )
+
+
+def _note_nothing() -> None:
+    pass

@@ -12,7 +12,7 @@ from authmw.authority.identity import IdentityAuthority
 from authmw.authority.opaque_bearer import OpaqueBearer
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired, was_expired
 from authmw.errors import IdentityUnavailable
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.token import Token
 
 

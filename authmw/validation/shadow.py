@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import IdentityUnavailable, InvalidToken
-from authmw.revocation.verdict import Revocations
+from authmw.revocation.revocations import Revocations
 from authmw.runtime.fingerprint import fingerprint
 from authmw.runtime.process import PerProcess
 from authmw.token import Token
@@ -75,7 +75,7 @@ class ShadowValidator:
 
     def _verify_offline(self, token: str, now: float) -> Token:
         verified = self._offline.validate(token, ExpiryPolicy.REFUSE_EXPIRED, now, None)
-        self._revocations.verify_decidable(verified, now)
+        self._revocations.verify_events_complete(verified.issued_at, now)
         return verified
 
     def _count(self, token: str, what: str, detail: str) -> None:

@@ -58,13 +58,16 @@ class StartResponse:
         self._environ = environ
         self._add_headers = add_headers
         self._pending: tuple[Any, ...] | None = None
-        self._server_write: Write | None = None
         self.is_immediate = False
         self.refused: Refused | None = None
         self.may_replace_body = True
 
     def __call__(self, status: str, headers: list[Header], exc_info: Any = None) -> Write:
         """Take status and headers from the app (PEP 3333)."""
+        if status < "4" and exc_info is None and self._pending is None and not self.is_immediate:
+            # Nearly every answer passes by what can happen to others.
+            self._pending = (status, headers)
+            return self._write
         self.refused = None
         if self.may_replace_body and REFUSED in self._environ and status.startswith(("40", "500")):
             refused: Refused = self._environ[REFUSED]
@@ -90,6 +93,7 @@ class StartResponse:
         if self._pending is None and self.is_immediate:
             return self(status, headers, exc_info)
         self._pending = None
+        self.refused = None
         return self(status, headers)
 
     def forward(self) -> None:
@@ -106,7 +110,7 @@ class StartResponse:
             added = self._add_headers(status, headers, self._environ)
             if added:
                 pending = (status, [*headers, *added], *exc_info)
-        self._server_write = self._server(*pending)
+        self._server_write: Write | None = self._server(*pending)
 
     def _write(self, content: bytes) -> Any:
         self.forward()

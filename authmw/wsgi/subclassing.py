@@ -46,6 +46,7 @@ class RefusesUncalled(abc.ABCMeta):
             raise make_refusal(cls, name)
         if name in DECIDING_HOOKS:
             refuse_unrun(cls, name, value)
+            super().__setattr__("_may_have_hooks", True)
         super().__setattr__(name, value)
 
 

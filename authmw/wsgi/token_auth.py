@@ -6,14 +6,16 @@
 The call carries the user's token, and ours as X-Service-Token, so that it outlives the
 user's token and reaches what only services may. The endpoint is that of the user's catalog.
 
-Every request gets one and few services look at it, so that it is made of references alone;
-all else is built when it is first asked for.
+Every request gets one and few services look at it. So it is made without Python code, and all that
+it can tell is built when it is first asked for.
 """
 
 from __future__ import annotations
 
+import abc
+import functools
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from authmw.errors import IdentityUnavailable
 from authmw.runtime.libraries import AccessInfoV3, BaseIdentityPlugin, Session, exceptions
@@ -25,52 +27,39 @@ FetchOwnToken = Callable[..., str | None]
 class TokenAuth(BaseIdentityPlugin):
     """The caller's credentials; a refused token is never among them.
 
+    Made by `make_token_auth_factory` alone; whoever calls the factory then sets `tokens`.
     It belongs to one request. Copies, deep ones as well, are as new; it can't be pickled, as
     no credentials of ours may leave the process.
 
-    Args:
-        fetch_own_token: returns our own token; see `IdentityClient.fetch_own_token`.
-        user: the user's token; None: there was none, or it was refused.
-        user_string: as it was sent.
-        service: the token of the service that acts for the user, likewise.
-        service_string: as it was sent.
-
     Attributes:
+        tokens: the user's token and its string as it was sent, then the service's likewise; None
+            where there was none, or it was refused.
         user: what the user's token says, in keystoneauth1's words (`user_id`, `role_names`,
             `trust_id`, `auth_token`, ...); None where there is none. What the token does not say
             is None there.
         service: the same of the service token.
     """
 
+    __slots__ = ("tokens",)
+
+    tokens: tuple[Token | None, str | None, Token | None, str | None]
     user: AccessInfoV3 | None
     service: AccessInfoV3 | None
+
+    # Returns our own token; each filter has its own, see `make_token_auth_factory`.
+    _fetch_own_token: FetchOwnToken
 
     # Our token as it went out last, and one that somebody refused.
     _sent: str | None = None
     _refused: str | None = None
 
-    # keystoneauth1's own __init__ makes a lock and more, five times what this takes.
-    def __init__(
-        self,
-        fetch_own_token: FetchOwnToken,
-        user: Token | None,
-        user_string: str | None,
-        service: Token | None,
-        service_string: str | None,
-    ) -> None:
-        self._fetch_own_token = fetch_own_token
-        self._user = user
-        self._user_string = user_string
-        self._service = service
-        self._service_string = service_string
-
     def __getattr__(self, name: str) -> Any:
         """Build what is asked for the first time. Two threads may; one result is kept."""
         state = vars(self)
         if name == "user":
-            return state.setdefault(name, _describe(self._user, self._user_string))
+            return state.setdefault(name, _describe(*self.tokens[:2]))
         if name == "service":
-            return state.setdefault(name, _describe(self._service, self._service_string))
+            return state.setdefault(name, _describe(*self.tokens[2:]))
         fresh = BaseIdentityPlugin.__new__(type(self))
         BaseIdentityPlugin.__init__(fresh, reauthenticate=False)
         for attribute, value in vars(fresh).items():
@@ -83,16 +72,23 @@ class TokenAuth(BaseIdentityPlugin):
     @property
     def has_user_token(self) -> bool:
         """Whether the request came with a valid user token."""
-        return self._user is not None
+        return self.tokens[0] is not None
 
     @property
     def has_service_token(self) -> bool:
         """Whether the request came with a valid service token."""
-        return self._service is not None
+        return self.tokens[2] is not None
 
     def without_user(self) -> TokenAuth:
         """Return the credentials of the same request, but for the user's."""
-        return type(self)(self._fetch_own_token, None, None, self._service, self._service_string)
+        return self._with_tokens((None, None, *self.tokens[2:]))
+
+    def _with_tokens(
+        self, tokens: tuple[Token | None, str | None, Token | None, str | None]
+    ) -> TokenAuth:
+        other: TokenAuth = object.__new__(type(self))
+        other.tokens = tokens
+        return other
 
     def get_auth_ref(self, session: Session) -> AccessInfoV3:  # noqa: ARG002
         """Return what the user's token says; no other can be had.
@@ -135,13 +131,7 @@ class TokenAuth(BaseIdentityPlugin):
         return True
 
     def __copy__(self) -> TokenAuth:
-        return type(self)(
-            self._fetch_own_token,
-            self._user,
-            self._user_string,
-            self._service,
-            self._service_string,
-        )
+        return self._with_tokens(self.tokens)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TokenAuth:
         return self.__copy__()
@@ -150,7 +140,21 @@ class TokenAuth(BaseIdentityPlugin):
         raise TypeError("keystone.token_auth holds credentials: send X-Auth-Token on instead")
 
     def __repr__(self) -> str:
-        return f"<TokenAuth user: {_name(self._user)}, service: {_name(self._service)}>"
+        return f"<TokenAuth user: {_name(self.tokens[0])}, service: {_name(self.tokens[2])}>"
+
+
+def make_token_auth_factory(fetch_own_token: FetchOwnToken) -> Callable[[], TokenAuth]:
+    """Return what makes a `TokenAuth` whose `tokens` are yet to be set.
+
+    keystoneauth1's own __init__ makes a lock and more, and any other would still be a call into
+    code that no cache of the processor holds.
+
+    Args:
+        fetch_own_token: see `IdentityClient.fetch_own_token`.
+    """
+    members = {"__slots__": (), "_fetch_own_token": staticmethod(fetch_own_token)}
+    of_filter = cast("type[TokenAuth]", abc.ABCMeta("TokenAuth", (TokenAuth,), members))
+    return functools.partial(object.__new__, of_filter)
 
 
 def _describe(token: Token | None, string: str | None) -> AccessInfoV3 | None:

@@ -16,7 +16,7 @@ from authmw.cache.shared import MAX_VALUE_BYTES, SealedNamespace, SharedCache
 from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, Reason
 from authmw.identity.token_response import TokenResponse
-from authmw.revocation.verdict import NoRevocations
+from authmw.revocation.revocations import NoRevocations
 from authmw.token import Token, User
 from authmw.token.catalog import ServiceCatalog
 from authmw.validation.remote import RemoteValidator

@@ -12,6 +12,7 @@ from authmw.testing import Fault, IdentityServer
 from authmw.testing.revocations import RevokedAttributes
 from tests.support.clock import Clock
 from tests.support.embedded_identity import make_filter, wait_for_validations
+from tests.support.waiting import wait_for
 
 # Of the 60 seconds that an answer is fresh: the first and the last quarter.
 EARLY_SECONDS, LATE_SECONDS, REST_SECONDS = 30, 16, 15
@@ -112,10 +113,7 @@ def test_a_renewal_that_fails_harms_nobody_and_the_answer_ends_in_its_time(
         clock.advance(REST_SECONDS)
         assert protected.ask(token).status == 503
     # The next probe notices that the endpoint answers again.
-    give_up_at = time.monotonic() + 15
-    while protected.ask(token).status != 200:
-        assert time.monotonic() < give_up_at
-        time.sleep(0.1)
+    assert wait_for(lambda: protected.ask(token).status == 200)
 
 
 def test_what_was_refused_does_not_come_back_in_an_outage(

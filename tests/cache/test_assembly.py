@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +13,9 @@ from authmw.errors import ConfigurationError
 from authmw.runtime import request
 from tests.support.memcached import Memcached
 from tests.support.memcached_kinds import make_settings
+from tests.support.programs import run_python
 from tests.support.shared_cache import ENDPOINT, SwiftCache, environ_with
 
-ROOT = Path(__file__).parents[2]
 SECRETS = {"memcache_secret_key": "the new secret", "memcache_secret_key_previous": "the old one"}
 
 
@@ -65,23 +62,14 @@ def test_new_secret_writes_and_both_read(strategy: str) -> None:
     assert current.keys.make_key("token", digest) != previous.keys.make_key("token", digest)
 
 
-def run_python(program: str) -> str:
-    finished = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
+def run(program: str) -> str:
+    return run_python("-c", textwrap.dedent(program)).stdout
 
 
 @pytest.mark.heavy
 def test_mac_works_where_cryptography_can_not_be_loaded_and_encrypt_says_what_to_do() -> None:
     """A sub-interpreter of mod_wsgi is such a place."""
-    said = run_python(
+    said = run(
         """
         import sys
         sys.modules["cryptography"] = None
@@ -102,7 +90,7 @@ def test_mac_works_where_cryptography_can_not_be_loaded_and_encrypt_says_what_to
 
 @pytest.mark.heavy
 def test_nothing_of_a_cache_is_loaded_before_one_is_configured() -> None:
-    said = run_python(
+    said = run(
         """
         import sys
         import authmw.build.cache

@@ -6,14 +6,8 @@ connection went back to the pool, and the next request got the answer of the one
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 from tests.support.memcached import Memcached
-
-ROOT = Path(__file__).parents[2]
+from tests.support.programs import run_python
 
 SERVICE = """
 import random, sys, warnings
@@ -54,14 +48,5 @@ print(counts["wrong"], counts["fault"], counts["right"] > 0, counts["killed"] > 
 
 
 def test_killed_greenlets_leave_no_answer_behind_for_others(empty_memcached: Memcached) -> None:
-    finished = subprocess.run(
-        [sys.executable, "-c", SERVICE, empty_memcached.address],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
+    finished = run_python("-c", SERVICE, empty_memcached.address, timeout=100)
     assert finished.stdout.split() == ["0", "0", "True", "True"], finished.stderr

@@ -12,17 +12,9 @@ import pytest
 from authmw.cache.memory import MemoryCache
 from authmw.token import Token
 from authmw.token.catalog import ServiceCatalog
-from tests.support.token_bodies import CATALOG, EXPIRES_AT, make_body
+from tests.support.token_bodies import CATALOG, make_token
 
 MIB = 1024 * 1024
-
-
-def make_token(number: int = 0, catalog: ServiceCatalog | None = None) -> Token:
-    # Through JSON, as from the identity endpoint: no two tokens share a string.
-    body = json.loads(json.dumps(make_body(user={"id": f"u{number}", "name": f"user {number}"})))
-    return Token.from_body(
-        body, catalog, answered_at=0, fresh_until=EXPIRES_AT, usable_until=EXPIRES_AT
-    )
 
 
 def test_what_was_put_is_found_and_what_was_discarded_is_not() -> None:
@@ -158,7 +150,6 @@ def test_threads_that_put_and_discard_keep_the_books_straight() -> None:
     assert (len(memory), memory.size) == (0, 0)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_forked_while_a_thread_held_the_lock_can_still_put() -> None:
     memory = MemoryCache[Token](max_entries=10, max_bytes=MIB)
     lock = memory._lock.get()

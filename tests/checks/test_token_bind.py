@@ -6,8 +6,6 @@ import base64
 import hashlib
 import json
 import ssl
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from authmw.checks.token_bind import (
 from authmw.errors import InvalidToken
 from authmw.token import Token
 from tests.support.certificates import Authority
+from tests.support.programs import run_python
 from tests.support.token_bodies import EXPIRES_AT, make_body
 
 NEGOTIATED = {"AUTH_TYPE": "Negotiate", "REMOTE_USER": "ada@EXAMPLE.ORG"}
@@ -65,14 +64,7 @@ def ask_keystone(texts: list[str]) -> list[str]:
         "import json, sys; from keystone.common.utils import get_certificate_thumbprint as f;"
         "print(json.dumps([f(text) for text in json.load(sys.stdin)]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        input=json.dumps(texts),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = run_python("-W", "ignore", "-c", program, stdin=json.dumps(texts))
     thumbprints: list[str] = json.loads(done.stdout)
     return thumbprints
 

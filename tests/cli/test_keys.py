@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from joserfc.jwk import ECKey
 from authmw.cli import main
 from authmw.testing import IdentityServer
 from authmw.testing.issuer import Issuer
+from tests.support.programs import run_python
 from tests.support.signing import private_pem, public_key, public_pem
 
 OTHER_ENDING = (
@@ -251,11 +250,5 @@ def test_half_a_command_is_a_wrong_question(arguments: list[str]) -> None:
 
 @pytest.mark.heavy
 def test_the_command_works_as_a_process_of_its_own(repository: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "authmw.cli", "keys", "check", str(repository)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_python("-m", "authmw.cli", "keys", "check", str(repository))
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok: 1 public key\n", "")

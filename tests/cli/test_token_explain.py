@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import pytest
 from authmw.cli import main
 from authmw.cli.times import describe_time
 from authmw.runtime.fingerprint import fingerprint
+from tests.support.programs import run_python
 from tests.support.signing import CLAIMS, public_key, public_pem, sign
 
 HOUR = 3600
@@ -195,14 +195,8 @@ def test_half_a_command_is_a_wrong_question(arguments: list[str]) -> None:
 
 @pytest.mark.heavy
 def test_the_command_works_as_a_process_of_its_own(repository: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "authmw.cli", "token", "explain", "--key-repository", repository],
-        input=sign(claims()),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = ["authmw.cli", "token", "explain", "--key-repository", repository]
+    done = run_python("-m", *command, stdin=sign(claims()))
     assert (done.returncode, done.stderr) == (0, "")
     assert "passed  signature" in done.stdout
 

@@ -75,9 +75,8 @@ VERSION_2 = {"v2password", "v2token"}
 
 
 @pytest.fixture
-def identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[MisbehavingIdentity]:
+def identity() -> Iterator[MisbehavingIdentity]:
     """An identity service that takes any credentials, and is their identity provider as well."""
-    monkeypatch.setenv("NO_PROXY", "*")
     with MisbehavingIdentity().served() as running:
         everything = {"token": running.own_token(), "access_token": "x", "expires_in": 3600}
         running.behaviours = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import keystonemiddleware.auth_token
@@ -13,8 +11,7 @@ from oslo_config import cfg, types
 
 from authmw.config.options import GROUP, GROUPS, OPTIONS, list_opts
 from authmw.config.types import Boolean, Integer, NamedTexts, describe_type
-
-ROOT = Path(__file__).parents[2]
+from tests.support.programs import ROOT, run_python
 
 # Name and default of each option that is not the peer's.
 OURS = {
@@ -143,13 +140,7 @@ def test_the_sample_generator_writes_every_option_commented_out(tmp_path: Path) 
         "from oslo_config import generator\n"
         "generator.main(['--namespace', 'sample'])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path), str(ROOT)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = run_python("-c", program, str(tmp_path), str(ROOT))
     text = done.stdout
     assert "[keystone_authtoken]" in text
     for name in listed(list_opts()):
@@ -163,13 +154,7 @@ def test_importing_the_table_loads_no_http_library() -> None:
         "import sys; sys.path.insert(0, sys.argv[1]); import authmw.config.loading\n"
         "print('requests' in sys.modules, 'webob' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(ROOT)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = run_python("-c", program, str(ROOT))
     assert done.stdout.split() == ["False", "False"]
 
 

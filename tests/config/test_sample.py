@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-SAMPLE = REPOSITORY / "etc" / "authmw.conf.sample"
-GENERATOR_FILE = REPOSITORY / "etc" / "authmw-config-generator.conf"
+from tests.support.programs import ROOT
+
+SAMPLE = ROOT / "etc" / "authmw.conf.sample"
+GENERATOR_FILE = ROOT / "etc" / "authmw-config-generator.conf"
 
 
 @pytest.mark.heavy

@@ -24,7 +24,6 @@ TOKEN = "gAAAA-the-token-of-a-client"
 
 @pytest.fixture(autouse=True)
 def bare_environ(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "*")
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import authmw
-from tests.decorators.views import Decorator, WsgiApp, django_app, set_django_up
+from tests.support.views import Decorator, WsgiApp, django_app, set_django_up
 
 Done = Callable[[], None]
 Place = Callable[[Decorator, Done], WsgiApp]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import subprocess
-import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,8 +17,9 @@ from webtest import TestApp
 import authmw
 from authmw.testing import IdentityServer
 from tests.decorators.places import PLACES, Place, by_check, by_require
-from tests.decorators.views import Decorator, WsgiApp, django_app, set_django_up
+from tests.support.programs import run_python
 from tests.support.protected import get
+from tests.support.views import Decorator, WsgiApp, django_app, set_django_up
 
 LISTED = "https://app.example.org"
 every_place = pytest.mark.parametrize("make", PLACES, ids=lambda make: str(make.__name__))
@@ -76,14 +75,7 @@ def test_what_is_protected_happens_for_those_who_may_and_for_nobody_else(
 @pytest.mark.parametrize("framework", ["wsgi", "flask", "django", "rest", "falcon", "pyramid"])
 def test_it_needs_no_other_framework_than_the_one_in_use(framework: str) -> None:
     """In this process they all are loaded; the exception raised is another in each case."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "tests.decorators.alone", framework],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
+    finished = run_python("-m", "tests.decorators.alone", framework, timeout=120)
     made = len([make for make in PLACES if make.__name__.startswith(framework)])
     assert finished.stdout.split() == ["401", "403"] * made
 

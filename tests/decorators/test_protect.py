@@ -16,8 +16,8 @@ from oslo_config.cfg import ConfigOpts
 import authmw
 from authmw.decorators.protect import Protected, Protector
 from authmw.testing import IdentityServer
-from tests.decorators.views import set_django_up
 from tests.support.protected import get
+from tests.support.views import set_django_up
 
 StartResponse = Callable[..., Any]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,8 +9,9 @@ import pytest
 
 import authmw
 from authmw.testing import IdentityServer
-from tests.decorators.views import APPS, HELLO, WsgiApp, wsgi_function
+from tests.support.programs import run_python
 from tests.support.protected import get
+from tests.support.views import APPS, HELLO, WsgiApp, wsgi_function
 
 
 def protect(server: IdentityServer, app: WsgiApp, **options: Any) -> WsgiApp:
@@ -196,7 +195,5 @@ def test_no_framework_is_imported_for_the_decorators() -> None:
         "authmw.protect, authmw.require, authmw.current\n"
         "print({'flask', 'django', 'falcon', 'pyramid', 'webob'} & sys.modules.keys())\n"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
+    finished = run_python("-c", program)
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "set()\n", "")

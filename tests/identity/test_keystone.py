@@ -24,12 +24,6 @@ from tests.support.identity_types import (
 from tests.support.keystone import Keystone, KeystoneProcess
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the environment must not stand between us and the server."""
-    monkeypatch.setenv("NO_PROXY", "*")
-
-
 def client_for(
     process: KeystoneProcess, user: PasswordUser | None = None, **options: object
 ) -> IdentityClient:

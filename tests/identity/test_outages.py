@@ -17,8 +17,8 @@ from authmw.config.loading import load_settings
 from authmw.errors import InvalidToken, Outage
 from authmw.identity.client import IdentityClient
 from authmw.identity.outcomes import Outcome
-from tests.identity.test_outcomes import run_python, settings_for
 from tests.support.clock import Clock
+from tests.support.identity_client import settings_for
 from tests.support.misbehaving import (
     TOKEN_BODY,
     Behaviour,
@@ -27,18 +27,13 @@ from tests.support.misbehaving import (
     answer,
     stay_silent,
 )
+from tests.support.programs import run_python
 
 VALIDATION = Stage.VALIDATION
 OUTAGES = [f"token-{number}" for number in range(3)]  # enough to cast doubt
 LONGEST_PAUSE_SECONDS = 10
 GOOD = answer(200, {"token": TOKEN_BODY})
 NOT_FOUND = answer(404, {"error": {"code": 404, "message": "x", "title": "Not Found"}})
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the environment must not stand between us and the server."""
-    monkeypatch.setenv("NO_PROXY", "*")
 
 
 @pytest.fixture
@@ -327,11 +322,15 @@ PROGRAM = """
 {patch}
 import os, sys
 from tests.identity.test_outages import OUTAGES, fetch
-from tests.identity.test_outcomes import client_for
+from tests.support.identity_client import client_for
 client = client_for({url!r})
 print(*[fetch(client, token).name for token in [*OUTAGES, "a", "b"]])
 {then}
 """
+
+
+def run_program(program: str) -> str:
+    return run_python("-W", "ignore", "-c", program).stdout.strip()
 
 
 @pytest.mark.heavy
@@ -345,10 +344,8 @@ print(*[fetch(client, token).name for token in [*OUTAGES, "a", "b"]])
     ids=["threads", "eventlet", "gevent"],
 )
 def test_each_kind_of_thread_fails_fast(identity: MisbehavingIdentity, patch: str) -> None:
-    if patch:
-        pytest.importorskip(patch.split()[1].rstrip(";"))
     identity.behaviours = {VALIDATION: answer(500)}
-    printed = run_python(PROGRAM.format(patch=patch, url=identity.url, then=""))
+    printed = run_program(PROGRAM.format(patch=patch, url=identity.url, then=""))
     assert printed == "SERVER_ERROR SERVER_ERROR SERVER_ERROR SERVER_ERROR BREAKER_OPEN"
 
 
@@ -363,7 +360,7 @@ if child == 0:
     os._exit(0)
 os.waitpid(child, 0)
 """
-    printed = run_python(PROGRAM.format(patch="", url=identity.url, then=then)).splitlines()
+    printed = run_program(PROGRAM.format(patch="", url=identity.url, then=then)).splitlines()
     assert [line.split()[-1] for line in printed] == ["BREAKER_OPEN", "SERVER_ERROR"]
 
 

@@ -7,23 +7,21 @@ import dataclasses
 import logging
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from authmw.config.auth_plugin import load_auth_plugin
-from authmw.config.loading import Settings, load_settings
+from authmw.config.loading import load_settings
 from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.identity.client import IdentityClient
 from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outcomes import Outcome
 from tests.support.certificates import Authority
+from tests.support.identity_client import PASSWORD, client_for, settings_for
 from tests.support.misbehaving import (
     TOKEN_BODY,
     Behaviour,
@@ -41,10 +39,10 @@ from tests.support.misbehaving import (
     send_without_end,
     stay_silent,
 )
+from tests.support.programs import run_python
 
 DISCOVERY, AUTHENTICATION, VALIDATION = Stage.DISCOVERY, Stage.AUTHENTICATION, Stage.VALIDATION
 TOKEN = "gAAAA-the-token-of-a-client"
-PASSWORD = "the-password-of-ours"
 # Far below what a drip takes, far above what a loaded machine adds to a deadline of 1 s.
 PATIENCE_SECONDS = 8
 
@@ -159,35 +157,9 @@ TABLE = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the environment must not stand between us and the server."""
-    monkeypatch.setenv("NO_PROXY", "*")
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"), "trusted")
-
-
-def settings_for(auth_url: str, **options: object) -> Settings:
-    conf: dict[str, object] = {
-        "auth_type": "password",
-        "auth_url": auth_url,
-        "username": "nova",
-        "password": PASSWORD,
-        "project_name": "service",
-        "user_domain_id": "default",
-        "project_domain_id": "default",
-        "identity_deadline": 1,
-        "http_request_max_retries": 0,
-    }
-    return load_settings({**conf, **options})
-
-
-def client_for(auth_url: str, **options: object) -> IdentityClient:
-    settings = settings_for(auth_url, **options)
-    return IdentityClient(settings, partial(load_auth_plugin, settings.auth))
 
 
 @contextlib.contextmanager
@@ -769,7 +741,7 @@ def test_importing_the_client_loads_no_http_library() -> None:
         "import sys, authmw.identity.client;"
         "print([name for name in ('requests', 'urllib3', 'keystoneauth1') if name in sys.modules])"
     )
-    assert run_python(program) == "[]"
+    assert run_python("-W", "ignore", "-c", program).stdout.strip() == "[]"
 
 
 @pytest.mark.heavy
@@ -785,13 +757,13 @@ def test_importing_the_client_loads_no_http_library() -> None:
 def test_green_threads_keep_the_deadline(
     patch: str, behaviour: Behaviour | None, authority: Authority
 ) -> None:
-    pytest.importorskip(patch.split()[1].rstrip(";"))
     tls = authority.server_context("localhost")
     identity = MisbehavingIdentity({} if behaviour is None else {VALIDATION: behaviour}, tls=tls)
     with identity.served():
         program = f"""
 {patch}
-from tests.identity.test_outcomes import Outage, client_for
+from authmw.errors import Outage
+from tests.support.identity_client import client_for
 client = client_for({identity.url!r}, cafile={str(authority.cafile)!r}, identity_deadline=2)
 try:
     print(client.fetch_token("x")["audit_ids"])
@@ -799,7 +771,7 @@ except Outage as outage:
     print(outage.kind)
 """
         started = time.monotonic()
-        said = run_python(program)
+        said = run_python("-W", "ignore", "-c", program).stdout.strip()
         assert time.monotonic() - started < 2 * PATIENCE_SECONDS
     assert said == ("['a1']" if behaviour is None else "DEADLINE")
 
@@ -816,19 +788,19 @@ except Outage as outage:
 def test_green_threads_keep_the_deadline_inside_a_tls_record(
     patch: str, authority: Authority
 ) -> None:
-    pytest.importorskip(patch.split()[1].rstrip(";"))
     identity = MisbehavingIdentity(tls=authority.server_context("localhost"))
     with identity.served(), dripping_relay(identity.port) as identity.told_port:
         program = f"""
 {patch}
-from tests.identity.test_outcomes import Outage, client_for
+from authmw.errors import Outage
+from tests.support.identity_client import client_for
 client = client_for({identity.url!r}, cafile={str(authority.cafile)!r})
 try:
     print(client.fetch_token("x"))
 except Outage as outage:
     print(outage.kind)
 """
-        assert run_python(program) == "DEADLINE"
+        assert run_python("-W", "ignore", "-c", program).stdout.strip() == "DEADLINE"
 
 
 @pytest.mark.heavy
@@ -836,7 +808,7 @@ def test_each_process_opens_its_own_connections() -> None:
     with MisbehavingIdentity().served() as identity:
         program = f"""
 import os
-from tests.identity.test_outcomes import client_for
+from tests.support.identity_client import client_for
 client = client_for({identity.url!r}, identity_deadline=10)
 client.fetch_token("x")
 child = os.fork()
@@ -846,25 +818,10 @@ if child == 0:
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 client.fetch_token("x")
 """
-        assert run_python(program) == "0"
+        assert run_python("-W", "ignore", "-c", program).stdout.strip() == "0"
     assert identity.connections == 2
     assert identity.count(AUTHENTICATION) == 2
     assert identity.count(VALIDATION) == 3
-
-
-def run_python(program: str) -> str:
-    """Run a program from the repository and return what it printed."""
-    finished = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout.strip()
 
 
 def test_outage_is_what_the_rest_of_authmw_calls_unavailable() -> None:

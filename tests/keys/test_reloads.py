@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from authmw.keys.reloads import EARLY_WAIT_SECONDS, PLANNED_WAIT_SECONDS, Reloads
+from authmw.keys.reloads import (
+    EARLY_WAIT_SECONDS,
+    FAILING_WAIT_SECONDS,
+    PLANNED_WAIT_SECONDS,
+    Reloads,
+)
 
 # For a machine that is busy with something else.
 TOLERANCE_SECONDS = 1.0
@@ -72,7 +77,7 @@ def test_a_clock_that_is_set_back_does_not_hold_up_early_reloads(work: Work) -> 
 def test_planned_reloads_are_done_whenever_they_are_asked_for(work: Work) -> None:
     reloads = make(work)
     for now in (10.0, 10.1):
-        reloads.begin(now, is_failing=False)()
+        reloads.begin(now, wait_seconds=2.0)()
     assert work.times == [10.0, 10.1]
 
 
@@ -100,7 +105,7 @@ def test_who_comes_during_a_reload_waits_for_it_and_causes_no_other(work: Work) 
 def test_a_key_that_appears_during_a_planned_reload_is_looked_for_after_it(work: Work) -> None:
     reloads = make(work)
     work.may_end.clear()
-    planned = threading.Thread(target=reloads.begin(10.0, is_failing=False))
+    planned = threading.Thread(target=reloads.begin(10.0, wait_seconds=2.0))
     planned.start()
     assert work.began.wait(30)
     threading.Timer(0.1, work.may_end.set).start()
@@ -123,8 +128,8 @@ def test_work_that_hangs_holds_up_nobody_for_long_and_who_comes_late_not_at_all(
     assert seconds_of(lambda: [early() for _ in range(20)]) < TOLERANCE_SECONDS
     assert work.times == [10.0]
     longer = PLANNED_WAIT_SECONDS - EARLY_WAIT_SECONDS
-    assert seconds_of(lambda: reloads.begin(20.0, is_failing=False)()) < longer + TOLERANCE_SECONDS
-    assert seconds_of(lambda: reloads.begin(30.0, is_failing=False)()) < TOLERANCE_SECONDS
+    assert seconds_of(lambda: reloads.begin(20.0, wait_seconds=2.0)()) < longer + TOLERANCE_SECONDS
+    assert seconds_of(lambda: reloads.begin(30.0, wait_seconds=2.0)()) < TOLERANCE_SECONDS
     work.may_end.set()
     give_up_at = time.monotonic() + 30
     while not reloads.run_early(40.0, is_failing=False):
@@ -136,7 +141,10 @@ def test_while_reloads_fail_they_go_on_and_nobody_waits_for_them(work: Work) -> 
     work.may_end.clear()
     assert seconds_of(lambda: reloads.run_early(10.0, is_failing=True)) < TOLERANCE_SECONDS
     assert work.began.wait(30)
-    assert seconds_of(lambda: reloads.begin(20.0, is_failing=True)()) < TOLERANCE_SECONDS
+    assert (
+        seconds_of(lambda: reloads.begin(20.0, wait_seconds=FAILING_WAIT_SECONDS)())
+        < TOLERANCE_SECONDS
+    )
 
 
 def test_work_that_fails_is_logged_without_what_it_quotes_and_holds_nobody_up(
@@ -146,7 +154,7 @@ def test_work_that_fails_is_logged_without_what_it_quotes_and_holds_nobody_up(
         raise ZeroDivisionError(f"secret at {now}")
 
     reloads = make(fail)
-    reloads.begin(10.0, is_failing=False)()
+    reloads.begin(10.0, wait_seconds=2.0)()
     assert reloads.run_early(12.0, is_failing=False)
     assert "reading keys failed (ZeroDivisionError)" in caplog.text
     assert "secret" not in caplog.text.replace('f"secret', "")
@@ -162,7 +170,7 @@ def test_where_no_thread_can_be_started_plans_are_kept_and_tokens_cause_nothing(
     reloads = make(work)
     assert not reloads.run_early(10.0, is_failing=False)
     assert work.times == []
-    reloads.begin(10.0, is_failing=False)()
+    reloads.begin(10.0, wait_seconds=2.0)()
     assert work.times == [10.0]
     assert caplog.record_tuples[0][1:] == (
         logging.WARNING,

@@ -12,7 +12,7 @@ import pytest
 from authmw.errors import EventsForbidden, IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.facts import facts_of
 from authmw.revocation.feed import RevocationFeed
-from authmw.revocation.file_store import FileStore
+from authmw.revocation.sharing.file_store import FileStore
 from authmw.revocation.source import EventsAnswer
 from tests.support.clock import Clock
 from tests.support.literal_revocation import iso, seconds
@@ -61,7 +61,7 @@ def test_an_empty_database_is_an_answer(server: EventServer) -> None:
     feed = make_feed(server)
     feed.poll(server.clock.now)
     assert (feed.generation, len(feed), feed.is_stale(server.clock.now)) == (0, 0, False)
-    feed.verify_decidable(token_of(), server.clock.now)
+    feed.verify_events_complete(ISSUED_AT, server.clock.now)
 
 
 def test_it_asks_for_everything_first_and_then_for_a_minute_before_the_last_answer(
@@ -337,7 +337,7 @@ def test_a_restarted_process_knows_everything_after_its_first_poll(server: Event
 
 def refusal_of(feed: RevocationFeed, now: float) -> str:
     with pytest.raises(IdentityUnavailable) as refusal:
-        feed.verify_decidable(token_of(), now)
+        feed.verify_events_complete(ISSUED_AT, now)
     return refusal.value.detail
 
 
@@ -356,7 +356,7 @@ def test_past_max_staleness_nothing_can_be_decided_until_an_answer_comes(
     server.fault = IdentityUnavailable("the server fell silent")
     server.clock.advance(600)
     feed.poll(server.clock.now)
-    feed.verify_decidable(token_of(), server.clock.now)
+    feed.verify_events_complete(ISSUED_AT, server.clock.now)
 
     server.clock.advance(1)
     assert refusal_of(feed, server.clock.now) == (
@@ -366,7 +366,7 @@ def test_past_max_staleness_nothing_can_be_decided_until_an_answer_comes(
     server.fault = None
     server.clock.advance(10)
     feed.poll(server.clock.now)
-    feed.verify_decidable(token_of(), server.clock.now)
+    feed.verify_events_complete(ISSUED_AT, server.clock.now)
 
 
 def test_a_clock_set_back_makes_events_stale_rather_than_fresh_for_ever(
@@ -464,8 +464,8 @@ def test_with_too_many_events_only_tokens_older_than_a_dropped_one_can_t_be_deci
         "dropped might cover this token"
     )
     with pytest.raises(IdentityUnavailable):
-        feed.verify_decidable(token_of(issued_at=iso(ISSUED_AT + 4)), now)
-    feed.verify_decidable(token_of(issued_at=iso(ISSUED_AT + 5)), now)
+        feed.verify_events_complete(ISSUED_AT + 4, now)
+    feed.verify_events_complete(ISSUED_AT + 5, now)
     [message] = caplog.messages
     assert message == (
         "there are more than revocation_max_events = 10 revocation events: the oldest are "
@@ -518,7 +518,9 @@ def test_a_token_older_than_a_dropped_event_can_t_be_decided_and_the_log_says_wh
         )
         server.clock.advance(10)
     assert feed.generation > generation, "remembered tokens are looked at again"
-    feed.verify_decidable(token_of(issued_at=iso(ISSUED_AT + 1)), server.clock.now - 10)
+    feed.verify_events_complete(
+        token_of(issued_at=iso(ISSUED_AT + 1)).issued_at, server.clock.now - 10
+    )
     [message] = caplog.messages
     assert message == (
         "signed tokens issued before 2023-11-14T22:13:21+00:00 get 503: revocation events that "
@@ -540,7 +542,7 @@ def test_a_process_that_starts_late_can_t_decide_an_older_token_either(
 def test_an_overflow_has_remembered_tokens_looked_at_again(server: EventServer) -> None:
     feed = make_feed(server, max_events=10)
     feed.poll(server.clock.now)
-    feed.verify_decidable(token_of(), server.clock.now)
+    feed.verify_events_complete(ISSUED_AT, server.clock.now)
     generation = feed.generation
     server.revoke(user_id="u1")
     for number in range(15):

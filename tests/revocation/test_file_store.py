@@ -6,12 +6,14 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from authmw.errors import CacheError
-from authmw.revocation.file_store import FileStore
+from authmw.revocation.sharing.file_store import FileStore
+from tests.support.programs import ROOT
 
 NOW = 1_700_000_000.0
 
@@ -51,11 +53,7 @@ def test_a_directory_that_others_can_write_to_is_refused(
 ) -> None:
     directory.mkdir()
     directory.chmod(mode)
-    for use in (
-        lambda: store.read(),
-        lambda: store.write(b""),
-        lambda: store.try_lease("e1", 10, NOW),
-    ):
+    for use in uses(store):
         with pytest.raises(CacheError, match="feed is not ours, or others can write to it"):
             use()
     assert list(directory.iterdir()) == []
@@ -66,6 +64,53 @@ def test_a_link_to_a_directory_is_refused(store: FileStore, directory: Path) -> 
     directory.symlink_to(directory.parent / "elsewhere")
     with pytest.raises(CacheError, match="feed is not a directory"):
         store.read()
+
+
+def uses(store: FileStore) -> list[Callable[[], object]]:
+    return [store.read, lambda: store.write(b""), lambda: store.try_lease("e1", 10, NOW)]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+@pytest.mark.parametrize("below", ["feed", "one/feed", "one/two/feed"])
+def test_a_directory_is_refused_where_others_can_replace_one_above_it(
+    tmp_path: Path, mode: int, below: str
+) -> None:
+    open_ = tmp_path / "open"
+    directory = open_ / below
+    directory.parent.mkdir(parents=True)
+    open_.chmod(mode)
+    for use in uses(FileStore(directory, "site")):
+        with pytest.raises(CacheError, match="open: other users could put something else in the"):
+            use()
+    assert not directory.exists()
+
+
+def test_nobody_replaces_what_is_ours_in_a_sticky_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "tmp" / "feed"
+    directory.parent.mkdir()
+    directory.parent.chmod(0o1777)
+    store = FileStore(directory, "site")
+    store.write(b"one")
+    assert store.read() == b"one"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_a_directory_below_one_of_another_user_is_refused(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs").chmod(mode)
+    os.chown(tmp_path / "theirs", 12345, 12345)
+    for use in uses(FileStore(tmp_path / "theirs" / "feed", "site")):
+        with pytest.raises(CacheError, match="theirs: other users could put something else"):
+            use()
+
+
+def test_what_a_link_above_leads_to_is_judged(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "link").symlink_to(tmp_path / "open")
+    with pytest.raises(CacheError, match="open: other users could put something else in the"):
+        FileStore(tmp_path / "link" / "feed", "site").read()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -154,7 +199,7 @@ def test_a_lease_from_the_future_is_nobody_s(store: FileStore) -> None:
 CONTENDER = """
 import sys, time
 from pathlib import Path
-from authmw.revocation.file_store import FileStore
+from authmw.revocation.sharing.file_store import FileStore
 store = FileStore(Path(sys.argv[1]), "site")
 sys.stdin.readline()
 print(sum(store.try_lease("e1", 600, time.time()) for _ in range(200)))
@@ -169,7 +214,7 @@ def test_of_many_processes_at_the_same_moment_one_gets_the_lease(directory: Path
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=Path(__file__).parents[2],
+            cwd=ROOT,
         )
         for _ in range(4)
     ]

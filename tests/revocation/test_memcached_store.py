@@ -13,13 +13,14 @@ from authmw.build.cache import make_namespaces
 from authmw.cache.memcached import MemcachedCache, open_memcached
 from authmw.cache.shared import MAX_VALUE_BYTES
 from authmw.errors import CacheError
-from authmw.revocation import shared_record
-from authmw.revocation.memcached_store import MemcachedStore
+from authmw.revocation.sharing import record as shared_record
+from authmw.revocation.sharing.memcached_store import MemcachedStore
 from tests.support.clock import Clock
 from tests.support.memcached import Memcached
 from tests.support.memcached_kinds import make_settings
 from tests.support.revocation_site import EventServer, Site, make_feed, make_site
 from tests.support.shared_cache import ENDPOINT
+from tests.support.waiting import wait_for
 
 NOW = 1_700_000_000.0
 SECRETS = {"memcache_secret_key": "the secret", "memcache_secret_key_previous": "the old one"}
@@ -148,10 +149,7 @@ def test_one_gets_the_lease_of_an_edition(
 def test_the_lease_of_one_that_died_ends_by_itself(empty_memcached: Memcached) -> None:
     store = open_store(empty_memcached)
     assert store.try_lease("e1", 1, NOW)
-    give_up_at = time.monotonic() + 20
-    while not store.try_lease("e1", 1, NOW):
-        assert time.monotonic() < give_up_at
-        time.sleep(0.1)
+    assert wait_for(lambda: store.try_lease("e1", 1, NOW))
 
 
 # Feeds that share it

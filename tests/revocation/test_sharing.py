@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from authmw.errors import CacheError, EventsForbidden, IdentityUnavailable
-from authmw.revocation import shared_record
 from authmw.revocation.events import RevocationEvent
 from authmw.revocation.feed import RevocationFeed
-from authmw.revocation.file_store import FileStore
-from authmw.revocation.sharing import edition_of
-from authmw.revocation.store import SharedStore
+from authmw.revocation.sharing import record as shared_record
+from authmw.revocation.sharing.file_store import FileStore
+from authmw.revocation.sharing.shared_polling import edition_of
+from authmw.revocation.sharing.store import SharedStore
 from tests.support.clock import Clock
 from tests.support.revocation_site import EventServer, Site, make_feed, make_site
 
@@ -260,6 +260,18 @@ def test_a_process_that_can_t_read_the_record_asks_by_itself_and_follows_again(
     site.run(100)
     assert {len(feed) for feed in site.feeds} == {2}
     assert len(server.asked) - asked <= 10
+
+
+def test_answers_without_a_date_keep_nobody_from_asking(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    site = make_site(server, 3, open_store)
+    site.run(15)
+    server.has_date = False
+    for number in range(3):
+        server.revoke(user_id=f"u{number}")
+        site.run(11)
+        assert {len(feed) for feed in site.feeds} == {number + 1}
 
 
 def test_records_of_two_that_published_at_once_leave_nobody_behind(

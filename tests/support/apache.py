@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.support.processes import find_free_port
-from tests.support.wsgi_server import REPOSITORY, WsgiServer
+from tests.support.programs import ROOT
+from tests.support.wsgi_server import WsgiServer
 
 _PROGRAM = shutil.which("apache2") or "/usr/sbin/apache2"
 _MODULES = Path("/usr/lib/apache2/modules")
@@ -56,7 +57,7 @@ def why_not() -> str | None:
 
 def _needs_mounts() -> bool:
     """Whether the repository is in a directory that the user Apache changes to can't enter."""
-    return os.geteuid() == 0 and not all(map(_is_open_to_all, (REPOSITORY, _PACKAGES)))
+    return os.geteuid() == 0 and not all(map(_is_open_to_all, (ROOT, _PACKAGES)))
 
 
 def _is_open_to_all(directory: Path) -> bool:
@@ -66,7 +67,7 @@ def _is_open_to_all(directory: Path) -> bool:
 @contextlib.contextmanager
 def _mounted(directory: Path) -> Iterator[list[Path]]:
     """Offer what Python is to import from; mounted below `directory` where that is needed."""
-    sources = [REPOSITORY, _PACKAGES]
+    sources = [ROOT, _PACKAGES]
     if not _needs_mounts():
         yield sources
         return

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from tests.support.identity_api import IdentityApi
 from tests.support.memcached import Memcached
-from tests.support.wsgi_server import REPOSITORY, Gunicorn
+from tests.support.programs import ROOT
+from tests.support.wsgi_server import Gunicorn
 
 ADMIN_PASSWORD = "made up for tests"
 
@@ -160,7 +161,7 @@ class Keystone:
         setup = [sys.executable, "-m", "tests.support.keystone_setup"]
         finished = subprocess.run(
             [*setup, str(configuration_file), str(key_pair), ADMIN_PASSWORD],
-            cwd=REPOSITORY,
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from oslo_config import cfg
 from webtest import TestApp
 from webtest.lint import middleware as lint
 
@@ -73,6 +74,25 @@ def protect(server: IdentityServer) -> Iterator[Protect]:
         middleware = authmw.filter_factory({}, **conf)(lint(service))
         made.append(middleware)
         return Protected(server, service, TestApp(middleware))
+
+    yield make
+    for middleware in made:
+        middleware.close()
+
+
+Embed = Callable[..., Protected]
+
+
+@pytest.fixture
+def embed(server: IdentityServer) -> Iterator[Embed]:
+    """Make a service with a middleware of some class; keyword arguments are options."""
+    made: list[authmw.AuthMiddleware] = []
+
+    def make(kind: type[authmw.AuthProtocol] = authmw.AuthProtocol, **options: Any) -> Protected:
+        service = Service()
+        conf = {"oslo_config_config": cfg.ConfigOpts(), **server.service_credentials, **options}
+        made.append(kind(service, conf))
+        return Protected(server, service, TestApp(made[-1]))
 
     yield make
     for middleware in made:

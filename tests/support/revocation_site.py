@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from authmw.errors import IdentityUnavailable
 from authmw.revocation.feed import RevocationFeed
+from authmw.revocation.sharing.store import SharedStore
 from authmw.revocation.source import EventsAnswer
-from authmw.revocation.store import SharedStore
 from tests.support.clock import Clock
 from tests.support.literal_revocation import Json, iso, seconds
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.processes import find_free_port
-from tests.support.wsgi_server import REPOSITORY, WsgiServer
+from tests.support.programs import ROOT
+from tests.support.wsgi_server import WsgiServer
 
 _PROGRAM = "import pyuwsgi, sys; pyuwsgi.run(sys.argv[1:])"
 
@@ -36,5 +37,5 @@ class Uwsgi(WsgiServer):
         port = find_free_port()
         command = [sys.executable, "-c", _PROGRAM, f"--http-socket=127.0.0.1:{port}"]
         command += ["--master", "--need-app", "--die-on-term", f"--processes={processes}"]
-        command += [f"--pythonpath={REPOSITORY}", *application]
+        command += [f"--pythonpath={ROOT}", *application]
         super().__init__(command, port=port, log=log, environ=environ)

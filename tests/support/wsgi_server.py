@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.processes import ServerProcess, find_free_port, is_answering
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.support.programs import ROOT
 
 
 class WsgiServer(ServerProcess):
@@ -38,7 +37,7 @@ class WsgiServer(ServerProcess):
             is_ready=lambda: is_answering(self.url + ready_path),
             log=log,
             environ=environ,
-            working_directory=REPOSITORY,
+            working_directory=ROOT,
         )
 
 
@@ -102,5 +101,5 @@ def serve_paste_file(
         threads=threads,
         preload=preload,
         ready_path=ready_path,
-        environ={"PYTHONPATH": str(REPOSITORY), **(environ or {})},
+        environ={"PYTHONPATH": str(ROOT), **(environ or {})},
     )

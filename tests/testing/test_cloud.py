@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from importlib import metadata
@@ -15,6 +13,7 @@ from webtest import TestApp
 
 import authmw
 from authmw.testing import PERSONAS, Cloud, Fault, Persona
+from tests.support.programs import run_python
 
 ROLES = {
     "admin": "admin,manager,member,reader",
@@ -241,15 +240,7 @@ class TestService(unittest.TestCase):
 
 
 def run(directory: Path, *command: str) -> str:
-    finished = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    finished = run_python("-m", *command, directory=directory)
     return finished.stdout + finished.stderr
 
 
@@ -281,7 +272,5 @@ def test_the_plugin_costs_a_test_run_that_does_not_use_it_nothing() -> None:
         "import sys, authmw.testing.plugin\n"
         "print(*(name for name in sys.modules if name.startswith('authmw')))"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
+    finished = run_python("-c", program)
     assert finished.stdout == "authmw authmw.testing authmw.testing.plugin\n"

@@ -6,8 +6,6 @@ import concurrent.futures
 import datetime
 import email.utils
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +20,7 @@ from keystoneauth1.identity.base import BaseIdentityPlugin
 from authmw.testing import AccessRule, Fault, IdentityApiError, IdentityServer
 from authmw.testing.revocations import RevokedAttributes
 from tests.support.clock import Clock
+from tests.support.programs import run_python
 
 TIMEOUT_SECONDS = 10
 MEMBER = {"username": "member", "password": "member-password", "user_domain_name": "Default"}
@@ -92,9 +91,7 @@ def test_importing_the_package_starts_and_loads_nothing() -> None:
         "assert 'authmw.testing.identity_server' not in sys.modules;"
         "assert 'socketserver' not in sys.modules"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
-    )
+    finished = run_python("-c", code, timeout=30)
     assert (finished.returncode, finished.stderr) == (0, "")
 
 

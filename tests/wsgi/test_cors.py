@@ -12,8 +12,8 @@ import pytest
 import authmw
 from authmw.testing import Fault, IdentityServer
 from authmw.wsgi.cors import CorsPolicy
-from tests.decorators.views import flask_view, wsgi_function
 from tests.support.protected import get
+from tests.support.views import flask_view, wsgi_function
 
 LISTED = "https://app.example.org"
 OTHER = "https://evil.example.org"

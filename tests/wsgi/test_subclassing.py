@@ -20,7 +20,7 @@ from authmw.errors import InvalidToken, Reason
 from authmw.testing import Fault, IdentityServer
 from authmw.token import Token
 from authmw.wsgi.peer_request import AuthTokenRequest
-from tests.support.protected import Protected, Service
+from tests.support.protected import Embed, Protected, Service
 
 OVERRIDABLE = sorted(
     {
@@ -31,23 +31,6 @@ OVERRIDABLE = sorted(
     }
 )
 NEVER_CALLED = [name for name in OVERRIDABLE if name != "process_request"]
-Embed = Callable[..., Protected]
-
-
-@pytest.fixture
-def embed(server: IdentityServer) -> Iterator[Embed]:
-    """Make a service with a middleware of some class; keyword arguments are options."""
-    made: list[authmw.AuthMiddleware] = []
-
-    def make(kind: type[authmw.AuthProtocol] = authmw.AuthProtocol, **options: Any) -> Protected:
-        service = Service()
-        conf = {"oslo_config_config": cfg.ConfigOpts(), **server.service_credentials, **options}
-        made.append(kind(service, conf))
-        return Protected(server, service, TestApp(made[-1]))
-
-    yield make
-    for middleware in made:
-        middleware.close()
 
 
 def override(*_arguments: Any, **_named: Any) -> None:

@@ -15,8 +15,7 @@ from authmw.testing import IdentityServer
 from authmw.testing.issuer import Issuer
 from authmw.token import Token
 from authmw.token.catalog import ServiceCatalog
-from tests.cache.test_memory import make_token
-from tests.support.token_bodies import CATALOG
+from tests.support.token_bodies import CATALOG, make_token
 from tests.system.attacks.conftest import Aim
 
 

@@ -43,11 +43,11 @@ class Late:
         if self.is_armed:
             self._hear()
 
-    def verify_decidable(self, token: Token, now: float) -> None:
-        self._feed.verify_decidable(token, now)
+    def verify_events_complete(self, issued_at: int, now: float) -> None:
+        self._feed.verify_events_complete(issued_at, now)
 
-    def decidable_until(self, now: float) -> int:
-        return self._feed.decidable_until(now)
+    def fresh_until(self, now: float) -> int:
+        return self._feed.fresh_until(now)
 
 
 class Race:
@@ -89,7 +89,7 @@ class Race:
 
     def ask(self) -> Token:
         now = self.clock.now
-        return self.resolver.find_in_memory("t", now) or self.resolver.validate_once(
+        return self.resolver.find_fresh("t", now) or self.resolver.resolve(
             "t", ExpiryPolicy.REFUSE_EXPIRED, now
         )
 

@@ -7,7 +7,9 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-DOC = Path(__file__).parents[3] / "doc"
+from tests.support.programs import ROOT
+
+DOC = ROOT / "doc"
 
 _BLOCK = re.compile(
     r"^\.\. code-block:: (?P<language>\w+)\n(?P<options>(?:   :\w+:.*\n)*)\n"

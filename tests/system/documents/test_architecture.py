@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.support.programs import ROOT
 
 
 def read_page() -> str:

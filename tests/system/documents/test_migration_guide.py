@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import textwrap
-from pathlib import Path
 
 import docutils.core
 import keystonemiddleware.auth_token
 from oslo_config import cfg
 
 from authmw.config.options import list_opts
+from tests.support.programs import ROOT
 from tests.system.peer.differences import ROWS
 
-GUIDE = Path(__file__).parents[3] / "doc" / "migration.rst"
+GUIDE = ROOT / "doc" / "migration.rst"
 
 _OPTION = re.compile(r"^   \* - ``(\w+)``\n     - (\w+)\n     - (.+?)\n(?=   \* |\n)", re.M | re.S)
 # An underscore at the end of a word, which reStructuredText takes for a link.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.support.programs import ROOT
+
 PAGES = ("offline", "revocation", "migration")
 PROMISE = re.compile(
     r"\b(never|always|everywhere|at once|immediately|within)\b|\b\d+ (s|seconds|minutes|hours)\b",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
 
-ROOT = pathlib.Path(__file__).parents[3]
+from tests.support.programs import ROOT
+
 CHECKLIST = ROOT / "doc" / "rfc8725.rst"
 
 

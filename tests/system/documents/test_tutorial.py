@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import ROOT
 from tests.system.documents.documents import Block, read_blocks
 
 LOG = logging.getLogger(__name__)
 
-_REPOSITORY = Path(__file__).parents[3]
 _PORT = "8080"
 _PATIENCE_SECONDS = 30
 _INSTALL_PATIENCE_SECONDS = 240
@@ -189,7 +189,7 @@ def test_who_has_nothing_but_python_and_a_clone_is_there_in_five_minutes(tmp_pat
     with open_shell(tmp_path, {"python3": ""}) as shell:
         skip_without_index(shell)
         # Beside the empty directory, as the tutorial has it; pip builds in there.
-        shutil.copytree(_REPOSITORY, tmp_path / "authmw", ignore=_not_cloned)
+        shutil.copytree(ROOT, tmp_path / "authmw", ignore=_not_cloned)
         began_at = time.monotonic()
         follow(shell, is_installing=True)
         took_seconds = time.monotonic() - began_at
@@ -201,7 +201,7 @@ def test_who_has_nothing_but_python_and_a_clone_is_there_in_five_minutes(tmp_pat
 
 def _not_cloned(directory: str, names: list[str]) -> set[str]:
     """Return what a clone would not have; setuptools leaves build/ and dist/ at the top."""
-    made = {"build", "dist"} if Path(directory) == _REPOSITORY else set()
+    made = {"build", "dist"} if Path(directory) == ROOT else set()
     ignored = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__")
     return ignored(directory, names) | made & set(names)
 

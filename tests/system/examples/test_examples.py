@@ -15,8 +15,9 @@ import pytest
 import requests
 
 from authmw.testing import IdentityServer
+from tests.support.programs import ROOT
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = ROOT / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
 

@@ -293,10 +293,7 @@ def test_call_in_our_name_fails_at_once_in_a_known_outage(
     assert time.monotonic() - started < 0.5
 
 
-def test_a_token_that_makes_the_service_stumble_is_its_owners_trouble(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("NO_PROXY", "*")
+def test_a_token_that_makes_the_service_stumble_is_its_owners_trouble() -> None:
     with MisbehavingIdentity().served() as identity:
 
         def validate(client: socket.socket) -> None:

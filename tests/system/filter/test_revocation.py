@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,9 @@ import pytest
 
 from authmw.testing import Fault, IdentityServer
 from tests.support.protected import Protect, Protected
+from tests.support.waiting import wait_for
 
 INTERVAL = "1"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    give_up_at = time.monotonic() + seconds
-    while time.monotonic() < give_up_at:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 @pytest.fixture(params=["remote", "offline"])

@@ -16,7 +16,7 @@ from authmw.testing import IdentityServer
 from authmw.testing.revocations import RevokedAttributes
 from tests.support.clock import Clock
 from tests.support.protected import Protect, Protected, Service
-from tests.system.filter.test_revocation import wait_for
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -115,3 +115,36 @@ def test_a_revoked_token_that_outlives_its_event_is_never_good_again(
             with_filter.close()
     is_named = "raise revocation_retention" in caplog.text
     assert is_named is (hours > 50)
+
+
+def test_without_events_another_token_of_the_bearer_makes_no_refused_token_good_again(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    with IdentityServer(provider="jws", clock=clock) as server:
+        server.issuer.write_public_key(tmp_path / "keys")
+        options = {
+            **server.service_credentials,
+            "token_validation": "offline",
+            "revocation_poll_interval": "0",
+            "authority_cache_time": "10",
+            "jws_public_key_repository": str(tmp_path / "keys"),
+        }
+        with_filter = authmw.AuthMiddleware.from_parts(
+            lint(Service()), build_filter_parts(options, clock=clock)
+        )
+        app = TestApp(with_filter)
+
+        def send(token: str) -> int:
+            status: int = app.get("/", headers={"X-Auth-Token": token}, status="*").status_int
+            return status
+
+        try:
+            stolen, other = (server.issue_jws("member", project="inventory") for _ in range(2))
+            assert (send(stolen), send(other)) == (200, 200)
+            server.revoke(stolen)
+            for _ in range(3):
+                clock.advance(11)
+                assert (send(stolen), send(other), send(stolen)) == (401, 200, 401)
+        finally:
+            with_filter.close()

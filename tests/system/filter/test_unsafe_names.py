@@ -6,15 +6,15 @@ import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from authmw.testing import IdentityServer
+from tests.support.programs import ROOT
 from tests.support.protected import Protect
 
-GUIDE = Path(__file__).parents[3] / "doc" / "migration.rst"
+GUIDE = ROOT / "doc" / "migration.rst"
 CONTROLS = ("\n", "\r", "\t", "\x00", "\x7f", "\x85")
 
 

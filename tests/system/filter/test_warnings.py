@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import pkgutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,7 @@ import pytest
 
 import authmw
 from authmw.testing import Fault, IdentityServer
-
-AS_ERRORS = [sys.executable, "-W", "error", "-c"]
+from tests.support.programs import run_python
 
 REQUESTS = """
 import json, sys
@@ -51,14 +48,7 @@ print(json.dumps(outcome))
 
 
 def run(script: str, *arguments: str, given: object = None) -> Any:
-    finished = subprocess.run(
-        [*AS_ERRORS, script, *arguments],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert finished.returncode == 0, finished.stderr
+    finished = run_python("-W", "error", "-c", script, *arguments, stdin=json.dumps(given))
     return json.loads(finished.stdout)
 
 

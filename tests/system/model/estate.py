@@ -27,6 +27,7 @@ from authmw.testing.grants import Wanted
 from authmw.testing.records import Grant, OnDomain, OnProject, OnSystem
 from authmw.testing.revocations import RevokedAttributes
 from tests.support.memcached import Memcached
+from tests.support.programs import ROOT
 from tests.system.model.happenings import (
     CacheChanged,
     ClockSet,
@@ -60,7 +61,6 @@ NOBODY = Token("")
 # A thread that sleeps in real time does not notice driven time; a request does its work, once
 # it is late by some two seconds. Two of them, so that one may find the other process at it.
 _TICK_SECONDS = 4
-_ROOT = Path(__file__).parents[3]
 _ANSWER_SECONDS = 30
 # So that whole seconds and others are told apart.
 _FRACTION = 0.4
@@ -76,7 +76,7 @@ class FilterProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            cwd=_ROOT,
+            cwd=ROOT,
             text=True,
         )
 

@@ -126,7 +126,7 @@ class Servers:
                 workers=kind.workers,
                 threads=4,
                 preload=kind.preload,
-                environ={"GUNICORN_CMD_ARGS": kind.gunicorn_options, "NO_PROXY": "*"},
+                environ={"GUNICORN_CMD_ARGS": kind.gunicorn_options},
             )
             self._running[name].start()
         return Server(self._running[name])

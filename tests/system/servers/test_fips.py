@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.memcached import Memcached
-
-ROOT = Path(__file__).parents[3]
+from tests.support.programs import run_python
 
 
 @pytest.fixture
@@ -27,14 +24,7 @@ def test_filters_with_two_memcached_servers_accept_tokens(
     kind: str, empty_memcached: Memcached, second_memcached: Memcached
 ) -> None:
     servers = f"{empty_memcached.address},{second_memcached.address}"
-    finished = subprocess.run(
-        [sys.executable, "-m", "tests.system.servers.fips_host", kind, servers],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    finished = run_python("-m", "tests.system.servers.fips_host", kind, servers)
     assert finished.stdout.split() == ["200"] * 8, finished.stderr
     assert "shared cache is at fault" not in finished.stderr
     assert empty_memcached.count_items() + second_memcached.count_items() >= 2

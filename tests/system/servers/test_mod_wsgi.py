@@ -56,7 +56,7 @@ def serve(identity: IdentityServer, directory: Path) -> Iterator[Serve]:
             directory=directory,
             processes=processes,
             in_main_interpreter=in_main_interpreter,
-            environ={CONF_VARIABLE: str(conf), "NO_PROXY": "*"},
+            environ={CONF_VARIABLE: str(conf)},
         )
         started.append(apache)
         apache.start()

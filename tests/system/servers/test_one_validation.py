@@ -14,7 +14,8 @@ import pytest
 import authmw
 from authmw.testing import IdentityServer
 from tests.support.processes import ServerProcess, find_free_port, is_answering
-from tests.support.wsgi_server import REPOSITORY, Gunicorn, serve_paste_file
+from tests.support.programs import ROOT
+from tests.support.wsgi_server import Gunicorn, serve_paste_file
 from tests.system.servers.crowd import Crowd
 from tests.system.servers.paste_files import write_paste_file
 from tests.system.servers.wire import send
@@ -102,7 +103,7 @@ def serve(identity: IdentityServer, tmp_path: Path) -> Iterator[Callable[..., in
         server: Gunicorn = serve_paste_file(
             write_paste_file(tmp_path / "paste.ini", {"strict": identity.service_credentials}),
             threads=threads,
-            environ={"GUNICORN_CMD_ARGS": more, "NO_PROXY": "*"},
+            environ={"GUNICORN_CMD_ARGS": more},
         )
         started.append(server)
         server.start()
@@ -120,21 +121,18 @@ def test_thirty_two_threads_of_a_gunicorn_worker(
 
 
 def test_greenlets_of_gevent(identity: IdentityServer, serve: Callable[..., int]) -> None:
-    pytest.importorskip("gevent", reason="gevent is not installed")
     port = serve(more="--worker-class=gevent")
     ask_at_once(identity, partial(ask_over_http, port), GREENLETS)
 
 
 def test_greenlets_of_eventlet(identity: IdentityServer, tmp_path: Path) -> None:
-    pytest.importorskip("eventlet", reason="eventlet is not installed")
     paste_file = write_paste_file(tmp_path / "paste.ini", {"strict": identity.service_credentials})
     port = find_free_port()
     server = ServerProcess(
         [sys.executable, "-m", "tests.system.servers.eventlet_server", str(paste_file), str(port)],
         is_ready=lambda: is_answering(f"http://127.0.0.1:{port}"),
         log=tmp_path / "eventlet.log",
-        environ={"NO_PROXY": "*"},
-        working_directory=REPOSITORY,
+        working_directory=ROOT,
     )
     server.start()
     try:

@@ -149,9 +149,7 @@ def workers(
         | {"jws_public_key_repository": keystone.jws_public_key_repository},
     }
     path = tmp_path_factory.mktemp("revocation") / "workers.ini"
-    gunicorn = serve_paste_file(
-        write_paste_file(path, filters), workers=2, threads=4, environ={"NO_PROXY": "*"}
-    )
+    gunicorn = serve_paste_file(write_paste_file(path, filters), workers=2, threads=4)
     gunicorn.start()
     yield Server(gunicorn)
     gunicorn.stop()

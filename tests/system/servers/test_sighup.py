@@ -56,7 +56,6 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reloadin
             [*program, request.param, str(conf), str(port)],
             port=port,
             log=tmp_path / "service.log",
-            environ={"NO_PROXY": "*"},
         )
         server.start()
         yield ReloadingService(Hosted(server), identity, conf)

@@ -108,7 +108,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
                 ["--module=tests.system.servers.hosted_wsgi:application", *KINDS[name].options],
                 log=directory / "uwsgi.log",
                 processes=KINDS[name].processes,
-                environ={CONF_VARIABLE: str(conf), "NO_PROXY": "*", "TMPDIR": str(directory)},
+                environ={CONF_VARIABLE: str(conf), "TMPDIR": str(directory)},
             )
             uwsgi.start()
             services[name] = UwsgiService(KINDS[name], Hosted(uwsgi), identity, keys)

@@ -1,43 +1,36 @@
-"""A shared store of a whole deployment: a sealed record in memcached, compressed."""
+"""The shared store of a deployment: a sealed record in memcached, compressed."""
 
 from __future__ import annotations
 
 import math
 import zlib
 from collections.abc import Sequence
-from typing import Protocol
 
-from authmw.cache.shared import MAX_VALUE_BYTES, BytesCache, SealedNamespace
+from authmw.cache.memcached import MemcachedCache
+from authmw.cache.shared import MAX_VALUE_BYTES, SealedNamespace
 from authmw.errors import CacheError
-from authmw.revocation.store import MAX_RECORD_BYTES
+from authmw.revocation.sharing.store import MAX_RECORD_BYTES
 
 _KEEP_SECONDS = 24 * 3600
 _KIND = "revocation"
 _COMPRESSION_LEVEL = 1
-# memcached counts in whole seconds, and may take the first one for over at once.
+# memcached counts whole seconds, and the first one may end at once.
 _SHORTEST_LEASE_SECONDS = 2
-
-
-class LeaseCache(BytesCache, Protocol):
-    """A `BytesCache` in which only one of many can put something under a key."""
-
-    def add(self, key: str, value: bytes, ttl_seconds: int) -> bool:
-        """Keep a value unless there is one; returns whether it is kept."""
 
 
 class MemcachedStore:
     """Keeps the record and the leases in memcached.
 
-    A seal tells who wrote an entry, not when. Whoever can write to memcached can remove entries,
-    put back older ones and take leases, which makes processes ask by themselves. Where entries
-    are not sealed, he can make revoked tokens good again.
+    A seal proves who wrote an entry, not when. Whoever can write to memcached can remove entries,
+    replay older ones and take leases, so that processes poll by themselves. Where entries are not
+    sealed, he can also make revoked tokens good again.
 
     Args:
         cache: memcached.
         namespaces: as of `SharedCache`; they tell identity endpoints apart, too.
     """
 
-    def __init__(self, cache: LeaseCache, namespaces: Sequence[SealedNamespace]) -> None:
+    def __init__(self, cache: MemcachedCache, namespaces: Sequence[SealedNamespace]) -> None:
         self._cache = cache
         self._namespaces = tuple(namespaces)
 
@@ -60,7 +53,7 @@ class MemcachedStore:
         self._cache.set(key, sealed, _KEEP_SECONDS)
 
     def try_lease(self, edition: str, seconds: float, now: float) -> bool:  # noqa: ARG002
-        """See `SharedStore`; only the clock of memcached counts here."""
+        """See `SharedStore`; the clock of memcached ends the lease."""
         key = self._namespaces[0].keys.make_key(_KIND, b"lease" + edition.encode())
         return self._cache.add(key, b"leased", max(math.ceil(seconds), _SHORTEST_LEASE_SECONDS))
 

@@ -12,18 +12,12 @@ from authmw.errors import EventsForbidden, IdentityUnavailable, Outage
 from authmw.identity.client import IdentityClient
 from authmw.identity.outcomes import Outcome
 from authmw.revocation.feed import RevocationFeed
-from authmw.revocation.identity_source import IdentityEvents
-from tests.identity.test_outcomes import settings_for
+from authmw.revocation.source import IdentityEvents
 from tests.support.clock import Clock
+from tests.support.identity_client import settings_for
 from tests.support.misbehaving import MisbehavingIdentity, Stage, answer, hang_up
 
 SINCE = "2026-01-02T03:04:05.000006Z"
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the environment must not stand between us and the server."""
-    monkeypatch.setenv("NO_PROXY", "*")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A shared store of one host: files in a directory that only our user can write to."""
+"""The shared store of one host: files in a directory that only our user can write to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from authmw.errors import CacheError
-from authmw.revocation.store import MAX_RECORD_BYTES
+from authmw.revocation.sharing.store import MAX_RECORD_BYTES
 
 _SAFE_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # O_NONBLOCK: a FIFO would wait
 
@@ -18,14 +18,14 @@ _SAFE_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # O_NONBLOCK: a FIFO 
 class FileStore:
     """Keeps the record in a file of mode 0600, replaced by rename.
 
-    The directory is made (mode 0700) if there is none. One that belongs to another user, is a
-    symbolic link, or that others can write to is refused, as is any file in it that is not
-    ours alone: whoever could write there could make revoked tokens good again.
+    The directory is made (mode 0700) where it is missing. It is refused where it belongs to another
+    user, is a symbolic link, or others can write to it or replace it; a file in it is refused where
+    others have access to it. Whoever could write there could make revoked tokens good again.
 
     Args:
         directory: on a local file system.
-        name: tells apart what shares the directory: one for each identity endpoint. Letters,
-            digits, `-` and `_`.
+        name: prefix of the files, one for each group of processes that share. Letters, digits,
+            `-` and `_`.
     """
 
     def __init__(self, directory: Path, name: str) -> None:
@@ -48,8 +48,8 @@ class FileStore:
     def write(self, record: bytes) -> None:
         """See `SharedStore`."""
         with self._path("record") as path:
-            # Of mode 0600 from the start. No fsync: after a crash of the host the record is
-            # an older one or none, and readers take both.
+            # mkstemp makes it with mode 0600. No fsync: after a crash of the host the record is
+            # an older one or missing, and readers accept both.
             descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=self._directory)
             try:
                 with open(descriptor, "wb") as file:
@@ -69,7 +69,8 @@ class FileStore:
             try:
                 os.close(os.open(path, flags, 0o600))
             except FileExistsError:
-                # Its time is when it was taken; one far ahead was written by another clock.
+                # The file's time is when the lease was taken. A time far ahead is that of a
+                # clock that was set back since.
                 if abs(now - os.lstat(path).st_mtime) < seconds:
                     return False
             os.utime(path, (now, now), follow_symlinks=False)
@@ -77,9 +78,10 @@ class FileStore:
 
     @contextlib.contextmanager
     def _path(self, name: str) -> Iterator[Path]:
-        """Yield the path of a file in the directory, which is verified; raises CacheError."""
+        """Verify the directory and yield the path of a file in it; raises CacheError."""
         path = self._directory / f"{self._name}.{name}"
         try:
+            _verify_not_replaceable(self._directory)
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self._directory, 0o700)
             found = os.lstat(self._directory)
@@ -90,6 +92,21 @@ class FileStore:
             yield path
         except OSError as error:
             raise CacheError(f"{path}: {error.strerror or error}") from error
+
+
+def _verify_not_replaceable(directory: Path) -> None:
+    """Raise CacheError if another user could replace the directory or one above it."""
+    above = directory.parent.resolve(strict=True)
+    for parent in (above, *above.parents):
+        found = os.stat(parent)
+        # In a sticky directory only root and the owners of the directory and of the entry
+        # replace an entry (unlink(2)); on this path, these are root and our own user.
+        is_shared = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
+        if is_shared or found.st_uid not in (0, os.geteuid()):
+            raise CacheError(
+                f"{parent}: other users could put something else in the place of what is in it; "
+                "protect it, or set TMPDIR to a directory of this user's own"
+            )
 
 
 def _verify_file(descriptor: int, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What validation asks about revocation, and the answer of a filter that polls no events."""
+"""The interface of revocation for validation, and its implementation without events."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from authmw.revocation.facts import RevocationFacts
-from authmw.token import Token
 
 
 class Revocations(Protocol):
     """Knows which tokens were revoked."""
 
     def add_listener(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever a verdict could be another one than before."""
+        """Call `listener` whenever a token may be judged otherwise than before."""
 
     @property
     def complete_from(self) -> int:
@@ -23,15 +22,15 @@ class Revocations(Protocol):
     def verify_not_revoked(self, facts: RevocationFacts) -> None:
         """Raise InvalidToken (revoked) if an event covers a token with these fields."""
 
-    def verify_decidable(self, token: Token, now: float) -> None:
-        """Raise IdentityUnavailable if events are missing that might cover the token."""
+    def verify_events_complete(self, issued_at: int, now: float) -> None:
+        """Raise IdentityUnavailable if events are missing that might cover a token issued then."""
 
-    def decidable_until(self, now: float) -> int:
-        """Return up to when, in epoch seconds, what is known is recent enough to go by."""
+    def fresh_until(self, now: float) -> int:
+        """Return the time, epoch seconds, from which the known events are too old."""
 
 
 class NoRevocations:
-    """Nothing is known of revocation, and nobody waits for it."""
+    """For a filter that polls no events: no token is known to be revoked."""
 
     complete_from = 0
 
@@ -41,9 +40,9 @@ class NoRevocations:
     def verify_not_revoked(self, facts: RevocationFacts) -> None:
         """Accept every token."""
 
-    def verify_decidable(self, token: Token, now: float) -> None:
+    def verify_events_complete(self, issued_at: int, now: float) -> None:
         """Accept every token."""
 
-    def decidable_until(self, now: float) -> int:  # noqa: ARG002
+    def fresh_until(self, now: float) -> int:  # noqa: ARG002
         """Return a time that never comes."""
         return sys.maxsize

@@ -1,7 +1,7 @@
-"""The record that processes share: how the latest poll went, and the events that others may lack.
+"""The record that processes share: the latest poll, and the events that other processes may lack.
 
-It travels as JSON and is believed only if every member has the shape it should have. Who may
-have written it is the store's concern (a seal, or the owner of a file).
+It is rendered as JSON. A record with a member that is missing or mistyped is refused as a whole.
+The store authenticates it (a seal, or the owner of a file).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from authmw.errors import MalformedRecord
 from authmw.revocation.attributes import ATTRIBUTE_BY_NAME, Value
 from authmw.revocation.events import RevocationEvent
 
-# So many fit into one entry of memcached.
+# As many as fit into one entry of memcached.
 MAX_EVENTS = 5000
 _FORMAT = 3
 _LATEST_SECONDS = 253_402_300_799  # in year 9999: what a datetime can say
@@ -24,15 +24,15 @@ _LATEST_SECONDS = 253_402_300_799  # in year 9999: what a datetime can say
 class SharedRecord:
     """The latest poll of any process, and events as the identity service lists them.
 
-    Events that its process drops from its own index (`revocation_retention`,
-    `revocation_max_events`) stay in the record.
+    Events that a process drops from its own index (`revocation_retention`,
+    `revocation_max_events`) stay in the record: other processes may have other bounds.
 
     Attributes:
-        tried_at: when the poll began, by the clock of its process; epoch seconds.
-        answered_at: when the latest poll that was answered began; 0: none was.
-        since, until: the record holds every event made after `since` and listed at `until`, epoch
-            seconds of the server; `since` 0: every event there is, `until` 0: no answer yet.
-            `until` is the edition: of two records the one with the later `until` is newer.
+        tried_at: start of the latest poll, epoch seconds by the clock of its process.
+        answered_at: start of the latest poll that was answered; 0: none was.
+        since, until: the record holds every event that was made after `since` and listed at
+            `until`, epoch seconds of the server. `since` 0: all events; `until` 0: no answer yet.
+            Of two records the one with the later `until` is newer.
     """
 
     tried_at: float = 0.0
@@ -42,10 +42,10 @@ class SharedRecord:
     events: tuple[RevocationEvent, ...] = ()
 
     def add(self, events: Sequence[RevocationEvent], since: float, until: float) -> SharedRecord:
-        """Return the record with all events that were made after `since` and listed at `until`.
+        """Return the record with every event that was made after `since` and listed at `until`.
 
-        Where that leaves a gap, or makes more than MAX_EVENTS, the new record begins at `since`;
-        where these are too many by themselves, it is empty and begins at `until`.
+        The new record begins at `since` where there is a gap before it, or where both together
+        are more than MAX_EVENTS. Where `events` alone are more, it is empty and begins at `until`.
         """
         if since <= self.until:
             latest: dict[tuple[tuple[str, Value], ...], int] = {}
@@ -60,14 +60,14 @@ class SharedRecord:
         return replace(self, since=until, until=until, events=())
 
     def render(self) -> bytes:
-        """Return the bytes to share."""
+        """Return the record as JSON."""
         events = [[dict(event.attributes), event.issued_before] for event in self.events]
         members = {**asdict(replace(self, events=())), "format": _FORMAT, "events": events}
         return json.dumps(members, separators=(",", ":")).encode()
 
     @classmethod
     def parse(cls, record: bytes) -> SharedRecord:
-        """Read shared bytes; raises MalformedRecord."""
+        """Parse what `render` returned; raises MalformedRecord."""
         try:
             document = json.loads(record)
         except (ValueError, RecursionError):
@@ -87,7 +87,7 @@ class SharedRecord:
 
 
 def _is_time(value: object) -> bool:
-    # Not isfinite(), which itself fails for a number of hundreds of digits.
+    # math.isfinite() raises for an int of hundreds of digits.
     return (
         isinstance(value, (int, float))
         and not isinstance(value, bool)
@@ -102,4 +102,4 @@ def _parse_event(event: object) -> RevocationEvent:
             for name, value in attributes.items()
         ):
             return RevocationEvent(tuple(attributes.items()), issued_before)
-    raise MalformedRecord("an event of the shared record is not its attributes and a time")
+    raise MalformedRecord("an event of the shared record has a mistyped member")
