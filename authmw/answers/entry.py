@@ -81,6 +81,7 @@ class TokenEntry:
         packed = _packed.get(catalog)
         if packed is None:
             packed = _packed[catalog] = _pack(catalog.text)
+            _catalog_by_segment[packed[1]] = catalog
         return packed
 
 

@@ -51,7 +51,7 @@ class RemoteValidator:
         """Ask about one token; see `authmw.validation.validator.Validator`."""
         subject = TokenSubject(token, expiry_policy, self._lifetime)
         own = self._find_own(subject, now, known)
-        if expiry_policy is ExpiryPolicy.REFUSE_EXPIRED:
+        if now >= own.expires_at and expiry_policy is ExpiryPolicy.REFUSE_EXPIRED:
             verify_not_expired(own, now)
         if self._bearers is None or was_expired(own):
             return own
