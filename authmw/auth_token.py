@@ -1,8 +1,8 @@
-"""The public names of `keystonemiddleware.auth_token`, to import from in its place.
+"""A drop-in for `keystonemiddleware.auth_token`: its public names.
 
-Importing it registers `[keystone_authtoken]` on `oslo_config.cfg.CONF`, as importing the peer's
-module does: services read that group, or name an option of it in `CONF.import_opt`, before they
-build a filter. No other module of authmw registers anything at import.
+Importing this module registers `[keystone_authtoken]` on `oslo_config.cfg.CONF`, as importing
+keystonemiddleware's does: services read that group, or name an option of it in `CONF.import_opt`,
+before they build a filter. No other module of authmw registers options at import.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""`AuthTokenFixture`: tokens of a service's own unit tests, without an identity service.
+"""`AuthTokenFixture`: tokens for a service's unit tests, without an identity service.
 
 The interface is that of `keystonemiddleware.fixture.AuthTokenFixture`, so tests change one
-import. What differs: here the middleware runs, from the header to the environ, on token
-bodies that the fixture holds; keystonemiddleware's replaces the method that validates. So a
-token that production would refuse is refused here, and `keystone.token_info` holds a
-version 3 body, whatever the version it was added in.
+import. keystonemiddleware's fixture replaces the validating method; with this one the whole
+middleware runs, from the header to the environ, on token bodies that the fixture holds. So it
+refuses tokens that production would refuse, and `keystone.token_info` always holds a version 3
+body.
 
-It is a `fixtures.Fixture` where that package is installed, and has `setUp`, `cleanUp` and
-`with` where it is not. Several may be in use at a time; each brings its own tokens.
+It is a `fixtures.Fixture` if that package is installed, and otherwise has `setUp`, `cleanUp`
+and `with`. Several may be in use at a time, each with its own tokens.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ except ImportError:
 
 _log = logging.getLogger(__name__)
 
-# Two readings of one clock are closer than this.
+# Two readings of the same clock differ by less.
 _SAME_TIME = timedelta(seconds=1)
 
 
 class AuthTokenFixture(Fixture):
-    """Answers for tokens in place of the identity service, for every filter of the process.
+    """Validates tokens in place of the identity service, for every filter of the process.
 
-    A filter may have been built before or after; tokens that no fixture knows get 401.
+    Filters may be built before or after. Tokens that no fixture holds get 401.
     """
 
     def _setUp(self) -> None:  # noqa: N802
-        # Made anew here: fixtures are set up again after they were cleaned up.
+        # Made here, as a fixture may be set up again after its clean-up.
         self._documents: dict[str, Mapping[str, Any]] = {}
         source = _Table(self._documents)
         fixture_sources.install(source)
         self.addCleanup(fixture_sources.remove, source)
         self.addCleanup(self._documents.clear)
-        # In production it would be a way around every check.
+        # In production it would bypass every check.
         _log.warning("tokens of an AuthTokenFixture are accepted in this process")
 
     @property
@@ -74,13 +74,13 @@ class AuthTokenFixture(Fixture):
         role_list: Iterable[str] | None = None,
         is_v2: bool = False,  # noqa: FBT001, FBT002 - the peer's signature
     ) -> str:
-        """Add a token made of these values; ids and names left out are made up.
+        """Add a token with these values; missing ids and names are generated.
 
         Args:
-            token_id: what a client sends; made up as well where it is left out.
+            token_id: the token string; generated if missing.
             expires: a time without a zone is UTC; an hour from now by default.
             role_list: role names.
-            is_v2: whether its document is of version 2 of the Identity API, which knows no
+            is_v2: whether to make a document of version 2 of the Identity API, which has no
                 domains.
 
         Returns the token id.
@@ -107,11 +107,11 @@ class AuthTokenFixture(Fixture):
     def add_token(self, token_data: Mapping[str, Any], token_id: str | None = None) -> str:
         """Add a token document, such as `keystoneauth1.fixture.V3Token()`.
 
-        It is read when the token is used: what is changed in it until then counts.
+        The document is read when the token is used, so it may still be changed.
 
         Args:
             token_data: {"token": ...} (version 3 of the Identity API) or {"access": ...} (2).
-            token_id: what a client sends; made up where it is left out.
+            token_id: the token string; generated if missing.
 
         Returns the token id.
         """
@@ -149,13 +149,13 @@ class _Table:
 
 
 def _verify_not_expired_by_oslo(body: Mapping[str, Any]) -> None:
-    """Refuse a token that has expired by the time that oslo.utils was set to, if it was.
+    """Refuse a token that has expired by the overridden time of oslo.utils, if a test set one.
 
-    The caller checks the expiry by the clock as well, so that the later of the two counts, as
-    under keystonemiddleware's fixture. A test sets oslo's time with
+    The caller also checks the expiry by the clock, so that the later time counts, as with
+    keystonemiddleware's fixture. Tests set oslo's time with
     `oslo_utils.fixture.TimeFixture`, `timeutils.set_time_override` or a mock of `utcnow`.
     """
-    # Not imported here: what nobody has imported, nobody has set.
+    # Not imported: if no test has imported it, no test has set it.
     timeutils = sys.modules.get("oslo_utils.timeutils")
     if timeutils is None:
         return

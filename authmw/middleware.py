@@ -1,7 +1,7 @@
-"""The WSGI middleware: it lets a request pass to the app, or answers it.
+"""The WSGI middleware: it passes a request to the app, or rejects it.
 
-Paste-deploy finds `filter_factory` and `app_factory` here, and a service that embeds the
-middleware calls `AuthMiddleware(app, conf)`, or `AuthProtocol`, which is the same.
+Paste-deploy uses `filter_factory` and `app_factory`. A service that embeds the middleware calls
+`AuthMiddleware(app, conf)`, also known as `AuthProtocol`.
 """
 
 from __future__ import annotations
@@ -36,22 +36,21 @@ class AuthMiddleware(metaclass=RefusesUncalled):
     """Protects one WSGI app.
 
     A subclass may override `is_open`, `on_authenticated` and `reject`, or `process_request` as with
-    keystonemiddleware. They are looked up for each request, so that one which is set later, on a
-    class or an instance, is found.
+    keystonemiddleware. They are looked up at each request, so a hook may also be set later, on a
+    class or an instance.
 
     Args:
         app: the WSGI app behind the middleware.
-        conf: options that override the configuration file, by name, as paste-deploy hands
-            them over; `oslo_config_config`, `oslo_config_project` and `oslo_config_file`
-            say which configuration that is.
+        conf: options by name, as paste-deploy passes them; they override the configuration
+            that `oslo_config_config`, `oslo_config_project` or `oslo_config_file` names.
 
     Raises:
         ConfigurationError: an option is wrong.
-        TypeError: the app is an ASGI app, or (when a subclass is defined) the class overrides what
-            only keystonemiddleware calls.
+        TypeError: the app is an ASGI app, or a subclass overrides a method that only
+            keystonemiddleware calls (raised when the class is defined).
     """
 
-    # Whether a hook was set on this very instance.
+    # Whether a hook was set on this instance.
     _has_own_hook = False
     # Whether one was set on it or on a class; without, nothing has to be looked up.
     _may_have_hooks = False
@@ -85,7 +84,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         return middleware
 
     def _verify_app(self, app: WsgiApp) -> None:
-        refuse_uncalled(type(self))  # once more: a mixin may have changed since
+        refuse_uncalled(type(self))  # again, because a mixin may have changed
         refuse_asgi(app)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -98,36 +97,35 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         super().__setattr__(name, value)
 
     def is_open(self, environ: dict[str, Any]) -> bool:  # noqa: ARG002
-        """Tell whether a request needs no token: a hook for subclasses.
+        """Return whether a request needs no token: a hook for subclasses.
 
-        The app then sees X-Identity-Status: Invalid, and a token that was sent is ignored. See
-        `public_paths` for what needs no code. Forged identity headers are gone from `environ`
-        already; decide by the method and PATH_INFO, which no client's header changes.
+        If so, the app sees X-Identity-Status: Invalid, and a token that was sent is ignored. The
+        option `public_paths` does the same without code. Forged identity headers are already
+        removed from `environ`. Decide by method and PATH_INFO, which no header can change.
         """
         return False
 
     def on_authenticated(self, environ: dict[str, Any], token: Token) -> None:
-        """Look at a validated user token before the app does: a hook for subclasses.
+        """Inspect a validated user token before the app runs: a hook for subclasses.
 
         Args:
-            environ: what the app will see, the identity headers among it.
-            token: of the caller.
+            environ: of the request, with the identity headers set.
+            token: the caller's.
 
         Raises:
-            InvalidToken: to refuse it, as if it had not been valid.
+            InvalidToken: refuses the token like an invalid one.
         """
 
     def process_request(self, request: Any) -> Any:
         """Authenticate one request: a hook for subclasses of keystonemiddleware's.
 
-        An override may look at the request first and return None without calling `super()`: the
-        request then reaches the app as it would by `is_open`. The identity headers that a client
-        sent are gone by then.
+        An override may return None without calling `super()`: the request then reaches the app as
+        with `is_open`. The identity headers that the client sent are already removed.
 
         Args:
             request: a `webob.Request`; see `authmw.wsgi.peer_request.AuthTokenRequest`.
 
-        Returns None: the request goes on to the app. An override may return an answer instead.
+        Returns None: the request goes on to the app. An override may return a response instead.
 
         Raises:
             webob.exc.HTTPException: the request is rejected, by HTTPUnauthorized or
@@ -142,21 +140,22 @@ class AuthMiddleware(metaclass=RefusesUncalled):
     def reject(
         self, environ: dict[str, Any], start_response: Callable[..., Any], rejection: Rejection
     ) -> Iterable[bytes]:
-        """Answer a request that does not reach the app (PEP 3333): a hook for subclasses.
+        """Answer a rejected request (PEP 3333): a hook for subclasses.
 
         Args:
             environ, start_response: of the request.
-            rejection: the status that was decided on, 401 or 503, and `retry_after`.
+            rejection: the status, 401 or 503, and `retry_after`.
         """
-        # Only a 401 says where to authenticate, and only then is it worth finding out.
+        # Only a 401 has a challenge, and building it may take discovery.
         authenticate = self._parts.challenge() if rejection.status == 401 else ""
         cors = self._cors_headers(environ)
         return respond(rejection, authenticate, cors, environ, start_response)
 
     def close(self) -> None:
-        """End what works in the background, once no app behind the filter serves any more.
+        """Stop the background threads, once no app behind the filter serves requests.
 
-        A server need not: it ends with the process. Tests that make many filters do.
+        A server need not call this: the threads end with the process. Tests that build many
+        filters should.
         """
         self._parts.close()
 
@@ -205,10 +204,10 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         answer = run_override(self.process_request, environ)
         verify_run(type(self), "process_request", answer)
         if answer is None and headers.USER_STATUS_KEY not in environ:
-            # It let the request through itself. What it said of the caller is its own word.
-            said = {key: environ[key] for key in headers.RESERVED_KEYS & environ.keys()}
+            # The override let the request through itself; identity headers it set are kept.
+            own = {key: environ[key] for key in headers.RESERVED_KEYS & environ.keys()}
             self._parts.authenticator.admit_anonymous(environ)
-            environ.update(said)
+            environ.update(own)
         return answer
 
     def _authenticate_with_hooks(self, environ: dict[str, Any]) -> Rejection | None:
@@ -232,11 +231,11 @@ class AuthMiddleware(metaclass=RefusesUncalled):
     def _add_headers(
         self, status: str, response_headers: Sequence[Header], environ: dict[str, Any]
     ) -> Sequence[Header]:
-        """Return what we add to an app's refusal; CORS headers only where it is ours in truth."""
+        """Return the headers to add to an app's 40x; CORS headers only if the refusal is ours."""
         added = []
         if status.startswith("401"):
             added.append(("WWW-Authenticate", self._parts.challenge()))
-        # Taken away, so that of several filters one says it, and of one refusal only.
+        # Removed, so that of several filters one adds them, and to one response only.
         refused: Refused | None = environ.pop(REFUSED, None)
         if refused is not None and status.startswith(str(refused.refusal.status)):
             added += self._cors_headers(environ, response_headers)
@@ -251,19 +250,19 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         )
 
 
-# What stands for no hook at all.
+# The methods of a class without hooks.
 _IS_OPEN = AuthMiddleware.is_open
 _ON_AUTHENTICATED = AuthMiddleware.on_authenticated
 _PROCESS_REQUEST = AuthMiddleware.process_request
 
-# The name under which services know keystonemiddleware's.
+# The name of keystonemiddleware's class.
 AuthProtocol = AuthMiddleware
 
 
 def filter_factory(
     global_conf: Mapping[str, Any], **local_conf: Any
 ) -> Callable[[WsgiApp], AuthMiddleware]:
-    """Return a paste-deploy filter; all apps it wraps share one memory and one session.
+    """Return a paste-deploy filter; all apps that it wraps share its parts.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -275,9 +274,9 @@ def filter_factory(
 def app_factory(global_conf: Mapping[str, Any], **local_conf: Any) -> AuthMiddleware:
     """Return a paste-deploy app that answers 204 to requests with a confirmed identity.
 
-    A reverse proxy can ask it about each request it gets (nginx: `auth_request`). All others get
-    401 or 503: there is no service behind it that could decide on them, so that
-    `delay_auth_decision`, `public_paths` and `allow_cors_preflight` are taken as unset.
+    A reverse proxy can send it each request that it gets (nginx: `auth_request`). Requests without
+    a confirmed identity get 401 or 503. No service behind it could decide on them, so
+    `delay_auth_decision`, `public_paths` and `allow_cors_preflight` are treated as unset.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -286,7 +285,7 @@ def app_factory(global_conf: Mapping[str, Any], **local_conf: Any) -> AuthMiddle
     return AuthMiddleware.from_parts(_answer_confirmed, parts)
 
 
-# Options that leave it to a service what becomes of a request without an identity.
+# Options that leave requests without an identity to the service.
 _NO_SERVICE = {"delay_auth_decision": False, "public_paths": "", "allow_cors_preflight": False}
 
 

@@ -1,4 +1,4 @@
-"""Our options under the names of `keystonemiddleware.opts`, which services import."""
+"""A drop-in for `keystonemiddleware.opts`, from which services import our options."""
 
 from __future__ import annotations
 

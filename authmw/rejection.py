@@ -1,4 +1,4 @@
-"""Rejections, and the responses they become: 401 and 503 as JSON, as Keystone words them."""
+"""Rejections and their responses: 401 and 503 as JSON, worded as Keystone's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-# In the environ of a request that `authmw.require` or `authmw.check` refused: the exception, so
-# that the middleware in front knows what becomes of it for an answer of ours.
+# Environ key of the exception that `authmw.require` or `authmw.check` raised. By it the middleware
+# in front knows that a 401 or 403 is ours.
 REFUSED: Final = "authmw.refused"
 
 REQUIRES_AUTHENTICATION: Final = "The request you have made requires authentication."
@@ -24,7 +24,7 @@ class Rejection:
     """Why a request does not reach the app.
 
     Attributes:
-        status: 401, or 503 where nobody could say.
+        status: 401, or 503 if the token could not be validated.
         retry_after: seconds; None with a 401.
     """
 
@@ -42,9 +42,9 @@ def respond(
     """Answer a rejected request (Identity API v3, "Errors", for the body).
 
     Args:
-        rejection: what was decided.
+        rejection: status and Retry-After.
         authenticate: the value of WWW-Authenticate (RFC 9110 §11.6.1), sent with a 401.
-        cors: headers for browsers.
+        cors: CORS headers to add.
         environ, start_response: of the request (PEP 3333).
     """
     title, message = _BODIES[rejection.status]

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from authmw.keys.source import KeySource
     from authmw.wsgi.cors import CorsPolicy
 
-# Followers wait a little longer than a leader may take, so that they share its outcome.
+# Followers wait a little longer than a leader may take, so that they share its result.
 _FOLLOWER_PATIENCE_SECONDS = 2
-# How late a probe in the background may be before a request makes it.
+# How late a background probe may be before a request makes it.
 _PROBE_PATIENCE_SECONDS = 5
 
 
@@ -58,7 +58,7 @@ class FilterParts:
         self.cors = read_cors(self.settings)
 
     def challenge(self) -> str:
-        """Return the value of WWW-Authenticate: where a client gets a token."""
+        """Return the value of WWW-Authenticate, which names where a client gets a token."""
         uri = self.settings.www_authenticate_uri or self.identity.authenticate_uri()
         return f'Keystone uri="{uri}"' if uri else "Keystone"
 
@@ -81,7 +81,7 @@ def build_filter_parts(
 
     Args:
         conf: options by name; see `AuthMiddleware`.
-        clock: epoch seconds; a test's own puts time under its control.
+        clock: returns epoch seconds; tests pass their own.
 
     Raises:
         ConfigurationError: an option is wrong.

@@ -102,5 +102,5 @@ def _name_group(settings: Settings) -> str:
     """
     options = settings.auth.values if settings.auth is not None else {}
     return " ".join(
-        [name_endpoint(settings), *(f"{name}={options.get(name)}" for name in _USER_AND_SCOPE)]
+        [name_endpoint(settings), *[f"{name}={options.get(name)}" for name in _USER_AND_SCOPE]]
     )

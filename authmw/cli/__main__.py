@@ -1,4 +1,4 @@
-"""`python -m authmw.cli` for where the `authmw` command is not on the path."""
+"""`python -m authmw.cli`, if the `authmw` command is not on the path."""
 
 from __future__ import annotations
 

@@ -27,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Play the demo; 0 if every request was answered as it should be."""
+    """Run the demo; return 0 if every request got the expected response."""
     missing = [name for module, name in _NEEDED.items() if not _is_installed(module)]
     if missing:
         print(f"demo: needs {' and '.join(missing)}: pip install 'authmw[demo]'")
         return 2
-    # Ended from outside, it takes down what it started, as after Ctrl-C.
+    # On SIGTERM, stop everything that was started, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _play(serve=arguments.serve)

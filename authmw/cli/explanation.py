@@ -1,4 +1,4 @@
-"""What a service would do with a signed token, rule by rule, by the service's own code."""
+"""Explains rule by rule what a service does with a signed token, using the service's own code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from authmw.jose.strict_json import parse_json_object
 from authmw.keys.source import FoundKeys
 from authmw.runtime.fingerprint import fingerprint
 
-# A claim of somebody else's issuer may hold anything: no token fits into what is shown of it.
+# A claim may hold anything, even a token: what is shown is too short to hold one.
 _LONGEST_TEXT = 100
 _LONGEST_VALUE = 2000
 _TIMES = ("iat", "exp", "nbf")
@@ -36,7 +36,7 @@ Members = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one rule says; `refusal` is None where the token passes."""
+    """The result of one rule; `refusal` is None if the token passes."""
 
     rule: str
     detail: str
@@ -45,13 +45,13 @@ class Finding:
 
 @dataclass(slots=True)
 class Explanation:
-    """All that can be said of one token without asking anybody.
+    """Everything that can be found out about one token offline.
 
     Attributes:
         name: the token's fingerprint.
-        key: what verified the signature.
-        header, claims: as they stand in the token; None where they can't be read.
-        findings: one for each rule looked at, in the order of a service.
+        key: the key that verified the signature.
+        header, claims: of the token; None if they cannot be read.
+        findings: one for each rule applied, in the order of a service.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Explanation:
 
     @property
     def refusal(self) -> AuthmwError | None:
-        """Why it is refused; None if it is accepted."""
+        """The reason for a refusal; None if the token is accepted."""
         return next((one.refusal for one in self.findings if one.refusal is not None), None)
 
     @property
@@ -72,7 +72,7 @@ class Explanation:
         return self.refusal is None
 
     def render(self) -> str:
-        """Return the explanation as text; it holds no signature and no token."""
+        """Return the explanation as text, without the token and its signature."""
         doubt = "" if self.key is not None else "  (NOT VERIFIED: anyone can have written this)"
         lines = [f"token {self.name}"]
         for title, members in (("header", self.header), ("claims", self.claims)):
@@ -107,11 +107,11 @@ def _shorten(value: object) -> object:
 
 
 def explain(token: str, keys: FoundKeys, settings: Settings, now: float) -> Explanation:
-    """Look at a token as a service with these settings would.
+    """Apply the rules of a service with these settings to a token.
 
     Args:
-        token: without surrounding white space, not trusted in any way.
-        keys: public keys, and what was found beside them.
+        token: without surrounding white space; untrusted.
+        keys: the public keys found, with files skipped and warnings.
         settings: of the service.
         now: epoch seconds.
     """
@@ -126,7 +126,7 @@ def explain(token: str, keys: FoundKeys, settings: Settings, now: float) -> Expl
 
 
 class _Stop(Exception):
-    """Without this rule passed the next ones can't be looked at."""
+    """A rule failed, and the next ones cannot be applied."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__()
@@ -136,12 +136,12 @@ class _Stop(Exception):
 def _look(
     token: str, keys: KeySet, settings: Settings, explanation: Explanation
 ) -> Iterator[Finding]:
-    """Apply the rules in a service's order, and note what is found on the way."""
+    """Apply the rules in a service's order; store header, claims and key in `explanation`."""
     with contextlib.suppress(ValueError):
         explanation.header = parse_json_object(decode_base64url(token.partition(".")[0]))
     jws = _parse(token, settings)
     yield Finding("form", "three segments, and a protected header that is accepted")
-    # Read for the reader's sake alone; a service reads no payload that no key has verified.
+    # Read only to be shown: a service reads no payload before its signature is verified.
     try:
         claims = explanation.claims = parse_claims(jws)
         unreadable = None
@@ -196,7 +196,7 @@ def _describe_key(key: PublicKey) -> str:
 
 def _judge_claims(claims: Members, settings: Settings, now: float) -> Iterator[Finding]:
     rules = ClaimRules(settings.jws_issuer, settings.jws_audience, settings.clock_skew_tolerance)
-    # Each rule is asked alone: the other claims are ones that no rule refuses.
+    # Each rule is applied alone, with other claims that no rule refuses.
     flawless: dict[str, object] = {"iat": 0, "exp": MAX_NUMERIC_DATE}
     lax = replace(rules, issuer=None, audience=None)
     for rule, name, asked in (

@@ -1,4 +1,4 @@
-"""A key pair as `keystone-manage create_jws_keypair` writes it."""
+"""Writes a key pair as `keystone-manage create_jws_keypair` does."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ def write_key_pair(directory: str) -> tuple[Path, Path]:
     """Make an ES256 key pair and write `private.pem` (mode 0600) and `public.pem` (0644).
 
     Args:
-        directory: made, for its owner alone, if it is missing.
+        directory: created with mode 0700 if it is missing.
 
     Returns the paths of the private and the public key.
 
     Raises:
-        FileExistsError: one of the files is there; nothing was changed.
-        OSError: they can't be written; neither is left behind.
+        FileExistsError: one of the files exists; nothing was changed.
+        OSError: a file cannot be written; neither is left behind.
     """
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import (
@@ -48,7 +48,7 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
     try:
         with open(descriptor, "wb") as file:
             file.write(content)
-            # Here, since the process's umask has a say in the mode that `open` gives.
+            # The umask limits the mode of os.open(), so the mode is set here.
             os.fchmod(file.fileno(), mode)
     except OSError:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Which keys a command looks at: those of a directory, or those a service would use."""
+"""Reads the keys for a command: those of a directory, or those of a service's configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from authmw.keys.source import FoundKeys, KeyReader
 def add_key_source_arguments(
     parser: argparse.ArgumentParser, directory: str, **options: Any
 ) -> None:
-    """Declare how keys are named: a directory, or a service's configuration file.
+    """Declare the arguments that name keys: a directory, or a service's configuration file.
 
     Args:
         parser: gets the arguments.
@@ -38,17 +38,17 @@ def add_key_source_arguments(
 
 
 def read_keys(directory: str | None, config_file: str | None) -> tuple[FoundKeys, Settings]:
-    """Read the keys, and the rules that go with them.
+    """Read the keys and the settings that apply to them.
 
     Args:
-        directory: of public keys; the rules are then the defaults.
-        config_file: of a service, where no directory is given.
+        directory: of public keys; the settings are then the defaults.
+        config_file: of a service; used if no directory is given.
 
     Raises:
-        ConfigurationError: the file can't be read, or names no keys.
-        KeysUnavailable: the directory or URI can't be read.
+        ConfigurationError: the file cannot be read or names no keys.
+        KeysUnavailable: the directory or URI cannot be read.
     """
-    # What the log says to whoever runs a service is no answer to this question.
+    # Log messages are for operators of a service; they would mix with the command's output.
     logging.getLogger("authmw").addHandler(logging.NullHandler())
     if directory is not None:
         settings = load_settings(

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it; 0 if all is well, 1 if something is wrong with the keys, 2 if with the question."""
+    """Run it; return 0 for success, 1 if the keys are faulty, 2 if the arguments are."""
     if arguments.keys_command == "generate":
         return _generate(arguments.directory)
     try:
@@ -92,7 +92,7 @@ def _check(found: FoundKeys, accepted: Sequence[str], max_keys: int) -> int:
 
 def _describe(key: PublicKey, accepted: Sequence[str]) -> tuple[str, ...]:
     use = _describe_use(key, accepted)
-    # Whoever keeps a JWK set may write anything there; this goes to a terminal.
+    # A JWK set may hold any text; this goes to a terminal.
     kid = "-" if key.kid is None else json.dumps(key.kid)[1:-1][:_LONGEST_KID]
     return key.source, key.algorithm.name, kid, key.thumbprint, use
 

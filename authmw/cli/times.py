@@ -1,4 +1,4 @@
-"""Times as people say them."""
+"""Describes times for people."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def describe_time(seconds: int, now: float) -> str:
-    """Say epoch seconds as a date, and how long ago or ahead of `now` that is.
+    """Return epoch seconds as a date with the distance from `now`.
 
-    An instant beyond the year 9999 is said as a number.
+    A time beyond the year 9999 is returned as a number.
     """
     try:
         date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -22,7 +22,7 @@ def describe_time(seconds: int, now: float) -> str:
 
 
 def _describe_span(seconds: int) -> str:
-    """Name the two largest units: enough to judge by."""
+    """Return a number of seconds in its two largest units."""
     counts = []
     for name, size in _UNITS:
         count, seconds = divmod(seconds, size)

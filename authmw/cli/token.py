@@ -10,7 +10,7 @@ from authmw.cli.explanation import explain
 from authmw.cli.key_sources import add_key_source_arguments, read_keys
 from authmw.errors import ConfigurationError, KeysUnavailable
 
-# Far more than any header can carry.
+# Far longer than any header.
 _MOST_CHARACTERS = 1 << 20
 
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain it; 0 if it is accepted, 1 if it is refused, 2 if nobody can say."""
+    """Explain the token; return 0 if it is accepted, 1 if refused, 2 if it cannot be judged."""
     try:
         found, settings = read_keys(arguments.key_repository, arguments.config_file)
     except (ConfigurationError, KeysUnavailable) as error:

@@ -1,1 +1,1 @@
-"""Configuration: options, their types, where they are read, the rules between them, Settings."""
+"""Configuration: options, their types, how they are read, rules between them, `Settings`."""

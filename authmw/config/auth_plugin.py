@@ -1,4 +1,4 @@
-"""The keystoneauth1 plugin with which we authenticate ourselves to the identity service."""
+"""The keystoneauth1 plugin that authenticates us to the identity service: options and loading."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _INSTALL = "install the libraries this plugin needs, or choose another"
 _MULTIFACTOR = "v3multifactor"
 _METHODS = "auth_methods"
 _METHOD = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
-# Options without which their plugin never gets a token, though it loads.
+# Options without which a plugin loads but never gets a token.
 _ALWAYS_NEEDED = frozenset({"endpoint", "token", "passcode"})
-# Options and plugins that make a person act, in the middle of some client's request.
-_ASKS_A_PERSON = ("v3oidcdeviceauthz", "v3websso")
-_ASKS_FOR_A_CODE = "idp_otp_key"
+# Plugins and an option that would wait for a person, in the middle of a client's request.
+_INTERACTIVE = ("v3oidcdeviceauthz", "v3websso")
+_ONE_TIME_CODE = "idp_otp_key"
 
 
 @dataclass(frozen=True, slots=True)
 class AuthOptions:
-    """Which auth plugin to use, with its options: everything needed to make it, any time.
+    """The auth plugin to use and its options: all that is needed to load it.
 
-    Plugins hold locks and tokens and so belong to one process; this can be shared.
+    A plugin holds locks and a token and belongs to one process; this record may be shared.
 
     Attributes:
-        auth_type: name under which the plugin is installed, such as `password`.
-        section: configuration group its options come from.
-        values: option values by the name the plugin takes them under; may be secret.
+        auth_type: name of the installed plugin, such as `password`.
+        section: configuration group of its options.
+        values: option values by the plugin's argument names; some are secret.
     """
 
     auth_type: str
@@ -56,12 +56,12 @@ class AuthOptions:
 def read_auth_options(reader: OptionReader) -> AuthOptions | None:
     """Read `auth_type`, `auth_section` and the options of that plugin.
 
-    The plugin's options are registered where services look for them: in `auth_section`,
-    else in our group. Returns None, with an error in the log, where no `auth_type` is set:
-    the service may still start, as with keystonemiddleware, but no token can be validated
-    remotely.
+    The plugin's options are registered where services look for them: in `auth_section`, else
+    in our group. Returns None and logs an error if no `auth_type` is set: the service may start,
+    as with keystonemiddleware, but no token can be validated remotely.
 
-    Raises ConfigurationError for a plugin that is not installed, or a value of a wrong type.
+    Raises:
+        ConfigurationError: the plugin is not installed, or a value has a wrong type.
     """
     from authmw.runtime.libraries import loading
 
@@ -102,8 +102,8 @@ def _read_values(
 
 
 def _split_methods(written: object) -> list[str]:
-    """Return the names in `auth_methods`, which keystoneauth1 wants as a list."""
-    # A service's list comes as its text.
+    """Return the names in `auth_methods` as the list that keystoneauth1 expects."""
+    # A list that a service passes arrives as its text.
     methods = _METHOD.findall(str(written or ""))
     if not methods:
         raise ConfigurationError(
@@ -113,7 +113,7 @@ def _split_methods(written: object) -> list[str]:
 
 
 def _find_method_loaders(methods: Sequence[str]) -> list[BaseLoader[BaseAuthPlugin]]:
-    """Return the loaders of the plugins that `v3multifactor` is to combine."""
+    """Return the loaders of the plugins that `v3multifactor` combines."""
     try:
         return [_find_loader(method) for method in methods]
     except ConfigurationError as error:
@@ -142,16 +142,18 @@ def _make_optional(opts: Iterable[cfg.Opt]) -> list[cfg.Opt]:
 
 
 def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
-    """Make the auth plugin; nothing is sent yet.
+    """Load the auth plugin; nothing is sent.
 
-    Returns None if none was configured (which `read_auth_options` has logged).
-    Raises ConfigurationError naming the options that the plugin misses.
+    Returns None if none is configured (`read_auth_options` logged that).
+
+    Raises:
+        ConfigurationError: the plugin lacks options, which the message names, or refuses them.
     """
     if auth is None:
         return None
     from authmw.runtime.libraries import exceptions
 
-    if auth.auth_type in _ASKS_A_PERSON:
+    if auth.auth_type in _INTERACTIVE:
         raise ConfigurationError(
             "auth_type",
             auth.auth_type,
@@ -162,7 +164,7 @@ def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
     if auth.auth_type == _MULTIFACTOR:
         for method in _find_method_loaders(cast(list[str], auth.values[_METHODS])):
             options += method.get_options()
-    # Asked before the plugin, whose own complaint names just one, and not by its name.
+    # Checked here, as the plugin's own error names one option only, and not by its dest.
     needed = (opt.dest for opt in options if opt.required or opt.dest in _ALWAYS_NEEDED)
     missing = [name for name in dict.fromkeys(needed) if auth.values.get(name) in (None, "")]
     if missing:
@@ -171,16 +173,16 @@ def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
             None,
             f"auth_type = {auth.auth_type} needs {' and '.join(missing)} in [{auth.section}]",
         )
-    if auth.values.get(_ASKS_FOR_A_CODE):
+    if auth.values.get(_ONE_TIME_CODE):
         raise ConfigurationError(
-            _ASKS_FOR_A_CODE,
-            auth.values[_ASKS_FOR_A_CODE],
+            _ONE_TIME_CODE,
+            auth.values[_ONE_TIME_CODE],
             "remove it: the plugin would ask for the code at the service's terminal",
         )
     try:
         return loader.load_from_options(**_read_arguments(loader, options, auth.values))
     except Exception as error:  # noqa: BLE001 - a loader may raise anything
-        # Only keystoneauth1's and Python's own words are known to quote no value.
+        # Only messages of keystoneauth1 and Python are known to quote no value.
         quotable = isinstance(error, exceptions.ClientException | TypeError)
         raise ConfigurationError(
             "auth_type",
@@ -193,10 +195,10 @@ def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
 def _read_arguments(
     loader: BaseLoader[BaseAuthPlugin], options: Sequence[Opt], values: Mapping[str, object]
 ) -> dict[str, object]:
-    """Return what the loader is called with: None for what is unset, but where that does harm.
+    """Return the loader's arguments; an unset one is None, or left out if the plugin has a default.
 
-    keystoneauth1 passes None for every unset option, also where its plugin has a default of its
-    own: `access_token_type` of the v3oidc plugins, which then find no token.
+    keystoneauth1 itself passes None also where its plugin has a default, as `access_token_type`
+    of the v3oidc plugins, which then find no token.
     """
     parameters = inspect.signature(loader.plugin_class).parameters
     arguments: dict[str, object] = {}
@@ -212,9 +214,10 @@ def _read_arguments(
 def _find_loader(auth_type: str) -> BaseLoader[BaseAuthPlugin]:
     """Return a new loader of the plugin that is installed under this name.
 
-    A new one, as that of `v3multifactor` remembers the methods it has loaded.
+    New, because the loader of `v3multifactor` keeps the methods it has loaded.
 
-    Raises ConfigurationError if there is none, or it can't be used here.
+    Raises:
+        ConfigurationError: there is none, or its libraries are missing.
     """
     loader = _find_loader_class(auth_type)()
     if not loader.available:
@@ -224,7 +227,7 @@ def _find_loader(auth_type: str) -> BaseLoader[BaseAuthPlugin]:
 
 @functools.cache
 def _find_loader_class(auth_type: str) -> Callable[[], BaseLoader[BaseAuthPlugin]]:
-    """Return the class that is installed under this name.
+    """Return the loader class that is installed under this name.
 
     keystoneauth1 asks stevedore, which reads every installed package, and is slow if it cannot
     keep its cache in the home directory. Here only a plugin that keystoneauth1 lacks is searched
@@ -243,7 +246,7 @@ def _find_loader_class(auth_type: str) -> Callable[[], BaseLoader[BaseAuthPlugin
             found_class: Callable[[], BaseLoader[BaseAuthPlugin]] = next(iter(found)).load()
             found_class()
     except Exception as error:
-        # Importing it may fail in any way where one of its libraries is missing.
+        # If one of its libraries is missing, the import may fail in any way.
         raise ConfigurationError(
             "auth_type", auth_type, f"{_INSTALL} ({type(error).__name__}: {error})"
         ) from error

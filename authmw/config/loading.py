@@ -1,4 +1,4 @@
-"""From what paste or a service hands over to checked `Settings`."""
+"""Turns the configuration of paste or of a service into checked `Settings`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["Settings", "load_settings"]
 
 LOG = logging.getLogger(__name__)
 
-# The catalog's old names for interfaces are still found in configurations.
+# Configurations still use the catalog's old names for interfaces.
 _INTERFACES = {
     name + suffix.lower(): name
     for name in ("internal", "public", "admin")
     for suffix in ("", "URL")
 }
-# A service may hand over its whole [DEFAULT]: hundreds of names, none of them a mistake.
+# A service may pass its whole [DEFAULT]: hundreds of names, none of them a mistake.
 _MOST_NAMES_LOGGED = 20
 _NOT_IN_PRODUCT = re.compile(r"[^A-Za-z0-9._+-]")
 
@@ -41,14 +41,15 @@ def load_settings(conf: Mapping[str, object]) -> Settings:
     Unknown names are logged once, with the nearest known one.
 
     Args:
-        conf: paste's global and local configuration merged, values as texts; or what a service
-            hands to `AuthMiddleware(app, conf)`, values maybe typed. It is not changed.
+        conf: paste's global and local configuration merged, with values as text; or the mapping
+            that a service passes to `AuthMiddleware(app, conf)`, whose values may be typed.
 
-    Raises ConfigurationError, naming option, value and fix, for a value of a wrong type or out
-    of range, for options that contradict each other and for an `auth_type` not installed.
+    Raises:
+        ConfigurationError: a value has a wrong type or is out of range, options contradict each
+            other, or the plugin `auth_type` is not installed.
     """
     reader = make_option_reader(conf)
-    # Untyped here alone: a test keeps the table and the dataclass alike.
+    # Untyped only here: a test keeps the option table and the dataclass in step.
     values = _read_options(reader)
     values["interface"] = _parse_interface(values["interface"])
     strategy = values["memcache_security_strategy"].upper()
@@ -93,7 +94,7 @@ def _parse_interface(written: str) -> str:
 
 
 def _parse_algorithms(written: tuple[str, ...]) -> tuple[str, ...]:
-    """Replace other names of an algorithm; both names of one may be written."""
+    """Replace aliases of algorithms; an algorithm may be given under both names."""
     # Imported here: without this option, remote validation does not load `jose`.
     from authmw.jose.algorithms import canonical_algorithm
 
@@ -119,7 +120,7 @@ def _find_version(distribution: str) -> str:
 
 
 def _warn_unknown(reader: OptionReader) -> None:
-    """Log the names that mean nothing to us in one line, likely slips first."""
+    """Log the unknown names in one line, likely misspellings first."""
     unknown = reader.unknown_names()
     if not unknown:
         return

@@ -1,9 +1,9 @@
-"""Every option of `[keystone_authtoken]`: name, default, bounds and what it does.
+"""The table of all options of `[keystone_authtoken]`: name, default, bounds and help.
 
-The names, defaults and meanings of keystonemiddleware's options are kept, so that a
-service's configuration works unchanged; the rest are ours. `GROUPS` is the one table:
-`authmw.config.loading` reads by it, the sample configuration is written from it, and
-`authmw.config.settings.Settings` has one field for each entry.
+keystonemiddleware's options keep their names, defaults and meanings, so that a service's
+configuration works unchanged; the others are ours. `authmw.config.loading` reads the options in
+`GROUPS`, the sample configuration is generated from it, and `authmw.config.settings.Settings` has
+a field for each.
 """
 
 from __future__ import annotations
@@ -494,13 +494,13 @@ OPTIONS: tuple[cfg.Opt, ...] = tuple(itertools.chain.from_iterable(dict(GROUPS).
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """Return (group, options) pairs for oslo-config-generator, and for services that register
-    them; entry point `oslo.config.opts`. The options are copies, the caller's to change.
+    """Return (group, options) pairs for oslo-config-generator and for services that register them.
 
-    `auth_type` and `auth_section` come from keystoneauth1, which compares them when a service
-    registers them as well; the options of the auth plugin itself depend on `auth_type`.
+    Entry point `oslo.config.opts`. The options are copies, which the caller may change.
+    `auth_type` and `auth_section` come from keystoneauth1, which compares them if a service
+    registers them too. The options of the auth plugin depend on `auth_type` and are not listed.
     """
-    # Imports requests and much else, which nobody needs for the table alone.
+    # Imported here: it loads requests, which the table does not need.
     from authmw.runtime.libraries import loading
 
     return [(GROUP, [*copy.deepcopy(OPTIONS), *loading.get_auth_common_conf_options()])]

@@ -1,7 +1,7 @@
-"""Following the service when it reads its configuration files again (SIGHUP).
+"""Applies mutable options when the service reloads its configuration files (SIGHUP).
 
-oslo.config calls that mutating: the service calls `conf.mutate_config_files()`, options marked
-mutable get their new values, and hooks are told. oslo.service does it on SIGHUP.
+oslo.config calls this mutation: the service calls `conf.mutate_config_files()`, options marked
+mutable get their new values, and hooks are called. oslo.service does so on SIGHUP.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ class Follower(Protocol):
 
 
 def follow_reloads(follower: Follower, conf: Mapping[str, Any]) -> None:
-    """Have new values of mutable options followed as soon as the service has read them.
+    """Apply new values of mutable options as soon as the service has reloaded them.
 
-    A configuration that is wrong is logged, and what was in force stays so: the service keeps
-    running, as it does for its own options.
+    If the new configuration is wrong, an error is logged and the former values stay in force, as
+    services do for their own options.
 
     Args:
-        follower: told of new settings for as long as somebody else holds it.
-        conf: what its settings were loaded from.
+        follower: gets the new settings; held by a weak reference.
+        conf: the mapping from which its settings were loaded.
     """
     service_conf = find_service_conf(conf)
     register = getattr(service_conf, "register_mutate_hook", None)
     if register is None:
         return
     find_follower = weakref.ref(follower)
-    # The service may rebind `cfg.CONF` meanwhile.
+    # The service may rebind `cfg.CONF` later.
     same_conf = {**conf, "oslo_config_config": service_conf}
 
     def reload(_conf: object, fresh: Mapping[tuple[str, str], object]) -> None:

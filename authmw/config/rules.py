@@ -1,4 +1,4 @@
-"""What settings must and should not say together: rules over one or several options."""
+"""Rules over the values of one or several options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import CERTIFICATE, KERBEROS, POLICIES
-from authmw.config.claim_names import DEFAULT_CLAIM_NAMES, OF_THE_TOKEN_ALONE
 from authmw.config.settings import Settings, Validation
 from authmw.errors import ConfigurationError
 
@@ -16,17 +15,19 @@ _VERSION_3 = re.compile(r"v?3(\.[0-9]+)?", re.ASCII)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _UNSAFE_IN_HEADER = re.compile(r"[^\x21-\x7e]|[\"\\]")
 
-# Random characters; what a guesser has to try is far past reach then.
+# Random characters; fewer could be guessed.
 _SHORTEST_SECRET = 32
-# The life of a token by Keystone's default.
+# Keystone's default lifetime of a token.
 _SHORTEST_RETENTION_SECONDS = 3600
 
 
 def verify_settings(settings: Settings) -> list[str]:
-    """Check the rules no single option's type can express.
+    """Check the rules that no single option's type can express.
 
-    Returns warnings for the log: things that work, though hardly as meant.
-    Raises ConfigurationError naming option, value and what to write instead.
+    Returns warnings for the log: settings that work, but hardly as meant.
+
+    Raises:
+        ConfigurationError: settings contradict each other; it says what to write instead.
     """
     _verify_identity(settings)
     _verify_requests(settings)
@@ -161,6 +162,9 @@ def _verify_keys_uri(uri: str) -> None:
 
 
 def _verify_claim_names(names: Mapping[str, str]) -> None:
+    # Imported here: no other rule needs it.
+    from authmw.config.claim_names import DEFAULT_CLAIM_NAMES, OF_THE_TOKEN_ALONE
+
     for meaning, claim in names.items():
         written = f"{meaning}:{claim}"
         if meaning not in DEFAULT_CLAIM_NAMES:

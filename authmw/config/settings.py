@@ -1,8 +1,7 @@
-"""The configuration of one filter, parsed: a typed field for every option.
+"""The parsed configuration of one filter: a typed field for every option.
 
-Past this point nobody reads oslo.config or a paste mapping. What an option does and where
-its default comes from is said once, in `authmw.config.options`; here are its type and unit.
-A text that is None is unset.
+No code that gets `Settings` reads oslo.config or a paste mapping. `authmw.config.options` says
+what an option does; the fields state its type and unit. None means that an option is unset.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ class Validation(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Settings:
-    """Every option of `[keystone_authtoken]`, and what follows from where it was found.
+    """Every option of `[keystone_authtoken]`, our credentials and our User-Agent.
 
-    Made by `authmw.config.loading.load_settings`; a changed copy is `dataclasses.replace(...)`.
+    Made by `authmw.config.loading.load_settings`; `dataclasses.replace` makes a changed copy.
     """
 
-    # Our own credentials; None: none configured (auth_type, auth_section and the plugin's).
+    # Our own credentials (auth_type, auth_section and the plugin's options); None: not configured.
     auth: AuthOptions | None
     # Sent to the identity service: `service/version authmw/version`.
     user_agent: str
@@ -128,7 +127,7 @@ class Settings:
 
     @property
     def read_timeout(self) -> float:
-        """Seconds to wait for each piece of the identity service's answer."""
+        """Seconds to wait for each piece of the identity service's response."""
         if self.http_connect_timeout is None:
             return DEFAULT_READ_TIMEOUT_SECONDS
         return float(self.http_connect_timeout)
@@ -140,7 +139,7 @@ class Settings:
 
     @property
     def validates_offline(self) -> bool:
-        """Whether signed tokens are decided here, without asking the identity service."""
+        """Whether signed tokens are validated offline, and not by the identity service."""
         return (
             self.has_key_source
             and self.token_validation is not Validation.REMOTE

@@ -1,9 +1,9 @@
-"""Option types that refuse what they don't understand.
+"""Strict option types.
 
-oslo.config's own types let `1_000`, `True` for a number or an empty number through, and
-name the bounds but not the value. These name both, and convert files (for oslo.config) and paste
-overrides (for `authmw.config.option_reader`) alike. Every message ends in the refused value,
-quoted: `option_reader` finds it there.
+oslo.config's own types accept `1_000`, `True` as a number, and an empty number; their errors
+name the bounds but not the value. Errors of these types name both. oslo.config uses them for files,
+`authmw.config.option_reader` for paste overrides. Every message ends in the refused value, quoted,
+where `option_reader` finds it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 
 
 class Boolean(types.Boolean):
-    """A bool, or one of oslo.config's spellings of one, in any case."""
+    """A bool, or one of oslo.config's spellings of one, in upper or lower case."""
 
     def __call__(self, value: Any) -> bool:
         if isinstance(value, bool):
@@ -35,9 +35,9 @@ class Integer(types.Integer):
     """A whole number between bounds; None for an empty text, as with oslo.config.
 
     Args:
-        unit: what is counted, plural, for messages ("seconds", "bytes", "entries").
+        unit: plural noun for messages ("seconds", "bytes", "entries").
         min: smallest value allowed.
-        max: largest value allowed, None for no bound.
+        max: largest value allowed; None: no bound.
     """
 
     def __init__(self, unit: str, min: int, max: int | None = None) -> None:  # noqa: A002
@@ -59,7 +59,7 @@ class Integer(types.Integer):
 
 
 class NamedTexts(types.Dict):
-    """Comma separated `name:text` pairs, each name once, nothing empty."""
+    """Comma-separated `name:text` pairs; no name twice, no part empty."""
 
     def __call__(self, value: Any) -> dict[str, str]:
         if isinstance(value, Mapping):
@@ -76,14 +76,13 @@ class NamedTexts(types.Dict):
 
 
 class SharedOpt(cfg.Opt):
-    """An option that another library may have under the same name.
+    """An option that another library may register under the same name.
 
-    Services import keystonemiddleware, before or after our filter is built, and that
-    registers its options, worded differently, in the same group. To oslo.config any
-    difference is a DuplicateOptError that stops the service. Ours therefore equals an
-    option of the same name, default and deprecated names, whatever its help and bounds, and
-    whether or not it must be set; being of a subclass, our comparison is the one Python
-    asks, in either order.
+    Services import keystonemiddleware, before or after our filter is built, and it registers
+    options of the same names with other help in the same group. oslo.config takes any difference
+    for a DuplicateOptError, which stops the service. So this option equals one of the same name,
+    default and deprecated names, whatever its help, bounds and `required`. Python calls the
+    comparison of the subclass, and so this one, in either order.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -100,7 +99,7 @@ class SharedOpt(cfg.Opt):
 
 
 def _contract(opt: cfg.Opt) -> tuple[object, ...]:
-    """What a reader of the option relies on; whoever misses a value says so when reading."""
+    """Return the properties that readers of an option rely on."""
     return (
         opt.name,
         opt.dest,
@@ -152,7 +151,7 @@ class DictOpt(SharedOpt, cfg.DictOpt):
 
 
 def describe_type(option_type: object) -> str:
-    """Say what may be written for an option of this type: `true or false`, ...
+    """Return a description of the values of an option type, such as `true or false`.
 
     Args:
         option_type: `opt.type` of any oslo.config option, or a plain callable.

@@ -1,4 +1,4 @@
-"""authmw without paste: `protect` an app, `require` something of the token, ask for the `current`.
+"""authmw without paste: `protect` an app, `require` roles or scopes, read the `current` token.
 
-They are public as `authmw.protect`, `authmw.require` and `authmw.current`.
+They are public as `authmw.protect`, `authmw.require`, `authmw.check` and `authmw.current`.
 """

@@ -1,4 +1,4 @@
-"""`check`: what code in the middle of a request asks of its token."""
+"""`check`: requires roles, scope or methods of the token in the middle of a request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check(
     admin_project: bool = False,
     methods: str | Iterable[str] | None = None,
 ) -> Token:
-    """Go on only if the token of this request has what it needs; see `require`.
+    """Return the token of this request if it meets a requirement, else raise; see `require`.
 
         def delete_item(item):
             authmw.check(roles="admin", scope=item.scope)
@@ -31,12 +31,10 @@ def check(
     Args:
         roles, scope, admin_project, methods: as for `require`.
 
-    Returns the token.
-
     Raises:
-        Refused: the token lacks something, or there is none. It is an exception of the web
-            framework in use as well: let it pass, and the client gets the 401 or 403.
-        ValueError: a scope that does not exist, or names of nothing.
+        Refused: there is no token (401), or it does not meet the requirement (403). The exception
+            is also one of the web framework in use, which answers it if it is not caught.
+        ValueError: a scope does not exist, or nothing is required.
     """
     return verify(
         parse_requirement(roles=roles, scope=scope, admin_project=admin_project, methods=methods)
@@ -44,7 +42,7 @@ def check(
 
 
 def verify(requirement: Requirement) -> Token:
-    """Return the token of this request, which meets the requirement.
+    """Return the token of this request if it meets the requirement.
 
     Raises:
         Refused: it does not, or there is none.

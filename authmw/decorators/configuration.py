@@ -1,4 +1,4 @@
-"""Configurations that decorators name, and the one filter that each of them makes."""
+"""The configurations that decorators name; equal ones share one filter."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Configuration:
-    """What a `protect` names, and the filter made of it at the first use.
+    """The options of a `protect`, and the filter built from them at the first use.
 
     The filter opens nothing that a fork could break (see `authmw.runtime.process`), so it may be
-    made before a server forks as well as after. No lock guards the first use: of two threads that
-    come at once both may make one, and one of the two is kept.
+    built before a server forks or after. No lock guards the first use: two threads may both
+    build a filter, and one of the two is kept.
 
     Args:
-        options: by name, as in `[keystone_authtoken]`; they win over the file or object.
+        options: by name, as in `[keystone_authtoken]`; they override the file or object.
         config_file: an absolute path; None: none.
         config: an oslo.config object; with neither, `oslo_config.cfg.CONF`.
     """
@@ -42,7 +42,7 @@ class Configuration:
         """
         parts = self._built.get("made")
         if parts is None:
-            # Imported here: what a decorated module imports should cost next to nothing.
+            # Imported here, so that decorating a module costs little.
             from authmw.build import build_filter_parts
 
             config = self._config
@@ -53,7 +53,7 @@ class Configuration:
         return parts
 
 
-# Alive as long as something decorated with them is.
+# Each lives as long as an app decorated with it.
 _known: weakref.WeakValueDictionary[Hashable, Configuration] = weakref.WeakValueDictionary()
 
 
@@ -69,9 +69,9 @@ def find_configuration(
     """
     if config_file is not None and config is not None:
         raise TypeError("name a config_file or a config object, not both")
-    # Whoever imports us may change directory before the first use.
+    # The process may change directory before the first use.
     path = None if config_file is None else os.path.abspath(config_file)
-    # The object is held by what is found, so its id is nobody else's meanwhile.
+    # The Configuration holds the object, so its id stays unique.
     key = (path, id(config), tuple(sorted((name, repr(value)) for name, value in options.items())))
     found = _known.get(key)
     if found is None:

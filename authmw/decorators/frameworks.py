@@ -1,11 +1,11 @@
-"""The exception that `require` and `check` raise, as the web frameworks want it.
+"""Makes the exception of `require` and `check` an exception of the loaded web frameworks.
 
-Each framework turns exceptions of its own into answers and takes all others for faults. Which
-framework will catch an exception can't be told where it is raised: a helper is handed nothing
-of the request, and an app of one framework may call an app of another. So the exception is of
-every kind that is loaded, and whoever catches it first knows it.
+A framework turns its own exceptions into responses and treats all others as faults. Where an
+exception is raised, nothing tells which framework will catch it: a helper does not get the
+request, and an app of one framework may call an app of another. So the exception is of every
+loaded framework's kind, and the first framework to catch it recognises it.
 
-No framework is imported here: one that serves this request is in `sys.modules` already.
+No framework is imported here: one that serves this request is already in `sys.modules`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from typing import Any
 
 from authmw.errors import Refusal, Refused
 
-# Modules, and their exceptions for a 401 and for a 403. Pyramid's are responses as well, whose
-# members the others can do with: they come first.
+# Modules with their exceptions for 401 and 403. Pyramid's come first: they are also responses,
+# and the other frameworks accept their members.
 _PYRAMID = ("pyramid.httpexceptions", "HTTPUnauthorized", "HTTPForbidden")
 _OTHERS = (
     ("falcon", "HTTPStatus", "HTTPStatus"),
     ("werkzeug.exceptions", "Unauthorized", "Forbidden"),
     ("webob.exc", "HTTPException", "HTTPException"),
 )
-# Django REST framework answers for the one as well as for the other, but would take an
-# exception of both kinds for Django's.
+# Django REST framework answers both kinds, but takes an exception of both for Django's.
 _REST = ("rest_framework.exceptions", "APIException", "APIException")
 _DJANGO = ("django.core.exceptions", "PermissionDenied", "PermissionDenied")
 
@@ -49,7 +48,7 @@ def make_exception(refusal: Refusal) -> Refused:
 
 
 def _is_within_rest_framework(frame: FrameType | None) -> bool:
-    """Tell whether a view of Django REST framework is what catches an exception raised here."""
+    """Return whether a view of Django REST framework would catch an exception raised here."""
     if "rest_framework.views" not in sys.modules:
         return False
     while frame is not None:
@@ -69,7 +68,7 @@ def _make_class(kinds: tuple[type[Any], ...]) -> type[Refused]:
 
 
 class _AnyRefused(Refused):
-    """What is the same for all; the frameworks' own `__init__` are not called."""
+    """Members that all frameworks share; the frameworks' own `__init__` are not called."""
 
     def __init__(self, refusal: Refusal) -> None:
         Refused.__init__(self, refusal)
@@ -86,11 +85,11 @@ class _AnyRefused(Refused):
     __str__ = Exception.__str__
 
     def get_codes(self) -> str:
-        """Return what Django REST framework's handlers of exceptions go by."""
+        """Return the error code for exception handlers of Django REST framework."""
         return "not_authenticated" if self.refusal.status == 401 else "permission_denied"
 
     def get_full_details(self) -> dict[str, object]:
-        """Return the same with the message."""
+        """Return message and error code for Django REST framework."""
         return {"message": self.detail["error"]["message"], "code": self.get_codes()}
 
     def get_body(self, *_request: object) -> str:
@@ -105,7 +104,7 @@ class _AnyRefused(Refused):
 class _PlainRefused(_AnyRefused):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal)
-        # WebOb, whose HTTPException has a response that Pyramid's is.
+        # WebOb: its HTTPException refers to a response; Pyramid's is one.
         self.wsgi_response = self
         # Falcon.
         self.status = refusal.status_line

@@ -23,26 +23,26 @@ _log = logging.getLogger(__name__)
 WsgiApp = Callable[..., Iterable[bytes]]
 C = TypeVar("C", bound=type[Any])
 
-# A wrong configuration is put right by people.
+# Long, as people correct the configuration.
 _RETRY_AFTER_SECONDS = 60
 
 
 class Protected:
     """A WSGI callable behind the middleware; in a class body it becomes a method.
 
-    Name, docstring and attributes are those of what it wraps (`__wrapped__`).
+    It has the name, docstring and attributes of the wrapped callable (`__wrapped__`).
     """
 
     __name__: str
 
     def __init__(self, app: WsgiApp, configuration: Configuration) -> None:
-        # An instance's own attributes are its state, which a copy would soon differ from.
+        # An instance's attributes are its state; copies of them would become stale.
         updated = functools.WRAPPER_UPDATES if hasattr(app, "__code__") else ()
         functools.update_wrapper(self, app, updated=updated)
         self._app = app
         self._configuration = configuration
         self._middleware: WsgiApp | None = None
-        self._told = ""
+        self._logged_error = ""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Handle one request (PEP 3333).
@@ -53,10 +53,10 @@ class Protected:
         try:
             middleware = self._middleware or self._open()
         except ConfigurationError as error:
-            # Once for each mistake: the next request tries again, as it may be put right.
-            if str(error) != self._told:
-                self._told = str(error)
-                _log.critical("%s", self._told)
+            # Logged once for each error; the next request tries again, as it may be corrected.
+            if str(error) != self._logged_error:
+                self._logged_error = str(error)
+                _log.critical("%s", error)
             return _answer_misconfigured(environ, start_response)
         return middleware(environ, start_response)
 
@@ -140,29 +140,29 @@ def protect(
         @authmw.protect(config_file="/etc/inventory.conf")
         def app(environ, start_response): ...
 
-    It decorates functions, methods, instances with `__call__`, and classes: their instances
-    are protected then, or the class itself where it is the app. Everything decorated with an
-    equal configuration shares one filter, made at the first request.
+    It decorates functions, methods, instances with `__call__`, and classes. Of a class, it protects
+    the instances, or the class itself if that is the app. Apps decorated with an equal
+    configuration share one filter, built at the first request.
 
     Args:
         config_file: with a section `[keystone_authtoken]`.
         config: an oslo.config object; by default, with no file either, `oslo_config.cfg.CONF`.
-        options: any of `[keystone_authtoken]`; they win over the file and the object.
+        options: any of `[keystone_authtoken]`; they override the file and the object.
 
     Raises:
-        TypeError: a file and an object were given, or what is decorated is no app.
+        TypeError: a file and an object were given, or the decorated object is no WSGI app.
     """
     protector = Protector(find_configuration(options, config_file, config))
     return protector if app is None else protector(app)
 
 
 def _verify_arguments(app: Any) -> None:
-    """Refuse what can't be called as a WSGI app is, such as a view or a factory of apps."""
+    """Refuse a callable without the arguments of a WSGI app, such as a view or a factory."""
     try:
         parameters = inspect.signature(app)
-    except (TypeError, ValueError):  # it does not say, as some written in C
+    except (TypeError, ValueError):  # no signature, as of some callables in C
         return
-    # A function in a class body has itself before the two.
+    # A function in a class body has `self` first.
     for arguments in (("environ", "start_response"), ("self", "environ", "start_response")):
         with contextlib.suppress(TypeError):
             parameters.bind(*arguments)

@@ -1,8 +1,8 @@
-"""Finds views that Flask has been given before they were decorated.
+"""Finds views that were registered with Flask before they were decorated.
 
-`@require` above `@app.route` decorates what the route returns, the view itself, when Flask holds
-the view already: requests would then never pass the check. Pyramid's decorators, and those of
-Django REST framework, look a view up by its name later, or return another function.
+`@require` above `@app.route` decorates the view after Flask has stored the undecorated one, so
+the check would never run. Pyramid's decorators look a view up by name later, and those of Django
+REST framework return another function.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
 def refuse_registered(view: Any) -> None:
-    """Refuse a function that a Flask app or blueprint holds, as itself or behind other decorators.
+    """Refuse a function that a Flask app or blueprint holds, itself or under other decorators.
 
     Raises:
-        TypeError: says what to do.
+        TypeError: Flask holds it; the message says what to do.
     """
     flask: Any = sys.modules.get("flask")
     kinds = tuple(
@@ -29,14 +29,14 @@ def refuse_registered(view: Any) -> None:
     )
     if not kinds or not isinstance(view, FunctionType):
         return
-    # Nobody can hold what was made just now. The scan below takes milliseconds.
+    # A function without other references is in no app. The scan below takes milliseconds.
     if not hasattr(view, "__wrapped__") and _count(view) <= _FRESH:
         return
     sought = {id(view)}
     while (view := getattr(view, "__wrapped__", None)) is not None:
         sought.add(id(view))
     for holder in gc.get_objects():
-        # Not isinstance(): it would ask the proxies of a request for their class.
+        # Not isinstance(): it would call the proxies of a request.
         if issubclass(type(holder), kinds) and any(id(one) in sought for one in _walk(holder)):
             raise TypeError(
                 "this view is registered with Flask already, without this check: write"
@@ -48,7 +48,7 @@ def refuse_registered(view: Any) -> None:
 def _walk(holder: Any) -> Iterator[object]:
     """Yield the functions that an app or blueprint holds.
 
-    A blueprint keeps those to come in the closures of what it does when it is registered.
+    A blueprint keeps its views in closures, which run when the blueprint is registered.
     """
     found = [vars(holder)]
     seen: set[int] = set()
@@ -75,6 +75,6 @@ def _count_as_above(view: Any) -> int:
     return (lambda view: _count(view))(view)
 
 
-# What a function counts that only the calls of `require`'s decorator and of `refuse_registered`
-# hold, which depends on the interpreter.
+# The reference count of a function that only `require`'s decorator and `refuse_registered` hold;
+# it depends on the interpreter.
 _FRESH = _count_as_above(lambda: None)

@@ -1,4 +1,4 @@
-"""`require`: what a view asks of the token beyond that it is valid."""
+"""`require`: lets a view run only for tokens with given roles, scope or methods."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ def require(
     admin_project: bool = False,
     methods: str | Iterable[str] | None = None,
 ) -> Callable[[F], F]:
-    """Let a view run only for tokens that have what it needs.
+    """Let a view run only for tokens that meet a requirement.
 
         @authmw.require(roles=("member", "admin"), scope="project")
         def list_items(): ...
 
     It decorates WSGI callables and the views of Flask, Django, Django REST framework, Falcon
-    and Pyramid, functions or methods, and whatever these frameworks call before a view: hooks,
-    permissions, middleware. It stands nearest to the function: below `protect`, and below the
-    framework's route. A middleware has to be in front.
+    and Pyramid, functions or methods, and the hooks, permissions and middleware that these
+    frameworks call before a view. Write it next to the function: below `protect`, and below the
+    framework's route. The middleware must be in front.
 
-    Without a valid token the answer is 401; to a token that lacks something it is 403, and the
-    JSON body says what (`error.missing`). Either is raised, as an exception of the framework in
-    use (see `check`), so that it ends the request wherever the check was called.
+    Without a valid token the response is 401. A token that lacks something gets 403 with the
+    missing things in the JSON body (`error.missing`). Both are raised as an exception of the
+    framework in use (see `check`), so that they end the request wherever the check runs.
 
     Args:
-        roles: role names, of which the token needs one; decorate twice to ask for two.
-        scope: "system", "domain" or "project", or several of them, of which one will do.
-        admin_project: whether the token has to be of the admin project, as X-Is-Admin-Project
-            tells: where a deployment names none, every project counts as it.
-        methods: how the user has to have authenticated ("password", "totp", ...), all of them.
+        roles: role names; the token needs one of them. Decorate twice to require two.
+        scope: "system", "domain" or "project", or several; the token needs one of them.
+        admin_project: whether the token must be of the admin project, as in X-Is-Admin-Project;
+            if a deployment names no admin project, every project counts as it.
+        methods: authentication methods ("password", "totp", ...) that the user must all have used.
 
     Raises:
-        ValueError: a scope that does not exist, or names of nothing.
-        TypeError: (when it decorates) what is decorated is no view, or is registered with Flask
-            already, so that nothing would call the check.
+        ValueError: a scope does not exist, or nothing is required.
+        TypeError: (when it decorates) the decorated object is no view, or Flask already holds the
+            undecorated view, so that the check would never run.
     """
     requirement = parse_requirement(
         roles=roles, scope=scope, admin_project=admin_project, methods=methods
@@ -70,7 +70,7 @@ def require(
         refuse_registered(view)
         wrapper = _wrap_async if inspect.iscoroutinefunction(view) else _wrap
         wrapped: F = wrapper(view, requirement)
-        # Pyramid counts a view's arguments, and does not look behind a wrapper.
+        # Pyramid counts a view's arguments and does not follow __wrapped__.
         with contextlib.suppress(ValueError, TypeError):
             wrapped.__signature__ = inspect.signature(view)  # type: ignore[attr-defined]
         return wrapped
@@ -79,7 +79,7 @@ def require(
 
 
 def _wrap(view: Callable[..., Any], requirement: Requirement) -> Any:
-    # A generator function is checked when it is called, not when it begins to run.
+    # A generator function is checked when it is called, not when it is first iterated.
     @functools.wraps(view, updated=_updates(view))
     def run_if_met(*arguments: Any, **named: Any) -> Any:
         verify(requirement)

@@ -1,4 +1,4 @@
-"""What the decorators accept: functions, methods, instances, and classes of WSGI apps."""
+"""Decorates classes of WSGI apps."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ C = TypeVar("C", bound=type[Any])
 
 
 def decorate_class(app_class: C, decorate: Callable[[Any], Any]) -> C | None:
-    """Decorate `__call__` of a class, whose instances are apps then; the class stays itself.
+    """Decorate `__call__` of a class whose instances are apps, in place, and return the class.
 
-    Returns None where instances can't be called. A class that has `__iter__` instead is
-    itself the app (PEP 3333, "The Application/Framework Side", AppClass).
+    Returns None if the class itself is the app: it has `__iter__` and its instances cannot be
+    called (PEP 3333, "The Application/Framework Side", AppClass).
 
     Raises:
         TypeError: the class is no app either way.
     """
-    # Not the metaclass's, which every class has.
+    # Not getattr(): every class has the __call__ of its metaclass.
     call = next((vars(base)["__call__"] for base in app_class.__mro__ if _calls(base)), None)
     if call is not None:
         app_class.__call__ = decorate(call)

@@ -1,4 +1,4 @@
-"""Help for testing services that authmw protects: an identity service of one's own.
+"""Test support for services that authmw protects: an embedded identity server.
 
     from authmw.testing import IdentityServer
 
@@ -6,14 +6,14 @@
         token = server.issue("member", project="inventory")
         options = server.service_credentials   # for a filter, as [keystone_authtoken]
 
-`Cloud` goes one step further: personas ("a reader of project inventory") with signed tokens, a
-filter in front of the service, and a clock that stands still. The pytest plugin offers both as
-fixtures (`authmw.testing.plugin`).
+`Cloud` adds personas ("a reader of project inventory") with signed tokens, a filter in front of
+the service, and a clock that stands still. The pytest plugin offers both as fixtures
+(`authmw.testing.plugin`).
 
-`IdentityServer` speaks the Identity API over real HTTP on the loopback interface, so what is
-exercised is the code that runs in production. It keeps everything in memory, knows no policy
-files and no federation, and is no substitute for an integration test against the identity
-service you deploy. Importing this package starts nothing; names are loaded when first used.
+`IdentityServer` speaks the Identity API over real HTTP on the loopback interface, so tests
+exercise the code that runs in production. It keeps everything in memory and has no policy files
+and no federation. It does not replace an integration test against the identity service you
+deploy. Importing this package starts nothing; names are loaded when first used.
 """
 
 from __future__ import annotations

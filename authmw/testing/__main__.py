@@ -1,6 +1,6 @@
-"""Run an identity server to try things with: python -m authmw.testing OPTIONS_FILE TOKENS_FILE
+"""Run an identity server for experiments: python -m authmw.testing OPTIONS_FILE TOKENS_FILE
 
-It ends when it is interrupted. Everything it knows is in memory, and so is gone then.
+It runs until it is interrupted. It keeps its data in memory only.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    # Passwords and tokens, if only for a while: for nobody else to read.
+    # Passwords and tokens: readable for the owner alone.
     path.touch(mode=0o600)
     path.write_text(text)
 

@@ -1,4 +1,4 @@
-"""How the identity service says no: the error answers of the Identity API v3."""
+"""The error responses of the Identity API v3."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import http
 
 
 class IdentityApiError(Exception):
-    """A request the identity service does not grant.
+    """A request that the identity service refuses.
 
     Args:
         status: HTTP status, 400 to 499.
-        message: for people; must hold no token and no secret.
+        message: human readable, without tokens and secrets.
     """
 
     def __init__(self, status: http.HTTPStatus, message: str) -> None:
@@ -19,7 +19,7 @@ class IdentityApiError(Exception):
         self.message = message
 
     def body(self) -> dict[str, dict[str, object]]:
-        """Return the JSON body of Keystone's error answers."""
+        """Return the JSON body of Keystone's error responses."""
         return {
             "error": {
                 "code": self.status.value,
@@ -30,22 +30,22 @@ class IdentityApiError(Exception):
 
 
 def bad_request(message: str) -> IdentityApiError:
-    """The request makes no sense."""
+    """The request is malformed."""
     return IdentityApiError(http.HTTPStatus.BAD_REQUEST, message)
 
 
 def unauthorized() -> IdentityApiError:
-    """The caller's own credentials are not good; which of them, nobody is told."""
+    """The caller's own credentials are not valid; the response does not say which."""
     return IdentityApiError(
         http.HTTPStatus.UNAUTHORIZED, "The request you have made requires authentication."
     )
 
 
 def forbidden(message: str) -> IdentityApiError:
-    """The caller is known, and may not do this."""
+    """The caller is authenticated but not allowed to do this."""
     return IdentityApiError(http.HTTPStatus.FORBIDDEN, message)
 
 
 def not_found(message: str) -> IdentityApiError:
-    """There is no such thing; what an invalid subject token gets as well."""
+    """The resource does not exist, or the subject token is invalid."""
     return IdentityApiError(http.HTTPStatus.NOT_FOUND, message)

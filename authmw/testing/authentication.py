@@ -1,6 +1,6 @@
-"""POST /v3/auth/tokens: reads an authentication request, returns what it grants.
+"""POST /v3/auth/tokens: turns an authentication request into a grant.
 
-Understands the methods password, token and application_credential, and the scopes project,
+It supports the methods password, token and application_credential, and the scopes project,
 domain, system, OS-TRUST:trust and "unscoped" (Identity API v3, "Password authentication with
 scoped authorization" and its siblings).
 """
@@ -21,8 +21,8 @@ def authenticate(request: object, identity: Identity) -> Grant:
     """Return the grant for the parsed JSON of an authentication request.
 
     Raises:
-        IdentityApiError: 400 for a request that is not understood, 401 for credentials that are not
-            good, 403 for a token that may not be exchanged.
+        IdentityApiError: 400 for a malformed request, 401 for invalid credentials, 403 for a token
+            that may not be exchanged.
     """
     auth = _member(_object(request), "auth")
     proof = _member(auth, "identity")
@@ -40,7 +40,7 @@ def authenticate(request: object, identity: Identity) -> Grant:
                     _member(proof, "application_credential"), identity
                 )
         except LookupError:
-            # Who exists is nothing an anonymous caller learns.
+            # An anonymous caller must not learn which users exist.
             raise unauthorized() from None
     raise unauthorized()
 

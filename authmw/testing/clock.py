@@ -1,4 +1,4 @@
-"""Time that a test moves."""
+"""A clock that a test moves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Clock:
-    """Returns epoch seconds when called; stands still until it is told to move on."""
+    """Returns epoch seconds when called; stands still until it is advanced."""
 
     def __init__(self, now: float | None = None) -> None:
         self._now = time.time() if now is None else now
@@ -15,11 +15,11 @@ class Clock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move on; time never goes back (ValueError)."""
+        """Advance by some seconds, which must not be negative (ValueError)."""
         if seconds < 0:
             raise ValueError(f"a clock can't go back, by {-seconds} seconds")
         self._now += seconds
 
     def advance_to(self, moment: float) -> None:
-        """Move on to a moment in epoch seconds; without effect if that is past."""
+        """Advance to epoch seconds; without effect if they are in the past."""
         self._now = max(self._now, moment)

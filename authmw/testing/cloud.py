@@ -1,4 +1,4 @@
-"""A cloud for a service's tests: who calls it, an identity server, and the time it is."""
+"""A cloud for a service's tests: personas, an identity server and a clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from authmw.testing.personas import Persona, Personas
 from authmw.testing.population import make_directory
 
 _POLL_SECONDS = 1
-# By which a filter's background work is overdue, so that the next request does it.
+# Makes a filter's background work overdue, so that the next request does it.
 _SURELY_POLLED_SECONDS = _POLL_SECONDS + 3
 
 
@@ -36,9 +36,9 @@ class Cloud:
     no HTTP. The pytest plugin (`authmw.testing.plugin`) wraps this; unittest uses it as it is.
 
     Attributes:
-        clock: the time, for the identity server and all filters; it stands still.
+        clock: of the identity server and all filters; it stands still.
         identity: the identity server.
-        personas: whoever calls.
+        personas: the callers.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Cloud:
         self.identity.start()
 
     def stop(self) -> None:
-        """Close it, and end what the filters do in the background."""
+        """Close it, and stop the background threads of the filters."""
         self._close_filters()
         self.identity.stop()
         if self._directory is not None:
@@ -74,13 +74,13 @@ class Cloud:
         self.stop()
 
     def reset(self) -> None:
-        """Begin the next test: the first population, no fault, and the machine's time.
+        """Restore the initial state: the first population, no fault, and the machine's time.
 
-        The attributes may be other objects afterwards.
+        The attributes may then be other objects.
         """
         self._close_filters()
         if self.clock() > time.time() or self.identity.events_since():
-            # Neither time nor an event can be taken back, so here a new server begins.
+            # Neither time nor an event can be undone, so a new server is started.
             self.identity.stop()
             self.clock = Clock()
             self.identity = IdentityServer(clock=self.clock, issuer=self.identity.issuer)
@@ -97,8 +97,8 @@ class Cloud:
     def options(self) -> dict[str, str]:
         """[keystone_authtoken] options of a filter that belongs to this cloud.
 
-        A service that builds its own pipeline hands them over there; its filter then goes by
-        the machine's time.
+        Use them in a service that builds its own pipeline; its filter then uses the machine's
+        time.
         """
         if self._directory is None:
             raise RuntimeError("start the cloud first: its port and its key are not there yet")
@@ -110,31 +110,31 @@ class Cloud:
         }
 
     def protect(self, app: WsgiApp, **options: Any) -> AuthMiddleware:
-        """Put a filter in front of an app; `options` win over `self.options`."""
+        """Put a filter in front of an app; `options` override `self.options`."""
         parts = build_filter_parts({**self.options, **options}, clock=self.clock)
         protected = AuthMiddleware.from_parts(app, parts)
         self._filters.append(protected)
         return protected
 
     def expire(self, persona: Persona) -> None:
-        """Move time to where this token, and all that expire before it, has expired."""
+        """Move the clock until this token has expired."""
         self.clock.advance_to(persona.expires_at)
 
     def revoke(self, persona: Persona) -> None:
-        """Revoke this token, and move time to where every filter has heard of it."""
+        """Revoke this token, and move the clock until every filter has polled the event."""
         self.identity.revoke(persona.token)
         self.let_events_arrive()
 
     def let_events_arrive(self) -> None:
-        """Move time to where filters know of what happened: `identity.disable_user(...)`."""
+        """Move the clock until every filter has polled the events so far."""
         self.clock.advance(_SURELY_POLLED_SECONDS)
 
     @contextlib.contextmanager
     def outage(self, fault: Fault = Fault.ERROR_503) -> Iterator[None]:
         """Let the identity service fail for the time of a `with` block.
 
-        A signed token needs none, until revocation events are older than
-        `revocation_max_staleness`; one that is asked about (`token_validation="remote"`) does.
+        Signed tokens do not need it until revocation events are older than
+        `revocation_max_staleness`; remote validation (`token_validation="remote"`) does.
         """
         with self.identity.failing(fault):
             yield

@@ -1,4 +1,4 @@
-"""A small typed table of domains, projects, users and roles, and who holds which.
+"""Domains, projects, users, roles and role assignments in memory.
 
 It stands in for an identity service's database. Rows are immutable and replaced whole;
 `Identity` holds a lock around every use, so a directory that belongs to a running server is
@@ -39,7 +39,7 @@ def make_id(kind: str, name: str) -> str:
 
 
 class Directory:
-    """Everything the identity service knows, addressed by id or by name.
+    """The data of the identity service, addressed by id or by name.
 
     Every argument that names a domain, project, user or role takes its id or its name. A
     name that two domains use is ambiguous: the methods raise LookupError, as they do for
@@ -99,7 +99,7 @@ class Directory:
     def target(
         self, *, project: str | None = None, domain: str | None = None, system: bool = False
     ) -> Target | None:
-        """Return what was named; None if nothing was. Raises ValueError for more than one."""
+        """Return the one target that was named; None for none. Raises ValueError for several."""
         if (project is not None) + (domain is not None) + system > 1:
             raise ValueError("name one of project, domain and system: a token has one scope")
         if project is not None:
@@ -117,7 +117,7 @@ class Directory:
         )
 
     def with_implied(self, role_ids: Iterable[str]) -> tuple[Role, ...]:
-        """Return these roles and all they imply, each once, ordered by name."""
+        """Return these roles and those they imply, each once, ordered by name."""
         found: dict[str, Role] = {}
         waiting = [role_id for role_id in role_ids if role_id in self.roles]
         while waiting:
@@ -164,7 +164,7 @@ class Directory:
         return row
 
     def add_role(self, name: str, *, implies: Iterable[str] = ()) -> Role:
-        """Add a role that brings others with it."""
+        """Add a role, which may imply others."""
         row = Role(make_id("role", name), name, tuple(self.role(key).id for key in implies))
         self.roles[row.id] = row
         return row

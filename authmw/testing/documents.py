@@ -1,4 +1,4 @@
-"""Token documents as the fixture's users write them: versions 3 and 2 of the Identity API."""
+"""Makes and reads the fixture's token documents: versions 3 and 2 of the Identity API."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def make_v3_document(
     expires: Moment,
     now: float,
 ) -> dict[str, Any]:
-    """Return {"token": body}; a pair is id and name, either made up where it is None.
+    """Return {"token": body}; a pair is id and name, either generated if it is None.
 
-    Without anything of a project the token is unscoped.
+    If no value of a project is given, the token is unscoped.
     """
     body: dict[str, Any] = {
         "methods": ["password"],
@@ -50,7 +50,7 @@ def make_v2_document(
     expires: Moment,
     now: float,
 ) -> dict[str, Any]:
-    """Return {"access": ...}, as version 2 of the API answered; pairs as above."""
+    """Return {"access": ...}, the response of version 2 of the API; pairs as above."""
     token: dict[str, Any] = {
         "id": token_id,
         "issued_at": render_time(int(now)),
@@ -70,11 +70,11 @@ def make_v2_document(
 def read_document(document: Mapping[str, Any]) -> tuple[dict[str, Any], object]:
     """Return the version 3 token body of a document of either version, and its catalog.
 
-    Times may lack a zone, as those of keystoneauth1.fixture do, and are UTC then. A version 2
-    token has neither domains nor role ids.
+    Times without a zone, as in keystoneauth1.fixture, are UTC. A version 2 token has neither
+    domains nor role ids.
 
     Raises:
-        ValueError: the document is of neither version, or a time in it is none.
+        ValueError: the document is of neither version, or a time in it is malformed.
     """
     if isinstance(document.get("token"), Mapping):
         body = dict(document["token"])

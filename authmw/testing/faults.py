@@ -1,6 +1,6 @@
-"""The ways an identity service fails, to be switched on and off while it runs.
+"""Faults of an identity service, switched on and off while it runs.
 
-A server that is not there at all is no fault here: `IdentityServer.stop()` closes its socket.
+To make the server unreachable, use `IdentityServer.stop()`, which closes its socket.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ Call = Literal["discover", "issue", "validate", "revoke", "events", "keys", "oth
 
 
 class Fault(enum.Enum):
-    """What happens to a request instead of its answer.
+    """What a request meets instead of its response.
 
-    HANG, RESET and HALF_BODY concern the connection: nothing is sent until the fault ends,
-    it is reset before an answer, it ends in the middle of a true answer's body. The others
-    are whole answers of a broken service or of a proxy in front of one.
+    HANG, RESET and HALF_BODY concern the connection: nothing is sent until the fault ends; it is
+    reset before a response; it ends in the middle of a response body. The others are complete
+    responses of a broken service or of a proxy in front of it.
     """
 
     HANG = "hang"
@@ -56,6 +56,6 @@ CANNED_ANSWERS = {
     Fault.HTML_404: Answer(404, _HTML, "text/html"),
     Fault.NOT_JSON: Answer(200, b'{"token": {"methods": ['),
     Fault.ODD_JSON: json_answer(200, {"token": ["not", "an", "object"], "events": 7}),
-    # A host under .invalid never exists (RFC 6761 §6.4): followed, it fails and shows.
+    # A host under .invalid never exists (RFC 6761 §6.4), so a followed redirect fails.
     Fault.REDIRECT: Answer(302, headers={"Location": "http://elsewhere.invalid/v3/auth/tokens"}),
 }

@@ -1,4 +1,4 @@
-"""Grants: made from a wish ("member, on project inventory"), and whether they can be had."""
+"""Makes grants for wanted tokens ("member, on project inventory") and checks them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from authmw.testing.token_bodies import roles_of
 
 
 class Wanted(TypedDict, total=False):
-    """What a token shall be like; every key may be left out.
+    """The properties of a wanted token; every key may be left out.
 
     Attributes:
         project: id or name of the project it is scoped to.
@@ -23,7 +23,7 @@ class Wanted(TypedDict, total=False):
         trust: id of a trust; user and project are then the trustee and the trust's.
         application_credential: id of one; user and project are then its own.
         oauth1_access: id of an OAuth1 access token; user and project are then its own.
-        methods: how the user authenticated; by default as goes with the above.
+        methods: how the user authenticated; the default depends on the keys above.
         issued_at: epoch seconds; now, by default.
         expires_in: seconds from `issued_at`, an hour by default; negative for a token that
             has long expired.
@@ -47,7 +47,7 @@ class Wanted(TypedDict, total=False):
 def make_grant(
     directory: Directory, user: str, wanted: Wanted, *, now: float, lifetime_seconds: float
 ) -> Grant:
-    """Return the grant that was wanted; whether the roles for it exist is not asked here.
+    """Return the wanted grant; whether the user holds roles there is not checked.
 
     Raises:
         LookupError: something of that name is not in the directory.
@@ -92,7 +92,7 @@ def make_grant(
 
 
 def assert_grantable(grant: Grant, directory: Directory) -> None:
-    """Check that everyone is enabled and that a role is held on the scope, as things are now.
+    """Check that user and scope are enabled now and that the user holds a role there.
 
     Raises:
         IdentityApiError: 404 as Keystone answers; 403 if a trustor no longer holds every role

@@ -1,4 +1,4 @@
-"""A request and an answer as plain values, between the sockets and the rules."""
+"""HTTP requests and responses as plain values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer."""
+    """One HTTP response."""
 
     status: int
     body: bytes = b""
@@ -29,5 +29,5 @@ class Answer:
 
 
 def json_answer(status: int, document: object, headers: Mapping[str, str] | None = None) -> Answer:
-    """Return an answer with a JSON body."""
+    """Return a response with a JSON body."""
     return Answer(status, json.dumps(document).encode("utf-8"), headers=headers or {})

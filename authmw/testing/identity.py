@@ -35,12 +35,12 @@ class Identity:
     """An identity service without the network; every method may be called from any thread.
 
     Args:
-        directory: who is there; by default the population of `make_directory`.
+        directory: domains, users and so on; by default those of `make_directory`.
         issuer: makes tokens; by default one with a fresh key.
-        clock: returns epoch seconds; a test's own clock puts time under its control.
-        provider: Keystone's word for the kind of token that authentication and `issue` give.
-            Those called fernet only look like it: they are random.
-        token_lifetime_seconds: of tokens where nothing else is wanted.
+        clock: returns epoch seconds.
+        provider: Keystone's name for the kind of token that is issued. Tokens of fernet only look
+            like Keystone's: they are random.
+        token_lifetime_seconds: the default lifetime of tokens.
         allow_expired_window_seconds: how long after expiry a token can still be validated
             with allow_expired.
         endpoint_count: endpoints in the catalog besides the identity service's own; 450 make
@@ -72,7 +72,7 @@ class Identity:
     # Tokens
 
     def issue(self, user: str = "member", **wanted: Unpack[Wanted]) -> str:
-        """Issue a token to a user (id or name); see `Wanted` for what can be asked.
+        """Issue a token to a user (id or name) with the properties of `Wanted`.
 
         Raises:
             IdentityApiError: the user holds no role there, or something is disabled.
@@ -122,7 +122,7 @@ class Identity:
             return token
 
     def grant_of(self, token: str, *, allow_expired: bool = False) -> Grant:
-        """Return what a good token stands for.
+        """Return the grant of a valid token.
 
         Raises:
             IdentityApiError: 404 if the token is unknown, expired, revoked, or its user or scope is
@@ -145,7 +145,7 @@ class Identity:
             return grant
 
     def grant_issued(self, token: str) -> Grant:
-        """Return what a token issued here stands for, good or not; LookupError for others."""
+        """Return the grant of a token issued here, valid or not; LookupError for others."""
         with self.lock:
             return self._grants[token]
 
@@ -163,16 +163,15 @@ class Identity:
     def validate(
         self, token: str, *, allow_expired: bool = False, include_catalog: bool = True
     ) -> dict[str, object]:
-        """Return the v3 token body of a good token; raises as `grant_of` does."""
+        """Return the v3 token body of a valid token; raises as `grant_of` does."""
         with self.lock:
             grant = self.grant_of(token, allow_expired=allow_expired)
             return self.render(grant, include_catalog=include_catalog)
 
     def expire(self, token: str) -> None:
-        """Let a token issued here be past its time from now on.
+        """Expire an opaque token issued here.
 
-        Only an opaque token can: a signed one carries its expiry inside. Issue it with
-        `expires_in=-1` instead.
+        A signed token carries its expiry: issue it with `expires_in=-1` instead.
         """
         if "." in token:
             raise ValueError("a signed token carries its expiry: issue it with expires_in=-1")
@@ -294,7 +293,7 @@ class Identity:
             self.emit(RevokedAttributes(consumer_id=consumer_id))
 
     def grant(self, user: str, wanted: Wanted) -> Grant:
-        """Return the grant a wish amounts to; see `make_grant`."""
+        """Return the grant for a `Wanted`; see `make_grant`."""
         return make_grant(
             self.directory,
             user,

@@ -1,7 +1,7 @@
-"""The Identity API v3 as far as a protected service uses it: requests in, answers out.
+"""The part of the Identity API v3 that a protected service uses.
 
-Discovery, "Authentication and token management", and OS-REVOKE. Who may validate, revoke and
-read events follows Keystone's default policy.
+Discovery, "Authentication and token management", and OS-REVOKE. Keystone's default policy decides
+who may validate, revoke and read events.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class IdentityApi:
         return "other" if route is None else route[0]
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request; every refusal is an answer too."""
+        """Return the response to one request; refusals are responses too."""
         route = self._routes.get((request.method, _without_trailing_slash(request.path)))
         try:
             if route is None:
@@ -155,7 +155,7 @@ class IdentityApi:
         except ValueError:
             version = 0
         if version < 1:
-            # Who does not know the rules would let every request pass.
+            # A client that ignores access rules would let every request pass.
             raise not_found("The caller does not support access rules.")
 
     def _no_route(self, request: Request) -> IdentityApiError:

@@ -26,8 +26,8 @@ class IdentityServer(Identity):
             with server.failing(Fault.HANG, "validate"):
                 ...
 
-    It keeps its tokens while stopped, and its port: `restart()` is what a client sees of a
-    real service that went away and came back. `url` is set by the first start.
+    It keeps its tokens and its port while stopped: to clients, `restart()` looks like the restart
+    of a real service. `url` is set by the first start.
     """
 
     _loopback: Loopback = field(init=False)
@@ -69,12 +69,12 @@ class IdentityServer(Identity):
 
     @property
     def jwks_url(self) -> str:
-        """Where the public key can be fetched as a JWK Set, for `jws_jwks_uri`."""
+        """URL of the public key as a JWK Set, for `jws_jwks_uri`."""
         return f"{self.url}{JWKS_PATH}"
 
     @property
     def calls(self) -> collections.Counter[Call]:
-        """How many requests of each kind have come so far: a copy."""
+        """A copy of the number of requests of each kind so far."""
         return self._loopback.calls
 
     @property
@@ -88,7 +88,7 @@ class IdentityServer(Identity):
 
     @property
     def fault(self) -> Fault | None:
-        """What every request meets instead of its answer; None while all is well."""
+        """The fault of all requests; None: there is none."""
         return self._loopback.fault_of(None)
 
     @fault.setter

@@ -1,4 +1,4 @@
-"""Makes the two kinds of token Keystone makes: opaque ones, and signed ones (JWS).
+"""Issues the two kinds of token that Keystone issues: opaque ones and signed ones (JWS).
 
 Claims follow Keystone's own JWS tokens: whole-second times, at most one scope claim, no name
 and no role. For `jws_authority = claims` the issuer can add names and roles as well.
@@ -34,7 +34,7 @@ class Issuer:
         self._private_key = private_key or ec.generate_private_key(ec.SECP256R1())
 
     def make_opaque(self) -> str:
-        """Return a token that looks like one of Keystone's Fernet tokens and says nothing."""
+        """Return a random token that looks like one of Keystone's Fernet tokens."""
         # Version 0x80 and a timestamp that fits make Keystone's begin with these letters.
         return "gAAAAAB" + secrets.token_urlsafe(132)
 
@@ -42,8 +42,8 @@ class Issuer:
         """Return a compact JWS (RFC 7515 §7.1) over any claims, signed with ES256.
 
         Args:
-            claims: taken as they are: what is wrong in them stays wrong.
-            header: the protected header, where it shall not be Keystone's `alg` and `typ`.
+            claims: signed unchanged, correct or not.
+            header: the protected header; by default Keystone's `alg` and `typ`.
         """
         protected = {"alg": "ES256", "typ": "JWT"} if header is None else header
         signing_input = f"{_encode_json(protected)}.{_encode_json(claims)}"
@@ -61,7 +61,7 @@ class Issuer:
     def write_public_key(self, repository: Path, name: str = "public.pem") -> Path:
         """Put the public key into a `jws_public_key_repository`; it is made if missing.
 
-        The file appears whole, as careful distribution does it: a reader never sees half.
+        The file appears atomically: a reader never sees a part of it.
         """
         repository.mkdir(mode=0o755, parents=True, exist_ok=True)
         path = repository / name

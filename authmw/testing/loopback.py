@@ -1,7 +1,7 @@
-"""An HTTP/1.1 server on the loopback interface that can be stopped for real, and fail.
+"""An HTTP/1.1 server on the loopback interface that can really be stopped, and made to fail.
 
-From the standard library alone. Connections are kept alive, as production servers keep them,
-so that clients meet the stale ones after a restart.
+It uses the standard library alone. It keeps connections alive, as production servers do, so
+that clients meet stale ones after a restart.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Application(Protocol):
-    """What a `Loopback` serves."""
+    """The application that a `Loopback` serves."""
 
     def call_of(self, request: Request) -> Call:
         """Return what a request asks for; must be quick and never fail."""
@@ -80,7 +80,7 @@ class Loopback:
 
     @property
     def calls(self) -> collections.Counter[Call]:
-        """How many requests of each kind have come so far: a copy."""
+        """A copy of the number of requests of each kind so far."""
         with self._changed:
             return self._calls.copy()
 
@@ -156,7 +156,7 @@ class Loopback:
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """One open port; made anew by every start."""
+    """One open port; every start makes a new one."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -206,7 +206,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._connections_changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        # A connection that breaks is a matter of course here. What goes wrong inside the
+        # Broken connections are expected here. What goes wrong inside the
         # application has become an answer already.
         _LOG.debug("a connection ended early", exc_info=True)
 

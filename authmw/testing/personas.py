@@ -1,4 +1,4 @@
-"""Who calls a service in its tests: one user for each role on each kind of scope.
+"""The callers in a service's tests: one user for each role on each kind of scope.
 
 The personas of Keystone's default roles ("Consistent and Secure Default RBAC"): admin,
 manager, member and reader, on the system, a domain or a project.
@@ -44,7 +44,7 @@ _PERSONAS: Mapping[str, _Role] = {
 
 
 class Wish(TypedDict, total=False):
-    """What else a persona's token shall be like; see `authmw.testing.grants.Wanted`."""
+    """Further properties of a persona's token; see `authmw.testing.grants.Wanted`."""
 
     methods: Sequence[str]
     issued_at: float
@@ -58,7 +58,7 @@ PERSONAS: Final = tuple(_PERSONAS)
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """Somebody with a token.
+    """A user with a token.
 
     Attributes:
         name: of the persona, and of its user.
@@ -81,18 +81,18 @@ class Persona:
 
     @property
     def service_headers(self) -> dict[str, str]:
-        """The headers that say this persona, a service, sends somebody else's request on."""
+        """The headers with which this persona, a service, forwards another user's request."""
         return {"X-Service-Token": self.token}
 
 
 class Personas:
     """Makes personas; each call is a new token of the persona's one user.
 
-    A project or domain that does not exist yet is made. A `Wish` is what else the token shall
-    be like, such as `expires_in=-1`.
+    A missing project or domain is created. A `Wish` sets further properties of the token, such as
+    `expires_in=-1`.
 
     Args:
-        identity: signs the tokens, and knows the users.
+        identity: signs the tokens and holds the users.
     """
 
     def __init__(self, identity: Identity) -> None:
@@ -156,7 +156,7 @@ class Personas:
 
     def _make(self, name: str, place: str | None = None, **wish: Unpack[Wish]) -> Persona:
         role = _PERSONAS[name]
-        # Whatever can be wished for can be wanted; mypy sees two unrelated types.
+        # Every key of Wish is one of Wanted; mypy sees two unrelated types.
         wanted = cast(Wanted, dict(wish))
         with self._identity.lock:
             user_id = self._find_user(name)

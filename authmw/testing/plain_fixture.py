@@ -1,4 +1,4 @@
-"""What `fixtures.Fixture` promises, as far as it is needed where `fixtures` is not installed."""
+"""A minimal `fixtures.Fixture`, for use without the package `fixtures`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, Self
 
 
 class Fixture:
-    """Set up by `setUp()` or `with`, undone by `cleanUp()` or the end of it."""
+    """Set up by `setUp()` or `with`; undone by `cleanUp()` or the end of the block."""
 
     def __init__(self) -> None:
         self._cleanups: list[Callable[[], object]] = []
 
     def setUp(self) -> None:
-        """Set up; what was half done is undone where that fails."""
+        """Set up; if that fails, undo what was done."""
         self._cleanups = []
         try:
             self._setUp()

@@ -1,7 +1,7 @@
-"""The pytest plugin: personas of a service's tests, as fixtures. See doc/testing.rst.
+"""The pytest plugin: fixtures for a service's tests. See doc/testing.rst.
 
-pytest loads it wherever authmw is installed, so it imports nothing before a test asks for one
-of its fixtures.
+pytest loads it wherever authmw is installed, so it imports nothing before a test uses one of its
+fixtures.
 """
 
 from __future__ import annotations

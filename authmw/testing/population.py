@@ -1,4 +1,4 @@
-"""Who is there when an identity server starts: the cast of the demo and of most tests."""
+"""The initial population of an identity server, for the demo and most tests."""
 
 from __future__ import annotations
 

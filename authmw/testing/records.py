@@ -1,4 +1,4 @@
-"""The rows of the directory: what an identity service knows about users, projects and roles.
+"""The rows of the directory: users, projects, roles, assignments and grants.
 
 Names follow the Identity API v3. Rows refer to each other by id, never by name.
 """
@@ -29,7 +29,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Someone who can authenticate with a password."""
+    """A user, who authenticates with a password."""
 
     id: str
     name: str
@@ -41,7 +41,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role; who holds it holds the roles in `implies` (ids) as well."""
+    """A role; it implies the roles in `implies` (ids)."""
 
     id: str
     name: str
@@ -93,7 +93,7 @@ class AccessRule:
 class ApplicationCredential:
     """A user's own credential for one project.
 
-    `access_rules` is None where requests are not restricted; an empty tuple allows none.
+    `access_rules` is None if requests are not restricted; an empty tuple allows none.
     """
 
     id: str
@@ -120,7 +120,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class OAuth1Access:
-    """An OAuth1 access token: what a user let a consumer do on one project."""
+    """An OAuth1 access token: lets a consumer act for a user on one project."""
 
     id: str
     consumer_id: str
@@ -131,9 +131,9 @@ class OAuth1Access:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one issued token stands for.
+    """The user, scope and times of one issued token.
 
-    `user_id` is who authenticated: with a trust, the trustee. Times are epoch seconds.
+    `user_id` is the user who authenticated: with a trust, the trustee. Times are epoch seconds.
     `target` is None for an unscoped token. `audit_ids` holds the token's own id and, when
     it was made from another token, the id of the first in that chain.
     """

@@ -1,7 +1,7 @@
 """Revocation events as Keystone keeps and shows them (Identity API v3, OS-REVOKE).
 
-Deliberately a literal restatement of the rule, apart from the indexed one the filter uses,
-so that the two can be tested against each other.
+The rule is deliberately stated literally and apart from the indexed one of the filter, so that
+the two can be tested against each other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _JSON_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevokedAttributes:
-    """What an event says about the tokens it covers; None says nothing."""
+    """The attributes of an event; None: the event does not state it."""
 
     user_id: str | None = None
     role_id: str | None = None
@@ -44,7 +44,7 @@ class RevokedAttributes:
 
 @dataclass(frozen=True, slots=True)
 class RevocationEvent:
-    """All tokens with these attributes, issued up to and in the second `issued_before`.
+    """Covers all tokens with these attributes, issued up to and in the second `issued_before`.
 
     Times are epoch seconds.
     """
@@ -69,7 +69,7 @@ class RevocationEvent:
     def is_covering(
         self, issued_at: int, values: Mapping[str, frozenset[str | int | None]]
     ) -> bool:
-        """Whether a token with these values, issued then, is revoked by this event."""
+        """Return whether this event revokes a token with these values, issued then."""
         return issued_at <= self.issued_before and all(
             value in values[name] for name, value in self.attributes.stated().items()
         )

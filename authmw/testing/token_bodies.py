@@ -31,9 +31,9 @@ def render_token_body(
     """Return the value of `token` in the answer of GET /v3/auth/tokens.
 
     Args:
-        grant: what the token stands for; whether it is still good is not asked here.
-        directory: where names and roles come from, as they are now.
-        catalog: the service catalog, or None where the caller wants none.
+        grant: of the token; whether it is still valid is not checked.
+        directory: source of the current names and roles.
+        catalog: the service catalog; None: leave it out.
         admin_project: (project name, domain name) of the admin project, if there is one;
             without it `is_admin_project` is absent.
 
@@ -68,7 +68,7 @@ def render_time(seconds: float, *, fraction: bool = True) -> str:
 
 
 def bearer_of(grant: Grant, directory: Directory) -> User:
-    """Return the user a service sees: in an impersonating trust, the trustor."""
+    """Return the user that a service sees: in an impersonating trust, the trustor."""
     if grant.trust_id is not None:
         trust = directory.trusts[grant.trust_id]
         if trust.impersonation:
@@ -77,14 +77,14 @@ def bearer_of(grant: Grant, directory: Directory) -> User:
 
 
 def roles_of(grant: Grant, directory: Directory) -> tuple[Role, ...]:
-    """Return the roles a grant carries now: never more than its user or trustor holds."""
+    """Return the current roles of a grant: never more than its user or trustor holds."""
     if grant.target is None:
         return ()
     if grant.trust_id is not None:
         trust = directory.trusts[grant.trust_id]
         held = directory.roles_on(trust.trustor_user_id, grant.target)
         delegated = directory.with_implied(trust.role_ids)
-        # A trust is whole or void: a single role the trustor lost ends it.
+        # If the trustor lost a single role of a trust, the trust is void.
         return delegated if set(delegated) <= set(held) else ()
     held = directory.roles_on(grant.user_id, grant.target)
     if grant.oauth1_access_id is not None:

@@ -1,1 +1,1 @@
-"""What stands between a server and an app: answers, bodies, subclasses, what the app is handed."""
+"""The WSGI side of the middleware: start_response, bodies, refusals, CORS, subclass hooks."""

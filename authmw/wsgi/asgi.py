@@ -1,4 +1,4 @@
-"""Tells ASGI apps from WSGI apps, for which authmw is made.
+"""Refuses ASGI apps, which WSGI middleware cannot serve.
 
 An ASGI app behind WSGI middleware fails at its first request, with an error that names neither.
 """
@@ -9,7 +9,7 @@ import functools
 import inspect
 from typing import Any
 
-# What the ASGI specification calls the last two arguments of an app.
+# The names that the ASGI specification gives the last two arguments of an app.
 _ASGI_NAMES = ["receive", "send"]
 
 
@@ -17,17 +17,18 @@ def refuse_asgi(app: Any, *, is_view: bool = False) -> None:
     """Refuse an ASGI app: a coroutine function, or an instance whose `__call__` is one.
 
     Args:
-        app: what is to be protected.
-        is_view: whether it may be a view of a WSGI framework, which may be a coroutine function.
+        app: the callable to protect.
+        is_view: whether it may be a view of a WSGI framework; such a view may be a coroutine
+            function.
 
     Raises:
-        TypeError: says what to do.
+        TypeError: it is an ASGI app; the message says what to do.
     """
     function = app
     if isinstance(app, functools.partial):
         function = app.func
     elif not inspect.isroutine(app):
-        # Not by getattr(): every class has a __call__, of its metaclass.
+        # Not getattr(): every class has the __call__ of its metaclass.
         bases = (app if isinstance(app, type) else type(app)).__mro__
         function = next((vars(base)["__call__"] for base in bases if "__call__" in vars(base)), app)
     is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)

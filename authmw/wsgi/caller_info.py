@@ -1,7 +1,7 @@
-"""What a token says, in keystoneauth1's words, and None where it does not say it.
+"""A token as a keystoneauth1 `AccessInfo` whose missing members are None.
 
-keystoneauth1 reads the members that Keystone's own answers always have, and raises KeyError or
-TypeError for another issuer's token, which may lack a domain or the ids of its roles.
+keystoneauth1 relies on members that Keystone's responses always have. It raises KeyError or
+TypeError for another issuer's token, which may lack a domain or role ids.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from authmw.runtime.libraries import AccessInfoV3
 
 
 class CallerInfo(AccessInfoV3):
-    """An `AccessInfoV3` whose properties never raise for what the token does not say.
+    """An `AccessInfoV3` whose properties do not raise for members that the token lacks.
 
-    `role_ids` and `role_names` are lists then, and every other property is None or False. Two,
-    `application_credential` and `oauth2_credential`, raise KeyError, as keystoneauth1 has them do
-    for every token without one.
+    `role_ids` and `role_names` are then lists without them; other properties are None or False.
+    `application_credential` and `oauth2_credential` still raise KeyError, as they do in
+    keystoneauth1 for every token without one.
     """
 
     @property
@@ -35,7 +35,7 @@ class CallerInfo(AccessInfoV3):
         return bool(self.system and self.system.get("all"))
 
     def _read_roles(self, member: str) -> list[str]:
-        # Typed by keystoneauth1 as what Keystone promises.
+        # keystoneauth1 types the body as Keystone promises it.
         body: dict[str, Any] = {**self._data["token"]}
         return [role[member] for role in body.get("roles") or () if member in role]
 
@@ -43,15 +43,15 @@ class CallerInfo(AccessInfoV3):
 _RAISE = frozenset({"application_credential", "oauth2_credential"})
 
 
-def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _none_if_missing(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @functools.wraps(read)
-    def read_if_said(info: Any) -> Any:
+    def read_or_none(info: Any) -> Any:
         try:
             return read(info)
         except (KeyError, TypeError):
             return None
 
-    return read_if_said
+    return read_or_none
 
 
 def _is_public_property(member: object) -> bool:
@@ -61,4 +61,6 @@ def _is_public_property(member: object) -> bool:
 
 for _name, _property in inspect.getmembers(AccessInfoV3, _is_public_property):
     if _name not in vars(CallerInfo) and _name not in _RAISE:
-        setattr(CallerInfo, _name, property(_or_none(_property.fget), doc=_property.__doc__))
+        setattr(
+            CallerInfo, _name, property(_none_if_missing(_property.fget), doc=_property.__doc__)
+        )

@@ -1,6 +1,6 @@
-"""What a browser needs before a page may read the answers we make ourselves (Fetch, CORS).
+"""CORS headers (Fetch standard) for the responses that the middleware makes itself.
 
-The app's own answers are the app's affair, and so is the preflight, which
+The app's own responses are left to the app, and so is the preflight, which
 `allow_cors_preflight` lets through to it.
 """
 
@@ -14,19 +14,19 @@ from urllib.parse import urlsplit
 ANY_ORIGIN = "*"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# A name (international ones in their ASCII form), or an address.
+# A host name (international ones in ASCII form) or an address.
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.ASCII)
-# Without these a page sees the status only, not where to get a token or when to come back.
+# Without them a page sees the status alone, not where to get a token or when to retry.
 _EXPOSED = ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
 
 
 @dataclass(frozen=True, slots=True)
 class CorsPolicy:
-    """Which origins may read our own answers (`cors_allowed_origins`).
+    """The origins that may read the middleware's own responses (`cors_allowed_origins`).
 
-    Access-Control-Allow-Credentials is never sent: tokens come in a header that a page sets
-    itself, and cookies have no meaning here. So "*" gives nothing away that the page could
-    not get without a browser.
+    Access-Control-Allow-Credentials is never sent: a page sets the token header itself, and
+    cookies have no meaning here. So "*" reveals nothing that a page could not get without a
+    browser.
     """
 
     allowed_origins: frozenset[str]
@@ -62,8 +62,8 @@ def verify_origins(origins: Collection[str]) -> None:
     """Check the value of `cors_allowed_origins`.
 
     Raises:
-        ValueError: an origin is not written as browsers write it (RFC 6454 §6.2), and so would
-            never be met, or could be claimed by anyone; says what to write.
+        ValueError: an origin is not written as browsers write it (RFC 6454 §6.2) and would never
+            match, or any page could claim it; the message says what to write.
     """
     if ANY_ORIGIN in origins and len(origins) > 1:
         raise ValueError("write either * or origins: * allows them all")

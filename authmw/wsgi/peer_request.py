@@ -1,6 +1,6 @@
-"""The request that `process_request` is handed, as with keystonemiddleware.
+"""The request object of `process_request`, as with keystonemiddleware.
 
-Loaded for subclasses that override it; no other request takes WebOb.
+Only subclasses that override the hook load this module, and with it WebOb.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ with importing_quietly():
 
 
 class AuthTokenRequest(webob.Request):  # type: ignore[misc]
-    """A request with the members of the peer's, all of them views of its environ.
+    """A request with the members of keystonemiddleware's, each a view of the environ.
 
-    Its `set_user_headers` and the like are missing: what `super().process_request` accepts is in
-    the headers already.
+    `set_user_headers` and the like are missing: after `super().process_request` the headers are
+    already set.
     """
 
     @property
     def user_token(self) -> str | None:
-        """The user's token as it was sent."""
+        """The user's token as sent."""
         token: str | None = self.headers.get("X-Auth-Token", self.headers.get("X-Storage-Token"))
         return token
 
     @property
     def service_token(self) -> str | None:
-        """The service token as it was sent."""
+        """The service token as sent."""
         token: str | None = self.headers.get("X-Service-Token")
         return token
 
@@ -80,7 +80,7 @@ class AuthTokenRequest(webob.Request):  # type: ignore[misc]
         return None if auth_type is None else auth_type.lower()
 
     def remove_auth_headers(self) -> None:
-        """Remove the identity headers; those of the client are gone already."""
+        """Remove the identity headers; those that the client sent are already gone."""
         headers.strip(self.environ)
 
 
@@ -89,7 +89,7 @@ def run_override(
 ) -> Callable[..., Iterable[bytes]] | None:
     """Call an override of `process_request` as `webob.dec.wsgify` does.
 
-    Returns the answer it gave or raised, as a WSGI app; None: the request goes on.
+    Returns the response it returned or raised, as a WSGI app; None: the request goes to the app.
     """
     try:
         answer = process_request(AuthTokenRequest(environ))
@@ -109,7 +109,7 @@ def make_error(
     answer: Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]],
     environ: dict[str, Any],
 ) -> Exception:
-    """Return what a WSGI app answers as the exception that WebOb has for its status."""
+    """Return the response of a WSGI app as the WebOb exception of its status."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(
@@ -123,9 +123,9 @@ def make_error(
     finally:
         close(parts)
     status, response_headers = started[-1]
-    # WebOb has no class for some of the statuses that an override of `reject` may choose.
+    # WebOb has no class for some statuses that an override of `reject` may send.
     error = webob.exc.status_map.get(int(status[:3]), webob.exc.WSGIHTTPException)()
     error.status, error.headerlist, error.app_iter = status, list(response_headers), [body]
-    error.empty_body = True  # or WebOb writes one of its own where there is none
+    error.empty_body = True  # else WebOb would write a body of its own
     made: Exception = error
     return made

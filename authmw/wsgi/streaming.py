@@ -1,8 +1,8 @@
-"""Response bodies that are made while the server sends them, and whose request that is for.
+"""Keeps `authmw.current()` set while the server iterates a streamed body.
 
-A generator's code runs after the app has returned, in whatever thread the server iterates,
-and maybe in turns with other bodies. So the request is made current around every single step
-instead of until some end, which a server may never tell of.
+A generator's code runs after the app has returned, in the thread that iterates it, possibly
+interleaved with other bodies. So the request is made current around each step, not until the
+end of the body: a server may never reach the end.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from authmw.wsgi.start_response import StartResponse
 def keep_current(
     environ: dict[str, Any], body: Iterable[bytes], start: StartResponse
 ) -> Iterable[bytes]:
-    """Return the body, with `environ` as the current request's wherever code of it runs.
+    """Return the body such that `environ` is the current request's whenever its code runs.
 
-    The server is told of what the app has started so far, and then after each step. A body whose
-    code raises `Refused` before anything was sent ends as that refusal's answer.
+    The app's start_response call is forwarded now, and later ones after each step. If the body's
+    code raises `Refused` before anything was sent, that refusal becomes the response.
 
-    What servers look at is returned as it is: what has a length, from which they know
-    Content-Length (PEP 3333, "Handling the Content-Length Header"), and a file, which they
-    know by its type and send by other means (ibid., "Optional Platform-Specific File
-    Handling").
+    Bodies that servers inspect are returned unchanged: one with a length, from which servers
+    compute Content-Length (PEP 3333, "Handling the Content-Length Header"), and a file, which
+    they recognise by type and send by other means ("Optional Platform-Specific File Handling").
     """
     stepwise = _CurrentBody(environ, body, start)
     try:
@@ -49,7 +48,7 @@ def keep_current(
 
 
 class _CurrentBody:
-    """An iterable of one request."""
+    """Iterates the body of one request."""
 
     __slots__ = ("_body", "_environ", "_iterator", "_start")
 
@@ -84,7 +83,7 @@ class _CurrentBody:
         return step
 
     def _end_with(self, content: bytes) -> bytes:
-        """Send a refusal in place of what the body had still to say."""
+        """Replace the rest of the body by a refusal."""
         self._iterator = iter(())
         self._start.refused = None
         self._start.forward()

@@ -1,7 +1,7 @@
-"""What subclasses of keystonemiddleware's AuthProtocol override, and nothing here would call.
+"""Refuses overrides of methods that keystonemiddleware's AuthProtocol calls and we never would.
 
-A check that is silently never made is a hole. So such a method is refused wherever it is put:
-in a class, in a mixin, on a class that exists already, or on an instance.
+A check that silently never runs is a hole. So such a method is refused wherever it is set: in a
+class, in a mixin, on an existing class, or on an instance.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import inspect
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 
-# All that AuthProtocol and its base class have beside process_request, which is called.
+# The methods of AuthProtocol and its base class, except process_request, which is called.
 NEVER_CALLED: Final = frozenset(
     {
         "_confirm_token_bind",
@@ -31,14 +31,14 @@ NEVER_CALLED: Final = frozenset(
     }
 )
 
-# What decides on a request by being run.
+# Hooks whose code decides on a request.
 DECIDING_HOOKS: Final = frozenset({"is_open", "on_authenticated", "process_request"})
 
 
 class RefusesUncalled(abc.ABCMeta):
-    """Refuses them on classes that are defined already.
+    """Refuses such methods on classes that are already defined.
 
-    Derived from ABCMeta, so that a subclass may have an abstract base class beside ours.
+    Derived from ABCMeta, so that a subclass may also have an abstract base class.
     """
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -51,10 +51,10 @@ class RefusesUncalled(abc.ABCMeta):
 
 
 def refuse_uncalled(cls: type[Any]) -> None:
-    """Refuse a class that has one of them, of its own or of any base.
+    """Refuse a class that has such a method, its own or inherited.
 
     Raises:
-        TypeError: says what to override instead.
+        TypeError: it has one; the message says what to override instead.
     """
     for name in sorted(NEVER_CALLED):
         if hasattr(cls, name):
@@ -64,10 +64,10 @@ def refuse_uncalled(cls: type[Any]) -> None:
 
 
 def refuse_unrun(cls: type[Any], name: str, hook: object) -> None:
-    """Refuse a hook whose call runs nothing of it: a coroutine or generator function.
+    """Refuse a hook that is a coroutine or generator function: calling it runs none of its code.
 
     Raises:
-        TypeError: says so.
+        TypeError: it is one.
     """
     if (
         inspect.iscoroutinefunction(hook)
@@ -78,10 +78,10 @@ def refuse_unrun(cls: type[Any], name: str, hook: object) -> None:
 
 
 def verify_run(cls: type[Any], name: str, result: object) -> None:
-    """Refuse what a hook returned if that is its code, which nobody has run yet.
+    """Refuse a hook's result if it is a coroutine or generator, whose code has not run.
 
     Raises:
-        TypeError: says so.
+        TypeError: it is one.
     """
     if isinstance(result, CoroutineType | GeneratorType | AsyncGeneratorType):
         if not isinstance(result, AsyncGeneratorType):
@@ -97,7 +97,7 @@ def _make_unrun(cls: type[Any], name: str) -> TypeError:
 
 
 def make_refusal(cls: type[Any], name: str) -> TypeError:
-    """Return the error that names a method nothing calls."""
+    """Return the error that names a method which authmw never calls."""
     return TypeError(
         f"{cls.__qualname__} has {name}, which authmw never calls: override is_open to let a"
         " request through, on_authenticated to look at its token, reject to answer, or"

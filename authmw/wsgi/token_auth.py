@@ -3,11 +3,11 @@
     session = keystoneauth1.session.Session(auth=environ["keystone.token_auth"])
     session.get("/v2/images", endpoint_filter={"service_type": "image"})
 
-The call carries the user's token, and ours as X-Service-Token, so that it outlives the
-user's token and reaches what only services may. The endpoint is that of the user's catalog.
+The call carries the user's token and ours as X-Service-Token, so that it works after the user's
+token has expired, and reaches APIs for services only. The endpoint comes from the user's catalog.
 
-Every request gets one and few services look at it. So it is made without Python code, and all that
-it can tell is built when it is first asked for.
+Every request gets one, though few services use it. So it is made without Python code, and its
+members are built at first access.
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ FetchOwnToken = Callable[..., str | None]
 class TokenAuth(BaseIdentityPlugin):
     """The caller's credentials; a refused token is never among them.
 
-    Made by `make_token_auth_factory` alone; whoever calls the factory then sets `tokens`.
-    It belongs to one request. Copies, deep ones as well, are as new; it can't be pickled, as
-    no credentials of ours may leave the process.
+    Only `make_token_auth_factory` makes it; the factory's caller then sets `tokens`. It belongs to
+    one request. A copy, also a deep one, is like a new object. It cannot be pickled: our own
+    credentials must not leave the process.
 
     Attributes:
-        tokens: the user's token and its string as it was sent, then the service's likewise; None
-            where there was none, or it was refused.
-        user: what the user's token says, in keystoneauth1's words (`user_id`, `role_names`,
-            `trust_id`, `auth_token`, ...); None where there is none. What the token does not say
-            is None there.
-        service: the same of the service token.
+        tokens: the user's token and its string as sent, then the service's; None if there was
+            none or it was refused.
+        user: the user's token as keystoneauth1 presents it (`user_id`, `role_names`, `trust_id`,
+            `auth_token`, ...); a member that the token lacks is None. None without a user token.
+        service: the same for the service token.
     """
 
     __slots__ = ("tokens",)
@@ -49,12 +48,12 @@ class TokenAuth(BaseIdentityPlugin):
     # Returns our own token; each filter has its own, see `make_token_auth_factory`.
     _fetch_own_token: FetchOwnToken
 
-    # Our token as it went out last, and one that somebody refused.
+    # Our token as last sent, and the one that a service refused.
     _sent: str | None = None
     _refused: str | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """Build what is asked for the first time. Two threads may; one result is kept."""
+        """Build a missing attribute. If two threads do so at once, one result is kept."""
         state = vars(self)
         if name == "user":
             return state.setdefault(name, _describe(*self.tokens[:2]))
@@ -80,7 +79,7 @@ class TokenAuth(BaseIdentityPlugin):
         return self.tokens[2] is not None
 
     def without_user(self) -> TokenAuth:
-        """Return the credentials of the same request, but for the user's."""
+        """Return the same credentials without the user's."""
         return self._with_tokens((None, None, *self.tokens[2:]))
 
     def _with_tokens(
@@ -91,7 +90,7 @@ class TokenAuth(BaseIdentityPlugin):
         return other
 
     def get_auth_ref(self, session: Session) -> AccessInfoV3:  # noqa: ARG002
-        """Return what the user's token says; no other can be had.
+        """Return the user's token as `AccessInfoV3`; there is no other to fetch.
 
         Raises:
             keystoneauth1.exceptions.AuthorizationFailure: there is no user token.
@@ -103,11 +102,11 @@ class TokenAuth(BaseIdentityPlugin):
         return self.user
 
     def get_headers(self, session: Session) -> dict[str, str] | None:
-        """Return X-Auth-Token, the user's, and X-Service-Token, ours where we have one.
+        """Return X-Auth-Token with the user's token, and X-Service-Token with ours if we have one.
 
         Raises:
             keystoneauth1.exceptions.AuthorizationFailure: there is no user token, or ours
-                can't be had now.
+                cannot be fetched now.
         """
         headers = dict(super().get_headers(session) or ())
         try:
@@ -121,9 +120,9 @@ class TokenAuth(BaseIdentityPlugin):
         return headers
 
     def invalidate(self) -> bool:
-        """Have our own token replaced, once: it may be the one that a 401 is about.
+        """Have our own token replaced, once: a 401 may have been about it.
 
-        The user's token can't be. Returns whether it makes sense to try again.
+        The user's token cannot be replaced. Returns whether a retry makes sense.
         """
         if self._sent is None or self._refused is not None:
             return False

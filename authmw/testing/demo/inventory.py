@@ -1,7 +1,7 @@
 """A small service of the kind authmw protects: every project has its own list of items.
 
-It knows nothing of tokens. Who is calling it reads from the headers the filter has set, and
-what a caller may do is its own policy: readers list, members add.
+It knows nothing of tokens. It reads the caller from the headers that the filter sets and applies
+its own policy: readers list, members add.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def app_factory(_global_conf: Mapping[str, str], **_local_conf: str) -> WsgiApp:
 
 
 def describe_caller(environ: Mapping[str, Any]) -> str:
-    """Say in one line who the filter says is calling."""
+    """Return one line about the caller, from the filter's headers."""
     if environ.get("HTTP_OPENSTACK_SYSTEM_SCOPE") == "all":
         scope = "the whole system"
     elif "HTTP_X_PROJECT_NAME" in environ:

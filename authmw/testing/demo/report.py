@@ -1,4 +1,4 @@
-"""What the demo prints: a table, and the line that says how it went."""
+"""The output of the demo: a table and a final line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def render_table(outcomes: Sequence[Outcome]) -> str:
 
 
 def conclude(outcomes: Sequence[Outcome]) -> tuple[str, int]:
-    """Return the last line and the exit status: 0 if every answer is as it should be."""
+    """Return the final line and the exit status: 0 if every response is as expected."""
     wrong = sum(not outcome.is_as_expected for outcome in outcomes)
     if wrong or not outcomes:
         return f"demo: FAILED, {wrong} of {len(outcomes)} answers are not as they should be", 1

@@ -1,4 +1,4 @@
-"""The requests of the demo, and what each has to come to."""
+"""The requests of the demo and their expected results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from authmw.testing.demo.stage import Reply, Stage
 
 NOBODY = "(not reached)"
 
-# Far more than it takes, for a machine that is busy with something else.
+# Far longer than needed, for a busy machine.
 _REVOCATION_SECONDS = 10.0
 _RECOVERY_SECONDS = 15.0
 _LOOK_AGAIN_SECONDS = 0.05
@@ -71,11 +71,11 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One request, and what it has to come to.
+    """One request and its expected result.
 
-    `caller` is what the service has to have seen, and `before` what happens to the identity
-    service first. Where that takes time to be noticed, the request is repeated for `within`
-    seconds until it comes to what it has to.
+    `caller` is what the service is expected to see. `before` changes the identity service first.
+    If the filter notices that with a delay, the request is repeated for up to `within` seconds
+    until the result is as expected.
     """
 
     title: str
@@ -90,7 +90,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a scene came to, after how many seconds; status 0 is no answer at all."""
+    """The result of a scene and the seconds it took; status 0 means no response."""
 
     scene: Scene
     status: int
@@ -99,7 +99,7 @@ class Outcome:
 
     @property
     def is_as_expected(self) -> bool:
-        """Whether both the status and what the service saw are as they should be."""
+        """Whether status and caller are as expected."""
         return (self.status, self.caller) == (self.scene.status, self.scene.caller)
 
 
@@ -193,7 +193,7 @@ SCENES = (
 
 
 def play_scenes(stage: Stage) -> list[Outcome]:
-    """Send every request in order; never raises for what a scene comes to."""
+    """Send every request in order; an unexpected result does not raise."""
     cast = Cast.issue(stage.identity)
     outcomes = []
     for scene in SCENES:
@@ -241,5 +241,5 @@ def _read_caller(reply: Reply) -> str:
         document = json.loads(reply.body)
     except ValueError:
         return "an answer that is not JSON"
-    # Only the service itself names its caller; the filter's own answers don't.
+    # Only the service names its caller; the filter's own responses do not.
     return str(document.get("caller", NOBODY))

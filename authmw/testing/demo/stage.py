@@ -1,4 +1,4 @@
-"""Starts what the demo needs: an identity service, and gunicorn with the protected service."""
+"""Starts the servers of the demo: an identity service, and gunicorn with the protected service."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ paste.app_factory = authmw.testing.demo.inventory:app_factory
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer of the service, or of the filter in front of it."""
+    """A response of the service, or of the filter in front of it."""
 
     status: int
     headers: Mapping[str, str]
@@ -44,10 +44,10 @@ class Reply:
 
 
 class Stage:
-    """Everything the demo needs, for the time of a `with` block.
+    """The servers of the demo, for the time of a `with` block.
 
     Args:
-        directory: where the paste file and the log go.
+        directory: for the paste file and the log.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -61,7 +61,7 @@ class Stage:
 
     @property
     def url(self) -> str:
-        """Where the inventory service is."""
+        """URL of the inventory service."""
         return f"http://{self.address[0]}:{self.address[1]}"
 
     def __enter__(self) -> Self:
@@ -72,7 +72,7 @@ class Stage:
         self.identity.issuer.write_public_key(self._keys)
         self.pipeline.write_text(_PIPELINE.format(credentials=credentials, keys=self._keys))
         # gunicorn gets a socket that is open already, so requests wait while it starts.
-        # One worker: what one request made it remember, the next one finds.
+        # One worker, so that requests share one process's memory.
         options = ["--workers", "1", "--threads", "8", "--bind", f"fd://{self._listener.fileno()}"]
         with self._log.open("wb") as log:
             self._gunicorn = subprocess.Popen(  # noqa: S603 - our own arguments
@@ -105,7 +105,7 @@ class Stage:
         """Send one request to the service.
 
         Raises:
-            OSError: there is no answer within half a minute.
+            OSError: no response within half a minute.
         """
         connection = http.client.HTTPConnection(*self.address, timeout=_ANSWER_SECONDS)
         try:
