@@ -1,4 +1,4 @@
-"""What is remembered of one answer about a token, as bytes.
+"""The bytes of one answer about a token, as a shared cache keeps them.
 
 One line of JSON, then the catalog's JSON apart, compressed where that pays:
 

@@ -1,4 +1,4 @@
-"""Asks the identity endpoint about a subject, through the shared cache where there is one."""
+"""Answers about a token or bearer: from the shared cache, else from the identity endpoint."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ V = TypeVar("V", bound=Answered)
 
 
 class Subject(Protocol[V]):
-    """What is asked about: a token, or its bearer.
+    """A token, or its bearer, that the endpoint is asked about.
 
     Attributes:
-        kind, digest: what the answer is remembered by in the shared cache.
-        token: the token string that is shown to the endpoint.
+        kind, digest: of its entry in the shared cache.
+        token: the token string that the endpoint is shown (X-Subject-Token).
         allow_expired: whether an expired token may be answered for.
     """
 
@@ -72,7 +72,7 @@ class AnswerSource(Protocol[V]):
         """
 
     def forget(self, subject: Subject[V], now: float) -> None:
-        """Hold no answer about a subject any more, as its token was refused now."""
+        """Drop the answer about a subject whose token was refused now."""
 
 
 class EndpointAnswers(Generic[V]):

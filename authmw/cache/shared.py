@@ -1,7 +1,7 @@
-"""The cache that processes share: sealed entries under keys that nobody can read.
+"""The cache that processes share: sealed entries under keys that reveal nothing.
 
-Whatever the cache does, a request goes on: a fault, a changed, moved or foreign entry are
-all the same as no entry, and end here.
+A fault of the cache, and an entry that was changed, moved or forged, count as no entry: they are
+logged here, and the request goes on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_VALUE_BYTES = 750_000
 
 
 class BytesCache(Protocol):
-    """Where the bytes are kept. Raises CacheError, and nothing else."""
+    """A store of bytes. Raises CacheError, and nothing else."""
 
     def get(self, key: str) -> bytes | None:
         """Return what is kept under this key; None: nothing."""
@@ -38,7 +38,7 @@ class BytesCache(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SealedNamespace:
-    """The entries under one secret: how their keys are made and how they are sealed."""
+    """The entries under one secret: makes their keys, seals and opens them."""
 
     keys: KeyMaker
     sealing: Sealing
@@ -64,9 +64,9 @@ class SharedCache:
 
     Args:
         cache: where the bytes are kept.
-        namespaces: the first is written to, all are read: the secret in use, then the one
-            before it.
-        faults: told what went wrong.
+        namespaces: of the secret in use, then of the previous one; the first is written to,
+            all are read.
+        faults: logs what went wrong.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class SharedCache:
         return Slot(self, kind, digest, None, is_reachable=True)
 
     def report_unreadable(self, fault: CacheError) -> None:
-        """Log that an entry was ours by its seal, and yet could not be read."""
+        """Log an entry whose seal is ours and that still could not be read."""
         self._faults.report(fault)
 
     def put(self, kind: str, digest: bytes, entry: bytes, ttl_seconds: int) -> None:
@@ -141,14 +141,14 @@ class SharedCache:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where one entry is kept, or would be.
+    """The place of one entry in a shared cache, and what was found there.
 
     Attributes:
         cache: the cache it is in.
         kind, digest: as of `KeyMaker.make_key`.
-        entry: what was found there; None: nothing that could be read.
-        is_reachable: whether the cache answered. Where it did not, nothing is put there
-            either: one request waits for one time-out.
+        entry: what was found; None: nothing that could be read.
+        is_reachable: whether the cache answered. If it did not, nothing is written either, so
+            that one request waits for one time-out.
     """
 
     cache: SharedCache
