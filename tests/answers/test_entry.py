@@ -1,4 +1,4 @@
-"""The bytes of one remembered answer."""
+"""The bytes of one entry in the shared cache."""
 
 from __future__ import annotations
 

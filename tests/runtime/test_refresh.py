@@ -1,4 +1,4 @@
-"""The refresher: read once before the first answer, then in the background, else by a request."""
+"""The refresher runs in the background, and in a request where no thread can run."""
 
 from __future__ import annotations
 
