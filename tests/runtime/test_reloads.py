@@ -1,4 +1,4 @@
-"""Reloads: one at a time, early ones at most once in an interval, nobody waits for long."""
+"""Key reloads: one at a time, early ones rate limited, with a bounded wait."""
 
 from __future__ import annotations
 
