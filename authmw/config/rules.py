@@ -138,9 +138,19 @@ def _verify_offline(settings: Settings) -> None:
             "true",
             "with it the identity service decides: write token_validation = auto or remote",
         )
+    if settings.token_validation is Validation.OFFLINE:
+        for issuer in settings.issuers:
+            if issuer.introspection is not None:
+                raise ConfigurationError(
+                    "profile",
+                    "introspection",
+                    "write token_validation = auto in [keystone_authtoken], or another profile: "
+                    "with offline, nobody is asked about a token.",
+                    section=issuer.section,
+                )
     if not settings.has_key_source:
         needs = "set jws_public_key_repository or jws_jwks_uri: it needs public keys"
-        if settings.token_validation is Validation.OFFLINE:
+        if settings.token_validation is Validation.OFFLINE and not settings.issuers:
             raise ConfigurationError("token_validation", "offline", needs)
         if settings.shadow_validation:
             raise ConfigurationError("shadow_validation", "true", needs)
@@ -183,7 +193,7 @@ def _verify_claim_names(names: Mapping[str, str]) -> None:
 
 def _verify_revocation(settings: Settings) -> None:
     interval = settings.revocation_poll_interval
-    if not settings.validates_offline:
+    if not (settings.validates_offline or settings.polls_revocation_lists):
         return
     if interval == 0 and settings.token_validation is not Validation.OFFLINE:
         raise ConfigurationError(
@@ -270,7 +280,9 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
             "without auth_type nobody can ask for revocation events, and every signed token gets "
             "503; set auth_type, or token_validation = offline and revocation_poll_interval = 0"
         )
-    if settings.validates_offline and settings.revocation_poll_interval == 0:
+    if (
+        settings.validates_offline or settings.polls_revocation_lists
+    ) and settings.revocation_poll_interval == 0:
         yield (
             "revocation_poll_interval = 0: revoked tokens validated offline stay good until they "
             "expire"

@@ -180,3 +180,8 @@ class Settings:
             and self.token_validation is not Validation.REMOTE
             and not self.shadow_validation
         )
+
+    @property
+    def polls_revocation_lists(self) -> bool:
+        """Whether an issuer publishes which of its tokens were revoked (profile = keystone-op)."""
+        return any(issuer.records[0].revocation_list_uri is not None for issuer in self.issuers)
