@@ -1,4 +1,4 @@
-"""Judges a remembered token again once anything that decided it has changed."""
+"""Checks a cached token again once revocation events or public keys have changed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class Revalidation:
-    """Judges remembered tokens by what holds now.
+    """Checks tokens against the current revocation events and public keys.
 
     Args:
-        revocations: which tokens were revoked.
-        keys: that signatures are verified with; None: no signed token is remembered.
+        revocations: compares a token with the events.
+        keys: the public keys in use; None: no signed token is cached.
 
     Attributes:
-        generation: stands for all that decides; another object after each change of it. Whoever
-            remembers a decision keeps the object that was here before the decision began. A hit
-            then compares two references, and two threads that change something at once can't
-            make one number of two.
+        generation: a new object after each change of events or keys. A cache entry keeps the
+            object that was here before its validation began, and a hit compares the two
+            references. Not a number: two threads that count at once could give one number to
+            two changes.
     """
 
     def __init__(self, revocations: Revocations, keys: KeySource | None = None) -> None:
@@ -39,23 +39,23 @@ class Revalidation:
         self.generation = object()
 
     def verify(self, token: Token, now: float) -> None:
-        """Judge a token that was validated just now.
+        """Check a token that was validated just now.
 
         Raises:
             InvalidToken: (revoked) an event covers it; (bad_signature) its key was removed.
-            IdentityUnavailable: it is signed, and what would decide is not known any more.
+            IdentityUnavailable: it is signed, and events or keys that could refuse it are missing.
         """
         if token.signed_by is not None:
             self._revocations.verify_events_complete(token.issued_at, now)
-        # An answer may come from a cache, and be older than the revocation.
+        # The answer may come from a cache, and be older than the revocation.
         self._revocations.verify_not_revoked(facts_of(token))
         if token.signed_by is not None:
             self._verify_key(token.signed_by, now)
 
     def verify_remembered(self, token: Token, now: float) -> None:
-        """Judge a token that was good when it was validated; raises as `verify` does.
+        """Check a cached token that passed `verify` before; raises as that does.
 
-        For a token that the identity service answered for, all events made since must be known.
+        If the identity endpoint validated the token, every event made since must be known.
         """
         self._revocations.verify_not_revoked(facts_of(token))
         if token.signed_by is not None:
@@ -74,5 +74,5 @@ class Revalidation:
         if keys.holds(thumbprint):
             return
         if keys.missing is not None:
-            raise IdentityUnavailable(f"the key of a token is not at hand: {keys.missing}")
+            raise IdentityUnavailable(f"the key of a token may be missing: {keys.missing}")
         raise InvalidToken(Reason.BAD_SIGNATURE, "the public key that verified it was removed")
