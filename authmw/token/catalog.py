@@ -2,7 +2,7 @@
 
 A catalog is by far the largest part of a token body and the same for every token of a
 project, so equal catalogs are one object in a process. Services get it inside
-`keystone.token_info`, where nobody may change it for somebody else (`authmw.token.read_only`).
+`keystone.token_info`, where no request may change it for another (`authmw.token.read_only`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The parts of a token: user, roles, scope, and the delegation it was issued under.
 
-Absent is None. A token has one scope, and the type checker finds the case one forgets.
+Absent is None. A token has one scope, and the type checker finds a forgotten case.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class SystemScope:
 
 @dataclass(frozen=True, slots=True)
 class Unscoped:
-    """The token says who the user is, and grants nothing."""
+    """The token identifies the user, and grants no role."""
 
 
 Scope = ProjectScope | DomainScope | SystemScope | Unscoped

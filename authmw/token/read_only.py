@@ -1,7 +1,7 @@
-"""Dicts and lists that all requests share, so that nobody may change them for somebody else.
+"""Read-only dicts and lists, which requests share, so that none can change them for another.
 
-They refuse to be changed, while copies (`copy.copy`, `copy.deepcopy`, pickle, JSON) are plain
-dicts and lists. To C code they are what they derive from: `dict.update` is as fast from one.
+Copies of them (`copy.copy`, `copy.deepcopy`, pickle, JSON) are plain dicts and lists. C code treats
+them as the types that they derive from: `dict.update` from one is as fast.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A `Token` is made once per token string and then read by every request that carries it. It
 has two parts: the `Principal`, which all tokens of one user, scope and method of
-authentication have in common, and what is the token's own (its times, its audit ids).
-Nothing here does I/O or reads a clock.
+authentication have in common, and members of its own (its times, its audit ids). Nothing here does
+I/O or reads a clock.
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ _OWN_SIZE = 900
 class Principal:
     """Who is calling, in which scope, with which roles: the same for many tokens.
 
-    One that a token in use holds is not made twice: `from_body` returns that one to whoever
-    brings the same members, be it from the endpoint, memcached or another token of the bearer.
+    Equal principals in use are one object: `from_body` returns it for equal members, whether they
+    come from the endpoint, memcached or another token of the bearer.
 
     Attributes:
         access_rules: of an application credential; None where nothing is restricted.
         bind: the token's binding (mechanism to identifier), empty where there is none.
-        bearer_digest: what tells its bearer from others; see `authmw.token.bearer_key`.
+        bearer_digest: identifies its bearer; see `authmw.token.bearer_key`.
         user_environ, service_environ: the rendered headers, as environ entries; read-only.
         size: the memory its own parts take, in bytes, roughly; the catalog is not in it.
     """
@@ -112,7 +112,7 @@ class Principal:
         text = sum(map(len, user_environ.values()))
         if self.catalog is not None:
             text -= len(self.catalog.header)
-        # Whoever holds `authmw.token` holds this, and it is what the next request is told.
+        # Read-only: a service reaches them through `authmw.token`, and later requests get them.
         service_environ = headers.render_service(user_environ)
         object.__setattr__(self, "user_environ", ReadOnlyDict(user_environ))
         object.__setattr__(self, "service_environ", ReadOnlyDict(service_environ))
@@ -120,24 +120,24 @@ class Principal:
 
     @classmethod
     def from_body(cls, body: Mapping[str, object], catalog: ServiceCatalog | None) -> Principal:
-        """Read what a v3 token body says of the principal.
+        """Read the principal from a v3 token body.
 
         Args:
             body: the object under "token" in an answer of the Identity API v3.
-            catalog: its service catalog, parsed; `body["catalog"]` is not looked at.
+            catalog: its service catalog, parsed; `body["catalog"]` is not read.
 
         Raises:
             MalformedBody: a member is missing or of the wrong type.
-            InvalidToken: (unsafe_value) a name could not be said in a header.
+            InvalidToken: (unsafe_value) no header can carry one of its names.
         """
         shared = {name: value for name, value in body.items() if name not in _OWN_MEMBERS}
         try:
-            said = hashlib.sha256(marshal.dumps(shared, 0)).digest()
-        except ValueError:  # more than JSON can say, or too deep
+            digest = hashlib.sha256(marshal.dumps(shared, 0)).digest()
+        except ValueError:  # values that JSON does not have, or nested too deep
             return cls._parse(body, catalog, shared)
-        known = _principal_by_digest.get(said)
+        known = _principal_by_digest.get(digest)
         if known is None or known.catalog is not catalog:
-            known = _principal_by_digest[said] = cls._parse(body, catalog, shared)
+            known = _principal_by_digest[digest] = cls._parse(body, catalog, shared)
         return known
 
     @classmethod
@@ -205,9 +205,9 @@ class Principal:
         return frozenset(role.name for role in self.roles)
 
 
-# Principals in use, by a digest of the members they were read from, which may be large. What is
-# digested is never read back, so marshal's weaknesses are none here, and it takes a third of the
-# time of JSON; its version 0 writes equal members alike, however often they are referred to.
+# Principals in use, by a digest of the members they were read from, which may be large. marshal
+# takes a third of the time of JSON, and is safe here, since its output is never read back. Its
+# version 0 writes equal members alike, however often they are referred to.
 _principal_by_digest: weakref.WeakValueDictionary[bytes, Principal] = weakref.WeakValueDictionary()
 
 
@@ -222,20 +222,18 @@ class Token:
         issued_at, expires_at: epoch seconds, truncated.
         answered_at: epoch seconds when the token itself was validated: when the identity
             endpoint answered about it, or when its signature was verified.
-        fresh_until: epoch seconds up to which this record answers for the token without
-            another validation.
-        usable_until: epoch seconds up to which it may, while validation is out of reach.
+        fresh_until: epoch seconds up to which this record is used without another validation.
+        usable_until: epoch seconds up to which it may be used while validation is impossible.
         signed_by: the thumbprint (RFC 7638) of the public key that verified its signature;
-            None where the identity endpoint vouches for it.
+            None where the identity endpoint validated it.
         thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
         is_bound: whether it is bound to anything; see `authmw.checks.token_bind`.
-        unconditional_until: epoch seconds up to which it is good for every request, as far as its
-            own times go; 0 where access rules or a binding have to be looked at.
-        user_environ: as of the principal.
-        shared_body: the v3 body that requests get their copies of; read-only.
+        unconditional_until: epoch seconds up to which its times allow every request; 0 where
+            access rules or a binding have to be checked.
+        user_environ: that of the principal.
+        shared_body: the v3 body that requests get copies of; read-only.
 
-    The last three say again what others say: a request whose token is known then reads this
-    object alone.
+    The last three repeat others, so that a request with a cached token reads this object alone.
     """
 
     principal: Principal
@@ -275,7 +273,7 @@ class Token:
         object.__setattr__(self, "shared_body", body)
 
     def __reduce__(self) -> tuple[type[Token], tuple[Any, ...]]:
-        # Copies are made anew, since copies of what is read-only are not.
+        # A copy is built from the fields, since copies of read-only members are not read-only.
         return Token, tuple([getattr(self, each.name) for each in fields(self) if each.init])
 
     @classmethod
@@ -288,25 +286,25 @@ class Token:
         fresh_until: int,
         usable_until: int,
     ) -> Token:
-        """Read a whole v3 token body; arguments and errors as of `Principal.from_body`."""
+        """Read a whole v3 token body; for arguments and errors see `Principal.from_body`."""
         issued_text, issued_at = read_time(body, "issued_at")
         expires_text, expires_at = read_time(body, "expires_at")
         principal = Principal.from_body(body, catalog)
         thumbprint = read_thumbprint(body)
         return cls(
-            principal,
-            read_strings(body, "methods"),
-            read_strings(body, "audit_ids"),
-            issued_at,
-            expires_at,
-            answered_at,
-            fresh_until,
-            usable_until,
-            None,
-            thumbprint,
-            thumbprint is not None or bool(principal.bind),
-            issued_text,
-            expires_text,
+            principal=principal,
+            methods=read_strings(body, "methods"),
+            audit_ids=read_strings(body, "audit_ids"),
+            issued_at=issued_at,
+            expires_at=expires_at,
+            answered_at=answered_at,
+            fresh_until=fresh_until,
+            usable_until=usable_until,
+            signed_by=None,
+            thumbprint=thumbprint,
+            is_bound=thumbprint is not None or bool(principal.bind),
+            _issued_text=issued_text,
+            _expires_text=expires_text,
         )
 
     @classmethod
@@ -324,27 +322,21 @@ class Token:
         usable_until: int,
         signed_by: str,
     ) -> Token:
-        """Join a known principal with what a signed token says of itself.
-
-        Args:
-            principal: who is calling.
-            methods, audit_ids, issued_at, expires_at, answered_at, fresh_until, usable_until,
-                thumbprint, signed_by: as the attributes.
-        """
+        """Make the Token of a signed token whose principal is known; arguments: the attributes."""
         return cls(
-            principal,
-            methods,
-            audit_ids,
-            issued_at,
-            expires_at,
-            answered_at,
-            fresh_until,
-            usable_until,
-            signed_by,
-            thumbprint,
-            thumbprint is not None or bool(principal.bind),
-            render_time(issued_at),
-            render_time(expires_at),
+            principal=principal,
+            methods=methods,
+            audit_ids=audit_ids,
+            issued_at=issued_at,
+            expires_at=expires_at,
+            answered_at=answered_at,
+            fresh_until=fresh_until,
+            usable_until=usable_until,
+            signed_by=signed_by,
+            thumbprint=thumbprint,
+            is_bound=thumbprint is not None or bool(principal.bind),
+            _issued_text=render_time(issued_at),
+            _expires_text=render_time(expires_at),
         )
 
     @property
@@ -370,7 +362,7 @@ class Token:
 
     @property
     def audit_id(self) -> str | None:
-        """The id that logs know this token by."""
+        """The id that names this token in logs."""
         return self.audit_ids[0] if self.audit_ids else None
 
     def to_token_info(self) -> dict[str, Any]:

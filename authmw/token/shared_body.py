@@ -1,9 +1,8 @@
-"""Token bodies that all requests share, and the copies that are a request's own.
+"""Token bodies that all requests share; a request that needs its own gets a copy.
 
-Texts and numbers can't be changed, so that a copy shares them; what has to be made anew are the
-dicts and lists. They are listed once, outermost first, each with its place in one further out; a
-copy then needs no recursion and looks at no value. That takes two thirds of the time of the next
-best way, unmarshalling.
+A copy shares texts and numbers, which are immutable; only dicts and lists are made anew. They are
+listed once, outermost first, each with its place in its parent, so that a copy needs no recursion
+and inspects no value. That takes two thirds of the time of the next best way, unmarshalling.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, Final
 
 from authmw.token.read_only import ReadOnlyDict, ReadOnlyList
 
-# Far more than a token body has; past it something is wrong with whoever sent it.
+# Far more than a token body has; deeper nesting is a fault of its sender.
 MAX_DEPTH: Final = 100
 
 # One dict or list as they are in token bodies, with its place, its values aside, in bytes.
@@ -22,7 +21,7 @@ _CONTAINER_SIZE = 280
 
 
 class SharedMembers:
-    """Members of a token body, the same for many tokens: read-only, and laid out for copying.
+    """Members of a token body that many tokens share: read-only, and prepared for copying.
 
     Args:
         members: by name, as JSON; they are copied.
@@ -67,7 +66,7 @@ class SharedMembers:
         target.update(self.members)
         made: list[Any] = [target]
         for number, place, container in self._inner:
-            # Of a dict or list, though the container is read-only.
+            # `copy()` of a read-only container is a plain dict or list.
             made[number][place] = copy = container.copy()
             made.append(copy)
 
@@ -80,12 +79,12 @@ class SharedMembers:
 def _copy_flat(container: Any) -> Any:
     if type(container) is list:
         return ReadOnlyList(container)
-    # A parser makes the names anew for each body; all tokens together need them once.
+    # A parser makes new names for each body; interned, all tokens share them.
     return ReadOnlyDict({intern(name): value for name, value in container.items()})
 
 
 def _places(container: Any) -> Iterable[tuple[Any, Any]]:
-    # A list of them, as values are replaced meanwhile.
+    # A list, since the caller replaces values during its loop.
     return [*(container.items() if isinstance(container, dict) else enumerate(container))]
 
 
@@ -94,7 +93,7 @@ class SharedBody(ReadOnlyDict[Any]):
 
     Args:
         own: the token's own members: texts, and read-only lists and dicts of texts.
-        shared: of many tokens.
+        shared: the members that many tokens share.
         catalog: its services, read-only, which every copy shares; None: there is no catalog.
     """
 
