@@ -30,7 +30,7 @@ def open_shared_cache(settings: Settings, endpoint: str) -> SharedCache | None:
     if settings.cache is not None:
         from authmw.cache.environ import EnvironCache
 
-        cache = EnvironCache(settings.cache, otherwise=cache)
+        cache = EnvironCache(settings.cache, fallback=cache)
     if cache is None:
         return None
     from authmw.cache.shared import SharedCache
