@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from authmw.config.claim_names import OF_THE_TOKEN_ALONE
+from authmw.config.claim_names import PER_TOKEN_CLAIMS
 
 
 def authority_key(claims: Mapping[str, object]) -> str:
@@ -14,4 +14,4 @@ def authority_key(claims: Mapping[str, object]) -> str:
     bearers that the issuer tells apart. `repr` tells apart whatever JSON does (1, 1.0, true
     and "1" too), and takes a third of the time of writing JSON.
     """
-    return repr({name: claims[name] for name in sorted(claims) if name not in OF_THE_TOKEN_ALONE})
+    return repr({name: claims[name] for name in sorted(claims) if name not in PER_TOKEN_CLAIMS})
