@@ -27,7 +27,7 @@ _LOG_AGAIN_SECONDS = 3600
 
 
 class RevocationFeed:
-    """Finds the tokens that were revoked, as of the latest poll; see `Revocations`.
+    """Compares tokens with the events of the latest poll; see `Revocations`.
 
     Any thread may call the `verify_…` methods, which take no lock.
 
@@ -37,7 +37,7 @@ class RevocationFeed:
         max_staleness_seconds: `revocation_max_staleness`.
         retention_seconds: `revocation_retention`.
         max_events: `revocation_max_events`.
-        store: shared with the other processes; None: this process polls by itself.
+        store: shared with the other processes; None: this process does not share its polls.
 
     Attributes:
         reload_at: when to call `reload` next, epoch seconds.
@@ -164,7 +164,7 @@ class RevocationFeed:
         return int(now if answered_at is None else answered_at + self._max_staleness)
 
     def is_stale(self, now: float) -> bool:
-        """Whether the last answer is older than `revocation_max_staleness`, or there is none."""
+        """Whether the latest answer is older than `revocation_max_staleness`, or there is none."""
         answered_at = self._poller.answered_at
         # abs(): after the clock was set back the age of the answer is unknown.
         return answered_at is None or abs(now - answered_at) > self._max_staleness

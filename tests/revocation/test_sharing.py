@@ -197,7 +197,7 @@ def test_without_a_working_store_each_process_asks_by_itself(
     # Each of the two says so, and only once.
     expected = (
         "revocation events are not shared between processes (connection refused): "
-        "each asks the identity service by itself"
+        "each polls the identity service"
     )
     assert caplog.messages == [expected] * 2
 
