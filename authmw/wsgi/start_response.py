@@ -1,4 +1,4 @@
-"""The `start_response` that the app gets: it forwards the app's call after the app's turn.
+"""The `start_response` that the app gets: it forwards the app's call once the app has returned.
 
 Error middleware of several services keeps filling the header list that it passed to
 start_response, and most servers read that list at once. So the server's start_response is called
@@ -35,8 +35,8 @@ class StartResponse:
     Attributes:
         refused: raised by `require` or `check`, if the app's framework answered it as a fault
             (500) or without its body; the refusal replaces that answer. Else None.
-        is_immediate: whether calls are forwarded at once: after the first answer, or if nobody
-            calls `forward` later.
+        is_immediate: whether calls are forwarded at once: after the first answer, or if `forward`
+            is not called later.
         may_replace_body: whether the middleware still holds the body.
     """
 
@@ -65,7 +65,7 @@ class StartResponse:
     def __call__(self, status: str, headers: list[Header], exc_info: Any = None) -> Write:
         """Take status and headers from the app (PEP 3333)."""
         if status < "4" and exc_info is None and self._pending is None and not self.is_immediate:
-            # Nearly every answer passes by what can happen to others.
+            # The usual case: a first answer without an error.
             self._pending = (status, headers)
             return self._write
         self.refused = None

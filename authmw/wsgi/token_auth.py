@@ -90,7 +90,7 @@ class TokenAuth(BaseIdentityPlugin):
         return other
 
     def get_auth_ref(self, session: Session) -> AccessInfoV3:  # noqa: ARG002
-        """Return the user's token as `AccessInfoV3`; there is no other to fetch.
+        """Return the user's token as `AccessInfoV3`; nothing is fetched.
 
         Raises:
             keystoneauth1.exceptions.AuthorizationFailure: there is no user token.
@@ -143,10 +143,10 @@ class TokenAuth(BaseIdentityPlugin):
 
 
 def make_token_auth_factory(fetch_own_token: FetchOwnToken) -> Callable[[], TokenAuth]:
-    """Return what makes a `TokenAuth` whose `tokens` are yet to be set.
+    """Return a function that makes a `TokenAuth` without `tokens`, which its caller sets.
 
-    keystoneauth1's own __init__ makes a lock and more, and any other would still be a call into
-    code that no cache of the processor holds.
+    It runs no __init__: keystoneauth1's makes a lock and more, and any other would still be a call
+    into code that is in no cache of the processor.
 
     Args:
         fetch_own_token: see `IdentityClient.fetch_own_token`.
