@@ -21,7 +21,7 @@ POLL_SECONDS = 3.0
 """Between planned readings."""
 
 # Errors that concern one file. Any other (EMFILE, EIO, ESTALE) says nothing about the keys,
-# so the directory counts as unreadable and the last good keys stay.
+# so the directory counts as unreadable, and the keys read before stay in use.
 _ONE_FILE_ERRORS = {
     errno.EACCES,
     errno.EPERM,
