@@ -25,13 +25,14 @@ from authmw.token.body import (
     parse_oauth1,
     parse_roles,
     parse_scope,
-    parse_thumbprint,
     parse_time,
     parse_trust,
     parse_user,
     read_optional,
     read_required,
     read_strings,
+    read_thumbprint,
+    read_time,
     render_time,
     share_members,
 )
@@ -134,9 +135,9 @@ class Principal:
             said = hashlib.sha256(marshal.dumps(shared, 0)).digest()
         except ValueError:  # more than JSON can say, or too deep
             return cls._parse(body, catalog, shared)
-        known = _in_use.get(said)
+        known = _principal_by_digest.get(said)
         if known is None or known.catalog is not catalog:
-            known = _in_use[said] = cls._parse(body, catalog, shared)
+            known = _principal_by_digest[said] = cls._parse(body, catalog, shared)
         return known
 
     @classmethod
@@ -207,7 +208,7 @@ class Principal:
 # Principals in use, by a digest of the members they were read from, which may be large. What is
 # digested is never read back, so marshal's weaknesses are none here, and it takes a third of the
 # time of JSON; its version 0 writes equal members alike, however often they are referred to.
-_in_use: weakref.WeakValueDictionary[bytes, Principal] = weakref.WeakValueDictionary()
+_principal_by_digest: weakref.WeakValueDictionary[bytes, Principal] = weakref.WeakValueDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,19 +289,16 @@ class Token:
         usable_until: int,
     ) -> Token:
         """Read a whole v3 token body; arguments and errors as of `Principal.from_body`."""
-        issued_text, expires_text = (
-            read_required(body, "issued_at", str),
-            read_required(body, "expires_at", str),
-        )
+        issued_text, issued_at = read_time(body, "issued_at")
+        expires_text, expires_at = read_time(body, "expires_at")
         principal = Principal.from_body(body, catalog)
-        methods = read_strings(body, "methods")
-        thumbprint = parse_thumbprint(read_optional(body, "oauth2_credential", dict))
+        thumbprint = read_thumbprint(body)
         return cls(
             principal,
-            methods,
+            read_strings(body, "methods"),
             read_strings(body, "audit_ids"),
-            parse_time(issued_text, "issued_at"),
-            parse_time(expires_text, "expires_at"),
+            issued_at,
+            expires_at,
             answered_at,
             fresh_until,
             usable_until,
