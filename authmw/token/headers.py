@@ -1,7 +1,7 @@
 """The header contract: what a service behind authmw is told, and what no client may say.
 
-One table, `IDENTITY_HEADERS`, is read by everything: rendering a token's headers, the
-names that are stripped from what a client sent, the tests and the documentation.
+Rendering a token's headers, stripping what a client sent, and the tests read one table,
+`IDENTITY_HEADERS`; a test compares README.rst with it.
 Names follow keystonemiddleware's auth_token, which services rely on.
 """
 
