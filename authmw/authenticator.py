@@ -160,7 +160,7 @@ class Authenticator:
                         return None
             return self._decide(environ)
         except Exception as error:  # noqa: BLE001
-            # A fault of ours must neither let a request through nor look like a verdict on the token.
+            # A fault of ours must neither admit a request nor look like a verdict on the token.
             # The exception's text is left out: it could quote what the client sent.
             _log.error(
                 "internal error while authenticating (%s):\n%s",
