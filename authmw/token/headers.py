@@ -1,7 +1,7 @@
 """The header contract: the identity headers that a service gets and that no client may send.
 
-One table, `IDENTITY_HEADERS`, serves rendering, stripping, the tests and the documentation. The
-names are those of keystonemiddleware's auth_token, which services rely on.
+One table, `IDENTITY_HEADERS`, serves rendering, stripping and the tests; a test compares README.rst
+with it. The names are those of keystonemiddleware's auth_token, which services rely on.
 """
 
 from __future__ import annotations

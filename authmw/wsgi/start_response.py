@@ -16,7 +16,7 @@ from typing import Any
 
 from authmw.errors import Refused
 from authmw.rejection import REFUSED
-from authmw.wsgi.refusal import is_unanswered
+from authmw.wsgi.requirement_answers import is_unanswered
 
 Header = tuple[str, str]
 # Called with status, headers and environ of an app's 40x; returns the headers to add.
