@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class Revalidation:
-    """Judges remembered tokens by what holds now.
+    """Judges remembered tokens by the current revocation events and keys.
 
     Args:
-        revocations: which tokens were revoked.
-        keys: that signatures are verified with; None: no signed token is remembered.
+        revocations: knows which tokens were revoked.
+        keys: verify signatures; None: no signed token is remembered.
 
     Attributes:
-        generation: stands for all that decides; another object after each change of it. Whoever
-            remembers a decision keeps the object that was here before the decision began. A hit
-            then compares two references, and two threads that change something at once can't
-            make one number of two.
+        generation: stands for the current state of both; replaced by another object after each
+            change. A caller that remembers a decision stores the object it read before deciding.
+            A hit then compares two references, and two changes at the same moment, in two
+            threads, cannot end in the same generation.
     """
 
     def __init__(self, revocations: Revocations, keys: KeySource | None = None) -> None:
@@ -43,19 +43,19 @@ class Revalidation:
 
         Raises:
             InvalidToken: (revoked) an event covers it; (bad_signature) its key was removed.
-            IdentityUnavailable: it is signed, and what would decide is not known any more.
+            IdentityUnavailable: it is signed, and the events or keys that decide are missing.
         """
         if token.signed_by is not None:
             self._revocations.verify_events_complete(token.issued_at, now)
-        # An answer may come from a cache, and be older than the revocation.
+        # The answer may come from a cache and be older than the revocation.
         self._revocations.verify_not_revoked(facts_of(token))
         if token.signed_by is not None:
             self._verify_key(token.signed_by, now)
 
     def verify_remembered(self, token: Token, now: float) -> None:
-        """Judge a token that was good when it was validated; raises as `verify` does.
+        """Judge a token that was valid when it was remembered; raises as `verify` does.
 
-        For a token that the identity service answered for, all events made since must be known.
+        An opaque token also needs every event since it was validated (IdentityUnavailable).
         """
         self._revocations.verify_not_revoked(facts_of(token))
         if token.signed_by is not None:

@@ -90,7 +90,7 @@ class MemoryCache(Generic[V]):
         return self._bytes
 
     def use(self, key: Hashable) -> V | None:
-        """Return a value, and take note that it is in use; None: it is not held."""
+        """Return a value and mark it as used; None: it is not held."""
         entry = self.get(key)
         if entry is None:
             return None
@@ -105,7 +105,7 @@ class MemoryCache(Generic[V]):
         with self._lock.get():
             if key in self._entries:
                 self._remove(key)
-            # What is larger than all the room there is must not drive everybody else out.
+            # A value larger than the whole memory must not evict all others.
             if alone > self._max_bytes or not self._max_entries:
                 return
             if len(self._entries) >= self._max_entries or self._bytes + alone > self._max_bytes:

@@ -1,8 +1,7 @@
-"""The header contract: what a service behind authmw is told, and what no client may say.
+"""The header contract: the identity headers that a service gets and that no client may send.
 
-Rendering a token's headers, stripping what a client sent, and the tests read one table,
-`IDENTITY_HEADERS`; a test compares README.rst with it.
-Names follow keystonemiddleware's auth_token, which services rely on.
+One table, `IDENTITY_HEADERS`, serves rendering, stripping and the tests; a test compares README.rst
+with it. The names are those of keystonemiddleware's auth_token, which services rely on.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ class IdentityHeader:
 
     Attributes:
         name: of the user token's header.
-        value: what a principal says there; None where it says nothing.
+        value: computes the header's value; None omits the header.
         for_service: whether a service token has it too, as X-Service-...
-        deprecated: kept for services that never moved on.
+        deprecated: kept for services that still read it.
     """
 
     name: str
@@ -107,7 +106,7 @@ RESERVED_KEYS: Final = _USER_KEYS.union(_SERVICE_KEYS.values(), ENVIRON_OBJECTS)
 
 
 def strip(environ: dict[str, Any]) -> None:
-    """Remove every name that is ours to set, so that no client can speak for us."""
+    """Remove every reserved name, so that no client can send an identity."""
     # Nearly every request carries none of them, and isdisjoint() tells so at C speed.
     if not RESERVED_KEYS.isdisjoint(environ):
         for key in RESERVED_KEYS:
@@ -115,7 +114,7 @@ def strip(environ: dict[str, Any]) -> None:
 
 
 def strip_user(environ: dict[str, Any]) -> None:
-    """Take back what was said of the user, and the environ objects, but not the service."""
+    """Remove the user's headers and the environ objects; the service's headers stay."""
     for key in (*_USER_KEYS, *ENVIRON_OBJECTS):
         environ.pop(key, None)
 
