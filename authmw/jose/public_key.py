@@ -11,8 +11,8 @@ from authmw.jose.algorithms import ALGORITHMS, Algorithm, Verify, canonical_algo
 from authmw.jose.base64url import encode_base64url
 
 MAX_KEYS = 1000
-"""Keys of one document. Issuers publish a handful; whoever keeps the document decides how many are
-parsed, which takes this process's time."""
+"""Keys of one document. Issuers publish a handful; without a bound, the publisher of a document
+could make this process parse any number."""
 
 
 @dataclass(frozen=True, slots=True)
