@@ -1,4 +1,4 @@
-"""Checks a cached token again once revocation events or public keys have changed."""
+"""Judges a remembered token again once anything that decided it has changed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class Revalidation:
-    """Checks tokens against the current revocation events and public keys.
+    """Judges remembered tokens by the current revocation events and keys.
 
     Args:
-        revocations: compares a token with the events.
-        keys: the public keys in use; None: no signed token is cached.
+        revocations: knows which tokens were revoked.
+        keys: verify signatures; None: no signed token is remembered.
 
     Attributes:
-        generation: a new object after each change of events or keys. A cache entry keeps the
-            object that was here before its validation began, and a hit compares the two
-            references. Not a number: two threads that count at once could give one number to
-            two changes.
+        generation: stands for the current state of both; replaced by another object after each
+            change. A caller that remembers a decision stores the object it read before deciding.
+            A hit then compares two references, and two changes at the same moment, in two
+            threads, cannot end in the same generation.
     """
 
     def __init__(self, revocations: Revocations, keys: KeySource | None = None) -> None:
@@ -39,23 +39,23 @@ class Revalidation:
         self.generation = object()
 
     def verify(self, token: Token, now: float) -> None:
-        """Check a token that was validated just now.
+        """Judge a token that was validated just now.
 
         Raises:
             InvalidToken: (revoked) an event covers it; (bad_signature) its key was removed.
-            IdentityUnavailable: it is signed, and events or keys that could refuse it are missing.
+            IdentityUnavailable: it is signed, and the events or keys that decide are missing.
         """
         if token.signed_by is not None:
             self._revocations.verify_events_complete(token.issued_at, now)
-        # The answer may come from a cache, and be older than the revocation.
+        # The answer may come from a cache and be older than the revocation.
         self._revocations.verify_not_revoked(facts_of(token))
         if token.signed_by is not None:
             self._verify_key(token.signed_by, now)
 
     def verify_remembered(self, token: Token, now: float) -> None:
-        """Check a cached token that passed `verify` before; raises as that does.
+        """Judge a token that was valid when it was remembered; raises as `verify` does.
 
-        If the identity endpoint validated the token, every event made since must be known.
+        An opaque token also needs every event since it was validated (IdentityUnavailable).
         """
         self._revocations.verify_not_revoked(facts_of(token))
         if token.signed_by is not None:
@@ -74,5 +74,5 @@ class Revalidation:
         if keys.holds(thumbprint):
             return
         if keys.missing is not None:
-            raise IdentityUnavailable(f"the key of a token may be missing: {keys.missing}")
+            raise IdentityUnavailable(f"the key of a token is not at hand: {keys.missing}")
         raise InvalidToken(Reason.BAD_SIGNATURE, "the public key that verified it was removed")

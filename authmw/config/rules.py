@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import CERTIFICATE, KERBEROS, POLICIES
-from authmw.config.settings import Settings, Validation
+from authmw.config.settings import KEY_SOURCES, Settings, Validation
 from authmw.errors import ConfigurationError
 
 _VERSION_3 = re.compile(r"v?3(\.[0-9]+)?", re.ASCII)
@@ -139,7 +139,7 @@ def _verify_offline(settings: Settings) -> None:
             "with it the identity service decides: write token_validation = auto or remote",
         )
     if not settings.has_key_source:
-        needs = "set jws_public_key_repository or jws_jwks_uri: it needs public keys"
+        needs = f"set {' or '.join(KEY_SOURCES)}: it needs public keys"
         if settings.token_validation is Validation.OFFLINE:
             raise ConfigurationError("token_validation", "offline", needs)
         if settings.shadow_validation:
@@ -257,7 +257,7 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
             ("jws_audience", settings.jws_audience),
         ):
             if value is not None:
-                yield (f"{option} has no effect without jws_public_key_repository or jws_jwks_uri")
+                yield f"{option} has no effect without {' or '.join(KEY_SOURCES)}"
     if settings.jws_claim_names and "claims" not in settings.jws_authority:
         yield "jws_claim_names has no effect without claims in jws_authority"
     if settings.revocation_retention < _SHORTEST_RETENTION_SECONDS:

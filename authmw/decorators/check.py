@@ -10,7 +10,7 @@ from authmw.decorators.frameworks import make_exception
 from authmw.rejection import REFUSED
 from authmw.runtime import request
 from authmw.token import Token, headers
-from authmw.wsgi.refusal import refuse_missing, refuse_unauthenticated
+from authmw.wsgi.requirement_answers import refuse_missing, refuse_unauthenticated
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import hashlib
 import marshal
 from collections.abc import Iterable, Mapping
 
-# Members that may differ between two answers about one bearer.
+# Members of a bearer that may change while the bearer stays the same.
 _STATE = frozenset({"roles", "catalog", "is_admin_project", "is_domain"})
 _USER_STATE = frozenset({"name", "domain", "password_expires_at"})
 
@@ -15,8 +15,8 @@ def digest_bearer(members: Mapping[str, object]) -> str:
     """Return the digest of the members of a v3 token body that identify its bearer.
 
     Args:
-        members: those that all tokens of one principal have in common. One that is unknown here
-            counts too: it may split a bearer, and never merges two.
+        members: those that all tokens of one principal share. An unknown member counts: it
+            splits bearers and never merges two.
     """
     parts: list[object] = []
     for name in sorted(members):
@@ -29,11 +29,11 @@ def digest_bearer(members: Mapping[str, object]) -> str:
             member = member.get("id")
         parts.append((name, member))
     try:
-        # Version 0 writes equal values alike; its output is never read back.
-        written = marshal.dumps(parts, 0)
-    except ValueError:  # a test's token may hold values that JSON does not have
-        written = repr(parts).encode()
-    return hashlib.sha256(written).hexdigest()
+        # Version 0 writes equal values alike; what is digested is never read back.
+        serialized = marshal.dumps(parts, 0)
+    except ValueError:  # a test's token may hold more than JSON can say
+        serialized = repr(parts).encode()
+    return hashlib.sha256(serialized).hexdigest()
 
 
 def make_bearer_key(bearer_digest: str, methods: Iterable[str]) -> str:

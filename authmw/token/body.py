@@ -126,10 +126,10 @@ def parse_roles(roles: list[object]) -> tuple[Role, ...]:
 
 
 def parse_is_admin_project(body: Mapping[str, object]) -> bool:
-    # Keystone leaves it out where no admin project is configured. Every project then counts as
-    # the admin project, and services decide by the role alone.
-    stated = read_optional(body, "is_admin_project", bool)
-    return True if stated is None else bool(stated)
+    # Keystone leaves it out where no admin project is configured; everyone counts then
+    # as acting in it, and services tell by the role alone.
+    member = read_optional(body, "is_admin_project", bool)
+    return True if member is None else bool(member)
 
 
 def parse_trust(trust: Mapping[str, object] | None) -> Trust | None:
@@ -190,7 +190,7 @@ def parse_time(text: str, name: str = "time") -> int:
     """Return epoch seconds, truncated, of a time as the Identity API writes it.
 
     Raises:
-        MalformedBody: it is not one; the message quotes `name`.
+        MalformedBody: it is not one; the message has `name`.
     """
     try:
         time = datetime.fromisoformat(text)

@@ -1,8 +1,7 @@
-"""The header contract: the headers that authmw sets for a service, and that no client may set.
+"""The header contract: the identity headers that a service gets and that no client may send.
 
-One table, `IDENTITY_HEADERS`, is used to render a token's headers, to strip them from a client's
-request, and by the tests and the documentation. Names follow keystonemiddleware's auth_token, which
-services rely on.
+One table, `IDENTITY_HEADERS`, serves rendering, stripping and the tests; a test compares README.rst
+with it. The names are those of keystonemiddleware's auth_token, which services rely on.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ RESERVED_KEYS: Final = _USER_KEYS.union(_SERVICE_KEYS.values(), ENVIRON_OBJECTS)
 
 
 def strip(environ: dict[str, Any]) -> None:
-    """Remove every name that only authmw may set, so that no client can forge an identity."""
+    """Remove every reserved name, so that no client can send an identity."""
     # Nearly every request carries none of them, and isdisjoint() tells so at C speed.
     if not RESERVED_KEYS.isdisjoint(environ):
         for key in RESERVED_KEYS:
@@ -115,7 +114,7 @@ def strip(environ: dict[str, Any]) -> None:
 
 
 def strip_user(environ: dict[str, Any]) -> None:
-    """Remove the user token's headers and the environ objects; keep the service token's."""
+    """Remove the user's headers and the environ objects; the service's headers stay."""
     for key in (*_USER_KEYS, *ENVIRON_OBJECTS):
         environ.pop(key, None)
 

@@ -1,7 +1,7 @@
-"""Read-only dicts and lists, which requests share, so that none can change them for another.
+"""Dicts and lists that all requests share, and that therefore refuse to be changed.
 
-Copies of them (`copy.copy`, `copy.deepcopy`, pickle, JSON) are plain dicts and lists. C code treats
-them as the types that they derive from: `dict.update` from one is as fast.
+Copies (`copy.copy`, `copy.deepcopy`, pickle, JSON) are plain dicts and lists. C code treats them as
+their base classes: `dict.update` from one is as fast as from a dict.
 """
 
 from __future__ import annotations

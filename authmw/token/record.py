@@ -1,9 +1,8 @@
 """The record of one validated token: who is calling, in which scope, with which roles.
 
-A `Token` is made once per token string and then read by every request that carries it. It
-has two parts: the `Principal`, which all tokens of one user, scope and method of
-authentication have in common, and members of its own (its times, its audit ids). Nothing here does
-I/O or reads a clock.
+A `Token` is made once per token string and read by every request with that string. It refers to
+a `Principal`, which all tokens of one user, scope and delegation share, and holds the token's own
+times and audit ids. Nothing here does I/O or reads a clock.
 """
 
 from __future__ import annotations
@@ -72,21 +71,21 @@ __all__ = [
 _OWN_MEMBERS = frozenset(
     {"methods", "audit_ids", "issued_at", "expires_at", "oauth2_credential", "catalog"}
 )
-# The record, its lists and its texts, in bytes.
-_OWN_SIZE = 900
+# The record, its body without the shared members, and its strings, in bytes.
+_OWN_SIZE = 1300
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Principal:
     """Who is calling, in which scope, with which roles: the same for many tokens.
 
-    Equal principals in use are one object: `from_body` returns it for equal members, whether they
-    come from the endpoint, memcached or another token of the bearer.
+    `from_body` returns the existing principal while a token refers to one with equal members,
+    whether they came from the endpoint, from memcached or with another token.
 
     Attributes:
-        access_rules: of an application credential; None where nothing is restricted.
-        bind: the token's binding (mechanism to identifier), empty where there is none.
-        bearer_digest: identifies its bearer; see `authmw.token.bearer_key`.
+        access_rules: of an application credential; None: nothing is restricted.
+        bind: the token's binding (mechanism to identifier), empty if there is none.
+        bearer_digest: what tells its bearer from others; see `authmw.token.bearer_key`.
         user_environ, service_environ: the rendered headers, as environ entries; read-only.
         size: the memory its own parts take, in bytes, roughly; the catalog is not in it.
     """
@@ -112,7 +111,7 @@ class Principal:
         text = sum(map(len, user_environ.values()))
         if self.catalog is not None:
             text -= len(self.catalog.header)
-        # Read-only: a service reaches them through `authmw.token`, and later requests get them.
+        # Read-only: apps reach it through `authmw.token`, and it is sent with later requests.
         service_environ = headers.render_service(user_environ)
         object.__setattr__(self, "user_environ", ReadOnlyDict(user_environ))
         object.__setattr__(self, "service_environ", ReadOnlyDict(service_environ))
@@ -120,20 +119,20 @@ class Principal:
 
     @classmethod
     def from_body(cls, body: Mapping[str, object], catalog: ServiceCatalog | None) -> Principal:
-        """Read the principal from a v3 token body.
+        """Read the principal of a v3 token body.
 
         Args:
             body: the object under "token" in an answer of the Identity API v3.
-            catalog: its service catalog, parsed; `body["catalog"]` is not read.
+            catalog: its service catalog, parsed; `body["catalog"]` is ignored.
 
         Raises:
             MalformedBody: a member is missing or of the wrong type.
-            InvalidToken: (unsafe_value) no header can carry one of its names.
+            InvalidToken: (unsafe_value) no header can hold one of its names.
         """
         shared = {name: value for name, value in body.items() if name not in _OWN_MEMBERS}
         try:
             digest = hashlib.sha256(marshal.dumps(shared, 0)).digest()
-        except ValueError:  # values that JSON does not have, or nested too deep
+        except ValueError:  # more than JSON can say, or too deep
             return cls._parse(body, catalog, shared)
         known = _principal_by_digest.get(digest)
         if known is None or known.catalog is not catalog:
@@ -228,12 +227,13 @@ class Token:
             None where the identity endpoint validated it.
         thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
         is_bound: whether it is bound to anything; see `authmw.checks.token_bind`.
-        unconditional_until: epoch seconds up to which its times allow every request; 0 where
-            access rules or a binding have to be checked.
-        user_environ: that of the principal.
-        shared_body: the v3 body that requests get copies of; read-only.
+        unconditional_until: epoch seconds up to which it is fresh and not expired, for every
+            request; 0 if access rules or a binding must be checked.
+        user_environ: the principal's.
+        shared_body: the v3 body, read-only; requests copy it.
 
-    The last three repeat others, so that a request with a cached token reads this object alone.
+    The last three are derived from the others, so that a request whose token is known reads this
+    object alone.
     """
 
     principal: Principal
@@ -273,7 +273,7 @@ class Token:
         object.__setattr__(self, "shared_body", body)
 
     def __reduce__(self) -> tuple[type[Token], tuple[Any, ...]]:
-        # A copy is built from the fields, since copies of read-only members are not read-only.
+        # A copy is made by __init__: copies of read-only members would be mutable.
         return Token, tuple([getattr(self, each.name) for each in fields(self) if each.init])
 
     @classmethod
@@ -366,8 +366,8 @@ class Token:
         return self.audit_ids[0] if self.audit_ids else None
 
     def to_token_info(self) -> dict[str, Any]:
-        """Return a new `keystone.token_info`: the v3 body, the caller's own to change.
+        """Return `{"token": body}` with a copy of the v3 body that the caller may change.
 
-        Only the catalog in it is shared, and read-only.
+        Only its catalog is shared, and read-only.
         """
         return {"token": self.shared_body.to_mutable()}

@@ -1,8 +1,9 @@
-"""Token bodies that all requests share; a request that needs its own gets a copy.
+"""Token bodies that all requests share, and the copies that belong to one request.
 
-A copy shares texts and numbers, which are immutable; only dicts and lists are made anew. They are
-listed once, outermost first, each with its place in its parent, so that a copy needs no recursion
-and inspects no value. That takes two thirds of the time of the next best way, unmarshalling.
+Strings and numbers are immutable, so a copy shares them and makes only the dicts and lists anew.
+These are listed once, outermost first, each with its place in an outer one: copying needs no
+recursion and looks at no value. It takes two thirds of the time of the next best way,
+unmarshalling.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from authmw.token.read_only import ReadOnlyDict, ReadOnlyList
 
-# Far more than a token body has; deeper nesting is a fault of its sender.
+# Far more than a token body has.
 MAX_DEPTH: Final = 100
 
 # One dict or list as they are in token bodies, with its place, its values aside, in bytes.
@@ -21,13 +22,13 @@ _CONTAINER_SIZE = 280
 
 
 class SharedMembers:
-    """Members of a token body that many tokens share: read-only, and prepared for copying.
+    """Members of a token body that many tokens share: read-only, prepared for copying.
 
     Args:
         members: by name, as JSON; they are copied.
 
     Attributes:
-        members: what was given, read-only at every depth.
+        members: the same, read-only at every depth.
         size: the memory they take, in bytes, roughly.
 
     Raises:
@@ -62,11 +63,11 @@ class SharedMembers:
         self.size = _CONTAINER_SIZE * (1 + len(self._inner)) + texts_size
 
     def copy_into(self, target: dict[str, Any]) -> None:
-        """Put a copy of every member into `target`, which its owner may change at any depth."""
+        """Put a copy of every member into `target`; nothing mutable in it is shared."""
         target.update(self.members)
         made: list[Any] = [target]
         for number, place, container in self._inner:
-            # `copy()` of a read-only container is a plain dict or list.
+            # Copies of read-only containers are plain.
             made[number][place] = copy = container.copy()
             made.append(copy)
 
@@ -79,22 +80,22 @@ class SharedMembers:
 def _copy_flat(container: Any) -> Any:
     if type(container) is list:
         return ReadOnlyList(container)
-    # A parser makes new names for each body; interned, all tokens share them.
+    # The parser makes new strings for each body; one of each name is enough for all tokens.
     return ReadOnlyDict({intern(name): value for name, value in container.items()})
 
 
 def _places(container: Any) -> Iterable[tuple[Any, Any]]:
-    # A list, since the caller replaces values during its loop.
+    # A list, since values are replaced while it is read.
     return [*(container.items() if isinstance(container, dict) else enumerate(container))]
 
 
 class SharedBody(ReadOnlyDict[Any]):
-    """The body of one token, read-only: some members are its own, the others shared.
+    """The body of one token, read-only: its own members and those it shares.
 
     Args:
-        own: the token's own members: texts, and read-only lists and dicts of texts.
+        own: the token's own members: strings, and read-only lists and dicts of strings.
         shared: the members that many tokens share.
-        catalog: its services, read-only, which every copy shares; None: there is no catalog.
+        catalog: the services of its catalog, read-only; copies share them. None: no catalog.
     """
 
     __slots__ = ("_own_names", "_shared")
@@ -110,7 +111,7 @@ class SharedBody(ReadOnlyDict[Any]):
             dict.__setitem__(self, "catalog", catalog)
 
     def to_mutable(self) -> dict[str, Any]:
-        """Return a copy that its owner may change at any depth, but for the catalog."""
+        """Return a copy; nothing mutable in it is shared, and the catalog is read-only."""
         body = self.copy()
         for name in self._own_names:
             value = body[name]
