@@ -1,4 +1,4 @@
-"""Judges a remembered token again once anything that decided it has changed."""
+"""Judges a remembered token again after revocation events or public keys have changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Revalidation:
     """Judges remembered tokens by the current revocation events and keys.
 
     Args:
-        revocations: knows which tokens were revoked.
+        revocations: compares tokens with revocation events.
         keys: verify signatures; None: no signed token is remembered.
 
     Attributes:
@@ -74,5 +74,5 @@ class Revalidation:
         if keys.holds(thumbprint):
             return
         if keys.missing is not None:
-            raise IdentityUnavailable(f"the key of a token is not at hand: {keys.missing}")
+            raise IdentityUnavailable(f"the key of a token may be missing: {keys.missing}")
         raise InvalidToken(Reason.BAD_SIGNATURE, "the public key that verified it was removed")

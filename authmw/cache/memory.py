@@ -104,8 +104,8 @@ class MemoryCache(Generic[V]):
         with self._lock.get():
             if key in self._entries:
                 self._remove(key)
-            # A value larger than the whole memory must not evict all others.
-            if alone > self._max_bytes or not self._max_entries:
+            # A value larger than the whole cache must not evict all others.
+            if full_size > self._max_bytes or not self._max_entries:
                 return
             if len(self._entries) >= self._max_entries or self._bytes + full_size > self._max_bytes:
                 self._make_room(entry)

@@ -31,7 +31,7 @@ def digest_bearer(members: Mapping[str, object]) -> str:
     try:
         # Version 0 writes equal values alike; what is digested is never read back.
         serialized = marshal.dumps(parts, 0)
-    except ValueError:  # a test's token may hold more than JSON can say
+    except ValueError:  # a test's token may hold values that JSON does not have
         serialized = repr(parts).encode()
     return hashlib.sha256(serialized).hexdigest()
 

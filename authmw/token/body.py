@@ -126,8 +126,8 @@ def parse_roles(roles: list[object]) -> tuple[Role, ...]:
 
 
 def parse_is_admin_project(body: Mapping[str, object]) -> bool:
-    # Keystone leaves it out where no admin project is configured; everyone counts then
-    # as acting in it, and services tell by the role alone.
+    # Keystone leaves it out where no admin project is configured. Every project then counts as
+    # the admin project, and services decide by the role alone.
     member = read_optional(body, "is_admin_project", bool)
     return True if member is None else bool(member)
 

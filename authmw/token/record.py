@@ -85,7 +85,7 @@ class Principal:
     Attributes:
         access_rules: of an application credential; None: nothing is restricted.
         bind: the token's binding (mechanism to identifier), empty if there is none.
-        bearer_digest: what tells its bearer from others; see `authmw.token.bearer_key`.
+        bearer_digest: identifies its bearer; see `authmw.token.bearer_key`.
         user_environ, service_environ: the rendered headers, as environ entries; read-only.
         size: the memory its own parts take, in bytes, roughly; the catalog is not in it.
     """
@@ -111,7 +111,7 @@ class Principal:
         text = sum(map(len, user_environ.values()))
         if self.catalog is not None:
             text -= len(self.catalog.header)
-        # Read-only: apps reach it through `authmw.token`, and it is sent with later requests.
+        # Read-only: apps reach them through `authmw.token`, and later requests get them.
         service_environ = headers.render_service(user_environ)
         object.__setattr__(self, "user_environ", ReadOnlyDict(user_environ))
         object.__setattr__(self, "service_environ", ReadOnlyDict(service_environ))
@@ -132,7 +132,7 @@ class Principal:
         shared = {name: value for name, value in body.items() if name not in _OWN_MEMBERS}
         try:
             digest = hashlib.sha256(marshal.dumps(shared, 0)).digest()
-        except ValueError:  # more than JSON can say, or too deep
+        except ValueError:  # values that JSON does not have, or nested too deep
             return cls._parse(body, catalog, shared)
         known = _principal_by_digest.get(digest)
         if known is None or known.catalog is not catalog:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from authmw.token.read_only import ReadOnlyDict, ReadOnlyList
 
-# Far more than a token body has.
+# Far more than a token body has; deeper nesting is a fault of its sender.
 MAX_DEPTH: Final = 100
 
 # One dict or list as they are in token bodies, with its place, its values aside, in bytes.

@@ -82,7 +82,7 @@ def test_an_entry_that_can_not_be_the_truth_is_a_miss_and_replaced(
     assert process.ask().principal == process.ask().principal == PRINCIPAL
     assert held.values[key] == good
     assert len(process.source.questions) == 2
-    assert "an entry about a bearer can't be the truth: " in caplog.text
+    assert "an entry about a bearer is refused: " in caplog.text
 
 
 def test_such_an_entry_is_of_no_use_in_an_outage_either() -> None:

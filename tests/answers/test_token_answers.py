@@ -179,7 +179,7 @@ def test_entry_that_is_no_token_body_has_the_endpoint_asked() -> None:
     process = TokenProcess()
     process.ask()
     (key,) = process.held.values
-    entry = TokenEntry(make_answer(user="nobody"), has_catalog=True)
+    entry = TokenEntry(make_answer(user="nobody"), catalog_requested=True)
     process.held.values[key] = make_namespace().seal(key, entry.to_bytes())
     validator = RemoteValidator(process.shared, LIFETIME, NoRevocations())
     validated = validator.validate(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, NOW, None)
