@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -22,6 +23,9 @@ from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)
 
+# How often the first reload of a process reads the shared record again, and how many times.
+_FIRST_RECORD_STEP_SECONDS = 0.05
+_FIRST_RECORD_STEPS = 60
 # Least time between two log lines about tokens that are older than `revocation_retention`.
 _LOG_AGAIN_SECONDS = 3600
 
@@ -200,13 +204,23 @@ class RevocationFeed:
             lock.release()
 
     def reload(self, now: float) -> None:
-        """Poll, and plan the next poll; see `authmw.runtime.refresh.Refreshable`."""
+        """Poll, and plan the next poll; see `authmw.runtime.refresh.Refreshable`.
+
+        The first reload of a process waits while another process makes its poll: until that is
+        published, signed tokens get 503.
+        """
         self.poll(now)
+        for _ in range(_FIRST_RECORD_STEPS):
+            if self._shared is None or not self._shared.awaits_first_record:
+                break
+            time.sleep(_FIRST_RECORD_STEP_SECONDS)
+            now += _FIRST_RECORD_STEP_SECONDS
+            self.poll(now)
         if self._shared is not None:
             self.reload_at = self._shared.plan(now)
         else:
             self.reload_at = now + shorten(self._interval)
 
 
-def _render(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds")
+def _render(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,11 +162,27 @@ def test_the_first_poll_of_a_deployment_is_waited_for_but_not_for_long(
 ) -> None:
     take_lease(open_store(), server.clock.now)  # and die before asking
     feed = make_feed(server, store=open_store())
-    site = Site(server.clock, [feed])
-    site.run(1.5)
-    assert feed.is_stale(server.clock.now)
-    site.run(1)
+    began_at = time.monotonic()
+    feed.reload(server.clock.now)
     assert not feed.is_stale(server.clock.now)
+    assert 1.5 < time.monotonic() - began_at < 10
+
+
+def test_the_first_request_gets_the_events_of_a_process_that_is_polling_just_now(
+    server: EventServer, open_store: Callable[[], SharedStore]
+) -> None:
+    server.revoke(user_id="u1")
+    store = open_store()
+    take_lease(store, server.clock.now)
+    # The other process publishes what it read.
+    other = make_feed(server, store=open_store())
+    asked = threading.Timer(0.2, other.poll, [server.clock.now + 60])
+    asked.start()
+    feed = make_feed(server, store=open_store())
+    feed.reload(server.clock.now)
+    asked.join()
+    assert (len(feed), feed.is_stale(server.clock.now)) == (1, False)
+    assert len(server.asked) == 1
 
 
 def test_a_lease_that_is_stuck_keeps_nobody_from_the_events(

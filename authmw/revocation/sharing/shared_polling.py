@@ -89,6 +89,11 @@ class SharedPolling:
         return now + shorten(_READ_INTERVAL_SECONDS)
 
     @property
+    def awaits_first_record(self) -> bool:
+        """Whether nothing was answered yet, and another process holds the lease."""
+        return self._poller.answered_at is None and self._waiting_since is not None
+
+    @property
     def _followed_seconds(self) -> float:
         """How long other processes' records have replaced an answer to this process."""
         return 0.0 if self._answered_at is None else abs(self._followed_at - self._answered_at)
