@@ -23,9 +23,9 @@ from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)
 
-# How often the first reload of a process reads the shared record again, and how many times.
-_FIRST_RECORD_STEP_SECONDS = 0.05
-_FIRST_RECORD_STEPS = 60
+# How often a process without a fresh answer reads the shared record again, and how many times.
+_AWAITED_STEP_SECONDS = 0.05
+_AWAITED_STEPS = 60
 # Least time between two log lines about tokens that are older than `revocation_retention`.
 _LOG_AGAIN_SECONDS = 3600
 
@@ -206,15 +206,15 @@ class RevocationFeed:
     def reload(self, now: float) -> None:
         """Poll, and plan the next poll; see `authmw.runtime.refresh.Refreshable`.
 
-        The first reload of a process waits while another process makes its poll: until that is
-        published, signed tokens get 503.
+        While there is no fresh answer, as after a start, it waits for the poll that another process
+        is making: until that is published, signed tokens get 503.
         """
         self.poll(now)
-        for _ in range(_FIRST_RECORD_STEPS):
-            if self._shared is None or not self._shared.awaits_first_record:
+        for _ in range(_AWAITED_STEPS):
+            if self._shared is None or not (self._shared.awaits_record and self.is_stale(now)):
                 break
-            time.sleep(_FIRST_RECORD_STEP_SECONDS)
-            now += _FIRST_RECORD_STEP_SECONDS
+            time.sleep(_AWAITED_STEP_SECONDS)
+            now += _AWAITED_STEP_SECONDS
             self.poll(now)
         if self._shared is not None:
             self.reload_at = self._shared.plan(now)

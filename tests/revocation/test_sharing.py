@@ -168,11 +168,18 @@ def test_the_first_poll_of_a_deployment_is_waited_for_but_not_for_long(
     assert 1.5 < time.monotonic() - began_at < 10
 
 
+@pytest.mark.parametrize("has_old_record", [False, True])
 def test_the_first_request_gets_the_events_of_a_process_that_is_polling_just_now(
-    server: EventServer, open_store: Callable[[], SharedStore]
+    server: EventServer,
+    open_store: Callable[[], SharedStore],
+    has_old_record: bool,  # noqa: FBT001
 ) -> None:
-    server.revoke(user_id="u1")
     store = open_store()
+    if has_old_record:
+        make_feed(server, store=open_store()).poll(server.clock.now)
+        server.clock.advance(3600)
+    server.asked.clear()
+    server.revoke(user_id="u1")
     take_lease(store, server.clock.now)
     # The other process publishes what it read.
     other = make_feed(server, store=open_store())

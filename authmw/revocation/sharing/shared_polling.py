@@ -89,9 +89,9 @@ class SharedPolling:
         return now + shorten(_READ_INTERVAL_SECONDS)
 
     @property
-    def awaits_first_record(self) -> bool:
-        """Whether nothing was answered yet, and another process holds the lease."""
-        return self._poller.answered_at is None and self._waiting_since is not None
+    def awaits_record(self) -> bool:
+        """Whether a poll is due and another process holds the lease."""
+        return self._waiting_since is not None
 
     @property
     def _followed_seconds(self) -> float:
@@ -108,8 +108,9 @@ class SharedPolling:
             return True
         if self._waiting_since is None:
             self._waiting_since = now
-        is_first = self._poller.answered_at is None
-        longest_wait = _WAIT_FOR_RECORD_SECONDS + (0 if is_first else 2 * self._lease_seconds)
+        answered_at = self._poller.answered_at
+        is_fresh = answered_at is not None and abs(now - answered_at) < self._follow_seconds
+        longest_wait = _WAIT_FOR_RECORD_SECONDS + (2 * self._lease_seconds if is_fresh else 0)
         return abs(now - self._waiting_since) >= longest_wait
 
     def _ask(self, now: float) -> bool:
