@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-# Environ key of the exception that `authmw.require` or `authmw.check` raised. By it the middleware
-# in front knows that a 401 or 403 is ours.
+# Environ key of the exception that `authmw.require` or `authmw.check` raised. It tells the
+# middleware in front that a 401 or 403 is ours.
 REFUSED: Final = "authmw.refused"
 
 REQUIRES_AUTHENTICATION: Final = "The request you have made requires authentication."
@@ -21,7 +21,7 @@ _BODIES = {
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a request does not reach the app.
+    """The response to a request that does not reach the app.
 
     Attributes:
         status: 401, or 503 if the token could not be validated.
