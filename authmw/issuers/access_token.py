@@ -73,7 +73,8 @@ def verify_access_token(
     if profile.is_kid_required and not kid:
         raise InvalidToken(Reason.MALFORMED, "header parameter 'kid' is missing")
     refuse_id_token(profile, claims)
-    _verify_type(profile, typ)
+    if typ not in profile.types:
+        raise _refuse_type(profile, typ)
     if issuer.identifier is not None and claims.get("iss") != issuer.identifier:
         raise InvalidToken(Reason.WRONG_ISSUER, f"'iss' is not that of issuer {issuer.name}")
     return verify_claims(issuer, claims, now)
@@ -82,16 +83,25 @@ def verify_access_token(
 def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> AccessToken:
     """Check the claims that are left once it is clear that this is a token of this issuer."""
     profile = issuer.profile
-    _verify_required(profile, claims)
+    for name in profile.required_claims:
+        if claims.get(name) is None:
+            raise _refuse_lack(profile, claims)
+    if profile.required_alternatives:
+        _verify_alternatives(profile, claims)
     _verify_audience(issuer, claims)
     for path, values in profile.claim_values:
         _verify_value(path, values, claims)
     for path, values in issuer.pinned:
         _verify_value(path, values, claims)
-    _verify_subject(issuer, claims)
+    subject = find_text(claims, _SUBJECT)
+    if subject is not None and (profile.subject_prefix or issuer.trust_domain):
+        _verify_subject(issuer, subject)
     for verify in profile.rules:
         verify(claims)
-    thumbprint, key_thumbprint = _read_confirmation(claims)
+    confirmation = claims.get("cnf")
+    thumbprint, key_thumbprint = (
+        (None, None) if confirmation is None else _read_confirmation(confirmation)
+    )
     token_id, client_id, oauth_scope = _read_grant(profile.mapping, claims)
     issued_at, expires_at = _verify_times(issuer, claims, now)
     return AccessToken(
@@ -107,13 +117,12 @@ def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> A
     )
 
 
-def _verify_required(profile: Profile, claims: Mapping[str, object]) -> None:
-    required = profile.required_claims
-    # Nearly every token has them all and no null, which counts as absent.
-    if not required <= claims.keys() or None in claims.values():
-        for name in sorted(required):
-            if claims.get(name) is None:
-                raise InvalidToken(Reason.MALFORMED, f"no claim {name!r}")
+def _refuse_lack(profile: Profile, claims: Mapping[str, object]) -> InvalidToken:
+    missing = min(name for name in profile.required_claims if claims.get(name) is None)
+    return InvalidToken(Reason.MALFORMED, f"no claim {missing!r}")
+
+
+def _verify_alternatives(profile: Profile, claims: Mapping[str, object]) -> None:
     for alternatives in profile.required_alternatives:
         if all([claims.get(name) is None for name in alternatives]):  # noqa: C419
             raise InvalidToken(Reason.MALFORMED, f"no claim {' or '.join(alternatives)!r}")
@@ -126,14 +135,13 @@ def refuse_id_token(profile: Profile, claims: Mapping[str, object]) -> None:
     audience check refuses most; not where a client and a service share an identifier, as with
     Entra, or where an operator configured the client's.
     """
-    names = claims.keys()
-    if not names.isdisjoint(profile.id_token_claims):
+    if not profile.id_token_claims.isdisjoint(claims):
         raise InvalidToken(Reason.ID_TOKEN, "it has a claim that only ID tokens have")
     for path, values in profile.id_token_values:
         value = path.find(claims)
         if type(value) is str and value in values:
             raise InvalidToken(Reason.ID_TOKEN, f"claim {path.text!r} says so")
-    if profile.access_token_claims and names.isdisjoint(profile.access_token_claims):
+    if profile.access_token_claims and profile.access_token_claims.isdisjoint(claims):
         raise InvalidToken(
             Reason.ID_TOKEN,
             f"it has no claim {' or '.join(sorted(profile.access_token_claims))!r}, which every "
@@ -141,13 +149,11 @@ def refuse_id_token(profile: Profile, claims: Mapping[str, object]) -> None:
         )
 
 
-def _verify_type(profile: Profile, typ: str | None) -> None:
-    if typ in profile.types:
-        return
+def _refuse_type(profile: Profile, typ: str | None) -> InvalidToken:
     wanted = " or ".join(sorted(name or "absent" for name in profile.types))
     # RFC 9068 §2.1: `typ` is what tells access tokens from ID tokens.
     reason = Reason.ID_TOKEN if typ in JWT_TYPES else Reason.MALFORMED
-    raise InvalidToken(
+    return InvalidToken(
         reason, f"header parameter 'typ' is not {wanted}, as in {profile.name} access tokens"
     )
 
@@ -155,21 +161,30 @@ def _verify_type(profile: Profile, typ: str | None) -> None:
 def _verify_audience(issuer: Issuer, claims: Mapping[str, object]) -> None:
     """RFC 7519 §4.1.3, RFC 9068 §4: `aud` names one of the issuer's audiences."""
     aud, audiences = claims.get("aud"), issuer.audiences
-    if aud is None:
-        if audiences:
-            raise InvalidToken(
-                Reason.WRONG_AUDIENCE,
-                "no 'aud': have the issuer name this service in the tokens that are for it",
-            )
+    if type(aud) is str:
+        named = [aud]
+    elif type(aud) is list:
+        named = aud
+        for one in named:
+            if type(one) is not str:
+                raise _refuse_audience_type()
+    elif aud is not None:
+        raise _refuse_audience_type()
+    elif audiences:
+        raise InvalidToken(
+            Reason.WRONG_AUDIENCE,
+            "no 'aud': have the issuer name this service in the tokens that are for it",
+        )
+    else:
         return
-    named = aud if type(aud) is list else [aud]
-    for one in named:
-        if type(one) is not str:
-            raise InvalidToken(Reason.MALFORMED, "'aud' is neither a string nor an array of them")
     if audiences.isdisjoint(named):
         raise InvalidToken(
             Reason.WRONG_AUDIENCE, f"'aud' does not name an audience of issuer {issuer.name}"
         )
+
+
+def _refuse_audience_type() -> InvalidToken:
+    return InvalidToken(Reason.MALFORMED, "'aud' is neither a string nor an array of them")
 
 
 def _verify_value(path: ClaimsPath, values: frozenset[str], claims: Mapping[str, object]) -> None:
@@ -178,10 +193,7 @@ def _verify_value(path: ClaimsPath, values: frozenset[str], claims: Mapping[str,
         raise InvalidToken(Reason.WRONG_CLAIM, f"claim {path.text!r} is not as it must be")
 
 
-def _verify_subject(issuer: Issuer, claims: Mapping[str, object]) -> None:
-    subject = find_text(claims, _SUBJECT)
-    if subject is None:
-        return
+def _verify_subject(issuer: Issuer, subject: str) -> None:
     prefix = issuer.profile.subject_prefix
     if prefix is not None and (not subject.startswith(prefix) or subject == prefix):
         raise InvalidToken(Reason.WRONG_CLAIM, f"'sub' does not begin with {prefix}")
@@ -226,21 +238,21 @@ def _read_grant(
 def _read_scope(paths: tuple[ClaimsPath, ...], claims: Mapping[str, object]) -> frozenset[str]:
     for path in paths:
         value = path.find(claims)
-        if value is not None:
-            # RFC 6749 §3.3: names and spaces; some servers write an array of names.
-            texts = value if type(value) is list else [value]
-            names = [
-                name for text in texts if text != "" for name in parse_text(text, path).split(" ")
-            ]
-            return frozenset(filter(None, names))
+        if value is None:
+            continue
+        # RFC 6749 §3.3: names and spaces; some servers write an array of names.
+        names: list[str] = []
+        for text in value if type(value) is list else (value,):
+            if type(text) is str and text.isascii() and text.isprintable():
+                names += text.split(" ")
+            else:
+                names += parse_text(text, path).split(" ")
+        return frozenset(filter(None, names) if "" in names else names)
     return _NO_SCOPE
 
 
-def _read_confirmation(claims: Mapping[str, object]) -> tuple[str | None, str | None]:
+def _read_confirmation(confirmation: object) -> tuple[str | None, str | None]:
     """RFC 7800 §3.1: whom the token is bound to; one we can't check is refused."""
-    confirmation = claims.get("cnf")
-    if confirmation is None:
-        return None, None
     if type(confirmation) is not dict:
         raise InvalidToken(Reason.MALFORMED, "'cnf' is no object")
     thumbprint, key_thumbprint = confirmation.get("x5t#S256"), confirmation.get("jkt")
@@ -254,28 +266,29 @@ def _read_confirmation(claims: Mapping[str, object]) -> tuple[str | None, str | 
 
 def _verify_times(issuer: Issuer, claims: Mapping[str, object], now: float) -> tuple[int, int]:
     """Check `exp`, `nbf` and `iat`; return when the token was issued and when it ends."""
-    expires_at = _read_numeric_date(claims, "exp")
-    if expires_at is None:
-        raise InvalidToken(Reason.MALFORMED, "no claim 'exp'")
-    issued_at = _read_numeric_date(claims, "iat")
-    not_before = _read_numeric_date(claims, "nbf")
+    expires_at, issued_at = claims.get("exp"), claims.get("iat")
+    not_before = claims.get("nbf")
     latest = now + issuer.skew_seconds
+    # Not isinstance(): a bool is an int to Python, and no number to JSON.
+    if type(expires_at) is not int or not 0 <= expires_at <= MAX_NUMERIC_DATE:
+        raise _refuse_date("exp")
+    if issued_at is None:
+        issued_at = 0
+    elif type(issued_at) is not int or not 0 <= issued_at <= MAX_NUMERIC_DATE:
+        raise _refuse_date("iat")
     # A token from the future would be issued after any revocation event of today.
-    if issued_at is not None and issued_at > latest:
+    elif issued_at > latest:
         raise InvalidToken(Reason.NOT_YET_VALID, f"issued at {issued_at}, in the future")
-    if not_before is not None and not_before > latest:
-        raise InvalidToken(Reason.NOT_YET_VALID, "'nbf' is in the future")
+    if not_before is not None:
+        if type(not_before) is not int or not 0 <= not_before <= MAX_NUMERIC_DATE:
+            raise _refuse_date("nbf")
+        if not_before > latest:
+            raise InvalidToken(Reason.NOT_YET_VALID, "'nbf' is in the future")
     if expires_at <= now:  # "on or after which", RFC 7519 §4.1.4
         raise InvalidToken(Reason.EXPIRED, f"at {expires_at}")
-    return issued_at or 0, expires_at
+    return issued_at, expires_at
 
 
-def _read_numeric_date(claims: Mapping[str, object], name: str) -> int | None:
-    """A NumericDate (RFC 7519 §2) in whole seconds, None where it is absent."""
-    value = claims.get(name)
-    if value is None:
-        return None
-    # Not isinstance(): a bool is an int to Python, and no number to JSON.
-    if type(value) is not int or not 0 <= value <= MAX_NUMERIC_DATE:
-        raise InvalidToken(Reason.MALFORMED, f"{name!r} is no time in whole seconds")
-    return value
+def _refuse_date(name: str) -> InvalidToken:
+    """Refuse what is no NumericDate (RFC 7519 §2) in whole seconds."""
+    return InvalidToken(Reason.MALFORMED, f"{name!r} is missing or no time in whole seconds")

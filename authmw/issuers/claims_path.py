@@ -57,9 +57,10 @@ class ClaimsPath:
         Raises:
             InvalidToken: (malformed) a value on the way to it is no object.
         """
-        names = self.names
-        value = claims.get(names[0])
-        for name in names[1:]:
+        value = claims.get(self.names[0])
+        if len(self.names) == 1:
+            return value
+        for name in self.names[1:]:
             if value is None:
                 return None
             if type(value) is not dict:
@@ -85,7 +86,11 @@ def find_text(claims: Mapping[str, object], path: ClaimsPath) -> str | None:
         InvalidToken: (malformed) it is of another type, or empty; (unsafe_value) it holds a
             control character, which neither a header nor a log line may carry.
     """
-    value = path.find(claims)
+    names = path.names
+    value = claims.get(names[0]) if len(names) == 1 else path.find(claims)
+    # Nearly every claim; three calls less for each.
+    if type(value) is str and value and value.isascii() and value.isprintable():
+        return value
     return None if value is None else parse_text(value, path)
 
 

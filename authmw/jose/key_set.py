@@ -52,8 +52,9 @@ class KeySet:
         """
         if kid is None:
             return self._by_algorithm.get(algorithm, ())
-        by_kid = self._by_kid
-        return by_kid.get((algorithm, kid), ()) + by_kid.get((algorithm, None), ())
+        named = self._by_kid.get((algorithm, kid), ())
+        unnamed = self._by_kid.get((algorithm, None))
+        return named if unnamed is None else named + unnamed
 
     def choose(self, algorithm: str, kid: str | None, most: int) -> Sequence[PublicKey]:
         """Return the candidates to try on one token, `most` at most.

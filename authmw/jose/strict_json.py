@@ -34,8 +34,7 @@ def _refuse_constant(_: str) -> object:
     raise ValueError("NaN and Infinity are not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_float=_parse_finite_float, parse_constant=_refuse_constant)
-_DECODER_OF_UNIQUE_NAMES = json.JSONDecoder(
+_DECODER = json.JSONDecoder(
     object_pairs_hook=_refuse_repeated_names,
     parse_float=_parse_finite_float,
     parse_constant=_refuse_constant,
@@ -57,12 +56,13 @@ def parse_json_object(octets: bytes) -> dict[str, object]:
         parsed, end = _DECODER.raw_decode(text)
         if end != len(text) or type(parsed) is not dict:
             raise ValueError("not one JSON object")
-        # Two counts are enough for most objects. Each member in the text has a colon, also a
-        # repeated or nested one: with as many colons as names in the result, none is repeated.
-        # And the number of brackets bounds the depth.
-        if text.count(":") != len(parsed):
-            _DECODER_OF_UNIQUE_NAMES.raw_decode(text)
-        if text.count("{") + text.count("[") > MAX_DEPTH and _is_deeper_than(MAX_DEPTH, parsed):
+        # An object without another object or an array in it is not deep; for others the number of
+        # brackets bounds the depth.
+        if (
+            ("[" in text or text.find("{", 1) > 0)
+            and text.count("{") + text.count("[") > MAX_DEPTH
+            and _is_deeper_than(MAX_DEPTH, parsed)
+        ):
             raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
         # UTF-8 has no surrogates, so one can only come from an escape. (Python finds one
         # character in a sixth of the time of two.)

@@ -4,7 +4,7 @@ import contextlib
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
@@ -169,6 +169,7 @@ def test_user_may_be_named_by_the_first_of_several_claims() -> None:
         assert user["id"] == user_id
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*ANSWER, "cnf", "scp", "roles"]), JSON))
 def test_any_answer_is_a_token_a_refusal_or_an_outage(
     answer: dict[str, object],
