@@ -14,6 +14,8 @@ RERUNS ?= 1
 COVERAGE := --cov --cov-report=term:skip-covered
 # Each run of the tests adds to this file how many it skipped.
 SKIPS := $(CURDIR)/$(VENV)/.skips
+# Authorization servers that slow tests start.
+ISSUERS := .venv-issuers
 PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
@@ -33,7 +35,7 @@ test: $(VENV)/.test ## all tests but the slow ones, with a real Keystone and mem
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --reruns $(RERUNS) $(PYTEST_ARGUMENTS)
 
-test-slow: $(VENV)/.test ## the tests that take many seconds each
+test-slow: $(VENV)/.test $(ISSUERS)/.installed ## the tests that take many seconds each
 	$(BIN)/python -m pytest -m slow --reruns $(RERUNS)
 
 soak: $(VENV)/.test ## real filters beside a model of what they decide; SECONDS=600
@@ -68,7 +70,7 @@ sample: $(VENV)/.test ## write etc/authmw.conf.sample anew from the options
 	$(BIN)/oslo-config-generator --config-file etc/authmw-config-generator.conf
 
 clean: ## remove all that was made
-	rm -rf $(VENV) .venv-services .coverage* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ISSUERS) .venv-services .coverage* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: each says that one set of packages is installed in .venv.
@@ -92,3 +94,10 @@ $(VENV)/.test: $(VENV)/.python $(PACKAGE)
 $(VENV)/.lint: $(VENV)/.test
 	$(PIP_INSTALL) --editable '.[test,lint]'
 	@touch $@
+
+$(ISSUERS)/.installed: tests/support/issuers/install $(wildcard tests/support/issuers/*.json tests/support/issuers/*.txt)
+	@.ci/need issuers
+	rm -rf $(ISSUERS)
+	@PYTHON=$(PYTHON) tests/support/issuers/install $(ISSUERS) >/dev/null || \
+	  echo "the tests that start authorization servers are skipped" >&2
+	@mkdir -p $(ISSUERS) && touch $@

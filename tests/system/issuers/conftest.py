@@ -8,6 +8,16 @@ from tests.support.issuers.canaille_server import CanailleServer
 from tests.support.issuers.django_toolkit import DjangoToolkit
 from tests.support.issuers.oidc_provider import OidcProvider
 
+_INSTALLED_FOR_SLOW_TESTS = {"oidc_provider", "canaille"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests slow that need servers which `make test-slow` installs."""
+    for item in items:
+        if not _INSTALLED_FOR_SLOW_TESTS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="package")
 def oidc_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProvider]:
