@@ -288,15 +288,8 @@ class Token:
         answered_at: int,
         fresh_until: int,
         usable_until: int,
-        signed_by: str | None = None,
-        issuer: str | None = None,
     ) -> Token:
-        """Read a whole v3 token body.
-
-        Args:
-            body, catalog: as of `Principal.from_body`, whose errors this raises.
-            answered_at, fresh_until, usable_until, signed_by, issuer: as the attributes.
-        """
+        """Read a whole v3 token body; for arguments and errors see `Principal.from_body`."""
         issued_text, issued_at = read_time(body, "issued_at")
         expires_text, expires_at = read_time(body, "expires_at")
         principal = Principal.from_body(body, catalog)
@@ -310,12 +303,11 @@ class Token:
             answered_at=answered_at,
             fresh_until=fresh_until,
             usable_until=usable_until,
-            signed_by=signed_by,
+            signed_by=None,
             thumbprint=thumbprint,
             is_bound=thumbprint is not None or bool(principal.bind),
             _issued_text=issued_text,
             _expires_text=expires_text,
-            issuer=issuer,
         )
 
     @classmethod
@@ -332,6 +324,7 @@ class Token:
         fresh_until: int,
         usable_until: int,
         signed_by: str,
+        issuer: str | None = None,
     ) -> Token:
         """Make the Token of a signed token whose principal is known; arguments: the attributes."""
         return cls(
@@ -348,6 +341,7 @@ class Token:
             is_bound=thumbprint is not None or bool(principal.bind),
             _issued_text=render_time(issued_at),
             _expires_text=render_time(expires_at),
+            issuer=issuer,
         )
 
     @property
