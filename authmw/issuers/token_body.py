@@ -21,6 +21,7 @@ from authmw.issuers.claims_path import (
 )
 from authmw.issuers.record import ClaimsMapping
 from authmw.token.body import render_time
+from authmw.token.oauth import OAuthAccess
 
 _Claims = Mapping[str, object]
 
@@ -64,6 +65,17 @@ def make_token_body(token: AccessToken) -> dict[str, object]:
     if token.thumbprint is not None:
         body["oauth2_credential"] = {"x5t#S256": token.thumbprint}
     return body
+
+
+def make_oauth_access(token: AccessToken) -> OAuthAccess:
+    """Return what the Token keeps beside the body: issuer, client, OAuth scope, claims."""
+    return OAuthAccess.of_claims(
+        token.claims,
+        issuer=token.issuer.name,
+        client_id=token.client_id,
+        scope=token.oauth_scope,
+        key_thumbprint=token.key_thumbprint,
+    )
 
 
 def _find(claims: _Claims, path: ClaimsPath | None) -> str | None:

@@ -36,6 +36,7 @@ from authmw.token.body import (
     share_members,
 )
 from authmw.token.catalog import ServiceCatalog
+from authmw.token.oauth import NO_CLAIMS, OAuthAccess
 from authmw.token.parts import (
     DomainScope,
     OAuth1Access,
@@ -227,7 +228,9 @@ class Token:
         signed_by: the thumbprint (RFC 7638) of the public key that verified its signature;
             None where the identity endpoint vouches for it.
         thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
-        is_bound: whether it is bound to anything; see `authmw.checks.token_bind`.
+        is_bound: whether it is bound to anything; see `authmw.checks.token_bind` and
+            `authmw.checks.dpop`.
+        oauth: what an OAuth access token says beyond its body; None for Keystone's tokens.
         unconditional_until: epoch seconds up to which it is good for every request, as far as its
             own times go; 0 where access rules or a binding have to be looked at.
         user_environ: as of the principal.
@@ -250,6 +253,7 @@ class Token:
     is_bound: bool
     _issued_text: str = field(repr=False, compare=False)
     _expires_text: str = field(repr=False, compare=False)
+    oauth: OAuthAccess | None = None
     unconditional_until: int = field(init=False, repr=False, compare=False)
     user_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
     shared_body: SharedBody = field(init=False, repr=False, compare=False)
@@ -286,8 +290,15 @@ class Token:
         answered_at: int,
         fresh_until: int,
         usable_until: int,
+        signed_by: str | None = None,
+        oauth: OAuthAccess | None = None,
     ) -> Token:
-        """Read a whole v3 token body; arguments and errors as of `Principal.from_body`."""
+        """Read a whole v3 token body.
+
+        Args:
+            body, catalog: as of `Principal.from_body`, which see for errors too.
+            answered_at, fresh_until, usable_until, signed_by, oauth: as the attributes.
+        """
         issued_text, expires_text = (
             read_required(body, "issued_at", str),
             read_required(body, "expires_at", str),
@@ -304,11 +315,14 @@ class Token:
             answered_at,
             fresh_until,
             usable_until,
-            None,
+            signed_by,
             thumbprint,
-            thumbprint is not None or bool(principal.bind),
+            thumbprint is not None
+            or bool(principal.bind)
+            or (oauth is not None and oauth.key_thumbprint is not None),
             issued_text,
             expires_text,
+            oauth,
         )
 
     @classmethod
@@ -368,7 +382,28 @@ class Token:
     @property
     def size(self) -> int:
         """The memory it takes, in bytes, roughly, its principal included."""
-        return self.principal.size + _OWN_SIZE
+        oauth = self.oauth
+        return self.principal.size + _OWN_SIZE + (0 if oauth is None else oauth.size)
+
+    @property
+    def issuer(self) -> str | None:
+        """The name of the issuer's section in the configuration; None for Keystone's tokens."""
+        return None if self.oauth is None else self.oauth.issuer
+
+    @property
+    def client_id(self) -> str | None:
+        """The OAuth client that it was issued to; None where the token does not say."""
+        return None if self.oauth is None else self.oauth.client_id
+
+    @property
+    def oauth_scope(self) -> frozenset[str]:
+        """The values of its OAuth scope (RFC 6749 §3.3); empty for Keystone's tokens."""
+        return frozenset() if self.oauth is None else self.oauth.scope
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """The claims of an issuer's token, read-only at every depth; empty for Keystone's."""
+        return NO_CLAIMS if self.oauth is None else self.oauth.claims
 
     @property
     def audit_id(self) -> str | None:
