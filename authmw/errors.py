@@ -65,6 +65,8 @@ class Reason(enum.Enum):
     UNSAFE_VALUE = "unsafe_value"
     ID_TOKEN = "id_token"
     WRONG_CLAIM = "wrong_claim"
+    WRONG_PROOF = "wrong_proof"
+    NO_NONCE = "no_nonce"
 
 
 class InvalidToken(AuthmwError):
