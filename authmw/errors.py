@@ -178,11 +178,13 @@ class Refusal:
         status: 401 or 403.
         body: a JSON document.
         headers: in addition to Content-Type and Content-Length.
+        missing_scope: values of an OAuth scope that the token lacks.
     """
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    missing_scope: tuple[str, ...] = ()
 
     @property
     def status_line(self) -> str:

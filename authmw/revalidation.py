@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.facts import facts_of
@@ -13,12 +15,27 @@ if TYPE_CHECKING:
     from authmw.keys.source import KeySource
 
 
+class IssuerStanding(Protocol):
+    """What decides about remembered tokens of one issuer."""
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever a token of it may be judged otherwise than before."""
+
+    def verify(self, token: Token, now: float) -> None:
+        """Judge a token that was validated; raises as `Revalidation.verify` does."""
+
+
 class Revalidation:
     """Judges remembered tokens by what holds now.
 
+    Keystone's tokens are judged by Keystone's revocation events and keys, those of another issuer
+    by its own alone: neither says anything about the other's tokens, and one that does not answer
+    must not hold up the other.
+
     Args:
-        revocations: which tokens were revoked.
-        keys: that signatures are verified with; None: no signed token is remembered.
+        revocations: which of Keystone's tokens were revoked.
+        keys: that their signatures are verified with; None: no signed one is remembered.
+        issuers: the others, by `Issuer.key`.
 
     Attributes:
         generation: stands for all that decides; another object after each change of it. Whoever
@@ -27,13 +44,21 @@ class Revalidation:
             make one number of two.
     """
 
-    def __init__(self, revocations: Revocations, keys: KeySource | None = None) -> None:
+    def __init__(
+        self,
+        revocations: Revocations,
+        keys: KeySource | None = None,
+        issuers: Mapping[str, IssuerStanding] = MappingProxyType({}),
+    ) -> None:
         self.generation = object()
         self._revocations = revocations
         self._keys = keys
+        self._issuers = issuers
         revocations.add_listener(self._begin_generation)
         if keys is not None:
             keys.add_listener(self._begin_generation)
+        for standing in issuers.values():
+            standing.add_listener(self._begin_generation)
 
     def _begin_generation(self) -> None:
         self.generation = object()
@@ -45,6 +70,9 @@ class Revalidation:
             InvalidToken: (revoked) an event covers it; (bad_signature) its key was removed.
             IdentityUnavailable: it is signed, and what would decide is not known any more.
         """
+        if token.issuer is not None:
+            self._issuers[token.issuer].verify(token, now)
+            return
         if token.signed_by is not None:
             self._revocations.verify_events_complete(token.issued_at, now)
         # An answer may come from a cache, and be older than the revocation.
@@ -57,6 +85,9 @@ class Revalidation:
 
         For a token that the identity service answered for, all events made since must be known.
         """
+        if token.issuer is not None:
+            self._issuers[token.issuer].verify(token, now)
+            return
         self._revocations.verify_not_revoked(facts_of(token))
         if token.signed_by is not None:
             self._revocations.verify_events_complete(token.issued_at, now)

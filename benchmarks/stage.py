@@ -50,15 +50,20 @@ class Stage:
         return self.server.calls["validate"]
 
     @contextlib.contextmanager
-    def no_validation(self, what: str) -> Iterator[None]:
+    def no_validation(self, what: str, *, at_most: int = 0) -> Iterator[None]:
         """Make sure that what is measured is a hit.
+
+        Args:
+            what: is measured; for the message.
+            at_most: how often the identity server may be asked: a filter on a busy machine may
+                take a slow answer for an outage, and validate its own token to find out.
 
         Raises:
             CannotMeasure: the identity server was asked meanwhile.
         """
         before = self.validations
         yield
-        if self.validations != before:
+        if self.validations > before + at_most:
             raise CannotMeasure(f"{what}: the identity server was asked in a measured request")
 
 

@@ -38,6 +38,8 @@ _SECONDS = 2
 _SECONDS_QUICK = 1
 _ROUNDS, _ROUNDS_QUICK = 11, 2
 _LEAST_SHARE = 0.95
+# Of thousands of requests.
+_PROBES = 5
 _UNITS: Final = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
@@ -89,7 +91,7 @@ def run(effort: Effort) -> Iterator[Row]:
             with _serve(arguments, stage.server.service_credentials, Path(directory)) as services:
                 for service in services.values():
                     _send(service.url, token)
-                with stage.no_validation(f"gunicorn, {name}"):
+                with stage.no_validation(f"gunicorn, {name}", at_most=_PROBES):
                     loads = _measure(services, token, rounds, seconds)
             yield from _rows(name, loads)
 

@@ -1,4 +1,4 @@
-"""AuthProtocol as services use it: called, subclassed, handed their own configuration."""
+"""AuthProtocol as services use it: called, subclassed, given their own configuration."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_on_authenticated_may_refuse_the_token(
     assert "authmw.token" not in seen
 
 
-def test_a_fault_in_a_hook_never_opens_the_door(embed: Embed, server: IdentityServer) -> None:
+def test_a_fault_in_a_hook_lets_no_request_through(embed: Embed, server: IdentityServer) -> None:
     class Broken(authmw.AuthProtocol):
         def on_authenticated(self, environ: dict[str, Any], token: Token) -> None:
             raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""A token in memory is judged by what holds now: the keys, and which events are known."""
+"""A token in memory is checked again when keys or revocation events have changed."""
 
 from __future__ import annotations
 

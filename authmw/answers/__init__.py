@@ -1,1 +1,1 @@
-"""What was answered about a token or its bearer: how long it counts, where it is remembered."""
+"""Answers about a token or its bearer: how they are read, how long they count, where kept."""

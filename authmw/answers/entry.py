@@ -1,4 +1,4 @@
-"""What is remembered of one answer about a token, as bytes.
+"""The bytes of one answer about a token, as a shared cache keeps them.
 
 One line of JSON, then the catalog's JSON apart, compressed where that pays:
 
@@ -78,11 +78,19 @@ class TokenEntry:
             return CatalogForm.NOT_ASKED, b""
         if catalog is None:
             return CatalogForm.NONE, b""
-        if len(catalog.text) >= _COMPRESS_FROM_BYTES:
-            compressed = zlib.compress(catalog.text, _COMPRESSION_LEVEL)
-            if len(compressed) < len(catalog.text):
-                return CatalogForm.ZLIB, compressed
-        return CatalogForm.JSON, catalog.text
+        packed = _packed.get(catalog)
+        if packed is None:
+            packed = _packed[catalog] = _pack(catalog.text)
+            _catalog_by_segment[packed[1]] = catalog
+        return packed
+
+
+def _pack(text: bytes) -> tuple[CatalogForm, bytes]:
+    if len(text) >= _COMPRESS_FROM_BYTES:
+        compressed = zlib.compress(text, _COMPRESSION_LEVEL)
+        if len(compressed) < len(text):
+            return CatalogForm.ZLIB, compressed
+    return CatalogForm.JSON, text
 
 
 def parse_entry(entry: bytes) -> TokenEntry:
@@ -110,17 +118,23 @@ def parse_entry(entry: bytes) -> TokenEntry:
     )
 
 
-# Catalogs in use, by the bytes they were found as.
-_in_use: weakref.WeakValueDictionary[bytes, ServiceCatalog] = weakref.WeakValueDictionary()
+# Catalogs that a token in memory holds, by the bytes they were found as.
+_catalog_by_segment: weakref.WeakValueDictionary[bytes, ServiceCatalog] = (
+    weakref.WeakValueDictionary()
+)
+# What each of those is kept as: it is compressed once, not for each token.
+_packed: weakref.WeakKeyDictionary[ServiceCatalog, tuple[CatalogForm, bytes]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def _unpack_catalog(form: CatalogForm, segment: bytes) -> ServiceCatalog | None:
     if form is CatalogForm.NONE or form is CatalogForm.NOT_ASKED:
         return None
-    known = _in_use.get(segment)
+    known = _catalog_by_segment.get(segment)
     if known is None:
         text = _decompress(segment) if form is CatalogForm.ZLIB else segment
-        known = _in_use[segment] = ServiceCatalog.from_json(text)
+        known = _catalog_by_segment[segment] = ServiceCatalog.from_json(text)
     return known
 
 

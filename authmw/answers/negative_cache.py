@@ -1,4 +1,4 @@
-"""Refused tokens, remembered for a moment, in memory only: for floods of one bad token."""
+"""Refusals, remembered in memory for a moment, against floods of one bad token."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Question(Protocol[V_co]):
     def forget(self) -> None:
         """Keep no answer, and accept no older one from now on."""
 
-    def recall(self) -> V_co | None:
+    def find_kept(self) -> V_co | None:
         """Return the answer kept now, however old; None: there is none, or it was refused."""
 
 
@@ -64,7 +64,7 @@ def ask_anew(question: Question[V_co], now: float) -> V_co:
         raise
     except IdentityUnavailable:
         # Read now: another request may have got an answer, or a refusal, meanwhile.
-        known = question.recall()
+        known = question.find_kept()
         if known is not None and now < known.usable_until:
             return known
         raise

@@ -1,4 +1,4 @@
-"""Asks the identity endpoint about a subject, through the shared cache where there is one."""
+"""Answers about a token or bearer: from the shared cache, else from the identity endpoint."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ V = TypeVar("V", bound=Answered)
 
 
 class Subject(Protocol[V]):
-    """What is asked about: a token, or its bearer.
+    """A token, or its bearer, that the endpoint is asked about.
 
     Attributes:
-        kind, digest: what the answer is remembered by in the shared cache.
-        token: the token string that is shown to the endpoint.
+        kind, digest: of its entry in the shared cache.
+        token: the token string that the endpoint is shown (X-Subject-Token).
         allow_expired: whether an expired token may be answered for.
     """
 
@@ -46,7 +46,10 @@ class Subject(Protocol[V]):
         """
 
     def accepts(self, answer: V, now: float) -> bool:
-        """Tell whether a remembered answer, however old, is one to this question."""
+        """Tell whether a remembered answer says anything of an expired subject.
+
+        Asked only with `allow_expired`; else any answer does.
+        """
 
     def remembered_until(self, answer: V) -> int:
         """Return up to when the shared cache may keep the answer, epoch seconds."""
@@ -69,7 +72,7 @@ class AnswerSource(Protocol[V]):
         """
 
     def forget(self, subject: Subject[V], now: float) -> None:
-        """Hold no answer about a subject any more, as its token was refused now."""
+        """Drop the answer about a subject whose token was refused now."""
 
 
 class EndpointAnswers(Generic[V]):
@@ -106,44 +109,25 @@ class SharedAnswers(Generic[V]):
         clock_skew_seconds: int,
         remember_seconds: int,
     ) -> None:
-        self._source = source
-        self._cache = cache
-        self._include_catalog = include_catalog
+        self.source = source
+        self.cache = cache
+        self.include_catalog = include_catalog
         self._clock_skew_seconds = clock_skew_seconds
-        self._refused_at = RefusalTimes(remember_seconds + clock_skew_seconds)
+        self.refused_at = RefusalTimes(remember_seconds + clock_skew_seconds)
 
     def fetch(self, subject: Subject[V], now: float, *, newer_than: int = -1) -> V:
-        slot = self._cache.look_up(subject.kind, subject.digest)
+        slot = self.cache.look_up(subject.kind, subject.digest)
         found = None
         if slot.entry is not None:
-            newer_than = max(newer_than, self._refused_at.get(subject.digest, -1))
+            newer_than = max(newer_than, self.refused_at.get(subject.digest, -1))
             found = self._read(slot.entry, subject, now, newer_than)
             if found is not None and now < found.fresh_until:
                 return found
         return ask_anew(_SharedQuestion(self, subject, now, slot, found), now)
 
     def forget(self, subject: Subject[V], now: float) -> None:
-        self.note_refusal(subject, now)
-        self._cache.look_up(subject.kind, subject.digest).clear()
-
-    def note_refusal(self, subject: Subject[V], now: float) -> None:
-        """Take no answer from before now for news."""
-        self._refused_at.note(subject.digest, now)
-
-    def is_news(self, subject: Subject[V], answer: V) -> bool:
-        """Tell whether the subject was not refused since the answer."""
-        return answer.answered_at > self._refused_at.get(subject.digest, -1)
-
-    def ask(self, subject: Subject[V], now: float, slot: Slot) -> V:
-        """Ask the endpoint, and put what it says in the cache."""
-        told, answer = ask_endpoint(self._source, subject, now)
-        try:
-            entry = TokenEntry(told, has_catalog=self._include_catalog).to_bytes()
-        except CacheError as fault:
-            self._cache.report_unreadable(fault)
-        else:
-            slot.put(entry, int(subject.remembered_until(answer) - now))
-        return answer
+        self.refused_at.note(subject.digest, now)
+        self.cache.look_up(subject.kind, subject.digest).clear()
 
     def _read(self, entry: bytes, subject: Subject[V], now: float, newer_than: int) -> V | None:
         """Return the answer that an entry holds; None: it is not one to this question."""
@@ -152,21 +136,23 @@ class SharedAnswers(Generic[V]):
             told = parsed.answer
             if not newer_than < told.answered_at <= now + self._clock_skew_seconds:
                 return None
-            if not self._include_catalog:
+            if not self.include_catalog:
                 told = replace(told, catalog=None)
             elif not parsed.has_catalog:
                 return None
             answer = subject.read(told)
         except CacheError as fault:
-            self._cache.report_unreadable(fault)
+            self.cache.report_unreadable(fault)
             return None
         except (MalformedBody, InvalidToken, IdentityUnavailable) as error:
             # Who can write to an unsealed cache must not keep a token from working.
-            self._cache.report_unreadable(
+            self.cache.report_unreadable(
                 CacheError(f"an entry about a {subject.kind} can't be the truth: {error}")
             )
             return None
-        return answer if subject.accepts(answer, now) else None
+        if subject.allow_expired and not subject.accepts(answer, now):
+            return None
+        return answer
 
 
 class _SharedQuestion(Generic[V]):
@@ -187,15 +173,24 @@ class _SharedQuestion(Generic[V]):
         self._found = found
 
     def ask(self) -> V:
-        return self._answers.ask(self._subject, self._now, self._slot)
+        answers, subject = self._answers, self._subject
+        told, answer = ask_endpoint(answers.source, subject, self._now)
+        try:
+            entry = TokenEntry(told, has_catalog=answers.include_catalog).to_bytes()
+        except CacheError as fault:
+            answers.cache.report_unreadable(fault)
+        else:
+            self._slot.put(entry, int(subject.remembered_until(answer) - self._now))
+        return answer
 
     def forget(self) -> None:
-        self._answers.note_refusal(self._subject, self._now)
+        self._answers.refused_at.note(self._subject.digest, self._now)
         self._slot.clear()
 
-    def recall(self) -> V | None:
+    def find_kept(self) -> V | None:
         found = self._found
-        return found if found is not None and self._answers.is_news(self._subject, found) else None
+        refused_at = self._answers.refused_at.get(self._subject.digest, -1)
+        return None if found is None or found.answered_at <= refused_at else found
 
 
 def ask_endpoint(source: TokenSource, subject: Subject[V], now: float) -> tuple[TokenResponse, V]:

@@ -37,7 +37,7 @@ class ClaimsAuthority:
         fresh_seconds: int,
     ) -> None:
         self._memory = memory
-        self.recall = memory.recall
+        self.recall = memory.use
         self._names = {**DEFAULT_CLAIM_NAMES, **names}
         self._admin_project = admin_project
         self._fresh_seconds = fresh_seconds

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from authmw.answers.read_through import ask_anew
 from authmw.answers.refusal_times import RefusalTimes
-from authmw.answers.source import AnswerSource, Subject
+from authmw.answers.source import AnswerSource
 from authmw.authority.authorization import Authorization
 from authmw.authority.bearer import Bearer
 from authmw.authority.rate import RenewalRate
@@ -56,16 +56,16 @@ class IdentityAuthority:
         rate: RenewalRate,
         wake: Callable[[IdentityAuthority], None],
     ) -> None:
-        self._source = source
-        self._memory = memory
-        self.recall = memory.recall
+        self.source = source
+        self.memory = memory
+        self.recall = memory.use
         self._fresh_seconds = fresh_seconds
         self._usable_seconds = fresh_seconds + grace_seconds
         self._renew_ahead_seconds = max(1, int(fresh_seconds * _RENEW_IN_LAST_PART))
         # A call, and the wait for another request's call before it.
         self._longest_round_seconds = _ROUND_SECONDS + 2 * deadline_seconds
         self._flights: Flights[Authorization] = Flights(deadline_seconds, share_refusals=False)
-        self._refused_at = RefusalTimes(self._usable_seconds)
+        self.refused_at = RefusalTimes(self._usable_seconds)
         self._renewals = PerProcess(Renewals)
         self._rate = rate
         self._wake = wake
@@ -77,19 +77,16 @@ class IdentityAuthority:
         """
         key = bearer.key
         known = self.recall(key)
-        if answered_at <= self._refused_at.get(key, -1):
+        if answered_at <= self.refused_at.get(key, -1):
             return known
         if known is None or known.answered_at < answered_at:
             known = self.make_authorization(bearer, principal, answered_at)
-            self._memory.put(key, known)
+            self.memory.put(key, known)
         return known
 
     def look_up(self, bearer: Bearer, now: float) -> Authorization:
-        """Answer from memory, else ask; see `Authority`."""
-        known = self.recall(bearer.key)
-        if known is not None and now < known.fresh_until:
-            return known
-        return self._flights.run(bearer.key, lambda: self._renew(bearer, known, now))
+        """Ask, unless another request has just done so; see `Authority`."""
+        return self._flights.run(bearer.key, functools.partial(self._renew, bearer, -1, now))
 
     def may_ask(self, bearer: Bearer, now: float) -> bool:
         """Tell whether the endpoint may be asked about one more bearer now."""
@@ -127,7 +124,7 @@ class IdentityAuthority:
                 continue
             try:
                 answer = self._flights.run(
-                    bearer.key, functools.partial(self._renew, bearer, known, now)
+                    bearer.key, functools.partial(self._renew, bearer, known.answered_at, now)
                 )
             except InvalidToken:
                 continue  # the answer is gone; the next request asks with its own token
@@ -138,34 +135,21 @@ class IdentityAuthority:
                 # wanted again.
                 renewals.clear()
 
-    def _renew(self, bearer: Bearer, known: Authorization | None, now: float) -> Authorization:
-        known_at = -1 if known is None else known.answered_at
+    def _renew(self, bearer: Bearer, known_at: int, now: float) -> Authorization:
+        """Return an authorization newer than `known_at`, asked for if need be.
+
+        Raises InvalidToken or IdentityUnavailable.
+        """
         current = self.recall(bearer.key)
-        if current is not None and current.answered_at > known_at and now < current.fresh_until:
-            return current  # another flight was quicker
+        if current is not None:
+            if current.answered_at > known_at and now < current.fresh_until:
+                return current  # another flight was quicker
+            known_at = max(known_at, current.answered_at)
         try:
             return ask_anew(_BearerSubject(self, bearer, known_at, now), now)
         except InvalidToken:
             bearer.note_refusal()
             raise
-
-    def ask(
-        self, subject: Subject[Authorization], key: str, known_at: int, now: float
-    ) -> Authorization:
-        """Ask the source for an answer newer than `known_at`, and remember it."""
-        newer_than = max(known_at, self._refused_at.get(key, -1))
-        authorization = self._source.fetch(subject, now, newer_than=newer_than)
-        self._memory.put(key, authorization)
-        return authorization
-
-    def forget(self, key: str, now: float) -> None:
-        """Remember that the endpoint refused a token of this bearer, and nothing from before.
-
-        It may be the bearer who is refused: an earlier answer must not come back in an outage.
-        If it is this token alone, asking once more is all it costs.
-        """
-        self._refused_at.note(key, now)
-        self._memory.discard(key)
 
     def make_authorization(
         self, bearer: Bearer, principal: Principal, answered_at: int
@@ -202,12 +186,19 @@ class _BearerSubject:
         self._now = now
 
     def ask(self) -> Authorization:
-        return self._authority.ask(self, self._bearer.key, self._known_at, self._now)
+        authority, key = self._authority, self._bearer.key
+        newer_than = max(self._known_at, authority.refused_at.get(key, -1))
+        authorization = authority.source.fetch(self, self._now, newer_than=newer_than)
+        authority.memory.put(key, authorization)
+        return authorization
 
     def forget(self) -> None:
-        self._authority.forget(self._bearer.key, self._now)
+        # It may be the bearer who is refused: an earlier answer must not come back in an outage.
+        # If it is this token alone, asking once more is all it costs.
+        self._authority.refused_at.note(self._bearer.key, self._now)
+        self._authority.memory.discard(self._bearer.key)
 
-    def recall(self) -> Authorization | None:
+    def find_kept(self) -> Authorization | None:
         return self._authority.recall(self._bearer.key)
 
     def read(self, answer: TokenResponse) -> Authorization:

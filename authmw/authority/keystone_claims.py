@@ -35,51 +35,58 @@ class KeystoneClaims:
     thumbprint: str | None
 
 
+_STRING_CLAIMS = (
+    "sub",
+    "openstack_project_id",
+    "openstack_domain_id",
+    "openstack_system",
+    "openstack_trust_id",
+    "openstack_app_cred_id",
+    "openstack_access_token_id",
+    "openstack_thumbprint",
+)
+
+
 def parse_keystone_claims(claims: Mapping[str, object]) -> KeystoneClaims:
     """Parse the claims of a token whose signature was verified.
 
     Raises:
         InvalidToken: (malformed) with the name of the claim at fault.
     """
-    user_id = _text(claims, "sub")
+    user_id, project_id, domain_id, system, *others = _parse_optional_strings(claims)
     if user_id is None:
         raise InvalidToken(Reason.MALFORMED, "claim 'sub' is missing")
-    project_id = _text(claims, "openstack_project_id")
-    domain_id = _text(claims, "openstack_domain_id")
-    system = _text(claims, "openstack_system")
     if (project_id is not None) + (domain_id is not None) + (system is not None) > 1:
         raise InvalidToken(Reason.MALFORMED, "the claims name more than one scope")
     if system is not None and system != "all":
         raise InvalidToken(Reason.MALFORMED, "claim 'openstack_system' is not 'all'")
     return KeystoneClaims(
         user_id,
-        _texts(claims, "openstack_methods"),
-        parse_audit_ids(claims),
+        parse_strings(claims, "openstack_methods"),
+        parse_strings(claims, "openstack_audit_ids"),
         project_id,
         domain_id,
         system is not None,
-        _text(claims, "openstack_trust_id"),
-        _text(claims, "openstack_app_cred_id"),
-        _text(claims, "openstack_access_token_id"),
-        _text(claims, "openstack_thumbprint"),
+        *others,
     )
 
 
-def parse_audit_ids(claims: Mapping[str, object]) -> tuple[str, ...]:
-    """Parse what no two tokens have in common; raises as `parse_keystone_claims` does."""
-    return _texts(claims, "openstack_audit_ids")
+def _parse_optional_strings(claims: Mapping[str, object]) -> list[str | None]:
+    """Return the values of `_STRING_CLAIMS`; absent is None."""
+    values: list[str | None] = []
+    for name in _STRING_CLAIMS:
+        value = claims.get(name)
+        if type(value) is str and value:
+            values.append(value)
+        elif name in claims:
+            raise InvalidToken(Reason.MALFORMED, f"claim {name!r} is no string, or empty")
+        else:
+            values.append(None)
+    return values
 
 
-def _text(claims: Mapping[str, object], name: str) -> str | None:
-    if name not in claims:
-        return None
-    value = claims[name]
-    if type(value) is not str or not value:
-        raise InvalidToken(Reason.MALFORMED, f"claim {name!r} is no string, or empty")
-    return value
-
-
-def _texts(claims: Mapping[str, object], name: str) -> tuple[str, ...]:
+def parse_strings(claims: Mapping[str, object], name: str) -> tuple[str, ...]:
+    """Parse a claim that is a list of strings; raises as `parse_keystone_claims` does."""
     values = claims.get(name)
     if type(values) is not list or not values:
         raise InvalidToken(Reason.MALFORMED, f"claim {name!r} is missing or no list")

@@ -1,4 +1,4 @@
-"""How many bearers one process asks about in a second."""
+"""Limits how many bearers one process asks about in a second."""
 
 from __future__ import annotations
 

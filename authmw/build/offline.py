@@ -1,4 +1,4 @@
-"""Offline validation, put together: key sources, verifier and authority."""
+"""Assembly of offline validation: key sources, verifier and authority."""
 
 from __future__ import annotations
 

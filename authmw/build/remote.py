@@ -1,4 +1,4 @@
-"""Remote validation, put together: the identity endpoint and the shared cache before it."""
+"""Assembly of remote validation: the identity endpoint and the shared cache before it."""
 
 from __future__ import annotations
 

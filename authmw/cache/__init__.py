@@ -1,1 +1,1 @@
-"""Caches of validated tokens: in this process's memory, and shared ones behind it."""
+"""Caches of bytes under sealed names: this process's memory, memcached, the request's environ."""

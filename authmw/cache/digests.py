@@ -1,4 +1,4 @@
-"""Under which key an entry is kept: a name that tells nobody whose it is."""
+"""The keys of cache entries: digests that do not reveal whose entry it is."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class KeyMaker:
     be computed from a known token either.
 
     Args:
-        endpoint: which identity service the entries come from, in any words that all
-            processes which share them agree upon.
+        endpoint: names the identity service that the entries come from; the same in all
+            processes that share them.
         secret: keys the HMAC; None: anyone can compute it.
-        sealing: how the entries are sealed. Processes that seal otherwise, for a while or for
-            good, don't overwrite each other's entries with what the other can't open.
+        sealing: how the entries are sealed. It is part of the key, so that processes with
+            different sealings don't overwrite entries that the others can't open.
     """
 
     __slots__ = ("_endpoint", "_heads", "_key", "_sealing")
@@ -41,8 +41,8 @@ class KeyMaker:
         """Return the key of one entry.
 
         Args:
-            kind: what the entry is about, such as "token".
-            digest: what it is kept by: `digest_text` of the token, or the like.
+            kind: of the entry, such as "token".
+            digest: of what the entry is about; see `digest_text`.
         """
         head = self._heads.get(kind)
         if head is None:
@@ -61,5 +61,5 @@ class KeyMaker:
 
 
 def digest_text(token: str) -> bytes:
-    """Return the SHA-256 of a token string."""
+    """Return the SHA-256 of a text."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

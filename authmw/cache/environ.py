@@ -1,8 +1,8 @@
 """The cache object that another filter put into each request's environ (swift.cache).
 
-It lives for one request only, so it is looked up for every use and never kept. Its values
-have to be JSON, so bytes travel as base64 text. What others put there is anything at all:
-whatever it raises or returns is a fault of the cache, never of the request.
+It lives for one request, so it is looked up for each use and never kept. Its values have to be
+JSON, so bytes are written as base64 text. Another filter wrote it: whatever it raises or returns
+counts as a fault of the cache, and the request goes on.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class EnvironCache:
 def _ttl_parameter(cache: Any) -> str:
     """Return the name under which this object takes the time to live.
 
-    Asked for rather than tried: a TypeError from deep inside would look the same.
+    Read from the signature, since a TypeError from inside the cache would look the same.
     """
     try:
         parameters = inspect.signature(cache.set).parameters

@@ -1,4 +1,4 @@
-"""Says in the log that a shared cache is at fault, without filling the log with it."""
+"""Logs faults of a shared cache, at most one a minute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PAUSE_SECONDS = 60.0
 
 
 class FaultLog:
-    """Logs a fault at once and then, whatever comes, at most one a minute.
+    """Logs the first fault at once, and one line a minute while more come.
 
     Args:
         clock: monotonic seconds.
@@ -26,7 +26,7 @@ class FaultLog:
         self._unsaid = 0
 
     def report(self, fault: CacheError) -> None:
-        """Log this fault, or count it for the next that is."""
+        """Log this fault, or count it for the next line."""
         # Two threads may both find the pause over: then there are two lines, no harm done.
         now = self._clock()
         if now < self._quiet_until:

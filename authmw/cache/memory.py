@@ -89,7 +89,7 @@ class MemoryCache(Generic[V]):
         """The memory all entries take, in bytes, by estimate."""
         return self._bytes
 
-    def recall(self, key: Hashable) -> V | None:
+    def use(self, key: Hashable) -> V | None:
         """Return a value, and take note that it is in use; None: it is not held."""
         entry = self.get(key)
         if entry is None:

@@ -1,4 +1,4 @@
-"""Seals of cache entries: what protects them from whoever can reach the cache.
+"""Seals of cache entries, against anyone who can read or write the cache.
 
 A sealed entry can be opened only under the cache key it was sealed for, so one that was
 moved to another key is foreign. The first four bytes say how an entry is sealed; they are
@@ -38,7 +38,7 @@ class Sealing(Protocol):
 
 
 class NoSealing:
-    """Protects nothing: whoever can write to the cache can be anyone."""
+    """Protects nothing: whoever can write to the cache can impersonate any user."""
 
     mark: ClassVar[bytes] = b"aw-0"
 

@@ -1,7 +1,7 @@
-"""The cache that processes share: sealed entries under keys that nobody can read.
+"""The cache that processes share: sealed entries under keys that reveal nothing.
 
-Whatever the cache does, a request goes on: a fault, a changed, moved or foreign entry are
-all the same as no entry, and end here.
+A fault of the cache, and an entry that was changed, moved or forged, count as no entry: they are
+logged here, and the request goes on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_VALUE_BYTES = 750_000
 
 
 class BytesCache(Protocol):
-    """Where the bytes are kept. Raises CacheError, and nothing else."""
+    """A store of bytes. Raises CacheError, and nothing else."""
 
     def get(self, key: str) -> bytes | None:
         """Return what is kept under this key; None: nothing."""
@@ -38,7 +38,7 @@ class BytesCache(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SealedNamespace:
-    """The entries under one secret: how their keys are made and how they are sealed."""
+    """The entries under one secret: makes their keys, seals and opens them."""
 
     keys: KeyMaker
     sealing: Sealing
@@ -64,9 +64,9 @@ class SharedCache:
 
     Args:
         cache: where the bytes are kept.
-        namespaces: the first is written to, all are read: the secret in use, then the one
-            before it.
-        faults: told what went wrong.
+        namespaces: of the secret in use, then of the previous one; the first is written to,
+            all are read.
+        faults: logs what went wrong.
     """
 
     def __init__(
@@ -82,27 +82,29 @@ class SharedCache:
 
     def look_up(self, kind: str, digest: bytes) -> Slot:
         """Look an entry up; arguments as of `KeyMaker.make_key`."""
-        keys = [namespace.keys.make_key(kind, digest) for namespace in self._namespaces]
-        for namespace, key in zip(self._namespaces, keys, strict=True):
+        for namespace in self._namespaces:
+            key = namespace.keys.make_key(kind, digest)
             try:
                 sealed = self._cache.get(key)
             except Exception as error:  # noqa: BLE001 - a cache or its client may be broken
                 self._report(error)
-                return Slot(self, keys, None, is_reachable=False)
+                return Slot(self, kind, digest, None, is_reachable=False)
             if sealed is not None:
                 try:
-                    return Slot(self, keys, namespace.open(key, sealed), is_reachable=True)
+                    entry = namespace.open(key, sealed)
+                    return Slot(self, kind, digest, entry, is_reachable=True)
                 except Exception as error:  # noqa: BLE001 - or its hash
                     self._report(error)
-        return Slot(self, keys, None, is_reachable=True)
+        return Slot(self, kind, digest, None, is_reachable=True)
 
     def report_unreadable(self, fault: CacheError) -> None:
-        """Log that an entry was ours by its seal, and yet could not be read."""
+        """Log an entry whose seal is ours and that still could not be read."""
         self._faults.report(fault)
 
-    def put(self, key: str, entry: bytes, ttl_seconds: int) -> None:
-        """Keep an entry, sealed, under its key in the first namespace; never raises."""
+    def put(self, kind: str, digest: bytes, entry: bytes, ttl_seconds: int) -> None:
+        """Keep an entry, sealed, in the first namespace; never raises."""
         try:
+            key = self._namespaces[0].keys.make_key(kind, digest)
             sealed = self._namespaces[0].seal(key, entry)
             if len(sealed) > MAX_VALUE_BYTES:
                 self._tell_of_size(len(sealed))
@@ -111,11 +113,11 @@ class SharedCache:
         except Exception as error:  # noqa: BLE001
             self._report(error)
 
-    def delete(self, keys: Sequence[str]) -> None:
-        """Keep nothing under these keys any more; never raises."""
+    def delete(self, kind: str, digest: bytes) -> None:
+        """Keep an entry in no namespace any more; never raises."""
         try:
-            for key in keys:
-                self._cache.delete(key)
+            for namespace in self._namespaces:
+                self._cache.delete(namespace.keys.make_key(kind, digest))
         except Exception as error:  # noqa: BLE001
             self._report(error)
 
@@ -139,27 +141,28 @@ class SharedCache:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where one entry is kept, or would be.
+    """The place of one entry in a shared cache, and what was found there.
 
     Attributes:
         cache: the cache it is in.
-        keys: of the entry in each namespace.
-        entry: what was found there; None: nothing that could be read.
-        is_reachable: whether the cache answered. Where it did not, nothing is put there
-            either: one request waits for one time-out.
+        kind, digest: as of `KeyMaker.make_key`.
+        entry: what was found; None: nothing that could be read.
+        is_reachable: whether the cache answered. If it did not, nothing is written either, so
+            that one request waits for one time-out.
     """
 
     cache: SharedCache
-    keys: Sequence[str]
+    kind: str
+    digest: bytes
     entry: bytes | None
     is_reachable: bool
 
     def put(self, entry: bytes, ttl_seconds: int) -> None:
         """Keep an entry here; with less than a second to live, or no cache, do nothing."""
         if self.is_reachable and ttl_seconds > 0:
-            self.cache.put(self.keys[0], entry, ttl_seconds)
+            self.cache.put(self.kind, self.digest, entry, ttl_seconds)
 
     def clear(self) -> None:
         """Keep nothing here any more."""
         if self.is_reachable:
-            self.cache.delete(self.keys)
+            self.cache.delete(self.kind, self.digest)

@@ -53,8 +53,13 @@ class AuthOptions:
     values: Mapping[str, object] = field(repr=False)
 
 
-def read_auth_options(reader: OptionReader) -> AuthOptions | None:
+def read_auth_options(reader: OptionReader, *, is_expected: bool = True) -> AuthOptions | None:
     """Read `auth_type`, `auth_section` and the options of that plugin.
+
+    Args:
+        reader: of the filter's configuration.
+        is_expected: whether to log an error if no `auth_type` is set: it may be, where all tokens
+            are those of other issuers.
 
     The plugin's options are registered where services look for them: in `auth_section`, else
     in our group. Returns None and logs an error if no `auth_type` is set: the service may start,
@@ -71,6 +76,8 @@ def read_auth_options(reader: OptionReader) -> AuthOptions | None:
     if section != GROUP:
         common = reader.read([type_opt], section)
     auth_type = common[type_opt.dest]
+    if not auth_type and not is_expected:
+        return None
     if not auth_type:
         LOG.error(
             "No auth_type in [%s]: authmw has no credentials of its own, and every token that "

@@ -12,6 +12,7 @@ from typing import Any
 from oslo_config import cfg
 
 from authmw.config.auth_plugin import read_auth_options
+from authmw.config.issuers import read_issuers
 from authmw.config.option_reader import OptionReader, make_option_reader
 from authmw.config.options import DEFAULT_ALGORITHMS, OPTIONS
 from authmw.config.rules import verify_settings
@@ -58,8 +59,14 @@ def load_settings(conf: Mapping[str, object]) -> Settings:
     if values["jws_accepted_algorithms"] != DEFAULT_ALGORITHMS:
         values["jws_accepted_algorithms"] = _parse_algorithms(values["jws_accepted_algorithms"])
     values["token_cache_time"] = max(0, values["token_cache_time"])
+    issuers = read_issuers(reader, skew_seconds=values["clock_skew_tolerance"])
+    if values["accept_bearer"] is None:
+        values["accept_bearer"] = bool(issuers)
     settings = Settings(
-        auth=read_auth_options(reader), user_agent=_make_user_agent(reader.project()), **values
+        auth=read_auth_options(reader, is_expected=not issuers),
+        user_agent=_make_user_agent(reader.project()),
+        issuers=issuers,
+        **values,
     )
     for warning in verify_settings(settings):
         LOG.warning("[keystone_authtoken] %s", warning)

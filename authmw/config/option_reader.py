@@ -91,6 +91,41 @@ class OptionReader:
                 return name
         return None
 
+    def split_off(self, prefix: str) -> OptionReader:
+        """Return a reader of those overrides whose names begin with a prefix, without it.
+
+        This reader does not have them any more. The conf is the same.
+        """
+        mine: dict[str, object] = {}
+        split: dict[str, object] = {}
+        for name, value in self._overrides.items():
+            if name.startswith(prefix):
+                split[name.removeprefix(prefix)] = value
+            else:
+                mine[name] = value
+        self._overrides = mine
+        return OptionReader(split, self._conf)
+
+    def override_names(self) -> list[str]:
+        """Return the names of all overrides."""
+        return list(self._overrides)
+
+    def list_sections(self) -> list[str]:
+        """Return the names of all sections in the configuration files, sorted."""
+        # A service may pass an object that only looks like oslo.config's.
+        list_all = getattr(self._conf, "list_all_sections", None)
+        return [] if list_all is None else list(list_all())
+
+    def unknown_names_in(self, section: str) -> list[str]:
+        """Return the names in a section of the files that name no option read so far, sorted."""
+        # oslo.config does not offer the names of what nobody registered.
+        namespace = getattr(self._conf, "_mutable_ns", None) or getattr(
+            self._conf, "_namespace", None
+        )
+        parsed = getattr(namespace, "_parsed", ())
+        written = {name for sections in parsed for name in sections.get(section, ())}
+        return sorted(written - self._known)
+
     def unknown_names(self) -> list[str]:
         """Return the overrides that name no option read so far, sorted."""
         return sorted(
@@ -214,16 +249,18 @@ def _dangling(opt: Opt, group: str) -> ConfigurationError:
     return ConfigurationError(
         opt.name,
         "***" if opt.secret else "$...",
-        f"the value in [{group}] refers to an option that does not exist; "
-        "write $$ for a dollar sign",
+        "the value refers to an option that does not exist; write $$ for a dollar sign",
+        section=group,
     )
 
 
 def _unfit(opt: Opt, value: object, group: str, name: str | None = None) -> ConfigurationError:
     """Return the error for a value that does not fit the option's type; hides a secret."""
-    where = "" if group == GROUP else f" in [{group}]"
     return ConfigurationError(
-        name or opt.name, "***" if opt.secret else value, f"write {describe_type(opt.type)}{where}"
+        name or opt.name,
+        "***" if opt.secret else value,
+        f"write {describe_type(opt.type)}",
+        section=group,
     )
 
 

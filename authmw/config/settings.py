@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from authmw.config.auth_plugin import AuthOptions
+from authmw.issuers.record import Issuer
 
 DEFAULT_CONNECT_TIMEOUT_SECONDS = 5.0
 DEFAULT_READ_TIMEOUT_SECONDS = 30.0
@@ -32,9 +33,39 @@ class Validation(enum.Enum):
     REMOTE = "remote"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Introspection:
+    """How an issuer is asked about opaque tokens (RFC 7662): options of its section."""
+
+    endpoint: str | None  # None: its discovery document says
+    client_id: str | None
+    client_secret: str | None = field(repr=False)
+    auth_method: str
+    jwt_key_file: str | None
+    jwt_algorithm: str | None
+    jwt_key_id: str | None
+    assertion_audience: str | None  # None: the issuer identifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerSettings:
+    """One section `[authmw_issuer:NAME]`; made by `authmw.config.issuers.read_issuers`."""
+
+    name: str
+    records: tuple[Issuer, ...]  # one for each value of the variables in `issuer`
+    jwks_uri: str | None  # None: the discovery document says
+    public_key_repository: str | None  # a directory
+    introspection: Introspection | None  # None: its tokens are signed
+
+    @property
+    def section(self) -> str:
+        """The section's name."""
+        return f"authmw_issuer:{self.name}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Settings:
-    """Every option of `[keystone_authtoken]`, our credentials and our User-Agent.
+    """Every option of `[keystone_authtoken]`, our credentials, the issuers and our User-Agent.
 
     Made by `authmw.config.loading.load_settings`; `dataclasses.replace` makes a changed copy.
     """
@@ -43,6 +74,8 @@ class Settings:
     auth: AuthOptions | None
     # Sent to the identity service: `service/version authmw/version`.
     user_agent: str
+    # Sections [authmw_issuer:NAME]: of whom tokens are accepted beside Keystone.
+    issuers: tuple[IssuerSettings, ...] = ()
 
     # The identity service
     www_authenticate_uri: str | None
@@ -119,6 +152,13 @@ class Settings:
     revocation_max_staleness: int  # seconds
     revocation_retention: int  # seconds
     revocation_max_events: int
+
+    # OAuth clients
+    oauth_resource: str | None
+    oauth_scopes: tuple[str, ...]
+    public_endpoint: str | None
+    dpop_proof_lifetime: int  # seconds
+    dpop_nonce_secret: str | None = field(repr=False)
 
     @property
     def connect_timeout(self) -> float:

@@ -75,6 +75,37 @@ class NamedTexts(types.Dict):
         return dict(pairs)
 
 
+class NamedLists(types.Dict):
+    """Comma-separated `name:text` pairs, as lists by name: a name that is repeated has them all.
+
+    The colon of "://" is part of a name, since claims are often URIs.
+    """
+
+    def __call__(self, value: Any) -> dict[str, list[str]]:
+        if isinstance(value, Mapping):
+            pairs = [
+                (name, text)
+                for name, texts in value.items()
+                for text in ([texts] if isinstance(texts, str) else texts)
+            ]
+        else:
+            pairs = [_split_pair(pair) for pair in str(value).split(",") if pair.strip()]
+        lists: dict[str, list[str]] = {}
+        for name, text in pairs:
+            if not (isinstance(name, str) and isinstance(text, str) and name and text):
+                raise ValueError(f"not name:text pairs: {str(value)!r}")
+            lists.setdefault(name, []).append(text)
+        return lists
+
+
+_PAIR = re.compile(r"((?:[^:]|:(?=//))*):(.*)", re.DOTALL)
+
+
+def _split_pair(pair: str) -> tuple[str, str]:
+    match = _PAIR.fullmatch(pair)
+    return ("", "") if match is None else (match[1].strip(), match[2].strip())
+
+
 class SharedOpt(cfg.Opt):
     """An option that another library may register under the same name.
 
@@ -148,6 +179,14 @@ class DictOpt(SharedOpt, cfg.DictOpt):
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
         self.type = NamedTexts()
+
+
+class ListsOpt(SharedOpt, cfg.DictOpt):
+    """Strict `name:text` pairs, in which names may be repeated (see `NamedLists`)."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self.type = NamedLists()
 
 
 def describe_type(option_type: object) -> str:

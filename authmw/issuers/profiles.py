@@ -235,6 +235,7 @@ AUTH0: Final = replace(
 KUBERNETES: Final = replace(
     RFC9068,
     name="kubernetes",
+    is_authorization_server=False,
     types=_UNTYPED,  # none is written
     algorithms=frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"}),
     required_claims=frozenset({"iss", "exp", "aud", "sub", "iat", "nbf", "kubernetes.io"}),
@@ -247,6 +248,7 @@ KUBERNETES: Final = replace(
 GITHUB: Final = replace(
     RFC9068,
     name="github",
+    is_authorization_server=False,
     types=frozenset({"jwt"}),
     algorithms=frozenset({"RS256"}),
     required_claims=frozenset({"iss", "exp", "aud", "sub", "iat", "nbf", "jti", "repository"}),
@@ -265,6 +267,7 @@ GITHUB: Final = replace(
 SPIFFE: Final = replace(
     RFC9068,
     name="spiffe",
+    is_authorization_server=False,
     types=_UNTYPED | {"jose"},  # §2.3
     algorithms=frozenset(
         family + size for family in ("RS", "PS", "ES") for size in ("256", "384", "512")

@@ -94,6 +94,8 @@ class Profile:
         derive_audience: given an issuer identifier, returns the only audience it can have.
         keys_path: appended to the issuer identifier, where the JWK set is; None: the discovery
             document says (RFC 8414 §2).
+        is_authorization_server: whether clients can ask it for a token (RFC 6749); others make
+            tokens for workloads that run with them.
         revocation_list_path: likewise, where the ids of revoked tokens are published.
     """
 
@@ -117,6 +119,7 @@ class Profile:
     complain: Callable[[str | None, frozenset[str]], str | None] | None = None
     derive_audience: Callable[[str], str | None] | None = None
     keys_path: str | None = None
+    is_authorization_server: bool = True
     revocation_list_path: str | None = None
 
 
@@ -146,6 +149,11 @@ class Issuer:
     pinned: ClaimValues = ()
     trust_domain: str | None = None
     skew_seconds: int = 5
+
+    @property
+    def key(self) -> str:
+        """What names it among all issuers: its identifier, or else how its tokens are known."""
+        return self.identifier or f"{self.profile.name} {self.trust_domain or self.name}"
 
     @property
     def keys_uri(self) -> str | None:

@@ -68,10 +68,9 @@ def make_token_body(token: AccessToken) -> dict[str, object]:
 
 
 def make_oauth_access(token: AccessToken) -> OAuthAccess:
-    """Return what the Token keeps beside the body: issuer, client, OAuth scope, claims."""
+    """Return what the Token keeps beside the body: client, OAuth scope, claims."""
     return OAuthAccess.of_claims(
         token.claims,
-        issuer=token.issuer.name,
         client_id=token.client_id,
         scope=token.oauth_scope,
         key_thumbprint=token.key_thumbprint,

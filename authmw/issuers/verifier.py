@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from authmw.issuers.access_token import AccessToken, verify_access_token
 from authmw.issuers.record import Issuer
 from authmw.issuers.table import IssuerTable
-from authmw.jose.jws import JWT_TYPES, parse_claims, parse_compact
+from authmw.jose.jws import JWT_TYPES, CompactJws, parse_claims, parse_compact
 from authmw.jose.public_key import PublicKey
 from authmw.jose.verifier import SignatureVerifier, VerificationKeys
 
@@ -54,11 +54,23 @@ class IssuerVerifier:
             for issuer in signed
         }
 
-    def verify(self, token: str, now: float) -> VerifiedToken:
-        """Verify signature and claims of one token.
+    def parse(self, token: str) -> tuple[CompactJws, dict[str, object]]:
+        """Return the parts of a token and its claims; nothing is verified.
 
         The claims are parsed before a key has verified them, to learn whose keys to try; nothing
-        else is taken from them until one has.
+        else is to be taken from them until one has.
+
+        Args:
+            token: a compact JWS, not trusted in any way.
+
+        Raises:
+            InvalidToken: (malformed) it is none.
+        """
+        jws = parse_compact(token, max_size=self._max_size, types=self._types)
+        return jws, parse_claims(jws)
+
+    def verify(self, token: str, now: float) -> VerifiedToken:
+        """Verify signature and claims of one token.
 
         Args:
             token: a compact JWS, not trusted in any way.
@@ -68,9 +80,21 @@ class IssuerVerifier:
             InvalidToken: not acceptable.
             IdentityUnavailable: the issuer's keys can't be had.
         """
-        jws = parse_compact(token, max_size=self._max_size, types=self._types)
-        claims = parse_claims(jws)
-        issuer = self._table.find_issuer(claims)
+        jws, claims = self.parse(token)
+        return self.verify_parsed(self._table.find_issuer(claims), jws, claims, now)
+
+    def verify_parsed(
+        self, issuer: Issuer, jws: CompactJws, claims: Mapping[str, object], now: float
+    ) -> VerifiedToken:
+        """Verify a token that was parsed, and that claims to be of an issuer.
+
+        Args:
+            issuer: whose keys have to verify it; one that signs its tokens.
+            jws, claims: what `parse` returned.
+            now: epoch seconds.
+
+        Raises as `verify` does.
+        """
         key = self._signatures[id(issuer)].find_key(jws, now)
         header = jws.header
         verified = verify_access_token(

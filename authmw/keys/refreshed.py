@@ -14,9 +14,9 @@ from authmw.jose.key_set import KeySet
 from authmw.jose.public_key import PublicKey, SkippedKey
 from authmw.keys.changes import KeyChanges
 from authmw.keys.library import require_cryptography
-from authmw.keys.reloads import FAILING_WAIT_SECONDS, PLANNED_WAIT_SECONDS, Reloads
 from authmw.keys.source import FoundKeys, KeyReader
 from authmw.runtime.process import PerProcess
+from authmw.runtime.reloads import FAILING_WAIT_SECONDS, PLANNED_WAIT_SECONDS, Reloads
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class RefreshedKeys(KeyChanges):
     A reading replaces all keys: a key that it no longer finds is no longer a key. While the
     source can't be read, the keys of the last good reading stay in use for `max_age_seconds`.
     Each reading takes place in a thread of its own, and callers wait for it in bounds
-    (`authmw.keys.reloads`).
+    (`authmw.runtime.reloads`).
 
     Args:
         reader: reads the source.

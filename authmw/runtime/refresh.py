@@ -166,9 +166,14 @@ class _Loop:
         return None if pause == _NEVER else max(pause, _SHORTEST_PAUSE_SECONDS)
 
     def reload_if_due(self) -> None:
-        seconds_left = self.schedule.seconds_left
-        if seconds_left <= 0:
-            with self.reloading:
+        if self.schedule.seconds_left <= 0:
+            self.finish_reload()
+
+    def finish_reload(self) -> None:
+        """Wait for the reload in progress, if there is one, and reload if it is still due."""
+        with self.reloading:
+            seconds_left = self.schedule.seconds_left
+            if seconds_left <= 0:
                 self.was_waited_for = False
                 self.is_late = seconds_left <= -_PATIENCE_SECONDS
                 self.reload()
@@ -277,7 +282,8 @@ class Refresher:
                     for loop in loops.all:
                         loop.start_if_planned()
                     for loop in loops.awaited:
-                        loop.reload_if_due()
+                        # Its thread may be faster, and plan the next reload before it reads.
+                        loop.finish_reload()
                     loops.has_begun = True
         else:
             for loop in loops.all:

@@ -6,7 +6,7 @@
         token = server.issue("member", project="inventory")
         options = server.service_credentials   # for a filter, as [keystone_authtoken]
 
-`OidcServer` is the same for issuers of OAuth2 access tokens.
+`OidcServer` does the same for issuers of OAuth2 access tokens.
 
 `Cloud` adds personas ("a reader of project inventory") with signed tokens, a filter in front of
 the service, and a clock that stands still. The pytest plugin offers both as fixtures

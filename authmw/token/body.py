@@ -159,14 +159,31 @@ def parse_access_rules(rules: object) -> tuple[AccessRule, ...] | None:
 
 
 def read_strings(members: Mapping[str, object], name: str) -> tuple[str, ...]:
-    values = read_optional(members, name, list) or []
-    if any([type(value) is not str for value in values]):  # noqa: C419 - a third of the time
-        raise MalformedBody(f"{name!r} is not an array of strings")
+    values: Any = members.get(name)
+    if values is None:
+        return ()
+    if type(values) is not list:
+        read_required(members, name, list)
+    for value in values:
+        if type(value) is not str:
+            raise MalformedBody(f"{name!r} is not an array of strings")
     return tuple(values)
 
 
-def parse_thumbprint(credential: Mapping[str, object] | None) -> str | None:
-    return None if credential is None else read_optional(credential, "x5t#S256", str)
+def read_thumbprint(body: Mapping[str, object]) -> str | None:
+    if body.get("oauth2_credential") is None:
+        return None
+    credential = read_required(body, "oauth2_credential", dict)
+    thumbprint: str | None = read_optional(credential, "x5t#S256", str)
+    return thumbprint
+
+
+def read_time(body: Mapping[str, object], name: str) -> tuple[str, int]:
+    """Return a required time as it is written, and in epoch seconds; raises MalformedBody."""
+    text = body.get(name)
+    if type(text) is not str:
+        text = read_required(body, name, str)
+    return text, parse_time(text, name)
 
 
 def parse_time(text: str, name: str = "time") -> int:

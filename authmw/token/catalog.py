@@ -61,9 +61,9 @@ class ServiceCatalog:
             ValueError: not JSON, or not a list of objects with lists of endpoints.
             RecursionError: nested too deep.
         """
-        known = _in_use.get(text)
+        known = _catalog_by_text.get(text)
         if known is None:
-            known = _in_use.setdefault(text, cls(text))
+            known = _catalog_by_text.setdefault(text, cls(text))
         return known
 
     @classmethod
@@ -72,7 +72,7 @@ class ServiceCatalog:
         return cls.from_json(json.dumps(services, separators=(",", ":")).encode())
 
 
-_in_use: weakref.WeakValueDictionary[bytes, ServiceCatalog] = weakref.WeakValueDictionary()
+_catalog_by_text: weakref.WeakValueDictionary[bytes, ServiceCatalog] = weakref.WeakValueDictionary()
 
 
 def _to_v2(services: list[Any]) -> list[dict[str, Any]]:

@@ -20,14 +20,12 @@ class OAuthAccess:
     """The OAuth side of an access token (RFC 6749, RFC 9068).
 
     Attributes:
-        issuer: the name of its issuer's section in the configuration.
         client_id: the client that it was issued to; None where the token does not say.
         scope: the values of its OAuth scope (RFC 6749 §3.3).
         key_thumbprint: `jkt`, the thumbprint of the key that its bearer must prove to hold
             (RFC 9449 §6.1); None where it is bound to none.
     """
 
-    issuer: str
     client_id: str | None
     scope: frozenset[str]
     key_thumbprint: str | None
@@ -39,13 +37,12 @@ class OAuthAccess:
         cls,
         claims: Mapping[str, object],
         *,
-        issuer: str,
         client_id: str | None,
         scope: frozenset[str],
         key_thumbprint: str | None,
     ) -> OAuthAccess:
         """Make one of verified claims, which are JSON; the rest as the attributes."""
-        return cls(issuer, client_id, scope, key_thumbprint, marshal.dumps(dict(claims)))
+        return cls(client_id, scope, key_thumbprint, marshal.dumps(dict(claims)))
 
     @property
     def claims(self) -> Mapping[str, Any]:

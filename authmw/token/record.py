@@ -25,13 +25,14 @@ from authmw.token.body import (
     parse_oauth1,
     parse_roles,
     parse_scope,
-    parse_thumbprint,
     parse_time,
     parse_trust,
     parse_user,
     read_optional,
     read_required,
     read_strings,
+    read_thumbprint,
+    read_time,
     render_time,
     share_members,
 )
@@ -135,9 +136,9 @@ class Principal:
             said = hashlib.sha256(marshal.dumps(shared, 0)).digest()
         except ValueError:  # more than JSON can say, or too deep
             return cls._parse(body, catalog, shared)
-        known = _in_use.get(said)
+        known = _principal_by_digest.get(said)
         if known is None or known.catalog is not catalog:
-            known = _in_use[said] = cls._parse(body, catalog, shared)
+            known = _principal_by_digest[said] = cls._parse(body, catalog, shared)
         return known
 
     @classmethod
@@ -208,7 +209,7 @@ class Principal:
 # Principals in use, by a digest of the members they were read from, which may be large. What is
 # digested is never read back, so marshal's weaknesses are none here, and it takes a third of the
 # time of JSON; its version 0 writes equal members alike, however often they are referred to.
-_in_use: weakref.WeakValueDictionary[bytes, Principal] = weakref.WeakValueDictionary()
+_principal_by_digest: weakref.WeakValueDictionary[bytes, Principal] = weakref.WeakValueDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,9 @@ class Token:
             another validation.
         usable_until: epoch seconds up to which it may, while validation is out of reach.
         signed_by: the thumbprint (RFC 7638) of the public key that verified its signature;
-            None where the identity endpoint vouches for it.
+            None where the identity endpoint, or an issuer that was asked, vouches for it.
+        issuer: what names the issuer whose keys and rules decide about it (`Issuer.key`); None:
+            Keystone's do.
         thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
         is_bound: whether it is bound to anything; see `authmw.checks.token_bind` and
             `authmw.checks.dpop`.
@@ -253,6 +256,7 @@ class Token:
     is_bound: bool
     _issued_text: str = field(repr=False, compare=False)
     _expires_text: str = field(repr=False, compare=False)
+    issuer: str | None = None
     oauth: OAuthAccess | None = None
     unconditional_until: int = field(init=False, repr=False, compare=False)
     user_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
@@ -291,27 +295,25 @@ class Token:
         fresh_until: int,
         usable_until: int,
         signed_by: str | None = None,
+        issuer: str | None = None,
         oauth: OAuthAccess | None = None,
     ) -> Token:
         """Read a whole v3 token body.
 
         Args:
-            body, catalog: as of `Principal.from_body`, which see for errors too.
-            answered_at, fresh_until, usable_until, signed_by, oauth: as the attributes.
+            body, catalog: as of `Principal.from_body`, whose errors this raises.
+            answered_at, fresh_until, usable_until, signed_by, issuer, oauth: as the attributes.
         """
-        issued_text, expires_text = (
-            read_required(body, "issued_at", str),
-            read_required(body, "expires_at", str),
-        )
+        issued_text, issued_at = read_time(body, "issued_at")
+        expires_text, expires_at = read_time(body, "expires_at")
         principal = Principal.from_body(body, catalog)
-        methods = read_strings(body, "methods")
-        thumbprint = parse_thumbprint(read_optional(body, "oauth2_credential", dict))
+        thumbprint = read_thumbprint(body)
         return cls(
             principal,
-            methods,
+            read_strings(body, "methods"),
             read_strings(body, "audit_ids"),
-            parse_time(issued_text, "issued_at"),
-            parse_time(expires_text, "expires_at"),
+            issued_at,
+            expires_at,
             answered_at,
             fresh_until,
             usable_until,
@@ -322,6 +324,7 @@ class Token:
             or (oauth is not None and oauth.key_thumbprint is not None),
             issued_text,
             expires_text,
+            issuer,
             oauth,
         )
 
@@ -384,11 +387,6 @@ class Token:
         """The memory it takes, in bytes, roughly, its principal included."""
         oauth = self.oauth
         return self.principal.size + _OWN_SIZE + (0 if oauth is None else oauth.size)
-
-    @property
-    def issuer(self) -> str | None:
-        """The name of the issuer's section in the configuration; None for Keystone's tokens."""
-        return None if self.oauth is None else self.oauth.issuer
 
     @property
     def client_id(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Which validator a token goes to (`token_validation`)."""
+"""Chooses the validator of a token (`token_validation`)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import functools
 from authmw.answers.refusal_times import RefusalTimes
 from authmw.authority.authorization import Authorization
 from authmw.authority.key import authority_key
-from authmw.authority.keystone_claims import parse_audit_ids
+from authmw.authority.keystone_claims import parse_strings
 from authmw.authority.signed_bearer import SignedBearer
 from authmw.authority.sources import Authority
 from authmw.cache.digests import digest_text
@@ -98,7 +98,7 @@ class OfflineValidator:
         return Token.of_principal(
             authorization.principal,
             methods=authorization.methods,
-            audit_ids=parse_audit_ids(verified.claims),
+            audit_ids=parse_strings(verified.claims, "openstack_audit_ids"),
             issued_at=verified.issued_at,
             expires_at=verified.expires_at,
             thumbprint=authorization.thumbprint,

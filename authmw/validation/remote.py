@@ -7,7 +7,7 @@ from dataclasses import replace
 from authmw.answers.refusal_times import RefusalTimes
 from authmw.answers.source import AnswerSource
 from authmw.answers.tokens import TokenLifetime, TokenSubject
-from authmw.authority.authorization import LOOK_AGAIN_SECONDS, Authorization
+from authmw.authority.authorization import LOOK_AGAIN_SECONDS
 from authmw.authority.identity import IdentityAuthority
 from authmw.authority.opaque_bearer import OpaqueBearer
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired, was_expired
@@ -51,7 +51,7 @@ class RemoteValidator:
         """Ask about one token; see `authmw.validation.validator.Validator`."""
         subject = TokenSubject(token, expiry_policy, self._lifetime)
         own = self._find_own(subject, now, known)
-        if expiry_policy is ExpiryPolicy.REFUSE_EXPIRED:
+        if now >= own.expires_at and expiry_policy is ExpiryPolicy.REFUSE_EXPIRED:
             verify_not_expired(own, now)
         if self._bearers is None or was_expired(own):
             return own
@@ -98,14 +98,15 @@ def _join_bearer(
     if newest is None or now >= newest.fresh_until:
         # A refusal is not to be passed over: only where there is an answer it can wait.
         if newest is not None and not bearers.may_ask(bearer, now):
-            return _join(own, newest, _soon(own, now))
+            return replace(own, principal=newest.principal, fresh_until=_soon(own, now))
         try:
             newest = bearers.look_up(bearer, now)
         except IdentityUnavailable:
             return _use_in_outage(bearers, bearer, own, now)
     elif newest.renew is not None and now >= newest.renew_from:
         newest.renew(bearer, newest, now)
-    return _join(own, newest, min(newest.relied_on_until(now), own_until))
+    until = min(newest.relied_on_until(now), own_until)
+    return replace(own, principal=newest.principal, fresh_until=until)
 
 
 def _use_in_outage(
@@ -121,11 +122,7 @@ def _use_in_outage(
             "a token of the same bearer was refused, and whether this one is still good "
             "nobody can say"
         )
-    return _join(own, newest, _soon(own, now))
-
-
-def _join(own: Token, newest: Authorization, fresh_until: int) -> Token:
-    return replace(own, principal=newest.principal, fresh_until=fresh_until)
+    return replace(own, principal=newest.principal, fresh_until=_soon(own, now))
 
 
 def _soon(own: Token, now: float) -> int:

@@ -1,4 +1,4 @@
-"""What the shared cache says of a bearer is used only where it can be the truth."""
+"""Answers about a bearer in the shared cache: which entries are used, and which are replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bytes of one remembered answer."""
+"""The bytes of one entry in the shared cache."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def test_catalog_that_no_token_uses_is_forgotten() -> None:
     written = make_entry(ServiceCatalog.from_services([{"type": "rare"}])).to_bytes()
     catalog = parse_entry(written).answer.catalog
     segment = written.partition(b"\n")[2]
-    assert segment in module._in_use
+    assert segment in module._catalog_by_segment
     del catalog
     gc.collect()
-    assert segment not in module._in_use
+    assert segment not in module._catalog_by_segment
 
 
 UNREADABLE = {

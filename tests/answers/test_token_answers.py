@@ -1,4 +1,4 @@
-"""What is remembered of the identity endpoint's answers, for how long, and for whom."""
+"""Answers about a token: what the shared cache keeps, for how long, and for which requests."""
 
 from __future__ import annotations
 

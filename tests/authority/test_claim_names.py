@@ -1,4 +1,4 @@
-"""An issuer that calls the claims of names and roles otherwise (`jws_claim_names`)."""
+"""`jws_claim_names`: issuers that have other names for the claims of names and roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many bearers a process asks about, whatever its threads and its clock do."""
+"""The renewal rate bounds how many bearers a process renews, whatever its threads and clock do."""
 
 from __future__ import annotations
 

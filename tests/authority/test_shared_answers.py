@@ -1,4 +1,4 @@
-"""What one process learned of a bearer, the others find in a real memcached."""
+"""Processes share what they know about bearers through a real memcached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spellings of a memcached server."""
+"""How an option may name a memcached server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every cache behind the bytes protocol promises, asked of each of them."""
+"""The contract of `BytesCache`, run on every cache."""
 
 from __future__ import annotations
 

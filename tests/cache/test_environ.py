@@ -1,4 +1,4 @@
-"""The cache object of a request's environ: it may do anything, and harms nobody."""
+"""The cache object of a request's environ: whatever it does, the request goes on."""
 
 from __future__ import annotations
 

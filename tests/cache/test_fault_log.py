@@ -1,4 +1,4 @@
-"""Faults of the shared cache in the log: at once, and then not too often."""
+"""Faults of the shared cache are logged at once, and then at most once in a while."""
 
 from __future__ import annotations
 

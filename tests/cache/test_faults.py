@@ -1,4 +1,4 @@
-"""Whatever a cache raises ends at `SharedCache`: the request goes on without it."""
+"""No exception of a cache leaves `SharedCache`: the request goes on without an entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that answer what was not asked, too much, too slowly, or not at all."""
+"""Servers that break the memcached protocol, answer too much, too slowly or not at all."""
 
 from __future__ import annotations
 

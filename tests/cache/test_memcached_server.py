@@ -1,4 +1,4 @@
-"""One memcached server in many threads: its connections, its death, its return."""
+"""One memcached server used by many threads: its connections, failure and return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory of validated tokens keeps its bounds, and keeps what is in use."""
+"""The memory of validated tokens stays within its bounds and keeps the entries in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`authmw` itself: what it answers to who does not know it yet."""
+"""`authmw` without a subcommand, or with a wrong one."""
 
 from __future__ import annotations
 

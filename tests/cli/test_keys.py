@@ -1,4 +1,4 @@
-"""`authmw keys`: a pair like Keystone's, and no surprise about what is used."""
+"""`authmw keys`: makes a pair as Keystone does, and lists which keys of a source are used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`authmw token explain`: what a service would say, without showing what could be used."""
+"""`authmw token explain`: whether a service would accept a token; it prints nothing usable."""
 
 from __future__ import annotations
 

@@ -50,15 +50,15 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 # Completeness
 
 
-def test_settings_have_one_field_for_each_option_and_two_that_follow() -> None:
+def test_settings_have_one_field_for_each_option_and_three_that_follow() -> None:
     fields = {field.name for field in dataclasses.fields(Settings)}
-    assert fields == {opt.dest for opt in OPTIONS} | {"auth", "user_agent"}
+    assert fields == {opt.dest for opt in OPTIONS} | {"auth", "user_agent", "issuers"}
 
 
 def test_settings_are_frozen_and_hide_every_secret(tmp_path: Path) -> None:
     secrets = [opt.dest for opt in OPTIONS if opt.secret]
     settings = load(**dict.fromkeys(secrets, SECRET))
-    assert [getattr(settings, name) for name in secrets] == [SECRET] * 3
+    assert [getattr(settings, name) for name in secrets] == [SECRET] * 4
     assert SECRET not in repr(settings)
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.insecure = True  # type: ignore[misc]
@@ -76,7 +76,7 @@ def test_every_field_has_the_type_it_promises() -> None:
 
 def test_without_any_configuration_every_setting_is_its_default() -> None:
     settings = load()
-    changed = {"interface", "token_validation", "memcache_security_strategy"}
+    changed = {"interface", "token_validation", "memcache_security_strategy", "accept_bearer"}
     for opt in OPTIONS:
         if opt.dest not in changed:
             expected = tuple(opt.default or ()) if isinstance(opt, cfg.ListOpt) else opt.default
@@ -84,7 +84,9 @@ def test_without_any_configuration_every_setting_is_its_default() -> None:
     assert settings.interface == "internal"
     assert settings.token_validation is Validation.AUTO
     assert settings.memcache_security_strategy is None
+    assert settings.accept_bearer is False
     assert settings.auth is None
+    assert settings.issuers == ()
 
 
 @pytest.mark.parametrize(("written", "timeouts"), [(None, (5.0, 30.0)), ("7", (7.0, 7.0))])

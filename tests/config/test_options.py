@@ -37,7 +37,7 @@ OURS = {
     "memcache_secret_key_previous": None,
     "negative_cache_time": 0,
     "max_token_size": 8000,
-    "accept_bearer": False,
+    "accept_bearer": None,
     "public_paths": [],
     "allow_cors_preflight": False,
     "cors_allowed_origins": [],
@@ -46,6 +46,11 @@ OURS = {
     "identity_deadline": 10,
     "revocation_retention": 180000,
     "revocation_max_events": 100000,
+    "oauth_resource": None,
+    "oauth_scopes": [],
+    "public_endpoint": None,
+    "dpop_proof_lifetime": 60,
+    "dpop_nonce_secret": None,
 }
 
 

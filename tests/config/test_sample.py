@@ -1,4 +1,4 @@
-"""What an operator reads in etc/ is what the options say."""
+"""The sample configuration in etc/ is generated from the options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`authmw.current()`: this request's token wherever its code runs, and nobody else's."""
+"""`authmw.current()` returns the token of the current request, wherever its code runs."""
 
 from __future__ import annotations
 

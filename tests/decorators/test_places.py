@@ -1,4 +1,4 @@
-"""A refusal of `authmw.require` or `authmw.check` stops whoever called, wherever it was called."""
+"""`authmw.require` and `authmw.check` end the request wherever frameworks call code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The identity client while the endpoint does not answer: who asks, who waits, what is said."""
+"""The identity client while the endpoint fails: probes, fast failures, grace and log."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_probe_that_succeeds_lets_its_request_and_all_others_ask_again(
     assert said(caplog)[1:] == ["The identity endpoint answers again"]
 
 
-def test_tokens_that_make_the_endpoint_stumble_open_nothing(
+def test_tokens_that_make_the_endpoint_fail_do_not_open_the_breaker(
     client: IdentityClient, identity: MisbehavingIdentity, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One token again and again, or always another: it makes no difference to others."""

@@ -1,4 +1,4 @@
-"""Every outcome of asking the identity endpoint, each made by a real server that misbehaves."""
+"""Every outcome of asking the identity endpoint, made by a real server that misbehaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often we authenticate ourselves: what a client provokes is bounded."""
+"""How often our own user authenticates is bounded, whatever clients send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever comes in, only InvalidToken comes out, and few keys are tried."""
+"""Any input to the verifier raises InvalidToken and nothing else, and few keys are tried."""
 
 from __future__ import annotations
 

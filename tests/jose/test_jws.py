@@ -1,4 +1,4 @@
-"""Compact JWS: what is verified, and what is refused before and after."""
+"""Compact JWS: the signatures that are verified, and the forms that are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Public keys: which are taken, which are not, and how they are named."""
+"""Public keys in PEM, JWK and JWK sets: which are used, which are refused, their names."""
 
 from __future__ import annotations
 

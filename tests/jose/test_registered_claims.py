@@ -1,4 +1,4 @@
-"""Claims and payloads, all of them signed by a key of ours."""
+"""Registered claims and payloads, all signed with a trusted key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The number that tells a remembered verification from one by keys that are still in use."""
+"""The generation of a key source changes when its usable keys do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may write where, and what files of every kind amount to: tables."""
+"""Files and their permissions: which hold keys, and who may write to them."""
 
 from __future__ import annotations
 

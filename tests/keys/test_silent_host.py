@@ -1,4 +1,4 @@
-"""While the host of a JWK set says nothing, its last keys decide, and nobody waits for it."""
+"""While the host of a JWK set is silent, its last keys are used and no request waits long."""
 
 from __future__ import annotations
 

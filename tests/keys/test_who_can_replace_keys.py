@@ -1,4 +1,4 @@
-"""Who can put another key in the place of one: whoever can write to what leads to it."""
+"""Key directories that another user could replace or write to are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from an answer, and what can't be understood never makes an event cover less."""
+"""Parsing events: what can't be parsed makes an event cover more tokens, never fewer."""
 
 from __future__ import annotations
 

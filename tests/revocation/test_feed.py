@@ -1,4 +1,4 @@
-"""When one process asks for events, what it asks for, and what it says when it can't know."""
+"""One process polls for events: when, since when, and what it decides without them."""
 
 from __future__ import annotations
 

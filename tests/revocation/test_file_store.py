@@ -1,4 +1,4 @@
-"""Files that only we can have written, whole or not at all, and a lease that outlives nobody."""
+"""The store of shared events in files: ownership, whole writes, and a lease that expires."""
 
 from __future__ import annotations
 

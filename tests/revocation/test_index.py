@@ -1,4 +1,4 @@
-"""The index says what the rule says, keeps events as long as it should, and no more of them."""
+"""The index decides as the literal rule does, and keeps events for the retention time."""
 
 from __future__ import annotations
 

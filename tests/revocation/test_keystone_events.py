@@ -1,4 +1,4 @@
-"""What the real Keystone revokes, its own events revoke here: exactly the same tokens."""
+"""The events of a real Keystone revoke here exactly the tokens that it refuses."""
 
 from __future__ import annotations
 

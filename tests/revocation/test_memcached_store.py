@@ -1,4 +1,4 @@
-"""One poll for a whole deployment: records and lease in a real memcached."""
+"""The store of shared events in a real memcached: one poll for a whole deployment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each row of the rule table: which value of a token meets an attribute, and which does not."""
+"""Each row of the rule table: which values of a token match an attribute."""
 
 from __future__ import annotations
 

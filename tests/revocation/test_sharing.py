@@ -1,4 +1,4 @@
-"""One poll for all processes of a deployment, whoever of them dies, lies or starts late."""
+"""Processes share one poll, whichever of them dies, writes nonsense or starts late."""
 
 from __future__ import annotations
 

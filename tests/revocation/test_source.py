@@ -1,4 +1,4 @@
-"""Asking the identity endpoint for events: quietly, and apart from the circuit breaker."""
+"""Fetching events from the identity endpoint, apart from the circuit breaker."""
 
 from __future__ import annotations
 

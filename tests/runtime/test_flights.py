@@ -1,4 +1,4 @@
-"""Single flight: one works, all get the outcome, and nobody waits for the dead."""
+"""Single flight: one caller works, all get the outcome, and followers have a deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The refresher: read once before the first answer, then in the background, else by a request."""
+"""The refresher runs in the background, and in a request where no thread can run."""
 
 from __future__ import annotations
 
@@ -93,6 +93,28 @@ def test_concurrent_first_requests_all_wait_for_the_first_round() -> None:
     for thread in threads:
         thread.join(20)
     assert seen == [1] * 8
+
+
+def test_the_first_request_waits_for_a_thread_that_was_faster() -> None:
+    began = threading.Event()
+
+    class Planning(Counting):
+        """Plans its next reload before it reads, as key sources do."""
+
+        def reload(self, now: float) -> None:
+            self.reload_at = now + 3600
+            began.set()
+            time.sleep(0.3)
+            super().reload(now)
+
+    class Waiting(Counting):
+        def reload(self, now: float) -> None:
+            assert began.wait(20)
+            super().reload(now)
+
+    planning = Planning(3600)
+    Refresher([Waiting(3600), planning]).catch_up()
+    assert planning.reloads == 1
 
 
 def test_where_the_background_is_late_a_request_does_the_work() -> None:

@@ -1,1 +1,1 @@
-"""Real services for tests: started on 127.0.0.1 on a free port, each with a deadline."""
+"""What tests of several rooms use: servers on free ports of 127.0.0.1, keys, bodies, the clock."""

@@ -1,4 +1,4 @@
-"""The embedded identity server as the signer: it counts what it is asked."""
+"""Filters that verify the tokens of an embedded identity server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A filter in this process, asked as a server would ask it, by a clock of the test's."""
+"""A filter in this process, called as a server would call it, with a clock of the test's."""
 
 from __future__ import annotations
 

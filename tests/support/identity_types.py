@@ -1,4 +1,4 @@
-"""What the Identity API hands out and is asked for, as tests pass it around."""
+"""Users, scopes and tokens of the Identity API as tests pass them around."""
 
 from __future__ import annotations
 

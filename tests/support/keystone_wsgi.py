@@ -1,4 +1,4 @@
-"""What gunicorn serves as Keystone."""
+"""The WSGI application that gunicorn serves as Keystone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real memcached servers of every kind, and filters' settings for them."""
+"""Real memcached servers with TLS, SASL and Unix sockets, and the options that reach them."""
 
 from __future__ import annotations
 

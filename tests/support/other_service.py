@@ -1,4 +1,4 @@
-"""Another service on the loopback interface, which keeps the headers of what it is asked."""
+"""Another service on the loopback interface; it records the headers of its requests."""
 
 from __future__ import annotations
 

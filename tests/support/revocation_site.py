@@ -1,4 +1,4 @@
-"""A site of one identity server and many processes, in a time that tests make pass."""
+"""An identity server and processes that share its events, in simulated time."""
 
 from __future__ import annotations
 

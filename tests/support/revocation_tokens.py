@@ -1,4 +1,4 @@
-"""Tokens and events to try on each other."""
+"""Tokens and the events that may cover them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the shared cache put around it."""
+"""Caches, environs and sources for tests of the shared cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signs JWS for the tests, right and wrong ones, with `cryptography` alone."""
+"""Signs JWS, well-formed and malformed ones, with `cryptography` alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Keystone that other tests rely on is real, and does what they rely on."""
+"""The Keystone of `tests/support` is a real one, and does what other tests rely on."""
 
 from __future__ import annotations
 

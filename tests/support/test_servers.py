@@ -1,4 +1,4 @@
-"""The servers that other tests rely on start, stop and freeze when told, and say why if not."""
+"""The servers of `tests/support` start, stop and freeze when told, or say why not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Personas against a real filter, time, and what goes wrong: all as in production."""
+"""Personas against a real filter, moved time and faults: all as in production."""
 
 from __future__ import annotations
 

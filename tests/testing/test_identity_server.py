@@ -1,4 +1,4 @@
-"""The embedded identity server, asked over real HTTP by the client that services use."""
+"""The embedded identity server, over real HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens as the embedded issuer makes them, read by another implementation."""
+"""Tokens of the embedded issuer, read by another implementation (joserfc)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A token body becomes a Token, or is refused with words that say where it is wrong."""
+"""A token body becomes a Token, or an InvalidToken that says which member is wrong."""
 
 from __future__ import annotations
 

@@ -33,7 +33,6 @@ def make_token(oauth: OAuthAccess | None = None) -> Token:
 
 def make_access(**changes: Any) -> OAuthAccess:
     named = {
-        "issuer": "acme",
         "client_id": "cli",
         "scope": frozenset({"read"}),
         "key_thumbprint": None,
@@ -44,14 +43,14 @@ def make_access(**changes: Any) -> OAuthAccess:
 
 def test_a_token_of_keystone_has_none_of_it() -> None:
     token = make_token()
-    assert (token.oauth, token.issuer, token.client_id) == (None, None, None)
+    assert (token.oauth, token.client_id) == (None, None)
     assert token.oauth_scope == frozenset()
     assert token.claims == {}
 
 
 def test_an_access_token_has_issuer_client_scope_and_claims() -> None:
     token = make_token(make_access())
-    assert (token.issuer, token.client_id) == ("acme", "cli")
+    assert token.client_id == "cli"
     assert token.oauth_scope == {"read"}
     assert token.claims == CLAIMS
 

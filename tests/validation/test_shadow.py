@@ -1,4 +1,4 @@
-"""What counts as a difference between remote and offline validation, and what does not."""
+"""Shadow validation: which differences between remote and offline count."""
 
 from __future__ import annotations
 

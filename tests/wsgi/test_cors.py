@@ -1,4 +1,4 @@
-"""What browsers are told about the answers that are ours: `cors_allowed_origins`."""
+"""CORS headers of our own responses (`cors_allowed_origins`)."""
 
 from __future__ import annotations
 

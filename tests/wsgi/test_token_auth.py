@@ -1,4 +1,4 @@
-"""keystone.token_auth: what a service learns from it, and calls others with."""
+"""keystone.token_auth: what a service reads from it, and calls other services with."""
 
 from __future__ import annotations
 

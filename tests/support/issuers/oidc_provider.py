@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import secrets
-import time
 import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +19,6 @@ from tests.support.issuers.installed import DIRECTORY, require_installed
 from tests.support.processes import ServerProcess, find_free_port, is_answering
 
 _SCRIPT = Path(__file__).with_name("oidc_provider.mjs")
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
 _CALLBACK = "https://web.example/callback"
 _REDIRECTS = 12
 
@@ -64,23 +62,6 @@ class OidcProvider:
     def secret_of(client: str) -> str:
         return f"{client}-secret-{'x' * 32}"
 
-    def sign_assertion(self, client: str) -> str:
-        """Return a client assertion of asserting-robot (private_key_jwt, RFC 7523 §3)."""
-        now = int(time.time())
-        claims = {"iss": client, "sub": client, "aud": self.issuer, "iat": now, "exp": now + 60}
-        return self.client_key.sign({**claims, "jti": secrets.token_hex(8)}, typ="JWT")
-
-    def authenticate(self, client: str) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the form fields and headers by which a client authenticates itself."""
-        if client == "posting-robot":
-            return {"client_id": client, "client_secret": self.secret_of(client)}, {}
-        if client == "asserting-robot":
-            assertion = self.sign_assertion(client)
-            return {"client_assertion_type": _ASSERTION, "client_assertion": assertion}, {}
-        if client == "tls-robot":
-            return {"client_id": client}, {}
-        return {}, basic(client, self.secret_of(client))
-
     def ask_for_token(
         self,
         client: str = "robot",
@@ -90,22 +71,21 @@ class OidcProvider:
         **form: str,
     ) -> dict[str, Any]:
         """Return the token endpoint's answer to client_credentials, or to the form's grant."""
-        fields, own_headers = self.authenticate(client)
-        fields |= {"grant_type": "client_credentials", "resource": resource, **form}
-        answer = HttpClient().post(self.token_endpoint, fields, {**own_headers, **(headers or {})})
+        answer = HttpClient().post(
+            self.token_endpoint,
+            {"grant_type": "client_credentials", "resource": resource, **form},
+            {**basic(client, self.secret_of(client)), **(headers or {})},
+        )
         assert answer.status == 200, answer.body
         answered: dict[str, Any] = answer.json()
         return answered
 
-    def introspect(
-        self, token: str, client: str = "robot", headers: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
-        """Return the answer of RFC 7662 about a token."""
-        fields, own_headers = self.authenticate(client)
+    def introspect(self, token: str) -> dict[str, Any]:
+        """Return what the client robot is told about a token (RFC 7662)."""
         answer = HttpClient().post(
             self.introspection_endpoint,
-            {**fields, "token": token},
-            {**own_headers, **(headers or {})},
+            {"token": token},
+            basic("robot", self.secret_of("robot")),
         )
         assert answer.status == 200, answer.body
         answered: dict[str, Any] = answer.json()

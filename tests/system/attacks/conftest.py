@@ -1,4 +1,4 @@
-"""A filter on an embedded identity server, and a client that may send it anything at all."""
+"""A filter on an embedded identity server, and a client that may send it anything."""
 
 from __future__ import annotations
 

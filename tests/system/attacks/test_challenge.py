@@ -1,4 +1,4 @@
-"""WWW-Authenticate goes to clients nobody knows: what is it that they are told?"""
+"""What WWW-Authenticate tells clients that nobody has authenticated."""
 
 from __future__ import annotations
 

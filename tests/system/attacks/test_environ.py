@@ -1,4 +1,4 @@
-"""Environs as no proper server makes them: nothing gets in by them, and nothing breaks."""
+"""Environs that no proper server makes: no identity is forged, and nothing breaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that has run out of something is slower, and neither open nor shut."""
+"""A process out of threads, files or memory gets slower, and neither admits nor refuses more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Garbage in quantity: what does a token that nobody issued cost us, and what does it leave?"""
+"""What masses of tokens that nobody issued cost, and what they leave behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters in a row, environs used again, hooks: nothing is left for the next one to believe."""
+"""Filters in a row, reused environs and hooks leave nothing that a later filter would trust."""
 
 from __future__ import annotations
 

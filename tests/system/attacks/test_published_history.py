@@ -1,4 +1,4 @@
-"""What befell others, tried here; `README.rst` says where the rest of it is tried."""
+"""Published vulnerabilities of others, tried here; `README.rst` lists all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens and passwords stay where they are: not in a text, not in a log, not in a copy."""
+"""Tokens and passwords appear in no repr, log, pickle or copy."""
 
 from __future__ import annotations
 

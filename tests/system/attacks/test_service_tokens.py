@@ -1,4 +1,4 @@
-"""What a service token may do for its bearer, and who only pretends to be a service."""
+"""What a service token adds to a request, and who only pretends to be a service."""
 
 from __future__ import annotations
 

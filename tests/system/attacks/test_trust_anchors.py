@@ -1,4 +1,4 @@
-"""Whom TLS believes: who is named in `cafile`, and nobody else."""
+"""TLS trusts the authorities in `cafile` and no others."""
 
 from __future__ import annotations
 

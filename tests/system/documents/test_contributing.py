@@ -40,6 +40,8 @@ def test_tests_mirror_the_rooms() -> None:
             assert path.name in rooms, f"{path} mirrors nothing in authmw/"
         if path.name.startswith("test_"):
             assert path.stem.removeprefix("test_") in rooms, f"{path} mirrors nothing in authmw/"
+    for path in (ROOT / "authmw").glob("*/__init__.py"):
+        assert any((TESTS / path.parent.name).glob("test_*.py")), f"no tests of {path.parent}"
 
 
 def test_the_table_of_system_tests_is_complete() -> None:

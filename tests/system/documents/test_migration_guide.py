@@ -1,4 +1,4 @@
-"""doc/migration.rst speaks of every option and every difference there is, and of no other."""
+"""doc/migration.rst lists every option and every difference, and no others."""
 
 from __future__ import annotations
 

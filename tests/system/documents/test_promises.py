@@ -1,4 +1,4 @@
-"""What the documentation promises about time has a test, named beside the sentence."""
+"""Each promise about time in the documentation names a test beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checklist in the documentation names tests that exist."""
+"""doc/rfc8725.rst names tests that exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Keystone sends no event about is noticed in remote mode too, at one call a bearer."""
+"""Remote mode notices what Keystone sends no event about, with one call for each bearer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The header contract at the WSGI door: what the app is told, and what no client can say."""
+"""The header contract: what the service is told, and what no client can set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is sent as a signed token: a verdict comes back, and few keys are tried."""
+"""Whatever is sent as a signed token is accepted or refused, and few keys are tried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the log says of a refusal: enough to find the token, never the token."""
+"""The log identifies a refused token, and never holds it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed tokens at the door: verified here, with names and roles from an authority."""
+"""Signed tokens are verified here, with names and roles from an authority."""
 
 from __future__ import annotations
 

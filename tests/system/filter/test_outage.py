@@ -1,4 +1,4 @@
-"""While the identity service can't answer: who is let through, for how long, who waits."""
+"""While the identity service can't answer: which requests pass, for how long, and which wait."""
 
 from __future__ import annotations
 
@@ -293,7 +293,7 @@ def test_call_in_our_name_fails_at_once_in_a_known_outage(
     assert time.monotonic() - started < 0.5
 
 
-def test_a_token_that_makes_the_service_stumble_is_its_owners_trouble() -> None:
+def test_a_token_that_makes_the_identity_service_fail_harms_no_other_token() -> None:
     with MisbehavingIdentity().served() as identity:
 
         def validate(client: socket.socket) -> None:

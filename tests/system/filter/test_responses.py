@@ -1,4 +1,4 @@
-"""What a client gets: our own 401 and 503, and the app's answer untouched."""
+"""Our own 401 and 503, and the service's responses, which pass unchanged."""
 
 from __future__ import annotations
 

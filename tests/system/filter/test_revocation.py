@@ -1,4 +1,4 @@
-"""Revocation at the door: events end what was remembered, offline and remote alike."""
+"""Events end remembered tokens, offline and remote alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not known of a token or of the events never lets a revoked token pass."""
+"""Unknown facts about a token or the events never let a revoked token pass."""
 
 from __future__ import annotations
 

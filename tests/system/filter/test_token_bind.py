@@ -1,4 +1,4 @@
-"""enforce_token_bind at the WSGI door, offline and remote, with and without a service token."""
+"""`enforce_token_bind`, offline and remote, with and without a service token."""
 
 from __future__ import annotations
 

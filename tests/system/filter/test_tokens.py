@@ -1,4 +1,4 @@
-"""Which token counts, how strong it must be, and what a service token changes."""
+"""Which of two tokens is validated, whether it may be expired, and what a service token changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No warning of ours reaches a process that treats warnings as errors."""
+"""authmw emits no warning in a process that treats warnings as errors."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import secrets
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -15,12 +16,20 @@ from cryptography.x509.oid import NameOID
 
 from authmw.errors import InvalidToken, Reason
 from authmw.issuers.access_token import AccessToken
+from authmw.issuers.client_authentication import (
+    METHODS,
+    OAuthClient,
+    authenticate_client,
+    find_client_fault,
+    make_signer,
+)
 from authmw.issuers.configured import IssuerOptions, make_issuers
 from authmw.issuers.introspection_response import verify_introspection_response
 from authmw.issuers.record import Issuer
 from authmw.issuers.token_body import make_token_body
 from authmw.testing.signing_key import SigningKey
 from tests.support.certificates import Authority
+from tests.support.issuers.http_client import HttpClient
 from tests.support.issuers.oidc_provider import OidcProvider
 from tests.support.issuers.verification import verify_token
 
@@ -121,14 +130,41 @@ def test_opaque_token_of_a_user_is_introspected(oidc_provider: OidcProvider) -> 
     assert make_token_body(introspect(oidc_provider, opaque))["user"] == {"id": "ada"}
 
 
-@pytest.mark.parametrize("client", ["robot", "posting-robot", "asserting-robot", "tls-robot"])
+@pytest.mark.parametrize("method", METHODS)
 def test_introspection_is_authenticated_in_every_way(
-    oidc_provider: OidcProvider, client: str
+    oidc_provider: OidcProvider, method: str
 ) -> None:
+    robots = {
+        "client_secret_basic": "robot",
+        "client_secret_post": "posting-robot",
+        "client_secret_jwt": "signing-robot",
+        "private_key_jwt": "asserting-robot",
+        "tls_client_auth": "tls-robot",
+    }
+    pem = oidc_provider.client_key.private_key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    client = OAuthClient(
+        client_id=robots[method],
+        method=method,
+        secret=oidc_provider.secret_of(robots[method]),
+        sign=make_signer(pem, "ES256"),
+        algorithm="HS256" if method == "client_secret_jwt" else "ES256",
+        audience=oidc_provider.issuer,
+    )
+    assert find_client_fault(client) is None
     opaque = oidc_provider.ask_for_token(resource=OPAQUE)["access_token"]
-    header = {"X-Client-Certificate": quote(certificate_of("tls-robot"))}
-    headers = header if client == "tls-robot" else None
-    assert oidc_provider.introspect(opaque, client, headers)["active"] is True
+    said = authenticate_client(client, time.time(), secrets.token_hex(8))
+    headers = dict(said.headers)
+    if method == "tls_client_auth":
+        headers["X-Client-Certificate"] = quote(certificate_of("tls-robot"))
+    endpoint = oidc_provider.introspection_endpoint
+    answer = HttpClient().post(endpoint, {**said.form, "token": opaque}, headers)
+    assert answer.json()["active"] is True
+    # And without it nobody is told anything.
+    assert HttpClient().post(endpoint, {"token": opaque}).status in (400, 401)
 
 
 def certificate_of(name: str) -> str:

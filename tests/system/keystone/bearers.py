@@ -1,4 +1,4 @@
-"""Whose tokens are validated: every way in which a Keystone token gets its roles."""
+"""Bearers of a real Keystone, one for each way in which a token gets its roles."""
 
 from __future__ import annotations
 

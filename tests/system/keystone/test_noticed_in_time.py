@@ -1,4 +1,4 @@
-"""What Keystone tells nobody of is noticed within `authority_cache_time`."""
+"""Changes that Keystone emits no event for are noticed within `authority_cache_time`."""
 
 from __future__ import annotations
 

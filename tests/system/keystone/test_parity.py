@@ -1,4 +1,4 @@
-"""What offline validation says of a real token is what remote validation of it says."""
+"""Offline and remote validation of a real token tell the service the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contexts made of what a service behind the filter was told."""
+"""oslo.context's contexts, made from the environ of a service behind the filter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""oslo.policy enforces rules on what the filter tells, by way of oslo.context."""
+"""oslo.policy enforces rules on the filter's headers, by way of oslo.context."""
 
 from __future__ import annotations
 

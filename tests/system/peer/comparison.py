@@ -1,4 +1,4 @@
-"""Takes two outcomes apart into named facts, and tells where they differ."""
+"""Splits two outcomes into named facts, and lists those that differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs of filters, one of each kind, on the same real Keystone."""
+"""Pairs of filters, ours and keystonemiddleware's, on the same real Keystone."""
 
 from __future__ import annotations
 

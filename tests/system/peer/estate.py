@@ -1,4 +1,4 @@
-"""Who and what the tokens of the differential suite speak of, made once in a real Keystone."""
+"""Users, projects, trusts and tokens for the comparison, made once in a real Keystone."""
 
 from __future__ import annotations
 

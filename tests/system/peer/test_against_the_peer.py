@@ -1,4 +1,4 @@
-"""One request, two filters, one Keystone: what differs is meant, or it fails here."""
+"""The same request to both filters: each difference is a listed one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparison sees what it is for."""
+"""The comparison finds the differences that it is for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both filters find in a shared cache what another process put there, and say the same."""
+"""Both filters read what another process put into a shared cache, with the same outcome."""
 
 from __future__ import annotations
 

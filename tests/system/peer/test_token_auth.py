@@ -1,4 +1,4 @@
-"""`keystone.token_auth.user`: every attribute, for every kind of token, as with the peer."""
+"""`keystone.token_auth.user` has all attributes of keystonemiddleware's, for all kinds of token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One hosted service, asked as its clients do."""
+"""A client of one hosted service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many clients at once: each is who it is, and nobody else."""
+"""Many clients at once: the service is told the right identity for each request."""
 
 from __future__ import annotations
 

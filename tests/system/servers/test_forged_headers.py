@@ -1,4 +1,4 @@
-"""Whatever a client writes, and however it spells it, it can't say who it is."""
+"""No spelling of an identity header lets a client set it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server, the filter and Keystone each take at most; and what is passed on."""
+"""Sizes of headers and tokens: what server, filter and Keystone each accept at most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However many requests come with a token nobody has seen, Keystone is asked about it once."""
+"""Concurrent requests with one new token cause one validation."""
 
 from __future__ import annotations
 

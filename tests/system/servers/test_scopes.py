@@ -1,4 +1,4 @@
-"""A service is told of each token what Keystone itself says of it."""
+"""For each scope the service is told what Keystone says about the token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keystone is stopped and started again, or suspended; the services behind the filter go on."""
+"""Keystone is stopped, restarted or suspended while services behind the filter go on."""
 
 from __future__ import annotations
 

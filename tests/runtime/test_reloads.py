@@ -1,4 +1,4 @@
-"""Reloads: one at a time, early ones at most once in an interval, nobody waits for long."""
+"""Key reloads: one at a time, early ones rate limited, with a bounded wait."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from authmw.keys.reloads import (
+from authmw.runtime.reloads import (
     EARLY_WAIT_SECONDS,
     FAILING_WAIT_SECONDS,
     PLANNED_WAIT_SECONDS,

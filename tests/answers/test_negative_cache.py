@@ -1,4 +1,4 @@
-"""Refusals are remembered for as long as was said, and no more of them than there is room for."""
+"""Refusals are remembered for the configured time, within a bound."""
 
 from __future__ import annotations
 

@@ -1,0 +1,127 @@
+"""The issuers of a filter, put together: keys, revocation lists, introspection."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from authmw.config.settings import IssuerSettings, Settings
+from authmw.identity.discovery import DiscoveryReader
+from authmw.identity.documents import DocumentFetcher
+from authmw.issuers.record import Issuer
+from authmw.issuers.table import IssuerTable
+from authmw.issuers.verifier import IssuerVerifier
+from authmw.keys.directory import KeyDirectory
+from authmw.keys.discovered import DiscoveredKeys
+from authmw.keys.jwks_uri import JwksUri
+from authmw.keys.on_demand import KeysOnDemand
+from authmw.keys.refreshed import RefreshedKeys
+from authmw.keys.source import KeyReader, KeySource
+from authmw.revocation.revoked_ids import RevokedIds
+from authmw.runtime.lazy_refresh import LazyRefresh
+from authmw.runtime.refresh import Refresher
+from authmw.validation.issuer_standing import IssuerStanding
+from authmw.validation.issuers import IssuersValidator
+from authmw.validation.validator import Validator
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerParts:
+    """The issuers of one filter.
+
+    Attributes:
+        standings: by `Issuer.key`; `authmw.revalidation` judges remembered tokens by them.
+    """
+
+    table: IssuerTable
+    verifier: IssuerVerifier
+    standings: Mapping[str, IssuerStanding]
+
+
+def make_issuer_parts(settings: Settings, refresher: Refresher) -> IssuerParts:
+    """Put the issuers together; nothing is read yet, of any of them.
+
+    Args:
+        settings: of the filter.
+        refresher: keeps fresh what tokens were judged by.
+    """
+    refresh = LazyRefresh()
+    refresher.add(refresh, in_background=True)
+    refresh.wake_with(functools.partial(refresher.wake, refresh))
+    fetch = DocumentFetcher(settings)
+    standings = {
+        record.key: _make_standing(settings, issuer, record, fetch, refresh)
+        for issuer in settings.issuers
+        for record in issuer.records
+    }
+    table = IssuerTable(record for issuer in settings.issuers for record in issuer.records)
+    verifier = IssuerVerifier(
+        table,
+        lambda record: _keys_of(standings[record.key]),
+        max_keys=settings.jws_max_keys,
+        max_size=settings.max_token_size,
+    )
+    return IssuerParts(table, verifier, standings)
+
+
+def make_issuers_validator(
+    settings: Settings, parts: IssuerParts, keystone: Validator | None
+) -> IssuersValidator:
+    """Return what validates tokens of all issuers.
+
+    Args:
+        settings: of the filter.
+        parts: of `make_issuer_parts`.
+        keystone: validates Keystone's tokens; None: none are accepted.
+    """
+    return IssuersValidator(
+        parts.table,
+        parts.verifier,
+        parts.standings,
+        keystone=keystone,
+        keystone_issuer=settings.jws_issuer,
+        introspection=None,
+    )
+
+
+def _keys_of(standing: IssuerStanding) -> KeySource:
+    assert standing.keys is not None  # noqa: S101 - of an issuer that signs its tokens
+    return standing.keys
+
+
+def _make_standing(
+    settings: Settings,
+    issuer: IssuerSettings,
+    record: Issuer,
+    fetch: DocumentFetcher,
+    refresh: LazyRefresh,
+) -> IssuerStanding:
+    if record.profile.is_introspected:
+        return IssuerStanding()
+    keys = RefreshedKeys(
+        make_key_reader(issuer, record, fetch),
+        max_age_seconds=settings.jws_keys_max_age,
+        accepted_algorithms=record.profile.algorithms,
+    )
+    revoked = None
+    if record.revocation_list_uri is not None and settings.revocation_poll_interval > 0:
+        revoked = RevokedIds(
+            record.revocation_list_uri,
+            fetch,
+            refresh,
+            interval_seconds=settings.revocation_poll_interval,
+            max_staleness_seconds=settings.revocation_max_staleness,
+        )
+    return IssuerStanding(KeysOnDemand(keys, refresh), revoked)
+
+
+def make_key_reader(issuer: IssuerSettings, record: Issuer, fetch: DocumentFetcher) -> KeyReader:
+    """Return what reads the keys of one issuer."""
+    if issuer.public_key_repository is not None:
+        return KeyDirectory(issuer.public_key_repository)
+    uri = issuer.jwks_uri or record.keys_uri
+    if uri is not None:
+        return JwksUri(uri, fetch)
+    assert record.identifier is not None  # noqa: S101 - else the configuration was refused
+    return DiscoveredKeys(DiscoveryReader(record.identifier, fetch), fetch)

@@ -1,0 +1,222 @@
+"""Reads the issuers: sections `[authmw_issuer:NAME]`, and `issuer.NAME.…` in a paste file."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from authmw.config.issuer_options import (
+    CLAIM_OPTIONS,
+    ISSUER_OPTIONS,
+    OVERRIDE_PREFIX,
+    SECTION_PREFIX,
+)
+from authmw.config.option_reader import OptionReader
+from authmw.config.settings import Introspection, IssuerSettings
+from authmw.errors import ConfigurationError
+
+_log = logging.getLogger(__name__)
+
+# No dot, which ends a name in `issuer.NAME.audience`.
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def read_issuers(reader: OptionReader, *, skew_seconds: int) -> tuple[IssuerSettings, ...]:
+    """Read every issuer that is configured, in the order of their names.
+
+    Args:
+        reader: of the filter's configuration; it does not have the issuers' overrides afterwards.
+        skew_seconds: `clock_skew_tolerance`.
+
+    Raises:
+        ConfigurationError: an option is wrong or missing, or two issuers claim the same tokens.
+    """
+    overrides = reader.split_off(OVERRIDE_PREFIX)
+    sections = reader.list_sections()
+    _warn_of_slips(sections)
+    names = {
+        section.removeprefix(SECTION_PREFIX)
+        for section in sections
+        if section.startswith(SECTION_PREFIX)
+    }
+    for override in overrides.override_names():
+        name, dot, option = override.partition(".")
+        if not dot or not option:
+            raise ConfigurationError(
+                f"{OVERRIDE_PREFIX}{override}",
+                None,
+                f"write {OVERRIDE_PREFIX}NAME.OPTION, such as {OVERRIDE_PREFIX}acme.audience.",
+            )
+        names.add(name)
+    found = [
+        read_issuer(overrides.split_off(f"{name}."), name, skew_seconds=skew_seconds)
+        for name in sorted(names)
+    ]
+    issuers = tuple(issuer for issuer in found if issuer is not None)
+    if issuers:
+        # Imported here: without issuers nothing of theirs is loaded.
+        from authmw.issuers.table import IssuerTable
+
+        IssuerTable(record for issuer in issuers for record in issuer.records)
+    return issuers
+
+
+def read_issuer(reader: OptionReader, name: str, *, skew_seconds: int) -> IssuerSettings | None:
+    """Read one issuer; None: its section is empty, as that of a sample file.
+
+    Args:
+        reader: of its overrides.
+        name: as in `[authmw_issuer:NAME]`.
+        skew_seconds: `clock_skew_tolerance`.
+    """
+    section = f"{SECTION_PREFIX}{name}"
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            section, None, "name the issuer with letters, digits, - and _ alone.", section=section
+        )
+    values = reader.read(ISSUER_OPTIONS, section)
+    values = {key: None if value in ("", [], {}) else value for key, value in values.items()}
+    unknown = [*reader.unknown_names(), *reader.unknown_names_in(section)]
+    if unknown:
+        _warn_of_unknown(section, unknown, reader.known_names())
+    elif all(values[opt.dest] in (None, opt.default) for opt in ISSUER_OPTIONS):
+        return None
+    return _make_settings(name, section, values, skew_seconds)
+
+
+def _make_settings(
+    name: str, section: str, values: Mapping[str, Any], skew_seconds: int
+) -> IssuerSettings:
+    # Imported here, as above.
+    from authmw.issuers.configured import IssuerOptions, make_issuers
+
+    if values["profile"] == "keystone":
+        raise ConfigurationError(
+            "profile",
+            "keystone",
+            "leave this section out: Keystone's own tokens are what [keystone_authtoken] is about.",
+            section=section,
+        )
+    records = make_issuers(
+        IssuerOptions(
+            name=name,
+            profile=values["profile"] or "rfc9068",
+            issuer=values["issuer"],
+            issuer_variables=values["issuer_variables"] or {},
+            audience=_strip(values["audience"]),
+            algorithms=_strip(values["algorithms"]),
+            types=_strip(values["types"]),
+            claims={
+                opt.dest: _strip(values[opt.dest])
+                for opt in CLAIM_OPTIONS
+                if values[opt.dest] is not None
+            },
+            required_values=values["required_values"] or {},
+            trust_domain=values["trust_domain"],
+            skew_seconds=skew_seconds,
+        )
+    )
+    settings = IssuerSettings(
+        name=name,
+        records=records,
+        jwks_uri=values["jwks_uri"],
+        public_key_repository=values["public_key_repository"],
+        introspection=_read_introspection(values) if records[0].profile.is_introspected else None,
+    )
+    _verify_keys(settings, section)
+    return settings
+
+
+def _strip(written: str | list[str] | None) -> list[str]:
+    return [written] if isinstance(written, str) else [one for one in written or () if one]
+
+
+def _read_introspection(values: Mapping[str, Any]) -> Introspection:
+    return Introspection(
+        endpoint=values["introspection_endpoint"],
+        client_id=values["client_id"],
+        client_secret=values["client_secret"],
+        auth_method=values["auth_method"],
+        jwt_key_file=values["jwt_key_file"],
+        jwt_algorithm=values["jwt_algorithm"],
+        jwt_key_id=values["jwt_key_id"],
+        assertion_audience=values["assertion_audience"],
+    )
+
+
+def _verify_keys(settings: IssuerSettings, section: str) -> None:
+    # Imported here, as above.
+    from authmw.issuers.identifier import find_fault
+
+    uri, directory = settings.jwks_uri, settings.public_key_repository
+    if uri is not None and directory is not None:
+        raise ConfigurationError(
+            "jwks_uri", uri, "write this or public_key_repository, not both.", section=section
+        )
+    if uri is not None and find_fault(uri.partition("?")[0]) is not None:
+        raise ConfigurationError(
+            "jwks_uri", uri, "write an https URI (http only on this machine).", section=section
+        )
+    has_discovery = all(record.identifier is not None for record in settings.records)
+    introspection = settings.introspection
+    if introspection is None:
+        if not has_discovery and uri is None and directory is None:
+            raise ConfigurationError(
+                "jwks_uri",
+                None,
+                "write where the keys are, or public_key_repository: without an issuer "
+                "identifier there is no discovery document that says so.",
+                section=section,
+            )
+        return
+    endpoint = introspection.endpoint
+    if endpoint is None and not has_discovery:
+        raise ConfigurationError(
+            "introspection_endpoint",
+            None,
+            "write it, or issuer, whose discovery document says it.",
+            section=section,
+        )
+    if endpoint is not None and find_fault(endpoint.partition("?")[0]) is not None:
+        raise ConfigurationError(
+            "introspection_endpoint",
+            endpoint,
+            "write an https URI (http only on this machine): tokens are sent there.",
+            section=section,
+        )
+
+
+def _warn_of_unknown(section: str, unknown: list[str], known: frozenset[str]) -> None:
+    # Imported here: only this message needs it.
+    import difflib
+
+    shown = []
+    for name in unknown:
+        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.7)
+        shown.append(f"{name} (did you mean {near[0]}?)" if near else name)
+    _log.warning("[%s] Options not known to authmw, ignored: %s", section, ", ".join(shown))
+
+
+def _warn_of_slips(sections: list[str]) -> None:
+    """Warn of sections that are nearly named as those of issuers."""
+    wanted = SECTION_PREFIX.removesuffix(":")
+    suspects = [
+        section
+        for section in sections
+        if not section.startswith(SECTION_PREFIX) and section.startswith(("authmw", "auth_mw"))
+    ]
+    if not suspects:
+        return
+    import difflib
+
+    for section in suspects:
+        before, _, after = section.partition(":")
+        if difflib.SequenceMatcher(None, before, wanted).ratio() >= 0.75:
+            _log.warning(
+                "Section [%s] is not known to authmw, ignored (did you mean [%s%s]?)",
+                section,
+                SECTION_PREFIX,
+                after or "NAME",
+            )

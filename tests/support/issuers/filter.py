@@ -1,0 +1,65 @@
+"""A filter in front of a recording app, for tokens of issuers, without any Keystone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_config import cfg
+from webtest import TestApp
+from webtest.lint import middleware as lint
+
+import authmw
+from authmw.testing.oidc_server import OidcServer
+from tests.support.protected import Service
+
+
+@dataclass
+class IssuerFilter:
+    """A service behind a filter.
+
+    Attributes:
+        service: keeps what it was told.
+    """
+
+    service: Service
+    middleware: authmw.AuthMiddleware
+    app: TestApp
+
+    def get(self, token: str, **headers: str) -> Any:
+        """Send a token as OAuth clients do; any status is fine."""
+        return self.app.get(
+            "/", headers={"Authorization": f"Bearer {token}", **headers}, status="*"
+        )
+
+    def status_of(self, token: str) -> int:
+        return int(self.get(token).status_int)
+
+    def close(self) -> None:
+        self.middleware.close()
+
+
+def protect_by(*servers: OidcServer, **options: object) -> IssuerFilter:
+    """Protect a service by one issuer or several, named a, b, ...
+
+    Args:
+        servers: the issuers.
+        options: further ones, with `__` for a dot: `issuer__a__roles`.
+    """
+    conf: dict[str, object] = {"oslo_config_config": cfg.ConfigOpts()}
+    for name, server in zip("abcdefgh", servers, strict=False):
+        conf |= issuer_options(name, server)
+    conf |= {name.replace("__", "."): value for name, value in options.items()}
+    service = Service()
+    middleware = authmw.filter_factory({}, **conf)(lint(service))
+    return IssuerFilter(service, middleware, TestApp(middleware))
+
+
+def issuer_options(name: str, server: OidcServer) -> dict[str, str]:
+    """Return what a paste file says of a server that conforms to its profile."""
+    options = {f"issuer.{name}.issuer": server.issuer}
+    if server.profile != "keystone-op":
+        options[f"issuer.{name}.audience"] = server.audience
+    if server.profile != "rfc9068":
+        options[f"issuer.{name}.profile"] = server.profile
+    return options
