@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from authmw.config.settings import IssuerSettings, Settings
@@ -32,19 +32,27 @@ class IssuerParts:
 
     Attributes:
         standings: by `Issuer.key`; `authmw.revalidation` judges remembered tokens by them.
+        introspection: asks the one whose tokens are opaque; None: there is none.
     """
 
     table: IssuerTable
     verifier: IssuerVerifier
     standings: Mapping[str, IssuerStanding]
+    introspection: Validator | None
 
 
-def make_issuer_parts(settings: Settings, refresher: Refresher) -> IssuerParts:
+def make_issuer_parts(
+    settings: Settings, refresher: Refresher, *, clock: Callable[[], float]
+) -> IssuerParts:
     """Put the issuers together; nothing is read yet, of any of them.
 
     Args:
         settings: of the filter.
         refresher: keeps fresh what tokens were judged by.
+        clock: epoch seconds.
+
+    Raises:
+        ConfigurationError: an option or a file is wrong.
     """
     refresh = LazyRefresh()
     refresher.add(refresh, in_background=True)
@@ -62,7 +70,16 @@ def make_issuer_parts(settings: Settings, refresher: Refresher) -> IssuerParts:
         max_keys=settings.jws_max_keys,
         max_size=settings.max_token_size,
     )
-    return IssuerParts(table, verifier, standings)
+    introspection = None
+    for issuer in settings.issuers:
+        if issuer.introspection is not None:
+            # Imported here: few issuers are asked about tokens.
+            from authmw.build.introspection import make_introspection
+
+            introspection = make_introspection(
+                settings, issuer, issuer.introspection, fetch, refresher, clock=clock
+            )
+    return IssuerParts(table, verifier, standings, introspection)
 
 
 def make_issuers_validator(
@@ -81,7 +98,7 @@ def make_issuers_validator(
         parts.standings,
         keystone=keystone,
         keystone_issuer=settings.jws_issuer,
-        introspection=None,
+        introspection=parts.introspection,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from authmw.answers.negative_cache import NegativeCache
 from authmw.authenticator import Authenticator, MakeTokenAuth, Rules
 from authmw.build.cache import name_endpoint, open_shared_cache
+from authmw.build.outages import watch_for_outages
 from authmw.build.remote import make_bearers, make_remote_validator, renews_bearers
 from authmw.build.revocation import make_revocations
 from authmw.cache.memory import MemoryCache
@@ -21,7 +22,6 @@ from authmw.config.reload import follow_reloads
 from authmw.config.settings import Settings, Validation
 from authmw.errors import Reason
 from authmw.identity.client import IdentityClient
-from authmw.identity.outage_watch import OutageWatch
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
 from authmw.revocation.revocations import Revocations
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 # Followers wait a little longer than a leader may take, so that they share its result.
 _FOLLOWER_PATIENCE_SECONDS = 2
-# How late a background probe may be before a request makes it.
-_PROBE_PATIENCE_SECONDS = 5
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -139,7 +137,7 @@ def build_filter_parts(
         # Imported here: without issuers nothing of theirs is loaded.
         from authmw.build.issuers import make_issuer_parts, make_issuers_validator
 
-        issuers = make_issuer_parts(settings, refresher)
+        issuers = make_issuer_parts(settings, refresher, clock=clock)
         accepts_keystone = settings.auth is not None or keys is not None
         validator = make_issuers_validator(
             settings, issuers, validator if accepts_keystone else None
@@ -204,15 +202,6 @@ def _make_keys(settings: Settings, refresher: Refresher) -> KeySource | None:
     keys = make_key_source(settings)
     refresher.add(keys)
     return keys
-
-
-def watch_for_outages(identity: IdentityClient, refresher: Refresher) -> None:
-    """Have a background thread find out when an outage begins and ends."""
-    watch = OutageWatch(identity)
-    refresher.add(watch, in_background=True)
-    identity.probe_in_background(
-        functools.partial(refresher.wake, watch), patience_seconds=_PROBE_PATIENCE_SECONDS
-    )
 
 
 def _make_validator(

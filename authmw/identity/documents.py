@@ -40,7 +40,7 @@ class DocumentFetcher:
     def __init__(self, settings: Settings) -> None:
         verify_tls_files(settings)
         self._settings = settings
-        self._verify = False if settings.insecure else settings.cafile or True
+        self._verify = read_verify(settings)
         self._session = PerProcess(self._open)
 
     def __call__(self, uri: str, headers: Mapping[str, str]) -> FetchedDocument:
@@ -53,7 +53,6 @@ class DocumentFetcher:
 
         try:
             with deadline(self._settings.identity_deadline):
-                # A session's own `verify` gives way to REQUESTS_CA_BUNDLE, a request's does not.
                 response = self._session.get().get(
                     uri, headers=headers, allow_redirects=False, verify=self._verify
                 )
@@ -66,9 +65,22 @@ class DocumentFetcher:
             raise IdentityUnavailable(f"GET {uri}: {type(error).__name__}") from None
 
     def _open(self) -> requests.Session:
-        from authmw.identity.transport import client_certificate, open_requests_session
+        return open_session(self._settings)
 
-        session = open_requests_session(self._settings)
-        session.cert = client_certificate(self._settings)
-        session.headers["User-Agent"] = self._settings.user_agent
-        return session
+
+def open_session(settings: Settings) -> requests.Session:
+    """Return a session without any credentials but the certificate of `certfile`."""
+    from authmw.identity.transport import client_certificate, open_requests_session
+
+    session = open_requests_session(settings)
+    session.cert = client_certificate(settings)
+    session.headers["User-Agent"] = settings.user_agent
+    return session
+
+
+def read_verify(settings: Settings) -> bool | str:
+    """Return what requests takes as `verify`: whose certificates are trusted.
+
+    A session's own `verify` gives way to REQUESTS_CA_BUNDLE, a request's does not.
+    """
+    return False if settings.insecure else settings.cafile or True

@@ -66,6 +66,13 @@ class Outcome(enum.Enum):
         statuses=(403,),
         errors=("keystoneauth1.exceptions.Forbidden",),
     )
+    # Of an issuer that is asked about opaque tokens (RFC 7662).
+    CLIENT_REFUSED = Meaning(
+        Verdict.CREDENTIALS_REFUSED,
+        Health.FAILS,
+        "the issuer refused our own credentials: correct client_id, client_secret or the key, "
+        "and auth_method, and let this client introspect",
+    )
     NO_AUTH_PLUGIN = Meaning(
         Verdict.OUTAGE,
         Health.UNKNOWN,
@@ -169,6 +176,17 @@ class Outcome(enum.Enum):
         errors=("urllib3.exceptions.DecodeError",),
     )
     NOT_A_TOKEN = Meaning(Verdict.OUTAGE, Health.FAILS, 'the answer has no object under "token"')
+
+    NOT_INTROSPECTION = Meaning(
+        Verdict.OUTAGE,
+        Health.FAILS,
+        "the answer is none to an introspection request: compare introspection_endpoint",
+    )
+    NO_INTROSPECTION = Meaning(
+        Verdict.OUTAGE,
+        Health.FAILS,
+        "where to ask about opaque tokens is not known: set introspection_endpoint",
+    )
 
     # Responses of a proxy, or of an identity service that can't serve now.
     NOT_IDENTITY = Meaning(

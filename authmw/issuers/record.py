@@ -153,7 +153,10 @@ class Issuer:
     @property
     def key(self) -> str:
         """What names it among all issuers: its identifier, or else how its tokens are known."""
-        return self.identifier or f"{self.profile.name} {self.trust_domain or self.name}"
+        if self.identifier is None or self.profile.is_introspected:
+            # Beside its opaque tokens an issuer may make signed ones.
+            return f"{self.profile.name} {self.trust_domain or self.name}"
+        return self.identifier
 
     @property
     def keys_uri(self) -> str | None:

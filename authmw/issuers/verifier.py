@@ -41,8 +41,9 @@ class IssuerVerifier:
         self._table = table
         self._max_size = max_size
         signed = [issuer for issuer in table if not issuer.profile.is_introspected]
-        # What an ID token looks like comes so far as to be refused as one.
-        self._types = JWT_TYPES.union(*(issuer.profile.types for issuer in signed))
+        # What an ID token looks like comes so far as to be refused as one; and who is asked about
+        # tokens may know signed ones.
+        self._types = JWT_TYPES.union({"at+jwt"}, *(issuer.profile.types for issuer in signed))
         # By identity: comparing records would take longer than all checks.
         self._signatures = {
             id(issuer): SignatureVerifier(

@@ -53,8 +53,12 @@ class IssuersValidator:
         self._keystone = keystone
         self._keystone_issuer = keystone_issuer
         self._introspection = introspection
-        introspected = table.introspected
-        self._introspected_identifier = introspected.identifier if introspected else None
+        # Of an issuer all of whose tokens are asked about, though they may look signed.
+        self._introspected_identifier = None
+        if table.introspected is not None:
+            identifier = table.introspected.identifier
+            others = {one.identifier for one in table if one is not table.introspected}
+            self._introspected_identifier = None if identifier in others else identifier
 
     def validate(
         self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None

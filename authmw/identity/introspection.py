@@ -1,0 +1,227 @@
+"""Asks an issuer about opaque tokens (RFC 7662), and tells outages from verdicts."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
+from authmw.identity.breaker import Breaker, Change
+from authmw.identity.discovery import DiscoveryReader
+from authmw.identity.documents import open_session, read_verify
+from authmw.identity.http_messages import describe
+from authmw.identity.json_response import raise_for_status, read_object
+from authmw.identity.meaning import Health, Verdict
+from authmw.identity.outage import make_outage, make_outage_from, meaning_of
+from authmw.identity.outcomes import Outcome
+from authmw.identity.token_response import TokenResponse
+from authmw.issuers.client_authentication import OAuthClient, authenticate_client
+from authmw.issuers.introspection_response import verify_introspection_response
+from authmw.issuers.record import Issuer
+from authmw.issuers.token_body import make_token_body
+from authmw.net.deadline import deadline
+from authmw.runtime.clock import wall_clock
+from authmw.runtime.process import PerProcess
+
+if TYPE_CHECKING:
+    from authmw.config.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+class IntrospectionClient:
+    """Asks one issuer; a `TokenSource`, as the client of the identity endpoint is.
+
+    What the issuer answers of a token becomes a v3 token body, so that caches and outages are
+    treated alike. Nothing is opened before the first question, and each process opens its own
+    connections.
+
+    Args:
+        settings: of the filter: TLS, time-outs and `identity_deadline`.
+        issuer: who is asked.
+        endpoint: of introspection; None: the discovery document says.
+        discovery: reads that document; None: there is none.
+        client: what the issuer knows this service by.
+        lifetime_seconds: how long a token counts as good if the issuer names no end.
+        clock: seconds, for the pauses of the circuit breaker.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        issuer: Issuer,
+        *,
+        endpoint: str | None,
+        discovery: DiscoveryReader | None,
+        client: OAuthClient,
+        lifetime_seconds: int,
+        clock: Callable[[], float] = wall_clock,
+    ) -> None:
+        self._settings = settings
+        self._issuer = issuer
+        self._endpoint = endpoint
+        self._discovery = discovery
+        self._client = client
+        self._lifetime_seconds = lifetime_seconds
+        self._clock = clock
+        self._verify = read_verify(settings)
+        self._session = PerProcess(lambda: open_session(settings))
+        self._patience_seconds = 0.0
+        self._wake: Callable[[], None] = _do_nothing
+        self._breaker = PerProcess(lambda: Breaker(patience_seconds=self._patience_seconds))
+
+    def fetch_token_response(
+        self,
+        token: str,
+        *,
+        allow_expired: bool,  # noqa: ARG002 - no issuer knows expired tokens
+        now: float,
+    ) -> TokenResponse:
+        """Ask about one token; see `TokenSource`.
+
+        Raises:
+            InvalidToken: it is not active, or not for this service.
+            Outage: the issuer could not be asked, or did not answer.
+        """
+        breaker = self._breaker.get()
+        with deadline(self._settings.identity_deadline):
+            while not breaker.is_trusted and breaker.admit(self._clock()):
+                self._probe(breaker)
+            try:
+                body = self._fetch_body(token, now)
+            except InvalidToken:
+                self._record(breaker, Health.ANSWERS)
+                raise
+            except Exception as error:  # noqa: BLE001 - of any library below
+                outage = self._take_for_outage(error)
+                self._record(breaker, meaning_of(outage).health)
+                raise outage from outage.__cause__
+        self._record(breaker, Health.ANSWERS)
+        return TokenResponse(body, None, int(now))
+
+    def probe_in_background(self, wake: Callable[[], None], *, patience_seconds: float) -> None:
+        """Leave probes to an `OutageWatch`; see `IdentityClient.probe_in_background`."""
+        self._wake = wake
+        self._patience_seconds = patience_seconds
+
+    def probe_at(self) -> float:
+        """Return when a probe is due, in epoch seconds; infinity: never."""
+        return self._breaker.get().probe_at
+
+    def probe_if_due(self) -> None:
+        """Ask about a token that does not exist if a probe is due; never raises."""
+        breaker = self._breaker.get()
+        if breaker.begin_probe(self._clock()):
+            with contextlib.suppress(Outage), deadline(self._settings.identity_deadline):
+                self._probe(breaker, is_logged=False)
+
+    def _fetch_body(self, token: str, now: float) -> dict[str, object]:
+        answer = self._ask(token, now)
+        try:
+            verified = verify_introspection_response(
+                self._issuer, answer, now, lifetime_seconds=self._lifetime_seconds
+            )
+        except IdentityUnavailable as error:
+            raise make_outage(Outcome.NOT_INTROSPECTION, note=error.detail) from error
+        if verified.key_thumbprint is not None:
+            raise InvalidToken(
+                Reason.WRONG_BINDING, "it is bound to a key (DPoP), whose proof is not checked here"
+            )
+        return make_token_body(verified)
+
+    def _ask(self, token: str, now: float) -> dict[str, object]:
+        authentication = authenticate_client(self._client, now, secrets.token_hex(16))
+        # RFC 7662 §2.1. The token is in the body alone: addresses are logged everywhere.
+        form = {"token": token, "token_type_hint": "access_token", **authentication.form}
+        response = self._session.get().post(
+            self._find_endpoint(now),
+            data=form,
+            headers={"Accept": "application/json", **authentication.headers},
+            allow_redirects=False,
+            verify=self._verify,
+        )
+        if response.status_code in (401, 403):
+            raise make_outage(
+                Outcome.CLIENT_REFUSED, describe(response.request), f"HTTP {response.status_code}"
+            )
+        if response.status_code in (404, 405):
+            raise make_outage(
+                Outcome.NOT_INTROSPECTION,
+                describe(response.request),
+                f"HTTP {response.status_code}",
+            )
+        raise_for_status(response, about_token=False)
+        return read_object(response)
+
+    def _find_endpoint(self, now: float) -> str:
+        if self._endpoint is not None:
+            return self._endpoint
+        found = None
+        if self._discovery is not None:
+            try:
+                found = self._discovery.read(now).introspection_endpoint
+            except Outage:
+                raise
+            except IdentityUnavailable as error:
+                raise make_outage(Outcome.NO_INTROSPECTION, note=error.detail) from error
+        if found is None:
+            raise make_outage(
+                Outcome.NO_INTROSPECTION, note="its discovery document has no such endpoint"
+            )
+        return found
+
+    def _record(self, breaker: Breaker, health: Health) -> None:
+        if breaker.record(health, self._clock()):
+            self._wake()
+
+    def _probe(self, breaker: Breaker, *, is_logged: bool = True) -> None:
+        """Find out for all requests whether the issuer answers; raises Outage if it does not."""
+        health = None  # stays so if this thread is told to end
+        detail = ""
+        try:
+            try:
+                answer = self._ask(secrets.token_urlsafe(32), self._clock())
+                if type(answer.get("active")) is not bool:
+                    raise make_outage(Outcome.NOT_INTROSPECTION)
+            except Exception as error:  # noqa: BLE001 - of any library below
+                outage = self._take_for_outage(error, is_logged=is_logged)
+                raise outage from outage.__cause__
+            health = Health.ANSWERS
+        except Outage as outage:
+            health, detail = meaning_of(outage).health, outage.detail
+            if health is not Health.ANSWERS:
+                raise
+        finally:
+            self._log_change(breaker.conclude(health, self._clock()), detail)
+
+    def _take_for_outage(self, error: Exception, *, is_logged: bool = True) -> Outage:
+        outage = make_outage_from(error)
+        if self._discovery is not None:
+            self._discovery.forget()  # the endpoint may have moved
+        if is_logged:
+            is_ours = meaning_of(outage).verdict is Verdict.CREDENTIALS_REFUSED
+            level = logging.ERROR if is_ours else logging.WARNING
+            name = self._issuer.name
+            _log.log(
+                level, "No answer of issuer %s (%s): %s", name, outage.kind.lower(), outage.detail
+            )
+        return outage
+
+    def _log_change(self, change: Change | None, detail: str) -> None:
+        name = self._issuer.name
+        if change is Change.OPENED:
+            _log.warning(
+                "Issuer %s does not answer: opaque tokens that are not remembered get 503 at once, "
+                "until a probe is answered. The latest failure: %s",
+                name,
+                detail,
+            )
+        elif change is Change.CLOSED:
+            _log.warning("Issuer %s answers again", name)
+
+
+def _do_nothing() -> None:
+    pass
