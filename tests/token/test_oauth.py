@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from typing import Any
 
@@ -81,3 +82,16 @@ def test_copies_are_equal(copy_of: Any) -> None:
 
 def test_its_memory_counts() -> None:
     assert make_token(make_access()).size > make_token().size + 400
+
+
+def test_it_survives_json() -> None:
+    access = make_access(key_thumbprint="0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I")
+    read = OAuthAccess.from_members(json.loads(json.dumps(access.to_members())))
+    assert read == access
+    assert read.claims == CLAIMS
+
+
+@pytest.mark.parametrize("change", [{"scope": [1]}, {"client_id": 1}, {"claims": 1}, {"scope": 1}])
+def test_what_it_can_not_have_written_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        OAuthAccess.from_members({**make_access().to_members(), **change})

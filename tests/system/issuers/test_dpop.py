@@ -17,6 +17,7 @@ from authmw.testing.dpop import DpopClient
 from authmw.testing.oidc_server import OidcServer
 from tests.support.certificates import Authority
 from tests.support.issuers.filter import IssuerFilter, protect_by
+from tests.support.memcached import Memcached
 
 URL = "https://inventory.example/items"
 CLIENT = DpopClient()
@@ -232,3 +233,38 @@ def test_no_policy_lets_a_bound_token_pass_without_a_proof(server: OidcServer, b
     assert send(protected, {"Authorization": f"DPoP {bound}"}).status_int == 401
     assert send(protected, CLIENT.authorize(bound, "GET", URL)).status_int == 200
     protected.close()
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_opaque_token_may_be_bound_as_well(
+    *, is_shared: bool, server: OidcServer, memcached: Memcached
+) -> None:
+    """Its issuer says so; a cache that processes share keeps what it said."""
+    options = {
+        "issuer__a__profile": "introspection",
+        "issuer__a__client_id": server.client_id,
+        "issuer__a__client_secret": server.client_secret,
+        **({"memcached_servers": memcached.address} if is_shared else {}),
+    }
+    token = server.issue_opaque("ada", key_thumbprint=CLIENT.thumbprint, scope="a")
+    for _ in range(2):
+        protected = protect_by(server, **options)
+        assert send(protected, {"Authorization": f"Bearer {token}"}).status_int == 401
+        headers = CLIENT.authorize(token, "GET", URL)
+        assert send(protected, headers).status_int == 200
+        assert protected.service.last["authmw.token"].oauth_scope == {"a"}
+        assert protected.service.last["authmw.token"].claims["sub"] == "ada"
+        assert send(protected, headers).status_int == 401
+        protected.close()
+    assert server.calls["introspect"] == (1 if is_shared else 2)
+
+
+def test_proof_passes_once_among_all_processes(
+    server: OidcServer, bound: str, memcached: Memcached
+) -> None:
+    here = protect_by(server, memcached_servers=memcached.address)
+    there = protect_by(server, memcached_servers=memcached.address)
+    headers = CLIENT.authorize(bound, "GET", URL)
+    assert [send(one, headers).status_int for one in (here, there)] == [200, 401]
+    here.close()
+    there.close()
