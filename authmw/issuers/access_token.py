@@ -83,7 +83,8 @@ def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> A
     """Check the claims that are left once it is clear that this is a token of this issuer."""
     profile = issuer.profile
     _verify_required(profile, claims)
-    _verify_audience(issuer, claims)
+    if profile.checks_audience:
+        _verify_audience(issuer, claims)
     for path, values in profile.claim_values:
         _verify_value(path, values, claims)
     for path, values in issuer.pinned:

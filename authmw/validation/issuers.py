@@ -55,15 +55,21 @@ class IssuersValidator:
         self._introspection = introspection
         # Of an issuer all of whose tokens are asked about, though they may look signed.
         self._introspected_identifier = None
+        self._only: Validator | None = None
         if table.introspected is not None:
             identifier = table.introspected.identifier
             others = {one.identifier for one in table if one is not table.introspected}
             self._introspected_identifier = None if identifier in others else identifier
+            if keystone is None and identifier is None and not others:
+                # Whatever a token looks like, there is nobody else it could be of.
+                self._only = introspection
 
     def validate(
         self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None
     ) -> Token:
         """Validate one token; see `authmw.validation.validator.Validator`."""
+        if self._only is not None:
+            return self._only.validate(token, expiry_policy, now, known)
         if token.count(".") != 2:
             return self._find_opaque(token).validate(token, expiry_policy, now, known)
         jws, claims = self._verifier.parse(token)
