@@ -29,7 +29,7 @@ demo: $(VENV)/.demo ## show authmw at work; SERVE=1 leaves the demo service runn
 test-unit: $(VENV)/.test ## the quick tests of single rooms; they start no server
 	$(BIN)/python -m pytest --unit -n 2 --dist loadfile --no-loadscope-reorder
 
-test: $(VENV)/.test ## the fast tests, against a real Keystone and memcached
+test: $(VENV)/.test ## all tests but the slow ones, with a real Keystone and memcached
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --reruns $(RERUNS) $(PYTEST_ARGUMENTS)
 

@@ -1,8 +1,8 @@
 """The five steps of a request: strip, read, resolve, check, inject or reject.
 
-An `Authenticator` is made from one configuration and knows nothing of the app behind it,
-so that one serves every app a filter wraps, and the decorator as well. With the token in
-memory a request does no I/O, takes no lock, parses nothing and formats no log line.
+An `Authenticator` belongs to one configuration and knows nothing of the app, so that all apps of
+a filter and the decorator share it. A request whose token is in memory does no I/O, takes no lock,
+parses nothing and formats no log line.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ _log = logging.getLogger(__name__)
 
 
 class Credentials(Protocol):
-    """What `keystone.token_auth` is, as far as it matters here; see `authmw.wsgi.token_auth`.
+    """`keystone.token_auth` as the authenticator uses it; see `authmw.wsgi.token_auth`.
 
     Attributes:
-        tokens: the user's token and its string, then the service's; None where there is none that
-            was accepted.
+        tokens: the user's token and its string, then the service's; None if there was none or it
+            was refused.
     """
 
     tokens: tuple[Token | None, str | None, Token | None, str | None]
 
     def without_user(self) -> Credentials:
-        """Return those of the same request, but for the user's."""
+        """Return the credentials of the same request without the user's token."""
 
 
 class Resource(Protocol):
@@ -57,18 +57,17 @@ class Resource(Protocol):
         """Tell whether a request asks for the metadata of the resource."""
 
 
-# The caller then sets `tokens`.
+# Makes `keystone.token_auth`, whose `tokens` the caller then sets.
 MakeTokenAuth = Callable[[], Credentials]
 
 # Holds the bearer token that we copied to X-Auth-Token.
 _COPIED: Final = "authmw.copied_bearer"
 
-# Read by every request: a class or module looks its members up more slowly.
+# Read by every request: a lookup in a class or another module takes longer.
 _RESERVED_KEYS = headers.RESERVED_KEYS
 _TOKEN_INFO = headers.TOKEN_INFO
 _TOKEN_AUTH = headers.TOKEN_AUTH
 _TOKEN = headers.TOKEN
-_TokenInfo = TokenInfo
 _REFUSE_EXPIRED = ExpiryPolicy.REFUSE_EXPIRED
 # Of Authorization, that bring a token (RFC 6750, RFC 9449).
 _SCHEMES: Final = frozenset({"bearer", "dpop"})
@@ -76,10 +75,10 @@ _SCHEMES: Final = frozenset({"bearer", "dpop"})
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the configuration says about requests; the fields are named as the options.
+    """The options that decide on requests; the fields are named as the options.
 
     Attributes:
-        public_paths: requests let through without a token.
+        public_paths: requests that need no token.
         bind_policy: enforce_token_bind, parsed.
     """
 
@@ -94,12 +93,12 @@ class Rules:
 
 
 class Authenticator:
-    """Decides on requests and tells the app who is calling.
+    """Decides on requests, and puts the caller's identity into the environ.
 
     Args:
-        resolver: turns token strings into Tokens.
-        rules: what the configuration says.
-        refresher: keeps fresh what tokens are judged by.
+        resolver: resolves token strings.
+        rules: the options that decide on requests.
+        refresher: reloads the keys, revocation events and bearers that decide on tokens.
         make_token_auth: makes `keystone.token_auth` of one request.
         proofs: checks that clients hold the keys their tokens are bound to; None: no token is
             accepted that could be.
@@ -132,13 +131,13 @@ class Authenticator:
         self._revalidation = resolver.revalidation
         self._proofs = proofs
         self._resource = resource
-        self._let_some_through = (
+        self._has_open_requests = (
             rules.allow_cors_preflight or bool(rules.public_paths) or resource is not None
         )
         self._warned_of_service_role = False
 
     def with_rules(self, rules: Rules) -> Authenticator:
-        """Return one that goes by other rules, and shares memory and all else with this one."""
+        """Return an authenticator with other rules that shares all else with this one."""
         return Authenticator(
             self._resolver,
             rules,
@@ -150,25 +149,25 @@ class Authenticator:
         )
 
     def authenticate(self, environ: dict[str, Any]) -> Rejection | None:
-        """Decide on one request; on None the environ says who is calling.
+        """Decide on one request; None: it may pass, and the environ holds the caller's identity.
 
-        Never raises for what a client, a cache or the identity endpoint did.
+        Never raises for what a client, a cache or the identity endpoint does.
         """
         # Nearly every request carries none of them, and isdisjoint() tells so at C speed.
         if not _RESERVED_KEYS.isdisjoint(environ):
             headers.strip(environ)
         try:
-            if self._let_some_through:
+            if self._has_open_requests:
                 if self._is_open(environ):
                     self.admit_anonymous(environ)
                     return None
                 if self._resource is not None and self._resource.is_metadata_request(environ):
                     return DESCRIBE_RESOURCE
             if self._admits_at_once and "HTTP_X_SERVICE_TOKEN" not in environ:
-                # Most requests end here. Between two of them a service's own code drives ours out
-                # of the processor's caches, so that each function and object this touches costs
-                # more than what is done with it. All else, and each `if` below that is not met,
-                # is left to `_decide`.
+                # The short way of most requests. Between two of them the service's own code evicts
+                # ours from the processor's caches, so that each function and object touched here
+                # costs more than the work done with it. If any condition below does not hold,
+                # `_decide` takes the whole way.
                 string = environ.get("HTTP_X_AUTH_TOKEN")
                 entry = self._find_entry(string)
                 if entry is not None:
@@ -182,7 +181,7 @@ class Authenticator:
                     ):
                         entry.used = True
                         environ.update(token.user_environ)
-                        environ[_TOKEN_INFO] = info = _TokenInfo()
+                        environ[_TOKEN_INFO] = info = TokenInfo()
                         info["token"] = token.shared_body
                         environ[_TOKEN_AUTH] = auth = self._make_token_auth()
                         auth.tokens = (token, string, None, None)
@@ -190,7 +189,7 @@ class Authenticator:
                         return None
             return self._decide(environ)
         except Exception as error:  # noqa: BLE001
-            # A fault of ours must not open the door, nor look like a verdict on the token.
+            # A fault of ours must neither let the request pass nor look like a refused token.
             # The exception's text is left out: it could quote what the client sent.
             _log.error(
                 "internal error while authenticating (%s):\n%s",
@@ -239,7 +238,7 @@ class Authenticator:
                     refuse_key_binding(service)
                 rules = service.principal.access_rules
                 if rules is not None:
-                    # Else a restricted token, sent as both, would lift its own restriction.
+                    # Otherwise a restricted token sent in both headers would lift its own rules.
                     self._verify_access(rules, service, environ, is_service_request=False)
                 is_service_request = self._verify_service(service)
                 environ.update(service.principal.service_environ)
@@ -273,7 +272,7 @@ class Authenticator:
                 rejection = self._refuse("user token", user_string, error, environ)
             else:
                 environ.update(user.user_environ)
-                environ[_TOKEN_INFO] = info = _TokenInfo()
+                environ[_TOKEN_INFO] = info = TokenInfo()
                 info["token"] = user.shared_body
                 environ[_TOKEN_AUTH] = auth = self._make_token_auth()
                 auth.tokens = (user, user_string, service, service_string)
@@ -294,8 +293,8 @@ class Authenticator:
         if token is not None:
             if environ.get(_COPIED) is not token:
                 return token
-            # The app made this request of one that we copied a token in: what it came with
-            # itself counts, or nothing.
+            # The app derived this request from one in which we copied a bearer token, so only
+            # the headers that it came with count.
             del environ["HTTP_X_AUTH_TOKEN"]
         token = environ.get("HTTP_X_STORAGE_TOKEN")
         if token is None and self._accepts_bearer:
@@ -322,7 +321,11 @@ class Authenticator:
         return token
 
     def _verify_service(self, service: Token) -> bool:
-        """Tell whether it is a service's own; refuse it where it has to be and is not."""
+        """Tell whether the token has a service role.
+
+        Raises:
+            InvalidToken: (service_role) it has none, and service_token_roles_required is on.
+        """
         if has_service_role(service, self._rules.service_token_roles):
             return True
         if self._rules.service_token_roles_required:
@@ -369,12 +372,12 @@ class Authenticator:
         error: InvalidToken | IdentityUnavailable,
         environ: dict[str, Any],
     ) -> Rejection | None:
-        """Log a refusal; return the rejection, or None where the app is to decide."""
+        """Log a refusal; return the rejection, or None if the app decides."""
         if isinstance(error, InvalidToken):
             _log.info("%s %s is not acceptable: %s", what, fingerprint(string), str(error))
             rejection = Rejection(401, reason=error.reason)
         else:
-            # The identity client has warned of an outage already; this says whom it met.
+            # The identity client has logged the outage itself; this names the token it affected.
             level = logging.INFO if isinstance(error, Outage) else logging.WARNING
             _log.log(
                 level, "%s %s could not be validated: %s", what, fingerprint(string), str(error)

@@ -1,13 +1,13 @@
 """Every exception that one module of authmw raises for another, in one tree.
 
-- `ConfigurationError`: the deployment is wrong, which concerns whoever wrote the configuration.
-- `InvalidToken`: a credential is not acceptable, which concerns the client.
-- `IdentityUnavailable`: nobody could say whether it is, which concerns whoever is on call.
-- `Refused`: the service's own requirement is not met, which concerns the client.
+- `ConfigurationError`: an option is wrong; the operator has to correct it.
+- `InvalidToken`: a credential is not acceptable; the client needs another.
+- `IdentityUnavailable`: a credential could not be validated; the operator has to end an outage.
+- `Refused`: a token does not meet the service's own requirement; the client lacks rights.
 
-The others never reach a service: the module that asks turns them into one of these, or logs them
-and goes on. Only the middleware turns an exception into an HTTP response. No message ever holds a
-token, a key or a secret.
+No other exception reaches a service: its caller in authmw turns it into one of these, or logs it
+and continues. Only the middleware turns an exception into an HTTP response. No message ever holds
+a token, a key or a secret.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ConfigurationError(AuthmwError):
         self.section = section
 
 
-# --- what a validation can end in
+# --- results of a validation
 
 
 class Reason(enum.Enum):
@@ -84,7 +84,7 @@ class InvalidToken(AuthmwError):
 
 
 class IdentityUnavailable(AuthmwError):
-    """We could not find out whether the token is good; the client may try again.
+    """The token could not be validated; the client may try again.
 
     Args:
         detail: for the log: what was asked, what happened, what to do.
@@ -98,13 +98,13 @@ class IdentityUnavailable(AuthmwError):
 
 
 class Outage(IdentityUnavailable):
-    """The identity endpoint could not be asked, or gave no answer that can be used.
+    """The identity endpoint could not be asked, or gave no usable answer.
 
-    It is in the log already where it leaves `authmw.identity`.
+    `IdentityClient` logs it before raising it, except in `fetch_json`.
 
     Args:
         kind: name of the row in the table of outcomes (`authmw.identity.outcomes`).
-        detail, retry_after: as of `IdentityUnavailable`.
+        detail, retry_after: see `IdentityUnavailable`.
     """
 
     def __init__(self, kind: str, detail: str, retry_after: int = 5) -> None:
@@ -117,10 +117,10 @@ class EventsForbidden(IdentityUnavailable):
 
 
 class DeadlineExceeded(AuthmwError):
-    """The deadline of a piece of work is over (`authmw.net.deadline`).
+    """The deadline of a piece of work has passed (`authmw.net.deadline`).
 
-    No OSError on purpose: the libraries between socket and client would take it for a time-out
-    of one step, and try again.
+    Deliberately not an OSError: the libraries between socket and client would take that for the
+    time-out of one step, and retry.
     """
 
 
@@ -128,19 +128,19 @@ class CacheError(AuthmwError):
     """A shared cache failed, or held an entry that can't be read."""
 
 
-# --- what can't be read or trusted
+# --- input that can't be read or trusted
 
 
 class MalformedBody(AuthmwError, ValueError):
-    """A token body is not of the shape that the Identity API promises; says where."""
+    """A token body is not of the form that the Identity API defines; names the member."""
 
 
 class MalformedEvents(AuthmwError, ValueError):
-    """The answer is no complete list of revocation events; says why."""
+    """An answer is not a complete list of revocation events; says why."""
 
 
 class MalformedRecord(AuthmwError, ValueError):
-    """A shared record of revocation events is not of the shape we write; says where."""
+    """A shared record of revocation events is not of the form that we write; says why."""
 
 
 class MalformedDiscovery(AuthmwError, ValueError):
@@ -152,7 +152,7 @@ class MalformedRevocationList(AuthmwError, ValueError):
 
 
 class KeyRefused(AuthmwError, ValueError):
-    """A key is not used: it is too weak, of another type, or damaged; says which."""
+    """A key is too weak, of another type, or damaged, and so not used; says which."""
 
 
 class PrivateKeyFound(KeyRefused):
@@ -160,11 +160,11 @@ class PrivateKeyFound(KeyRefused):
 
 
 class KeysUnreadable(AuthmwError):
-    """A source of keys can't be read, or what it gave is refused; the last good keys stay."""
+    """A key source can't be read, or its content is refused; the keys read before stay in use."""
 
 
 class KeysUnavailable(AuthmwError):
-    """A source of keys that a command was given can't be read, or must not be trusted."""
+    """The key source of a command can't be read, or must not be trusted."""
 
 
 # --- what `authmw.require` and `authmw.check` refuse

@@ -41,13 +41,13 @@ _SAME_TIME = timedelta(seconds=1)
 class AuthTokenFixture(Fixture):
     """Validates tokens in place of the identity service, for every filter of the process.
 
-    Filters may be built before or after. Tokens that no fixture holds get 401.
+    Filters may be built before or after the fixture. Tokens that no fixture holds get 401.
     """
 
     def _setUp(self) -> None:  # noqa: N802
         # Made here, as a fixture may be set up again after its clean-up.
         self._documents: dict[str, Mapping[str, Any]] = {}
-        source = _Table(self._documents)
+        source = _DocumentSource(self._documents)
         fixture_sources.install(source)
         self.addCleanup(fixture_sources.remove, source)
         self.addCleanup(self._documents.clear)
@@ -120,7 +120,7 @@ class AuthTokenFixture(Fixture):
         return token_id
 
 
-class _Table:
+class _DocumentSource:
     """A `TokenSource` over the documents of one fixture."""
 
     def __init__(self, documents: Mapping[str, Mapping[str, Any]]) -> None:

@@ -184,7 +184,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         start = StartResponse(start_response, environ, self._add_headers)
         mark = begin(environ)
         try:
-            body = self._app(environ, start)
+            body = self._app(environ, start.start_response)
         except Refused as refused:
             refusal = refused.answer(environ, start.restart, sys.exc_info())
             start.forward()

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from authmw.errors import Reason
 
-# Environ key of the exception that `authmw.require` or `authmw.check` raised. By it the middleware
-# in front knows that a 401 or 403 is ours.
+# Environ key of the exception that `authmw.require` or `authmw.check` raised. It tells the
+# middleware in front that a 401 or 403 is ours.
 REFUSED: Final = "authmw.refused"
 
 # Environ key of the `Reason` for which a request's token was refused, where the app decides.
@@ -26,7 +26,7 @@ _BODIES = {
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a request does not reach the app.
+    """The response to a request that does not reach the app.
 
     Attributes:
         status: 401, or 503 if the token could not be validated.

@@ -1,4 +1,4 @@
-"""Judges a remembered token again once anything that decided it has changed."""
+"""Judges a remembered token again after revocation events or public keys have changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class IssuerStanding(Protocol):
 
 
 class Revalidation:
-    """Judges remembered tokens by what holds now.
+    """Judges remembered tokens by the current revocation events and keys.
 
     Keystone's tokens are judged by Keystone's revocation events and keys, those of another issuer
     by its own alone: neither says anything about the other's tokens, and one that does not answer
@@ -38,10 +38,10 @@ class Revalidation:
         issuers: the others, by `Issuer.key`.
 
     Attributes:
-        generation: stands for all that decides; another object after each change of it. Whoever
-            remembers a decision keeps the object that was here before the decision began. A hit
-            then compares two references, and two threads that change something at once can't
-            make one number of two.
+        generation: stands for the current state of both; replaced by another object after each
+            change. A caller that remembers a decision stores the object it read before deciding.
+            A hit then compares two references, and two changes at the same moment, in two
+            threads, cannot end in the same generation.
     """
 
     def __init__(
@@ -68,22 +68,22 @@ class Revalidation:
 
         Raises:
             InvalidToken: (revoked) an event covers it; (bad_signature) its key was removed.
-            IdentityUnavailable: it is signed, and what would decide is not known any more.
+            IdentityUnavailable: it is signed, and the events or keys that decide are missing.
         """
         if token.issuer is not None:
             self._issuers[token.issuer].verify(token, now)
             return
         if token.signed_by is not None:
             self._revocations.verify_events_complete(token.issued_at, now)
-        # An answer may come from a cache, and be older than the revocation.
+        # The answer may come from a cache and be older than the revocation.
         self._revocations.verify_not_revoked(facts_of(token))
         if token.signed_by is not None:
             self._verify_key(token.signed_by, now)
 
     def verify_remembered(self, token: Token, now: float) -> None:
-        """Judge a token that was good when it was validated; raises as `verify` does.
+        """Judge a token that was valid when it was remembered; raises as `verify` does.
 
-        For a token that the identity service answered for, all events made since must be known.
+        An opaque token also needs every event since it was validated (IdentityUnavailable).
         """
         if token.issuer is not None:
             self._issuers[token.issuer].verify(token, now)
@@ -105,5 +105,5 @@ class Revalidation:
         if keys.holds(thumbprint):
             return
         if keys.missing is not None:
-            raise IdentityUnavailable(f"the key of a token is not at hand: {keys.missing}")
+            raise IdentityUnavailable(f"the key of a token may be missing: {keys.missing}")
         raise InvalidToken(Reason.BAD_SIGNATURE, "the public key that verified it was removed")

@@ -20,14 +20,14 @@ from tests.support.clock import Clock
 from tests.support.keystone import Keystone
 from tests.support.memcached import Memcached
 from tests.support.protected import embed, protect, server
+from tests.support.waiting import wait_for
 
 # Fixtures of every test; a directory or a module may have its own instead.
 __all__ = ["embed", "protect", "server"]
 
-# A thread may be in the middle of a question that has until its deadline.
+# A thread may be in the middle of a request that has until its deadline.
 _PATIENCE_SECONDS = 15
-
-
+# Of processor time, whatever else the machine does.
 _UNIT_TEST_SECONDS = 2
 _SYSTEM = Path(__file__).with_name("system")
 
@@ -131,13 +131,14 @@ def nothing_long_in_a_unit_test(pytestconfig: pytest.Config) -> Iterator[None]:
 def nothing_left_at_work() -> Iterator[None]:
     """Fail the tests that come after a file which left filters at work.
 
-    They would speak in the logs of these tests, and ask servers that are gone.
+    They would write to the logs of these tests, and ask servers that are gone.
     """
     give_up_at = time.monotonic() + _PATIENCE_SECONDS
     while left := [thread.name for thread in _ours()]:
         assert time.monotonic() < give_up_at, f"{_last_files[-1:]} did not close: {left}"
-        gc.collect()  # a filter that is gone takes its threads with it
-        time.sleep(0.05)
+        # A filter that is gone takes its threads with it; a collection may take half a second.
+        gc.collect()
+        wait_for(lambda: not _ours(), 0.5)
     yield
     _last_files.append(os.environ["PYTEST_CURRENT_TEST"].partition("::")[0])
 

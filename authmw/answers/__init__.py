@@ -1,1 +1,1 @@
-"""Answers about a token or its bearer: how they are read, how long they count, where kept."""
+"""Answers about a token or its bearer: how they are read, how long they are used, where stored."""

@@ -1,15 +1,15 @@
-"""The bytes of one answer about a token, as a shared cache keeps them.
+"""The bytes of one answer about a token, as a shared cache stores them.
 
-One line of JSON, then the catalog's JSON apart, compressed where that pays:
+One line of JSON, then the catalog's JSON, compressed where that makes it smaller:
 
     {"version":2,"answered_at":…,"catalog":"zlib","body":{…}}
     …
 
 What an issuer said of an opaque token beyond the body stands in another member, "oauth".
 
-A catalog is by far the largest part and the same for thousands of tokens. Kept apart, one
-that this process has in use already is neither decompressed nor parsed again, and what is
-compressed never mixes with what belongs to one user.
+A catalog is by far the largest part and the same for thousands of tokens. Since it is separate, one
+that this process already uses is neither decompressed nor parsed again, and no data of one user is
+compressed with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from authmw.token.oauth import OAuthAccess
 
 ENTRY_VERSION = 2
 
-# What a catalog may grow to. 8 MiB is some 40,000 endpoints.
+# Of a decompressed catalog. 8 MiB is some 40,000 endpoints.
 MAX_CATALOG_BYTES = 8 * 1024 * 1024
 
 _COMPRESS_FROM_BYTES = 1024
@@ -35,7 +35,7 @@ _COMPRESSION_LEVEL = 1  # level 6 takes four times as long to save another seven
 
 
 class CatalogForm(enum.Enum):
-    """What an entry says of the catalog."""
+    """How an entry stores the catalog."""
 
     NONE = "none"  # the token has none
     NOT_ASKED = "not asked"  # it may have one
@@ -45,20 +45,20 @@ class CatalogForm(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class TokenEntry:
-    """One remembered answer.
+    """One cached answer.
 
     Attributes:
-        answer: what the identity endpoint said.
-        has_catalog: whether the endpoint was asked for the catalog.
+        answer: of the identity endpoint.
+        catalog_requested: whether the endpoint was asked for the catalog.
     """
 
     answer: TokenResponse
-    has_catalog: bool
+    catalog_requested: bool
 
     def to_bytes(self) -> bytes:
         """Return the entry as bytes.
 
-        Raises CacheError if the body is nothing JSON can say.
+        Raises CacheError if the body has values that JSON does not have.
         """
         form, segment = self._pack_catalog()
         try:
@@ -77,7 +77,7 @@ class TokenEntry:
 
     def _pack_catalog(self) -> tuple[CatalogForm, bytes]:
         catalog = self.answer.catalog
-        if not self.has_catalog:
+        if not self.catalog_requested:
             return CatalogForm.NOT_ASKED, b""
         if catalog is None:
             return CatalogForm.NONE, b""
@@ -99,7 +99,7 @@ def _pack(text: bytes) -> tuple[CatalogForm, bytes]:
 def parse_entry(entry: bytes) -> TokenEntry:
     """Read what `TokenEntry.to_bytes` wrote.
 
-    Raises CacheError for anything else; what is in the body is not looked at.
+    Raises CacheError for anything else; the members of the body are not checked.
     """
     line, _, segment = entry.partition(b"\n")
     try:
@@ -120,15 +120,15 @@ def parse_entry(entry: bytes) -> TokenEntry:
         raise CacheError(f"an entry can't be read: {type(error).__name__}") from None
     return TokenEntry(
         TokenResponse(body, catalog, answered_at, oauth),
-        has_catalog=form is not CatalogForm.NOT_ASKED,
+        catalog_requested=form is not CatalogForm.NOT_ASKED,
     )
 
 
-# Catalogs that a token in memory holds, by the bytes they were found as.
+# Catalogs of the tokens in memory, by their bytes in an entry.
 _catalog_by_segment: weakref.WeakValueDictionary[bytes, ServiceCatalog] = (
     weakref.WeakValueDictionary()
 )
-# What each of those is kept as: it is compressed once, not for each token.
+# The form and bytes of each: a catalog is compressed once, not for each token.
 _packed: weakref.WeakKeyDictionary[ServiceCatalog, tuple[CatalogForm, bytes]] = (
     weakref.WeakKeyDictionary()
 )

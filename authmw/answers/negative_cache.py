@@ -1,4 +1,4 @@
-"""Refusals, remembered in memory for a moment, against floods of one bad token."""
+"""A cache of refusals in memory, for a few seconds, against floods of one refused token."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _MAX_REFUSALS = 10_000
 
 
 class NegativeCache:
-    """Remembers why tokens were refused (`negative_cache_time`).
+    """Caches why tokens were refused (`negative_cache_time`).
 
     Args:
-        seconds: how long; 0 remembers nothing. Short, as a token may become valid.
+        seconds: how long; 0 turns it off. Short, as a token may become valid.
     """
 
     def __init__(self, seconds: int) -> None:
@@ -22,10 +22,10 @@ class NegativeCache:
         self._known: dict[bytes, tuple[float, InvalidToken]] = {}
 
     def verify_not_refused(self, key: Hashable, now: float) -> None:
-        """Refuse what was refused a moment ago.
+        """Refuse a token that was refused a moment ago.
 
         Raises:
-            InvalidToken: as then.
+            InvalidToken: with the reason it was refused for.
         """
         if not self._known:
             return
@@ -36,11 +36,11 @@ class NegativeCache:
             raise InvalidToken(known[1].reason, known[1].detail)
 
     def remember(self, key: Hashable, refusal: InvalidToken, now: float) -> None:
-        """Remember a refusal."""
+        """Cache a refusal."""
         if not self._seconds:
             return
         if len(self._known) >= _MAX_REFUSALS:
-            # All at once: to pick some would cost more than asking about them again.
+            # All at once: to choose some would cost more than to ask about them again.
             self._known.clear()
         self._known[_digest(key)] = (now + self._seconds, refusal)
 

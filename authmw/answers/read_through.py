@@ -1,7 +1,7 @@
-"""Ask, keep the answer, forget it on a refusal, and use it in an outage while it is usable.
+"""Renews a cached answer: dropped after a refusal, used in an outage while it is usable.
 
-Every answer that is remembered is renewed this way, be it kept in memory or in a shared cache.
-A fresh one is used without coming here.
+Every cached answer is renewed this way, in memory and in a shared cache. A fresh answer is used
+without it.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ class Answered(Protocol):
 
     @property
     def usable_until(self) -> int:
-        """Up to when it may be used while nobody can be asked."""
+        """Up to when it may be used while the endpoint does not answer."""
 
 
 V_co = TypeVar("V_co", bound=Answered, covariant=True)
 
 
 class Question(Protocol[V_co]):
-    """One question, and the place where its answer is kept."""
+    """A question to the identity endpoint, and the cache that stores its answer."""
 
     def ask(self) -> V_co:
-        """Ask anew, and keep the answer.
+        """Ask the endpoint, and store the answer.
 
         Raises InvalidToken or IdentityUnavailable.
         """
 
     def forget(self) -> None:
-        """Keep no answer, and accept no older one from now on."""
+        """Drop the stored answer, and accept no older one from now on."""
 
     def find_kept(self) -> V_co | None:
-        """Return the answer kept now, however old; None: there is none, or it was refused."""
+        """Return the stored answer, however old; None: there is none, or a refusal came after."""
 
 
 def ask_anew(question: Question[V_co], now: float) -> V_co:
-    """Return a new answer, or in an outage the one that is kept.
+    """Return a new answer, or in an outage the stored one.
 
     Args:
-        question: what is asked.
+        question: to ask.
         now: epoch seconds.
 
     Raises:
-        InvalidToken: the answer is a refusal; none is kept any more.
-        IdentityUnavailable: there is no new answer, and none kept that is usable.
+        InvalidToken: the answer is a refusal; the stored answer was dropped.
+        IdentityUnavailable: there is no new answer, and no stored one is usable.
     """
     try:
         return question.ask()
@@ -63,7 +63,7 @@ def ask_anew(question: Question[V_co], now: float) -> V_co:
         question.forget()
         raise
     except IdentityUnavailable:
-        # Read now: another request may have got an answer, or a refusal, meanwhile.
+        # Read only now: another request may have got an answer, or a refusal, meanwhile.
         known = question.find_kept()
         if known is not None and now < known.usable_until:
             return known

@@ -1,4 +1,4 @@
-"""When this process last saw a token or bearer refused, so that no older answer counts as news."""
+"""Records when a token or bearer was last refused, so that no older answer is used."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Hashable
 
 from authmw.runtime.process import PerProcess
 
-# Each refusal costs the identity endpoint one validation, so that an attacker can't drive
-# others out within the time that answers count for.
+# Each refusal costs the identity endpoint one validation, so that an attacker can't evict others
+# while older answers are still used.
 _MAX_REFUSED = 100_000
 
 
 class RefusalTimes:
     """The time of the last refusal, by key, of one process.
 
-    A shared cache can be made to give back an older answer, sealed or not: whoever can write
-    there can put back what stood there before. What this process saw refused since is no news.
+    Anyone who can write to a shared cache can replay an older entry, sealed or not. So an answer
+    given before a refusal that this process saw is not used.
 
     Args:
-        seconds: how long after it was given an answer may be used at most.
+        seconds: longest time for which an answer is used.
 
     Attributes:
-        get: `get(key, -1)` returns when this was last refused, epoch seconds; -1 where that is
-            not known. It is the table's own method: each validation asks twice.
+        get: `get(key, -1)` returns when the key was last refused, epoch seconds; -1: not known. It
+            is the method of the dict itself, since each validation calls it twice.
     """
 
     def __init__(self, seconds: int) -> None:
@@ -33,7 +33,7 @@ class RefusalTimes:
         self.get = self._times.get
 
     def note(self, key: Hashable, now: float) -> None:
-        """Note a refusal."""
+        """Record a refusal."""
         with self._lock.get():
             # Moved to the young end, so that the first is always the oldest.
             self._times.pop(key, None)

@@ -20,8 +20,8 @@ class Subject(Protocol[V]):
 
     Attributes:
         kind, digest: of its entry in the shared cache.
-        token: the token string that the endpoint is shown (X-Subject-Token).
-        allow_expired: whether an expired token may be answered for.
+        token: the token string to validate (X-Subject-Token).
+        allow_expired: whether the endpoint is to accept an expired token.
     """
 
     @property
@@ -41,14 +41,14 @@ class Subject(Protocol[V]):
 
         Raises:
             MalformedBody: it is no token body.
-            InvalidToken: (unsafe_value) a name in it could not be said in a header.
+            InvalidToken: (unsafe_value) no header can carry one of its names.
             IdentityUnavailable: it is about another subject.
         """
 
     def accepts(self, answer: V, now: float) -> bool:
-        """Tell whether a remembered answer says anything of an expired subject.
+        """Tell whether a cached answer decides on an expired subject.
 
-        Asked only with `allow_expired`; else any answer does.
+        Called only with `allow_expired`; otherwise every answer decides.
         """
 
     def remembered_until(self, answer: V) -> int:
@@ -64,11 +64,11 @@ class AnswerSource(Protocol[V]):
         Args:
             subject: what is asked about.
             now: epoch seconds.
-            newer_than: epoch seconds; an answer given at this time or before is known already.
+            newer_than: epoch seconds; an answer given at this time or earlier is not returned.
 
         Raises:
             InvalidToken: the endpoint refused the subject's token.
-            IdentityUnavailable: nobody could say.
+            IdentityUnavailable: there is no answer.
         """
 
     def forget(self, subject: Subject[V], now: float) -> None:
@@ -85,7 +85,7 @@ class EndpointAnswers(Generic[V]):
         return ask_endpoint(self._source, subject, now)[1]
 
     def forget(self, subject: Subject[V], now: float) -> None:
-        """Do nothing: nothing is held."""
+        """Do nothing: nothing is stored."""
 
 
 class SharedAnswers(Generic[V]):
@@ -93,11 +93,11 @@ class SharedAnswers(Generic[V]):
 
     Args:
         source: the identity endpoint.
-        cache: where answers are remembered; told of entries that can't be read.
+        cache: stores answers; logs entries that can't be read.
         include_catalog: whether answers come with the token's catalog.
-        clock_skew_seconds: how far ahead the clocks of those we share the cache with may be;
-            an answer from further in the future is made up, or would be fresh for too long.
-        remember_seconds: how long after it was given an answer may be used at most.
+        clock_skew_seconds: how far ahead the clocks of other hosts may be; an answer from
+            further in the future is forged, or would be fresh for too long.
+        remember_seconds: longest time for which an answer is used.
     """
 
     def __init__(
@@ -130,24 +130,24 @@ class SharedAnswers(Generic[V]):
         self.cache.look_up(subject.kind, subject.digest).clear()
 
     def _read(self, entry: bytes, subject: Subject[V], now: float, newer_than: int) -> V | None:
-        """Return the answer that an entry holds; None: it is not one to this question."""
+        """Return the answer in an entry; None: it can't be used here."""
         try:
             parsed = parse_entry(entry)
-            told = parsed.answer
-            if not newer_than < told.answered_at <= now + self._clock_skew_seconds:
+            response = parsed.answer
+            if not newer_than < response.answered_at <= now + self._clock_skew_seconds:
                 return None
             if not self.include_catalog:
-                told = replace(told, catalog=None)
-            elif not parsed.has_catalog:
+                response = replace(response, catalog=None)
+            elif not parsed.catalog_requested:
                 return None
-            answer = subject.read(told)
+            answer = subject.read(response)
         except CacheError as fault:
             self.cache.report_unreadable(fault)
             return None
         except (MalformedBody, InvalidToken, IdentityUnavailable) as error:
-            # Who can write to an unsealed cache must not keep a token from working.
+            # A forged entry in an unsealed cache must not make a valid token fail.
             self.cache.report_unreadable(
-                CacheError(f"an entry about a {subject.kind} can't be the truth: {error}")
+                CacheError(f"an entry about a {subject.kind} is refused: {error}")
             )
             return None
         if subject.allow_expired and not subject.accepts(answer, now):
@@ -156,7 +156,7 @@ class SharedAnswers(Generic[V]):
 
 
 class _SharedQuestion(Generic[V]):
-    """Asks the endpoint about a subject whose answer a shared cache keeps; see `Question`."""
+    """Asks the endpoint about a subject whose answer a shared cache stores; see `Question`."""
 
     def __init__(
         self,
@@ -174,9 +174,9 @@ class _SharedQuestion(Generic[V]):
 
     def ask(self) -> V:
         answers, subject = self._answers, self._subject
-        told, answer = ask_endpoint(answers.source, subject, self._now)
+        response, answer = ask_endpoint(answers.source, subject, self._now)
         try:
-            entry = TokenEntry(told, has_catalog=answers.include_catalog).to_bytes()
+            entry = TokenEntry(response, catalog_requested=answers.include_catalog).to_bytes()
         except CacheError as fault:
             answers.cache.report_unreadable(fault)
         else:
@@ -194,13 +194,15 @@ class _SharedQuestion(Generic[V]):
 
 
 def ask_endpoint(source: TokenSource, subject: Subject[V], now: float) -> tuple[TokenResponse, V]:
-    """Ask the endpoint; return what it said, and the answer read from it.
+    """Ask the endpoint; return its response, and the answer read from it.
 
     Raises InvalidToken or IdentityUnavailable.
     """
-    told = source.fetch_token_response(subject.token, allow_expired=subject.allow_expired, now=now)
+    response = source.fetch_token_response(
+        subject.token, allow_expired=subject.allow_expired, now=now
+    )
     try:
-        return told, subject.read(told)
+        return response, subject.read(response)
     except MalformedBody as error:
         raise IdentityUnavailable(
             f"the identity endpoint sent a token body that can't be read: {error}"

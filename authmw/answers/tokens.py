@@ -1,4 +1,4 @@
-"""One token as the subject of an answer: how the answer is read, and how long it counts."""
+"""One token as the subject of an answer: how the answer is read, how long it is used."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from authmw.token import Token
 
 @dataclass(frozen=True, slots=True)
 class TokenLifetime:
-    """How long an answer about a token counts.
+    """How long an answer about a token is used.
 
     Attributes:
         fresh_seconds: `token_cache_time`.
-        grace_seconds: how much longer it may be used while the endpoint can't answer.
-        expired_seconds: how long an answer about an expired token (`allow_expired`) counts.
+        grace_seconds: how much longer it may be used while the endpoint does not answer.
+        expired_seconds: how long an answer about an expired token (`allow_expired`) is used.
     """
 
     fresh_seconds: int

@@ -1,4 +1,4 @@
-"""An answer must be about the bearer that the token names."""
+"""Verifies that an answer is about the bearer that the token names."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from authmw.token import DomainScope, Principal, ProjectScope, SystemScope
 def verify_agreement(principal: Principal, claims: KeystoneClaims) -> None:
     """Refuse an answer that names another user or scope than the signed claims.
 
-    The claims are signed and the answer came over the network or from a file, so where they
-    differ something is wrong with the source, not with the token.
+    The claims are signed, and the answer came over the network or from a file. So a difference is
+    a fault of the source, not of the token.
 
     Raises:
         IdentityUnavailable: they differ.

@@ -1,4 +1,4 @@
-"""What a bearer may do, and for how long that holds."""
+"""The user, scope and roles of a bearer, with the lifetime of the answer that gave them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ LOOK_AGAIN_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """Who the bearer is and what he may do.
+    """The principal of a bearer, and how long it is used.
 
     Attributes:
-        principal: for every token with the bearer's key.
-        methods, thumbprint: of the token asked with; the same in all signed ones with its key.
+        principal: of every token with the bearer's key.
+        methods, thumbprint: of the token validated; the same in all signed tokens with its key.
         answered_at: epoch seconds.
-        renew_from: epoch seconds from which its source is to be asked again by whoever uses
-            it, so that it is renewed ahead of time, without a request that waits.
-        fresh_until: epoch seconds up to which it holds without being asked for again.
-        usable_until: epoch seconds up to which it may be used while nobody can be asked.
-        renew: asks for it anew in the background, with a bearer's token; None where its
-            source needs no asking. Call it only after checking that the token is not revoked.
+        renew_from: epoch seconds from which a request that uses it calls `renew`, so that it is
+            renewed ahead of time, and no request waits.
+        fresh_until: epoch seconds up to which it is used without being renewed.
+        usable_until: epoch seconds up to which it may be used while its source does not answer.
+        renew: renews it in the background, with a token of the bearer; None: its source sends no
+            request. Call it only after checking that the token is not revoked.
     """
 
     principal: Principal
@@ -50,11 +50,10 @@ class Authorization:
         return self.principal.catalog
 
     def relied_on_until(self, now: float) -> int:
-        """Return up to when a Token made of this is used without another look at it.
+        """Return up to when a Token made of it is used before the authorization is checked again.
 
-        A token in memory never asks for its bearer, and only by being asked a source learns
-        that an authorization is in use: so the first look comes when renewing begins, and costs
-        a few microseconds.
+        A token in memory looks up no bearer, and only a look-up has an authorization renewed. So
+        the first check comes at `renew_from`; it costs a few microseconds.
         """
         if now < self.renew_from:
             return self.renew_from

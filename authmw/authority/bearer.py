@@ -1,4 +1,4 @@
-"""The bearer of a validated token, as the identity endpoint is asked about him."""
+"""The protocol of a bearer that the identity endpoint is asked about."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from authmw.token import Principal
 
 
 class Bearer(Protocol):
-    """The bearer of a token that was found good.
+    """The bearer of a validated token.
 
     Attributes:
         key: the same for all tokens of the bearer, and for no others.
-        token: the token string that the endpoint is shown.
-        methods, thumbprint: as of `authmw.authority.authorization.Authorization`.
-        is_rationed: whether asking may be put off (`authority_renewal_rate`).
+        token: the token string that the endpoint validates.
+        methods, thumbprint: see `authmw.authority.authorization.Authorization`.
+        is_rationed: whether `authority_renewal_rate` limits the calls about it.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""Authority from the token itself: an issuer that puts names and roles into its claims."""
+"""Authority from the claims of a token whose issuer states names and roles in them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from authmw.token import Principal
 
 
 class ClaimsAuthority:
-    """Reads names and roles from the claims; knows nothing of a token without roles in it.
+    """Reads names and roles from the claims; has no answer for a token without roles in them.
 
-    An unscoped token has no roles and is answered where it names its user.
+    An unscoped token has no roles; it needs the name of its user instead.
 
     Args:
-        memory: remembers what was read, by authority key: names and headers are the same for
-            all tokens of one bearer.
+        memory: caches what was read, by authority key: names and headers are the same for all
+            tokens of one bearer.
         names: the claim of each meaning; see `DEFAULT_CLAIM_NAMES`.
-        admin_project: (project name, domain name) of the admin project, for tokens that do
-            not say whether theirs is the one.
-        fresh_seconds: how long a read answer is kept.
+        admin_project: (project name, domain name) of the admin project, for tokens without a
+            claim about it.
+        fresh_seconds: how long what was read is cached.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ClaimsAuthority:
         except MalformedBody as error:
             raise InvalidToken(Reason.MALFORMED, f"its claims: {error}") from error
         verify_agreement(principal, bearer.keystone)
-        # The claims are signed, so what they say holds as long as the token does.
+        # The claims are signed, so they stay true as long as the token is valid.
         fresh_until = int(now) + self._fresh_seconds
         answer = Authorization(
             principal,

@@ -28,20 +28,20 @@ _ROUND_SECONDS = 1.0
 
 
 class IdentityAuthority:
-    """Asks the identity endpoint to validate one token, and believes it for all like it.
+    """Has the identity endpoint validate one token of a bearer, and uses the answer for all.
 
-    Concurrent questions with one key cause one call; its success is shared, while after a
-    refusal each asks with its own token, as a revoked token says nothing about others.
+    Concurrent requests with one key cause one call. They share its success; after a refusal each
+    asks with its own token, since the revocation of one token says nothing about others.
 
-    It is `Refreshable`: an answer that is in use is asked for again before it ends.
+    It is `Refreshable`: an answer that is in use is renewed before it ends.
 
     Args:
         source: the endpoint, or a cache in front of it.
-        memory: remembers what it answered.
-        fresh_seconds: how long an answer holds (`authority_cache_time`).
-        grace_seconds: how much longer it may be used while the endpoint can't answer.
+        memory: caches the answers.
+        fresh_seconds: how long an answer is fresh (`authority_cache_time`).
+        grace_seconds: how much longer it may be used while the endpoint does not answer.
         deadline_seconds: how long one call may take.
-        rate: how many rationed questions may be asked.
+        rate: limits the calls about rationed bearers.
         wake: called when a renewal is wanted, so that `reload` is called before long.
     """
 
@@ -71,7 +71,7 @@ class IdentityAuthority:
         self._wake = wake
 
     def learn(self, bearer: Bearer, principal: Principal, answered_at: int) -> Authorization | None:
-        """Remember what the endpoint said of a bearer when it was asked about a token.
+        """Take the authorization of a bearer from the endpoint's answer about a token.
 
         Returns the newest authorization; None: the bearer was refused since.
         """
@@ -85,42 +85,42 @@ class IdentityAuthority:
         return known
 
     def look_up(self, bearer: Bearer, now: float) -> Authorization:
-        """Ask, unless another request has just done so; see `Authority`."""
+        """Ask the endpoint, unless another request has just done so; see `Authority`."""
         return self._flights.run(bearer.key, functools.partial(self._renew, bearer, -1, now))
 
     def may_ask(self, bearer: Bearer, now: float) -> bool:
         """Tell whether the endpoint may be asked about one more bearer now."""
         return not bearer.is_rationed or self._rate.take(now)
 
-    def _want_renewal(self, bearer: Bearer, known: Authorization, now: float) -> None:
-        if self._renewals.get().want(bearer, known, now):
+    def _queue_renewal(self, bearer: Bearer, known: Authorization, now: float) -> None:
+        if self._renewals.get().add(bearer, known, now):
             self._wake(self)
 
     @property
     def reload_at(self) -> float:
-        """See `Refreshable`: the time since which a renewal is wanted.
+        """See `Refreshable`: the time since which a renewal waits.
 
-        While renewals are under way it is when they should be done at the latest: the endpoint
-        may be slow, and no request is to wait for what others may need.
+        While renewals run, it is the latest time for their end: the endpoint may be slow, and no
+        request is to wait for answers that only others may need.
         """
-        return self._renewals.get().wanted_since
+        return self._renewals.get().waiting_since
 
     def reload(self, now: float) -> None:
-        """Renew what is wanted, one call each; what is not done in a second stays wanted."""
+        """Do the waiting renewals, one call each; after a second, the others wait on."""
         renewals = self._renewals.get()
         began_at = time.monotonic()
         renewals.begin(now + self._longest_round_seconds)
         try:
-            self._renew_wanted(renewals, now)
+            self._renew_waiting(renewals, now)
         finally:
             renewals.end(now + time.monotonic() - began_at)
 
-    def _renew_wanted(self, renewals: Renewals, now: float) -> None:
+    def _renew_waiting(self, renewals: Renewals, now: float) -> None:
         give_up_at = time.monotonic() + _ROUND_SECONDS
-        while time.monotonic() < give_up_at and (wanted := renewals.take_one()) is not None:
-            bearer, known = wanted
+        while time.monotonic() < give_up_at and (waiting := renewals.take_one()) is not None:
+            bearer, known = waiting
             if not self.may_ask(bearer, now):
-                # Whoever uses it will want it again.
+                # The next request that uses it queues it again.
                 continue
             try:
                 answer = self._flights.run(
@@ -131,19 +131,19 @@ class IdentityAuthority:
             except IdentityUnavailable:
                 answer = known
             if answer.answered_at <= known.answered_at:
-                # Nobody answers. What is known ends in its own time; what is in use will be
-                # wanted again.
+                # The endpoint does not answer. Known authorizations end in their own time; those
+                # in use are queued again.
                 renewals.clear()
 
     def _renew(self, bearer: Bearer, known_at: int, now: float) -> Authorization:
-        """Return an authorization newer than `known_at`, asked for if need be.
+        """Return an authorization newer than `known_at`, from the endpoint if need be.
 
         Raises InvalidToken or IdentityUnavailable.
         """
         current = self.recall(bearer.key)
         if current is not None:
             if current.answered_at > known_at and now < current.fresh_until:
-                return current  # another flight was quicker
+                return current  # another request has just renewed it
             known_at = max(known_at, current.answered_at)
         try:
             return ask_anew(_BearerSubject(self, bearer, known_at, now), now)
@@ -154,7 +154,7 @@ class IdentityAuthority:
     def make_authorization(
         self, bearer: Bearer, principal: Principal, answered_at: int
     ) -> Authorization:
-        """Return what the endpoint's answer about a bearer amounts to."""
+        """Return the authorization that the endpoint's answer gives a bearer."""
         fresh_until = answered_at + self._fresh_seconds
         return Authorization(
             principal,
@@ -164,12 +164,12 @@ class IdentityAuthority:
             renew_from=fresh_until - self._renew_ahead_seconds,
             fresh_until=fresh_until,
             usable_until=answered_at + self._usable_seconds,
-            renew=self._want_renewal,
+            renew=self._queue_renewal,
         )
 
 
 class _BearerSubject:
-    """A bearer to ask about, whose answer memory keeps.
+    """A bearer to ask about, whose answer memory stores.
 
     See `authmw.answers.source.Subject` and `authmw.answers.read_through.Question`.
     """
@@ -193,8 +193,8 @@ class _BearerSubject:
         return authorization
 
     def forget(self) -> None:
-        # It may be the bearer who is refused: an earlier answer must not come back in an outage.
-        # If it is this token alone, asking once more is all it costs.
+        # The refusal may concern the bearer: no earlier answer may be used in an outage. If it
+        # concerns this token alone, the cost is one more call.
         self._authority.refused_at.note(self._bearer.key, self._now)
         self._authority.memory.discard(self._bearer.key)
 
@@ -210,5 +210,5 @@ class _BearerSubject:
         return True
 
     def remembered_until(self, answer: Authorization) -> int:
-        # Whatever the expiry of the token it was asked with: it says who the bearer is.
+        # The expiry of the validated token does not limit it: the answer is about the bearer.
         return answer.usable_until

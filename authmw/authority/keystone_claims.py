@@ -1,8 +1,7 @@
 """The claims of Keystone's JWS tokens, parsed.
 
-They are Keystone's own affair (`keystone.token.providers.jws`), not an interface it
-promises: what is unknown is tolerated, what is needed and missing or mistyped refuses the
-token.
+Keystone does not promise them as an interface (`keystone.token.providers.jws`): an unknown claim is
+ignored, and a required claim that is missing or mistyped refuses the token.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from authmw.errors import InvalidToken, Reason
 
 @dataclass(frozen=True, slots=True)
 class KeystoneClaims:
-    """What a Keystone token says of itself; absent is None.
+    """The claims of a Keystone token; absent is None.
 
     Attributes:
         user_id: `sub`: who authenticated. In an impersonating trust this is the trustee,

@@ -1,4 +1,4 @@
-"""The bearer of an opaque token, as the identity endpoint named him before."""
+"""The bearer of an opaque token, as an earlier answer of the identity endpoint names it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class OpaqueBearer:
     See `authmw.authority.bearer.Bearer`.
 
     Args:
-        own: the Token read from what it answered.
-        string: the token.
+        own: the Token read from that answer.
+        string: the token string.
         note_refusal: called when the endpoint refuses the token.
     """
 

@@ -10,12 +10,12 @@ from authmw.runtime.process import PerProcess
 _log = logging.getLogger(__name__)
 
 _WARN_AGAIN_SECONDS = 600
-# From reading the clock to asking here, where the identity endpoint is asked in between.
-_LONGEST_WAY_SECONDS = 60
+# From reading the clock to calling `take`; a call to the identity endpoint may lie in between.
+_LONGEST_DELAY_SECONDS = 60
 
 
 class RenewalRate:
-    """A token bucket: so many questions a second, after a pause a second's worth at once.
+    """A token bucket that holds the calls of one second.
 
     Args:
         per_second: `authority_renewal_rate`; 0 allows none.
@@ -33,9 +33,9 @@ class RenewalRate:
             if elapsed > 0:
                 gained = elapsed * self._per_second
                 bucket.left = min(float(self._per_second), bucket.left + gained)
-            # A thread that read the clock earlier and came later takes back no time; a clock
-            # that was set back fills nothing, and stops nothing.
-            if elapsed > 0 or elapsed < -_LONGEST_WAY_SECONDS:
+            # A thread that read the clock earlier than the last one leaves `filled_at` as it is.
+            # After the clock was set back, filling starts again from the new time.
+            if elapsed > 0 or elapsed < -_LONGEST_DELAY_SECONDS:
                 bucket.filled_at = now
             if bucket.left >= 1:
                 bucket.left -= 1

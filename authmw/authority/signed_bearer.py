@@ -1,4 +1,4 @@
-"""The bearer of a signed token, as its claims name him."""
+"""The bearer of a signed token, as its claims name it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class SignedBearer:
 
     Args:
         key: the authority key (`authmw.authority.key`).
-        claims: of the token, as they stand in it.
-        token: the token string, for a source that has to show it.
-        note_refusal: called when the endpoint refuses the token. By default nothing is: revocation
-            events judge signed tokens one by one.
+        claims: of the token, not parsed.
+        token: the token string, for a source that sends it to the endpoint.
+        note_refusal: called when the endpoint refuses the token. The default does nothing:
+            revocation events are compared with each signed token.
 
     Attributes:
         keystone: the claims that Keystone defines, parsed.
@@ -28,7 +28,7 @@ class SignedBearer:
     """
 
     is_rationed = False
-    """No earlier answer about the token itself could be used in place of a new one."""
+    """Without a limit, as there is no earlier answer about the token itself to use instead."""
 
     __slots__ = ("claims", "key", "keystone", "methods", "note_refusal", "thumbprint", "token")
 

@@ -11,34 +11,34 @@ from authmw.errors import IdentityUnavailable
 
 
 class Authority(Protocol):
-    """One source of answers."""
+    """One source of names and roles."""
 
     def recall(self, key: str) -> Authorization | None:
-        """Return what is remembered under an authority key, however old; without I/O."""
+        """Return the authorization cached under an authority key, however old; without I/O."""
 
     def look_up(self, bearer: SignedBearer, now: float) -> Authorization | None:
         """Find what a bearer may do.
 
-        Returns None where this source knows nothing of the bearer.
+        Returns None where this source has no names and roles for the bearer.
 
         Raises:
             InvalidToken: the bearer is refused; no other source is asked then.
-            IdentityUnavailable: the source is out of reach.
+            IdentityUnavailable: the source does not answer.
         """
 
 
 class AuthoritySources:
     """Asks one source after the other.
 
-    Only a source that knows nothing, or can't be reached, passes on to the next: a refusal
-    is final, and names and roles come whole from one source.
+    The next source is asked only if one has no answer or can't be reached: a refusal is final, and
+    all names and roles of a token come from one source.
     """
 
     def __init__(self, sources: Sequence[Authority]) -> None:
         self._sources = tuple(sources)
 
     def recall(self, key: str) -> Authorization | None:
-        """Return what the first source that remembers anything remembers; see `Authority`."""
+        """Return the first authorization that a source has cached; see `Authority`."""
         for source in self._sources:
             authorization = source.recall(key)
             if authorization is not None:
@@ -48,7 +48,7 @@ class AuthoritySources:
     def look_up(self, bearer: SignedBearer, now: float) -> Authorization | None:
         """Find what a bearer may do; see `Authority`.
 
-        Raises IdentityUnavailable only if no source that could be reached knows the bearer.
+        Raises IdentityUnavailable only if no source that could be reached has an answer.
         """
         outage: IdentityUnavailable | None = None
         for source in self._sources:

@@ -1,4 +1,4 @@
-"""Assembly of the shared cache, and of what answers about tokens through it."""
+"""Builds the shared cache, with the answer sources that use it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def open_shared_cache(settings: Settings, endpoint: str) -> SharedCache | None:
         settings: of the filter.
         endpoint: tells the identity service from others; see `name_endpoint`.
 
-    Nothing is sent yet. Raises ConfigurationError where the options can't be followed.
+    Nothing is sent yet. Raises ConfigurationError if an option is wrong.
     """
     cache: BytesCache | None = None
     # Imported here and below: a filter without a shared cache needs none of it.
@@ -30,7 +30,7 @@ def open_shared_cache(settings: Settings, endpoint: str) -> SharedCache | None:
     if settings.cache is not None:
         from authmw.cache.environ import EnvironCache
 
-        cache = EnvironCache(settings.cache, otherwise=cache)
+        cache = EnvironCache(settings.cache, fallback=cache)
     if cache is None:
         return None
     from authmw.cache.shared import SharedCache
@@ -67,13 +67,13 @@ def make_source(
     *,
     remember_seconds: int,
 ) -> AnswerSource[Any]:
-    """Return what answers about tokens or bearers: the endpoint, behind the cache if any.
+    """Return the source of answers about tokens or bearers: the endpoint, behind the cache if any.
 
     Args:
         settings: of the filter.
-        endpoint: asked for what is not remembered.
-        cache: where answers are remembered; None: nowhere.
-        remember_seconds: as of `SharedAnswers`.
+        endpoint: asked for answers that are not cached.
+        cache: stores the answers; None: none are stored.
+        remember_seconds: see `SharedAnswers`.
     """
     if cache is None:
         return EndpointAnswers(endpoint)
@@ -87,9 +87,9 @@ def make_source(
 
 
 def name_endpoint(settings: Settings) -> str:
-    """Return what tells the identity service we ask from another one.
+    """Return a name that tells the identity service of this filter from another.
 
-    Services that write the same address in different ways share what they remember.
+    Services that write one address in different ways share their cached answers.
     """
     options = settings.auth.values if settings.auth is not None else {}
     url = str(options.get("auth_url") or options.get("endpoint") or "")

@@ -1,4 +1,4 @@
-"""Assembly of offline validation: key sources, verifier and authority."""
+"""Builds offline validation: key sources, verifier, authority."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def make_offline(
 
     Args:
         settings: of the filter; `has_key_source` is true.
-        keys: verify signatures.
-        revocations: which tokens were revoked.
-        bearers: answers for `jws_authority = identity`.
+        keys: the public keys that verify signatures.
+        revocations: compares tokens with revocation events.
+        bearers: the authority for `jws_authority = identity`.
     """
     refused_at = None
     if settings.revocation_poll_interval == 0:
@@ -52,7 +52,7 @@ def make_verifier(settings: Settings, keys: VerificationKeys) -> JwsVerifier:
 
 
 def make_key_source(settings: Settings) -> KeySource:
-    """Return where the public keys come from: a directory, a URI, or both."""
+    """Return the source of the public keys: a directory, a URI, or both."""
     accepted = frozenset(settings.jws_accepted_algorithms)
     sources = [
         RefreshedKeys(
@@ -64,7 +64,7 @@ def make_key_source(settings: Settings) -> KeySource:
 
 
 def make_key_readers(settings: Settings) -> list[KeyReader]:
-    """Return what reads each configured key source; a new kind of source is added here."""
+    """Return a reader for each configured key source; add a new kind of source here."""
     readers: list[KeyReader] = []
     if settings.jws_public_key_repository is not None:
         readers.append(KeyDirectory(settings.jws_public_key_repository))

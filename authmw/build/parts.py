@@ -1,4 +1,4 @@
-"""The parts of a filter, and the one place that puts them together."""
+"""Puts the parts of a filter together."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class FilterParts:
 def build_filter_parts(
     conf: Mapping[str, Any], *, clock: Callable[[], float] = wall_clock
 ) -> FilterParts:
-    """Build a filter from what paste or a service hands over; nothing is sent to anyone yet.
+    """Build a filter from the options of paste or a service; nothing is sent yet.
 
     Args:
         conf: options by name; see `AuthMiddleware`.

@@ -1,4 +1,4 @@
-"""Assembly of remote validation: the identity endpoint and the shared cache before it."""
+"""Builds remote validation: the identity endpoint behind the shared cache."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def make_remote_validator(
 
 
 def renews_bearers(settings: Settings) -> bool:
-    """Tell whether roles are renewed more often than tokens are asked about."""
+    """Tell whether roles are renewed more often than tokens are validated."""
     return (
         settings.authority_renewal_rate > 0
         and settings.auth is not None
@@ -61,7 +61,7 @@ def renews_bearers(settings: Settings) -> bool:
 def make_bearers(
     settings: Settings, endpoint: TokenSource, cache: SharedCache | None, refresher: Refresher
 ) -> IdentityAuthority:
-    """Return what asks the endpoint about bearers; where it is used, `refresher` keeps it fresh."""
+    """Return the authority that asks the endpoint about bearers; it is not in `refresher` yet."""
     memory = MemoryCache[Authorization](
         max_entries=settings.memory_cache_size, max_bytes=settings.memory_cache_bytes
     )
@@ -83,5 +83,5 @@ def make_bearers(
 
 
 def _usable_grace(settings: Settings) -> int:
-    # Past the other bound nobody knows any more whether a token was revoked.
+    # Past revocation_max_staleness, revocations of the token may be unknown.
     return min(settings.identity_outage_grace, settings.revocation_max_staleness)

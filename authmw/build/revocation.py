@@ -1,4 +1,4 @@
-"""Builds the revocation feed and the store in which processes share its polls."""
+"""Builds the revocation feed, with the store through which processes share polls."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ _USER_AND_SCOPE = (
 def make_revocations(
     settings: Settings, identity: IdentityClient, refresher: Refresher
 ) -> Revocations:
-    """Return the revocation feed; without one where no token outlives its validation."""
-    judges_here = settings.has_key_source and settings.token_validation is not Validation.REMOTE
-    remembers = settings.token_cache_time > 0 and settings.auth is not None
-    if settings.revocation_poll_interval == 0 or not (judges_here or remembers):
+    """Return the revocation feed; `NoRevocations` where no token outlives its validation."""
+    verifies_here = settings.has_key_source and settings.token_validation is not Validation.REMOTE
+    caches_tokens = settings.token_cache_time > 0 and settings.auth is not None
+    if settings.revocation_poll_interval == 0 or not (verifies_here or caches_tokens):
         return NoRevocations()
     # Imported here, as a filter that polls nothing needs none of it.
     from authmw.revocation.feed import RevocationFeed
@@ -58,16 +58,16 @@ def make_revocations(
         store=open_store(settings),
     )
     # Remote tokens are accepted without events, so the first request need not wait for them.
-    refresher.add(feed, in_background=not judges_here)
+    refresher.add(feed, in_background=not verifies_here)
     return feed
 
 
 def open_store(settings: Settings) -> SharedStore:
     """Return the store that processes share: those of a deployment, else those of one host.
 
-    Whoever can write to the store can make revoked tokens good again, so memcached is used only
-    where its entries are sealed. The cache of a request's environ can't be used: the feed polls
-    between requests.
+    Anyone who can write to the store can make revoked tokens valid again, so memcached is used
+    only where its entries are sealed. The cache of a request's environ can't be used: the feed
+    polls between requests.
     """
     if settings.memcached_servers and settings.memcache_security_strategy is not None:
         from authmw.cache.memcached import open_memcached

@@ -18,8 +18,8 @@ _PUBLIC_KEY = b"authmw: no secret is configured"
 class KeyMaker:
     """Makes the keys of one identity endpoint's entries.
 
-    A key is an HMAC, so it is short, ASCII, and can't be turned back; with a secret it can't
-    be computed from a known token either.
+    A key is an HMAC, so it is short, ASCII, and can't be reversed; with a secret it can't be
+    computed from a known token either.
 
     Args:
         endpoint: names the identity service that the entries come from; the same in all
@@ -56,7 +56,7 @@ class KeyMaker:
             self._endpoint,
             kind.encode(),
         )
-        # With its length before each, no two lists of parts read alike, whatever follows.
+        # The length before each part keeps different parts from giving the same bytes.
         return b"".join([len(part).to_bytes(4) + part for part in parts])
 
 

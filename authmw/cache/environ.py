@@ -1,8 +1,8 @@
 """The cache object that another filter put into each request's environ (swift.cache).
 
 It lives for one request, so it is looked up for each use and never kept. Its values have to be
-JSON, so bytes are written as base64 text. Another filter wrote it: whatever it raises or returns
-counts as a fault of the cache, and the request goes on.
+JSON, so bytes are written as base64 text. Another filter wrote it: every exception and every odd
+value of it counts as a fault of the cache, and the request goes on.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from authmw.runtime import request
 
 
 class EnvironCache:
-    """A `BytesCache` in the environ; requests that carry none use another.
+    """A `BytesCache` in the environ; requests that carry none use a fallback.
 
     The object has swift's interface: `get(key)`, `set(key, value, time=seconds)`
     (`timeout=` in older ones) and `delete(key)`.
 
     Args:
         environ_key: under which the object is found.
-        otherwise: for requests without one, or outside of any request; None: no cache.
+        fallback: for requests without one, or outside of any request; None: no cache.
     """
 
-    def __init__(self, environ_key: str, otherwise: BytesCache | None = None) -> None:
+    def __init__(self, environ_key: str, fallback: BytesCache | None = None) -> None:
         self._environ_key = environ_key
-        self._otherwise = otherwise
+        self._fallback = fallback
 
     def get(self, key: str) -> bytes | None:
         """See `BytesCache`."""
         cache = self._find()
         if cache is None:
-            return None if self._otherwise is None else self._otherwise.get(key)
+            return None if self._fallback is None else self._fallback.get(key)
         try:
             value = cache.get(key)
         except Exception as error:
@@ -56,8 +56,8 @@ class EnvironCache:
         """See `BytesCache`."""
         cache = self._find()
         if cache is None:
-            if self._otherwise is not None:
-                self._otherwise.set(key, value, ttl_seconds)
+            if self._fallback is not None:
+                self._fallback.set(key, value, ttl_seconds)
             return
         text = base64.b64encode(value).decode()
         try:
@@ -69,8 +69,8 @@ class EnvironCache:
         """See `BytesCache`."""
         cache = self._find()
         if cache is None:
-            if self._otherwise is not None:
-                self._otherwise.delete(key)
+            if self._fallback is not None:
+                self._fallback.delete(key)
             return
         try:
             cache.delete(key)

@@ -23,19 +23,19 @@ class FaultLog:
     def __init__(self, clock: Callable[[], float] = steady_clock) -> None:
         self._clock = clock
         self._quiet_until = float("-inf")
-        self._unsaid = 0
+        self._unlogged = 0
 
     def report(self, fault: CacheError) -> None:
         """Log this fault, or count it for the next line."""
-        # Two threads may both find the pause over: then there are two lines, no harm done.
+        # Two threads may both find the pause over: then two lines are logged, which is harmless.
         now = self._clock()
         if now < self._quiet_until:
-            self._unsaid += 1
+            self._unlogged += 1
             return
         self._quiet_until = now + _PAUSE_SECONDS
-        unsaid, self._unsaid = self._unsaid, 0
+        unlogged, self._unlogged = self._unlogged, 0
         LOG.warning(
             "The shared cache is at fault, requests go on without it: %s%s",
             str(fault),  # not the exception: a log record may be kept, and with it our frames
-            f" (and {unsaid} more faults since the last line)" if unsaid else "",
+            f" (and {unlogged} more faults since the last line)" if unlogged else "",
         )

@@ -1,8 +1,7 @@
-"""Values that this process remembers, bounded by entries and by bytes.
+"""A cache in the memory of one process, bounded in entries as well as bytes.
 
-Eviction is CLOCK: a hit only marks its entry as used, without a lock; to make room, the
-oldest entry goes unless it was used since it was last looked at, in which case it gets a
-second chance at the young end.
+Eviction is CLOCK: a hit only marks its entry as used, without a lock. To make room, the oldest
+entry is evicted, unless it was used since its last turn: then it moves to the young end.
 """
 
 from __future__ import annotations
@@ -26,27 +25,27 @@ class SharedPart(Protocol):
         """The memory it takes, in bytes, roughly."""
 
 
-class Remembered(Protocol):
-    """What can be held."""
+class Cacheable(Protocol):
+    """A value that the cache can hold."""
 
     @property
     def size(self) -> int:
-        """The memory it takes by itself, in bytes, roughly."""
+        """The memory it takes without the shared part, in bytes, roughly."""
 
     @property
     def catalog(self) -> SharedPart | None:
         """Its largest part, which it may share with others."""
 
 
-V = TypeVar("V", bound=Remembered)
+V = TypeVar("V", bound=Cacheable)
 
 
 class Entry(Generic[V]):
-    """One remembered value.
+    """One cached value.
 
     Attributes:
-        value: what is remembered.
-        generation: what the value was last judged by; the caller's.
+        value: what is cached.
+        generation: the caller's mark of the state in which it last checked the value.
         used: set by every hit; read and cleared when room is made.
         size: the bytes it takes, the shared part not included.
         shared: the value's shared part.
@@ -90,7 +89,7 @@ class MemoryCache(Generic[V]):
         return self._bytes
 
     def use(self, key: Hashable) -> V | None:
-        """Return a value, and take note that it is in use; None: it is not held."""
+        """Return a value and mark it as used; None: it is not held."""
         entry = self.get(key)
         if entry is None:
             return None
@@ -98,28 +97,28 @@ class MemoryCache(Generic[V]):
         return entry.value
 
     def put(self, key: Hashable, value: V, generation: object = None) -> None:
-        """Remember a value, and forget others until the bounds are kept."""
+        """Cache a value, and evict others until the bounds are met."""
         length = len(key) if type(key) is str else _key_length(key)
         entry = Entry(value, generation, _ENTRY_OVERHEAD + value.size + 2 * length)
-        alone = entry.size + (entry.shared.size if entry.shared is not None else 0)
+        full_size = entry.size + (entry.shared.size if entry.shared is not None else 0)
         with self._lock.get():
             if key in self._entries:
                 self._remove(key)
-            # What is larger than all the room there is must not drive everybody else out.
-            if alone > self._max_bytes or not self._max_entries:
+            # A value larger than the whole cache must not evict all others.
+            if full_size > self._max_bytes or not self._max_entries:
                 return
-            if len(self._entries) >= self._max_entries or self._bytes + alone > self._max_bytes:
+            if len(self._entries) >= self._max_entries or self._bytes + full_size > self._max_bytes:
                 self._make_room(entry)
             self._entries[key] = entry
             self._account(entry, 1)
 
     def discard(self, key: Hashable) -> None:
-        """Forget a value, if it is held."""
+        """Drop a value, if it is cached."""
         with self._lock.get():
             self._remove(key)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all values."""
         with self._lock.get():
             self._entries.clear()
             self._shared.clear()
@@ -138,7 +137,7 @@ class MemoryCache(Generic[V]):
                 self._remove(oldest)
 
     def _growth(self, newcomer: Entry[V]) -> int:
-        # Worked out again after each removal: with the last entry that shares it a part goes too.
+        # Computed anew after each removal: a shared part goes with the last entry that has it.
         shared = newcomer.shared
         if shared is None or shared in self._shared:
             return newcomer.size

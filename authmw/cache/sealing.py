@@ -1,9 +1,9 @@
 """Seals of cache entries, against anyone who can read or write the cache.
 
 A sealed entry can be opened only under the cache key it was sealed for, so one that was
-moved to another key is foreign. The first four bytes say how an entry is sealed; they are
-authenticated too, and each sealing opens its own kind alone. An entry that says it is not
-sealed is therefore not believed by who seals (CVE-2013-2166, CVE-2013-2167).
+moved to another key is refused. The first four bytes say how an entry is sealed; they are
+authenticated too, and each sealing opens its own kind alone. A filter that seals therefore refuses
+an entry that is marked as not sealed (CVE-2013-2166, CVE-2013-2167).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Sealing(Protocol):
 
 
 class NoSealing:
-    """Protects nothing: whoever can write to the cache can impersonate any user."""
+    """Protects nothing: anyone who can write to the cache can impersonate any user."""
 
     mark: ClassVar[bytes] = b"aw-0"
 
@@ -54,7 +54,7 @@ class NoSealing:
 
 
 class MacSealing:
-    """memcache_security_strategy = MAC: HMAC-SHA256. Forged entries are noticed.
+    """memcache_security_strategy = MAC: HMAC-SHA256. Forged entries are detected.
 
     Layout: mark, tag (32 bytes), entry. The tag's key is derived for each cache key.
     """
@@ -129,7 +129,7 @@ class EncryptSealing:
         try:
             return cipher.decrypt(sealed[nonce_at:text_at], sealed[text_at:], self.mark)
         except self._invalid_tag:
-            # `from None`: there is nothing in it.
+            # `from None`: InvalidTag says nothing more.
             raise CacheError(
                 "an entry has no seal of ours: it was changed, moved or made up"
             ) from None

@@ -1,4 +1,4 @@
-"""A configured secret, and the keys that are derived from it.
+"""Derives keys from a configured secret.
 
 HKDF (RFC 5869) with HMAC-SHA256. It is written out here because `cryptography` can't be
 imported everywhere (sub-interpreters of mod_wsgi), and HMAC is all it takes.
@@ -25,7 +25,7 @@ class Secret:
         self._pseudorandom_key = hmac.digest(_SALT, text.encode(), "sha256")
 
     def derive(self, purpose: bytes) -> bytes:
-        """Return the 32 byte key for one purpose; another purpose's key tells nothing of it.
+        """Return the 32 byte key for one purpose; the key for another reveals nothing of it.
 
         HKDF-Expand, RFC 5869 §2.3, for one block of output; `purpose` is its `info`.
         """

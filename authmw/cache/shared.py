@@ -27,13 +27,13 @@ class BytesCache(Protocol):
     """A store of bytes. Raises CacheError, and nothing else."""
 
     def get(self, key: str) -> bytes | None:
-        """Return what is kept under this key; None: nothing."""
+        """Return the value under this key; None: there is none."""
 
     def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
-        """Keep a value for at most so many seconds, which are more than 0."""
+        """Store a value for at most `ttl_seconds`, which is more than 0."""
 
     def delete(self, key: str) -> None:
-        """Keep nothing under this key any more."""
+        """Delete the value under this key, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ class SealedNamespace:
     sealing: Sealing
 
     def seal(self, key: str, entry: bytes) -> bytes:
-        """Return what to keep under this key."""
+        """Return the bytes to store under this key."""
         return self.sealing.seal(key, b"\n".join((key.encode(), entry)))
 
     def open(self, key: str, sealed: bytes) -> bytes:
         """Return the entry that was sealed for this key; raises CacheError for anything else.
 
-        A cache has been seen to answer with what another request had asked for
-        (CVE-2014-0105), and with no seal nothing but the name inside would tell.
+        A cache may return the answer to another request (CVE-2014-0105). Without a seal, only
+        the key inside the entry shows that.
         """
         name, newline, entry = self.sealing.open(key, sealed).partition(b"\n")
         if not newline or name != key.encode():
@@ -60,13 +60,13 @@ class SealedNamespace:
 
 
 class SharedCache:
-    """A `BytesCache` made safe to use.
+    """Seals and opens the entries of a `BytesCache`, and keeps its faults from requests.
 
     Args:
-        cache: where the bytes are kept.
+        cache: stores the bytes.
         namespaces: of the secret in use, then of the previous one; the first is written to,
             all are read.
-        faults: logs what went wrong.
+        faults: logs faults of the cache.
     """
 
     def __init__(
@@ -78,10 +78,10 @@ class SharedCache:
         self._cache = cache
         self._namespaces = tuple(namespaces)
         self._faults = faults or FaultLog()
-        self._told_of_size = False
+        self._is_size_logged = False
 
     def look_up(self, kind: str, digest: bytes) -> Slot:
-        """Look an entry up; arguments as of `KeyMaker.make_key`."""
+        """Look an entry up; for the arguments see `KeyMaker.make_key`."""
         for namespace in self._namespaces:
             key = namespace.keys.make_key(kind, digest)
             try:
@@ -98,32 +98,32 @@ class SharedCache:
         return Slot(self, kind, digest, None, is_reachable=True)
 
     def report_unreadable(self, fault: CacheError) -> None:
-        """Log an entry whose seal is ours and that still could not be read."""
+        """Log an entry that could not be read although its seal is valid."""
         self._faults.report(fault)
 
     def put(self, kind: str, digest: bytes, entry: bytes, ttl_seconds: int) -> None:
-        """Keep an entry, sealed, in the first namespace; never raises."""
+        """Store an entry, sealed, in the first namespace; never raises."""
         try:
             key = self._namespaces[0].keys.make_key(kind, digest)
             sealed = self._namespaces[0].seal(key, entry)
             if len(sealed) > MAX_VALUE_BYTES:
-                self._tell_of_size(len(sealed))
+                self._log_size(len(sealed))
             else:
                 self._cache.set(key, sealed, ttl_seconds)
         except Exception as error:  # noqa: BLE001
             self._report(error)
 
     def delete(self, kind: str, digest: bytes) -> None:
-        """Keep an entry in no namespace any more; never raises."""
+        """Delete an entry from every namespace; never raises."""
         try:
             for namespace in self._namespaces:
                 self._cache.delete(namespace.keys.make_key(kind, digest))
         except Exception as error:  # noqa: BLE001
             self._report(error)
 
-    def _tell_of_size(self, size: int) -> None:
-        if not self._told_of_size:
-            self._told_of_size = True
+    def _log_size(self, size: int) -> None:
+        if not self._is_size_logged:
+            self._is_size_logged = True
             LOG.warning(
                 "An entry of %d bytes is not kept in the shared cache: more than %d don't "
                 "fit. Larger ones will not be mentioned again.",
@@ -145,7 +145,7 @@ class Slot:
 
     Attributes:
         cache: the cache it is in.
-        kind, digest: as of `KeyMaker.make_key`.
+        kind, digest: see `KeyMaker.make_key`.
         entry: what was found; None: nothing that could be read.
         is_reachable: whether the cache answered. If it did not, nothing is written either, so
             that one request waits for one time-out.
@@ -158,11 +158,11 @@ class Slot:
     is_reachable: bool
 
     def put(self, entry: bytes, ttl_seconds: int) -> None:
-        """Keep an entry here; with less than a second to live, or no cache, do nothing."""
+        """Store an entry here, unless it has less than a second to live or the cache is down."""
         if self.is_reachable and ttl_seconds > 0:
             self.cache.put(self.kind, self.digest, entry, ttl_seconds)
 
     def clear(self) -> None:
-        """Keep nothing here any more."""
+        """Delete the entry, unless the cache is down."""
         if self.is_reachable:
             self.cache.delete(self.kind, self.digest)

@@ -35,8 +35,8 @@ def verify_access(
         path: from `authmw.checks.paths.access_path`.
         catalog_types: the service types of the token's catalog; None where the token carries
             no catalog, which is no reason to refuse.
-        is_service_request: whether a valid service token with a service role came along: then
-            a service acts for the user, and the rules do not speak of what it may ask.
+        is_service_request: whether the request has a valid service token with a service role:
+            then a service acts for the user, and the rules do not apply to it.
 
     Raises:
         InvalidToken: with `Reason.ACCESS_RULE`.
@@ -44,14 +44,14 @@ def verify_access(
     if rules is None:
         return
     if not service_type:
-        raise _refusal(
+        raise _make_refusal(
             "the token is restricted by access rules, which can't be checked: set service_type "
             "in [keystone_authtoken] to this service's type in the catalog"
         )
     if service_type == "identity" and method == "GET" and _is_token_validation(path):
         return
     if catalog_types is not None and service_type not in catalog_types:
-        raise _refusal(
+        raise _make_refusal(
             f"service_type = {service_type!r} in [keystone_authtoken] is not among the service "
             "types of the token's catalog"
         )
@@ -60,8 +60,10 @@ def verify_access(
     if any(_allows(rule, service_type, method, path) for rule in rules):
         return
     if not is_clean(path):
-        raise _refusal(f"no access rule matches a path that can be read in two ways: {path!r:.200}")
-    raise _refusal(f"no access rule for {service_type} allows {method!r:.20} on {path!r:.200}")
+        raise _make_refusal(
+            f"no access rule matches a path that can be read in two ways: {path!r:.200}"
+        )
+    raise _make_refusal(f"no access rule for {service_type} allows {method!r:.20} on {path!r:.200}")
 
 
 def _is_token_validation(path: str) -> bool:
@@ -69,7 +71,7 @@ def _is_token_validation(path: str) -> bool:
     return path.endswith(_VALIDATION_PATH) and is_clean(path)
 
 
-# Bounded: the patterns are users'.
+# Bounded, since users write the patterns.
 @functools.lru_cache(maxsize=1024)
 def _compile(path: str) -> PathPattern | None:
     """Return a rule's path pattern; None: it is not usable, so the rule allows nothing."""
@@ -86,5 +88,5 @@ def _allows(rule: AccessRule, service_type: str, method: str, path: str) -> bool
     return pattern is not None and pattern.is_match(path)
 
 
-def _refusal(detail: str) -> InvalidToken:
+def _make_refusal(detail: str) -> InvalidToken:
     return InvalidToken(Reason.ACCESS_RULE, detail)

@@ -1,4 +1,4 @@
-"""Expiry: a token is good up to, not including, the second it expires at."""
+"""Expiry: a token is valid up to, not including, the second it expires at."""
 
 from __future__ import annotations
 

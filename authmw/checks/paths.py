@@ -107,7 +107,7 @@ class PathPattern:
         the path only, for every pattern.
         """
         if self._accepts_between is None:
-            return path == self.prefix  # and so is clean: parse() saw to that
+            return path == self.prefix  # which is clean: parse() refuses any other
         if not (path.startswith(self.prefix) and path.endswith(self.suffix)):
             return False
         end = len(path) - len(self.suffix)

@@ -79,15 +79,17 @@ def verify_binding(policy: BindPolicy, token: Token, environ: Mapping[str, Any])
     if key_thumbprint is not None:
         bindings[KEY] = key_thumbprint
     if policy.is_required and not bindings:
-        raise _refuse("it is not bound, and enforce_token_bind requires a binding")
+        raise _make_refusal("it is not bound, and enforce_token_bind requires a binding")
     if policy.mechanism is not None and policy.mechanism not in bindings:
-        raise _refuse(f"it is not bound by {policy.mechanism}, as enforce_token_bind requires")
+        raise _make_refusal(
+            f"it is not bound by {policy.mechanism}, as enforce_token_bind requires"
+        )
     for mechanism, bound_to in bindings.items():
         verify = _MECHANISMS.get(mechanism)
         if verify is not None:
             verify(bound_to, environ)
         elif not policy.ignores_unknown:
-            raise _refuse("it is bound by a mechanism that can't be checked here")
+            raise _make_refusal("it is bound by a mechanism that can't be checked here")
 
 
 def find_key_thumbprint(token: Token) -> str | None:
@@ -102,26 +104,26 @@ def refuse_key_binding(token: Token) -> None:
         InvalidToken: (wrong_binding) it is bound to one.
     """
     if find_key_thumbprint(token) is not None:
-        raise _refuse("it is bound to a key, and no DPoP proof can come with it here")
+        raise _make_refusal("it is bound to a key, and no DPoP proof can come with it here")
 
 
 def _verify_kerberos(principal: object, environ: Mapping[str, Any]) -> None:
     # Authentication schemes are case-insensitive (RFC 9110 §11.1).
     if str(environ.get("AUTH_TYPE", "")).lower() != "negotiate":
-        raise _refuse("it is bound by kerberos, and the request was not negotiated")
+        raise _make_refusal("it is bound by kerberos, and the request was not negotiated")
     # A token bound to "" must not match a request without a user.
     if not principal or environ.get("REMOTE_USER") != principal:
-        raise _refuse("it is bound by kerberos to another user than REMOTE_USER")
+        raise _make_refusal("it is bound by kerberos to another user than REMOTE_USER")
 
 
 def _verify_certificate(thumbprint: object, environ: Mapping[str, Any]) -> None:
     presented = environ.get("SSL_CLIENT_CERT")
     if not presented:
-        raise _refuse("it is bound to a certificate, and SSL_CLIENT_CERT holds none")
+        raise _make_refusal("it is bound to a certificate, and SSL_CLIENT_CERT holds none")
     if not isinstance(thumbprint, str) or thumbprint.rstrip("=") not in compute_thumbprints(
         presented
     ):
-        raise _refuse("it is bound to another certificate than SSL_CLIENT_CERT")
+        raise _make_refusal("it is bound to another certificate than SSL_CLIENT_CERT")
 
 
 _MECHANISMS: Mapping[str, Callable[[object, Mapping[str, Any]], None]] = {
@@ -134,9 +136,9 @@ _MECHANISMS: Mapping[str, Callable[[object, Mapping[str, Any]], None]] = {
 def compute_thumbprints(presented: str) -> frozenset[str]:
     """Return the values of `x5t#S256` that name a certificate; none if it can't be decoded.
 
-    RFC 8705 §3.1 hashes the DER encoding. Keystone uses the member's name, but hashes the PEM
-    text as its own server passed it: with or without a line break at the end, or folded as our
-    server passes it. Each of these hashes names the certificate.
+    RFC 8705 §3.1 hashes the DER encoding. Keystone uses that name for a hash of the PEM text as
+    its own server passed it: with or without a line break at the end, or folded as our server
+    passes it. Each of these hashes names the certificate.
 
     Args:
         presented: SSL_CLIENT_CERT: one certificate in PEM; blanks or tabs may replace or follow
@@ -167,5 +169,5 @@ def _hash(encoded: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(encoded).digest()).rstrip(b"=").decode()
 
 
-def _refuse(detail: str) -> InvalidToken:
+def _make_refusal(detail: str) -> InvalidToken:
     return InvalidToken(Reason.WRONG_BINDING, detail)

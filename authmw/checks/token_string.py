@@ -1,4 +1,4 @@
-"""What a string must be to be a token at all; what it contains is not looked at."""
+"""The syntax of every token string; its content is not parsed here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from authmw.errors import InvalidToken, Reason
 
 
 def verify_token_string(token: str, max_size: int) -> None:
-    """Refuse what is no field value (RFC 9110 §5.5) or has a control character.
+    """Refuse a string that no field value (RFC 9110 §5.5) can carry, or that is too long.
 
     Args:
         token: as a WSGI environ has it, one character for each byte (PEP 3333).

@@ -1,4 +1,4 @@
-"""The `authmw` command line: its arguments, and which module runs each subcommand."""
+"""The `authmw` command line: parses arguments, and runs the module of the subcommand."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from authmw.jose.strict_json import parse_json_object
 from authmw.keys.source import FoundKeys
 from authmw.runtime.fingerprint import fingerprint
 
-# A claim may hold anything, even a token: what is shown is too short to hold one.
+# A claim may hold anything, even a token: the part shown is too short for one.
 _LONGEST_TEXT = 100
 _LONGEST_VALUE = 2000
 _TIMES = ("iat", "exp", "nbf")
@@ -45,18 +45,19 @@ class Finding:
 
 @dataclass(slots=True)
 class Explanation:
-    """Everything that can be found out about one token offline.
+    """The result of all rules for one token, offline.
 
     Attributes:
         name: the token's fingerprint.
-        key: the key that verified the signature.
+        remark: what a service would do with the token beyond these rules.
+        key: the key that verified the signature; None: none has.
         header, claims: of the token; None if they cannot be read.
         findings: one for each rule applied, in the order of a service.
     """
 
     name: str
     now: float
-    outlook: str
+    remark: str
     key: PublicKey | None = None
     header: Members | None = None
     claims: Members | None = None
@@ -82,7 +83,7 @@ class Explanation:
         for finding in self.findings:
             verdict = "passed" if finding.refusal is None else "FAILED"
             lines.append(f"  {verdict}  {finding.rule}: {finding.refusal or finding.detail}")
-        lines += ["", f"refused: {self.refusal}" if self.refusal else f"accepted; {self.outlook}"]
+        lines += ["", f"refused: {self.refusal}" if self.refusal else f"accepted; {self.remark}"]
         return "\n".join(lines)
 
     def _render_members(self, members: Members) -> Iterator[str]:
@@ -115,10 +116,10 @@ def explain(token: str, keys: FoundKeys, settings: Settings, now: float) -> Expl
         settings: of the service.
         now: epoch seconds.
     """
-    outlook = _ASKED_LATER.format(authority=",".join(settings.jws_authority))
-    explanation = Explanation(fingerprint(token), now, outlook)
+    remark = _ASKED_LATER.format(authority=",".join(settings.jws_authority))
+    explanation = Explanation(fingerprint(token), now, remark)
     try:
-        for finding in _look(token, KeySet(keys.keys), settings, explanation):
+        for finding in _apply_rules(token, KeySet(keys.keys), settings, explanation):
             explanation.findings.append(finding)
     except _Stop as stop:
         explanation.findings.append(stop.finding)
@@ -133,7 +134,7 @@ class _Stop(Exception):
         self.finding = finding
 
 
-def _look(
+def _apply_rules(
     token: str, keys: KeySet, settings: Settings, explanation: Explanation
 ) -> Iterator[Finding]:
     """Apply the rules in a service's order; store header, claims and key in `explanation`."""
@@ -197,19 +198,20 @@ def _describe_key(key: PublicKey) -> str:
 def _judge_claims(claims: Members, settings: Settings, now: float) -> Iterator[Finding]:
     rules = ClaimRules(settings.jws_issuer, settings.jws_audience, settings.clock_skew_tolerance)
     # Each rule is applied alone, with other claims that no rule refuses.
-    flawless: dict[str, object] = {"iat": 0, "exp": MAX_NUMERIC_DATE}
+    acceptable: dict[str, object] = {"iat": 0, "exp": MAX_NUMERIC_DATE}
     lax = replace(rules, issuer=None, audience=None)
-    for rule, name, asked in (
+    for rule, name, applied in (
         ("issue time", "iat", lax),
         ("expiry", "exp", lax),
         ("not before", "nbf", lax),
         ("issuer", "iss", replace(rules, audience=None)),
         ("audience", "aud", replace(rules, issuer=None)),
     ):
-        alone = {key: value for key, value in flawless.items() if key != name}
+        alone = {key: value for key, value in acceptable.items() if key != name}
         if name in claims:
             alone[name] = claims[name]
-        yield _judge(rule, _say(name, claims, now), functools.partial(asked.verify, alone, now))
+        detail = _describe_claim(name, claims, now)
+        yield _judge(rule, detail, functools.partial(applied.verify, alone, now))
     yield _judge(
         "keystone",
         "user, methods, audit ids and scope are there",
@@ -217,7 +219,7 @@ def _judge_claims(claims: Members, settings: Settings, now: float) -> Iterator[F
     )
 
 
-def _say(name: str, claims: Members, now: float) -> str:
+def _describe_claim(name: str, claims: Members, now: float) -> str:
     if name not in claims:
         return f"no {name!r}, and none is needed"
     value = claims[name]

@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 from authmw.build.offline import make_key_readers
 from authmw.config.loading import load_settings
-from authmw.config.settings import Settings
+from authmw.config.settings import KEY_SOURCES, Settings
 from authmw.errors import ConfigurationError, KeysUnavailable, KeysUnreadable
 from authmw.keys.source import FoundKeys, KeyReader
 
@@ -58,9 +58,9 @@ def read_keys(directory: str | None, config_file: str | None) -> tuple[FoundKeys
         settings = load_settings({"oslo_config_project": "authmw", "oslo_config_file": config_file})
     if not settings.has_key_source:
         raise ConfigurationError(
-            "jws_public_key_repository",
+            KEY_SOURCES[0],
             None,
-            "set it or jws_jwks_uri: there are no keys to look at",
+            f"set {' or '.join(KEY_SOURCES)}: there are no keys to look at",
         )
     found = [_read(reader) for reader in make_key_readers(settings)]
     return _join(found), settings

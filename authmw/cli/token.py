@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Say which key verifies a token, what it claims, and what a service would do with it.",
         description=(
             "Explains a signed token offline: the identity service is not asked. Exit status 0: "
-            "accepted, 1: refused, 2: the question could not be asked. Neither the token nor "
-            "its signature is ever printed."
+            "accepted, 1: refused, 2: the token could not be judged. Neither the token nor its "
+            "signature is ever printed."
         ),
     )
     command.add_argument(

@@ -1,4 +1,4 @@
-"""Names of the claims that describe a bearer: the defaults of `jws_claim_names` and its bounds."""
+"""The claims that `jws_claim_names` may rename: their defaults, and names that it must not use."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ DEFAULT_CLAIM_NAMES: Mapping[str, str] = {
 }
 """The claim of each meaning; `jws_claim_names` overrides single ones."""
 
-OF_THE_TOKEN_ALONE = frozenset({"iat", "exp", "nbf", "jti", "openstack_audit_ids"})
+PER_TOKEN_CLAIMS = frozenset({"iat", "exp", "nbf", "jti", "openstack_audit_ids"})
 """Claims that differ between two tokens of one bearer; they are not part of the authority key."""

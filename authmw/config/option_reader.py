@@ -70,9 +70,9 @@ class OptionReader:
             try:
                 value = section[opt.dest]
             except (TemplateSubstitutionError, NoSuchOptError, NoSuchGroupError):
-                raise _dangling(opt, group) from None
+                raise _make_reference_error(opt, group) from None
             except (Error, ValueError) as error:
-                raise _unfit(opt, _refused_value(error), group) from None
+                raise _make_type_error(opt, _find_refused_value(error), group) from None
             # The conf may hold another library's option of this name, of a looser type.
             if value != opt.default or type(value) is not type(opt.default):
                 value = _convert(opt, opt.name, value, group)
@@ -80,7 +80,7 @@ class OptionReader:
         return values
 
     def _find_override(self, opt: Opt, names: list[str]) -> str | None:
-        """Return the first of these names whose override counts."""
+        """Return the first of these names that has an override to use."""
         for name in names:
             # An override of None means unset, which an option with a default cannot be.
             if name in self._overrides and not (
@@ -202,7 +202,7 @@ def register_options(conf: ConfigOpts) -> None:
 
 
 def register(conf: ConfigOpts, opts: Collection[Opt], group: str) -> None:
-    """Register the options that a conf lacks; one it has, whoever registered it, stays."""
+    """Register the options that a conf lacks; one that it has stays, even another library's."""
     has_group = group in conf
     for opt in opts:
         if not (has_group and opt.dest in conf[group]):
@@ -241,10 +241,10 @@ def _convert(opt: Opt, name: str, value: object, group: str = GROUP) -> Any:
     try:
         return opt.type(value)
     except (ValueError, TypeError, AttributeError):
-        raise _unfit(opt, value, group, name) from None
+        raise _make_type_error(opt, value, group, name) from None
 
 
-def _dangling(opt: Opt, group: str) -> ConfigurationError:
+def _make_reference_error(opt: Opt, group: str) -> ConfigurationError:
     """Return the error for a value that refers to a missing option."""
     return ConfigurationError(
         opt.name,
@@ -254,7 +254,9 @@ def _dangling(opt: Opt, group: str) -> ConfigurationError:
     )
 
 
-def _unfit(opt: Opt, value: object, group: str, name: str | None = None) -> ConfigurationError:
+def _make_type_error(
+    opt: Opt, value: object, group: str, name: str | None = None
+) -> ConfigurationError:
     """Return the error for a value that does not fit the option's type; hides a secret."""
     return ConfigurationError(
         name or opt.name,
@@ -264,7 +266,7 @@ def _unfit(opt: Opt, value: object, group: str, name: str | None = None) -> Conf
     )
 
 
-def _refused_value(error: Exception) -> str:
+def _find_refused_value(error: Exception) -> str:
     """Return the value that a message of oslo.config quotes at its end."""
     quoted = _QUOTED_AT_END.search(str(error))
     return quoted[1][1:-1] if quoted else str(error)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from authmw.checks.paths import PublicPaths
 from authmw.checks.token_bind import CERTIFICATE, KERBEROS, POLICIES
-from authmw.config.settings import Settings, Validation
+from authmw.config.settings import KEY_SOURCES, Settings, Validation
 from authmw.errors import ConfigurationError
 
 _VERSION_3 = re.compile(r"v?3(\.[0-9]+)?", re.ASCII)
@@ -24,7 +24,7 @@ _SHORTEST_RETENTION_SECONDS = 3600
 def verify_settings(settings: Settings) -> list[str]:
     """Check the rules that no single option's type can express.
 
-    Returns warnings for the log: settings that work, but hardly as meant.
+    Returns warnings for the log: settings that work, but probably not as intended.
 
     Raises:
         ConfigurationError: settings contradict each other; it says what to write instead.
@@ -147,8 +147,8 @@ def _verify_offline(settings: Settings) -> None:
         raise ConfigurationError(
             "jws_authority",
             ",".join(settings.jws_authority),
-            "put claims first: asked after another source, in an outage they would bring back a "
-            "bearer whom that source has refused",
+            "put claims first: used after another source, they would accept in an outage a bearer "
+            "that this source has refused",
         )
     if settings.jws_claim_names:
         _verify_claim_names(settings.jws_claim_names)
@@ -161,9 +161,19 @@ def _verify_offline(settings: Settings) -> None:
             "true",
             "with it the identity service decides: write token_validation = auto or remote",
         )
+    if settings.token_validation is Validation.OFFLINE:
+        for issuer in settings.issuers:
+            if issuer.introspection is not None:
+                raise ConfigurationError(
+                    "profile",
+                    "introspection",
+                    "write token_validation = auto in [keystone_authtoken], or another profile: "
+                    "with offline, nobody is asked about a token.",
+                    section=issuer.section,
+                )
     if not settings.has_key_source:
-        needs = "set jws_public_key_repository or jws_jwks_uri: it needs public keys"
-        if settings.token_validation is Validation.OFFLINE:
+        needs = f"set {' or '.join(KEY_SOURCES)}: it needs public keys"
+        if settings.token_validation is Validation.OFFLINE and not settings.issuers:
             raise ConfigurationError("token_validation", "offline", needs)
         if settings.shadow_validation:
             raise ConfigurationError("shadow_validation", "true", needs)
@@ -186,7 +196,7 @@ def _verify_keys_uri(uri: str) -> None:
 
 def _verify_claim_names(names: Mapping[str, str]) -> None:
     # Imported here: no other rule needs it.
-    from authmw.config.claim_names import DEFAULT_CLAIM_NAMES, OF_THE_TOKEN_ALONE
+    from authmw.config.claim_names import DEFAULT_CLAIM_NAMES, PER_TOKEN_CLAIMS
 
     for meaning, claim in names.items():
         written = f"{meaning}:{claim}"
@@ -195,25 +205,25 @@ def _verify_claim_names(names: Mapping[str, str]) -> None:
             raise ConfigurationError(
                 "jws_claim_names", written, f"before the colon write one of {known}"
             )
-        if claim in OF_THE_TOKEN_ALONE:
+        if claim in PER_TOKEN_CLAIMS:
             raise ConfigurationError(
                 "jws_claim_names",
                 written,
-                f"name another claim: {claim} differs between tokens of one bearer, who share "
+                f"name another claim: {claim} differs between tokens of one bearer, which share "
                 "what was read from one of them",
             )
 
 
 def _verify_revocation(settings: Settings) -> None:
     interval = settings.revocation_poll_interval
-    if not settings.validates_offline:
+    if not (settings.validates_offline or settings.polls_revocation_lists):
         return
     if interval == 0 and settings.token_validation is not Validation.OFFLINE:
         raise ConfigurationError(
             "revocation_poll_interval",
             0,
             "write a number of seconds, or token_validation = offline if signed tokens are to "
-            "stay good until they expire, revoked or not",
+            "stay valid until they expire, revoked or not",
         )
     if interval >= settings.revocation_max_staleness:
         raise ConfigurationError(
@@ -239,8 +249,8 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
         )
     if settings.insecure:
         yield (
-            "insecure = true: the identity service's certificate is not verified, whoever is on "
-            "the path can read tokens and make up identities"
+            "insecure = true: the identity service's certificate is not verified, anyone on the "
+            "network path can read tokens and forge identities"
         )
         if settings.cafile is not None:
             yield "cafile has no effect with insecure = true"
@@ -255,8 +265,8 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
     secret = settings.memcache_secret_key
     if strategy is not None and secret is not None and len(secret) < _SHORTEST_SECRET:
         yield (
-            f"memcache_secret_key has fewer than {_SHORTEST_SECRET} characters: whoever can read "
-            "memcached may guess it; write as many random ones"
+            f"memcache_secret_key has fewer than {_SHORTEST_SECRET} characters: anyone who can "
+            "read memcached may guess it; write as many random ones"
         )
     nonce_secret = settings.dpop_nonce_secret
     if nonce_secret is not None and len(nonce_secret) < _SHORTEST_SECRET:
@@ -265,12 +275,12 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
         yield "memcache_secret_key has no effect without memcache_security_strategy"
     if strategy is None and (settings.memcached_servers or settings.cache):
         yield (
-            "memcached entries are not protected: whoever can write to memcached can be anyone; "
-            "set memcache_security_strategy to MAC or ENCRYPT"
+            "memcached entries are not protected: anyone who can write to memcached can forge any "
+            "identity; set memcache_security_strategy to MAC or ENCRYPT"
         )
     uri = settings.jws_jwks_uri
     if uri is not None and urlsplit(uri).scheme == "http" and not _is_loopback(uri):
-        yield "jws_jwks_uri is not https: whoever is on the path can make up keys"
+        yield "jws_jwks_uri is not https: anyone on the network path can forge keys"
     if settings.token_validation is Validation.REMOTE and not settings.shadow_validation:
         if settings.has_key_source:
             yield "public keys have no effect with token_validation = remote"
@@ -283,7 +293,7 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
             ("jws_audience", settings.jws_audience),
         ):
             if value is not None:
-                yield (f"{option} has no effect without jws_public_key_repository or jws_jwks_uri")
+                yield f"{option} has no effect without {' or '.join(KEY_SOURCES)}"
     if settings.jws_claim_names and "claims" not in settings.jws_authority:
         yield "jws_claim_names has no effect without claims in jws_authority"
     if settings.revocation_retention < _SHORTEST_RETENTION_SECONDS:
@@ -293,12 +303,14 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
         )
     if settings.validates_offline and settings.revocation_poll_interval and settings.auth is None:
         yield (
-            "without auth_type nobody can ask for revocation events, and every signed token gets "
+            "without auth_type revocation events can't be read, and every signed token gets "
             "503; set auth_type, or token_validation = offline and revocation_poll_interval = 0"
         )
-    if settings.validates_offline and settings.revocation_poll_interval == 0:
+    if (
+        settings.validates_offline or settings.polls_revocation_lists
+    ) and settings.revocation_poll_interval == 0:
         yield (
-            "revocation_poll_interval = 0: revoked tokens validated offline stay good until they "
+            "revocation_poll_interval = 0: revoked tokens validated offline stay valid until they "
             "expire"
         )
 

@@ -24,6 +24,9 @@ Algorithm = Literal[
     "ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"
 ]
 
+KEY_SOURCES = ("jws_public_key_repository", "jws_jwks_uri")
+"""The options that name a source of public keys for signed tokens; None: no such source."""
+
 
 class Validation(enum.Enum):
     """Where tokens are validated."""
@@ -177,7 +180,7 @@ class Settings:
     @property
     def has_key_source(self) -> bool:
         """Whether public keys for signed tokens are configured."""
-        return self.jws_public_key_repository is not None or self.jws_jwks_uri is not None
+        return any(getattr(self, option) is not None for option in KEY_SOURCES)
 
     @property
     def validates_offline(self) -> bool:
@@ -187,3 +190,8 @@ class Settings:
             and self.token_validation is not Validation.REMOTE
             and not self.shadow_validation
         )
+
+    @property
+    def polls_revocation_lists(self) -> bool:
+        """Whether an issuer publishes which of its tokens were revoked (profile = keystone-op)."""
+        return any(issuer.records[0].revocation_list_uri is not None for issuer in self.issuers)

@@ -98,7 +98,7 @@ class NamedLists(types.Dict):
         return lists
 
 
-_PAIR = re.compile(r"((?:[^:]|:(?=//))*):(.*)", re.DOTALL)
+_PAIR = re.compile(r"((?:[^:]|:(?=//))*):(?!//)(.*)", re.DOTALL)
 
 
 def _split_pair(pair: str) -> tuple[str, str]:

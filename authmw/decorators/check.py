@@ -10,7 +10,7 @@ from authmw.decorators.frameworks import make_exception
 from authmw.rejection import REFUSED
 from authmw.runtime import request
 from authmw.token import Token, headers
-from authmw.wsgi.refusal import refuse_missing, refuse_unauthenticated
+from authmw.wsgi.requirement_answers import refuse_missing, refuse_unauthenticated
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def check(
 
     Raises:
         Refused: there is no token (401), or it does not meet the requirement (403). The exception
-            is also one of the web framework in use, which answers it if it is not caught.
+            is also one of the web framework in use, which answers it if the app does not catch it.
         ValueError: a scope does not exist, or nothing is required.
     """
     return verify(

@@ -87,7 +87,7 @@ def require(
 
 def _wrap(view: Callable[..., Any], requirement: Requirement) -> Any:
     # A generator function is checked when it is called, not when it is first iterated.
-    @functools.wraps(view, updated=_updates(view))
+    @functools.wraps(view, updated=_updated_attributes(view))
     def run_if_met(*arguments: Any, **named: Any) -> Any:
         verify(requirement)
         return view(*arguments, **named)
@@ -104,6 +104,6 @@ def _wrap_async(view: Callable[..., Any], requirement: Requirement) -> Any:
     return run_if_met
 
 
-def _updates(view: Callable[..., Any]) -> tuple[str, ...]:
+def _updated_attributes(view: Callable[..., Any]) -> tuple[str, ...]:
     # An instance's attributes are its state, not metadata.
     return functools.WRAPPER_UPDATES if hasattr(view, "__code__") else ()

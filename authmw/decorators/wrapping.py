@@ -18,7 +18,9 @@ def decorate_class(app_class: C, decorate: Callable[[Any], Any]) -> C | None:
         TypeError: the class is no app either way.
     """
     # Not getattr(): every class has the __call__ of its metaclass.
-    call = next((vars(base)["__call__"] for base in app_class.__mro__ if _calls(base)), None)
+    call = next(
+        (vars(base)["__call__"] for base in app_class.__mro__ if "__call__" in vars(base)), None
+    )
     if call is not None:
         app_class.__call__ = decorate(call)
         return app_class
@@ -27,7 +29,3 @@ def decorate_class(app_class: C, decorate: Callable[[Any], Any]) -> C | None:
     raise TypeError(
         f"{app_class.__qualname__} has no __call__: decorate its methods, or what makes a WSGI app"
     )
-
-
-def _calls(base: type[Any]) -> bool:
-    return "__call__" in vars(base)

@@ -12,7 +12,7 @@ _PAUSE_SECONDS = 30.0
 
 
 class AuthenticateUri:
-    """Remembers in one process, for its lifetime, the address that discovery found."""
+    """Keeps the address that discovery found, for the life of the process."""
 
     def __init__(self) -> None:
         self._discovered: str | None = None
@@ -26,7 +26,7 @@ class AuthenticateUri:
 
         Args:
             discover: asks the endpoint, returns None if that fails; called by one thread at a
-                time, and rarely. None: don't ask now.
+                time, at most every 30 seconds. None: don't ask now.
             fall_back: returns an address without sending anything; may raise.
         """
         if self._discovered is not None:
@@ -45,7 +45,7 @@ class AuthenticateUri:
             return self._discovered
         try:
             return _make_public(fall_back())
-        except Exception:  # noqa: BLE001 - whatever a plugin raises: no address is known
+        except Exception:  # noqa: BLE001 - a plugin may raise anything: no address is known
             return None
 
 

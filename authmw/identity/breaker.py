@@ -7,8 +7,8 @@
           `<----------------------------- the probe succeeds ----- probing
 
 Outages alone do not open the breaker, since a client can cause them at will with tokens that the
-endpoint fails on. An outage puts the endpoint in doubt, and then a probe is sent, a question that
-carries no client's token. Only if the probe fails too, requests fail fast until a probe succeeds.
+endpoint fails on. An outage puts the endpoint in doubt, and then a probe is sent, a call without a
+client's token. Only if the probe fails too, requests fail fast until a probe succeeds.
 
 Probes are made in the background (`authmw.identity.outage_watch`). Where no background thread runs,
 or not in time, a request probes: after several outages in a row, and well after the pause is over.
@@ -34,7 +34,7 @@ LONGEST_PAUSE_SECONDS = 10.0
 
 # While the breaker is closed, probes are at least this far apart, whatever clients provoke.
 SHORTEST_PAUSE_SECONDS = 1.0
-# A probe that has not ended by then was begun by a thread that was stopped.
+# A probe that takes longer is in a thread that was stopped.
 _LONGEST_PROBE_SECONDS = 60.0
 
 # At most this part of each pause is left out at random, so that processes that lost the endpoint
@@ -143,7 +143,7 @@ class Breaker:
         self._probe_at = now + _LONGEST_PROBE_SECONDS
 
     def record(self, health: Health, now: float) -> bool:
-        """Note the outcome of a question that was no probe; it can't close an open breaker.
+        """Record the outcome of a call that was no probe; it can't close an open breaker.
 
         Returns whether it put the endpoint in doubt, so that a probe is due.
         """
@@ -160,7 +160,7 @@ class Breaker:
             return self._doubt(now)
 
     def suspect(self, now: float) -> bool:
-        """Note that a question in the background failed; returns as `record` does."""
+        """Record that a call in the background failed; returns as `record` does."""
         with self._lock:
             return self._doubt(now)
 
@@ -170,15 +170,15 @@ class Breaker:
         self._is_in_doubt, self.is_trusted = True, False
         if not self._is_probing:
             earliest = self._probed_at + SHORTEST_PAUSE_SECONDS
-            # Not later than from now, should the clock have been set back.
+            # The second bound applies if the clock was set back.
             self._probe_at = min(max(now, earliest), now + SHORTEST_PAUSE_SECONDS)
         return True
 
     def conclude(self, health: Health | None, now: float) -> Change | None:
-        """Note the outcome of a probe, and allow the next one.
+        """Record the outcome of a probe, and allow the next one.
 
         Args:
-            health: the outcome; None if the probe was given up, as its thread has to end.
+            health: the outcome; None if the probe was given up because its thread has to end.
             now: seconds.
         """
         with self._lock:

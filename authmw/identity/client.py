@@ -1,4 +1,4 @@
-"""The client of the identity endpoint: asks, judges, and tells outages from verdicts."""
+"""The client of the identity endpoint, which tells outages from verdicts on a token."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ _REQUEST_ID = re.compile(r"req-[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{
 
 
 class IdentityClient:
-    """Asks the identity endpoint with our own credentials; no other class does.
+    """Calls the identity endpoint with our own credentials; no other class does.
 
-    It is a `TokenSource`. Nothing is loaded or opened before the first question, and each process
+    It is a `TokenSource`. Nothing is loaded or opened before the first call, and each process
     opens its own connections.
 
     Args:
         settings: of the filter.
-        auth_plugin: our own credentials, or what makes them. A plugin holds a lock and a
-            token, so a server that forks should pass what makes one: each process then has
-            its own. None: every question ends as an outage that names `auth_type`.
+        auth_plugin: our own credentials, or a factory of them. A plugin holds a lock and a
+            token, so a server that forks should pass a factory: each process then has its own
+            plugin. None: every call ends as an outage that names `auth_type`.
         clock: seconds, for the pauses of the circuit breaker.
     """
 
@@ -71,7 +71,7 @@ class IdentityClient:
         self._authenticate_uri = PerProcess(AuthenticateUri)
 
     def probe_in_background(self, wake: Callable[[], None], *, patience_seconds: float) -> None:
-        """Leave probes to an `OutageWatch`; to be called before the first question.
+        """Leave probes to an `OutageWatch`; call it before the first call to the endpoint.
 
         Args:
             wake: called when a probe is due, so that `probe_if_due` is called before long.
@@ -85,7 +85,7 @@ class IdentityClient:
         return self._breaker.get().probe_at
 
     def probe_if_due(self) -> None:
-        """Have our own token validated if a probe is due, and note the outcome; never raises.
+        """Have our own token validated if a probe is due, and record the outcome; never raises.
 
         Only a change is logged: an outage may last for days.
         """
@@ -95,7 +95,7 @@ class IdentityClient:
                 self._probe(breaker, is_logged=False)
 
     def fetch_token_response(self, token: str, *, allow_expired: bool, now: float) -> TokenResponse:
-        """Ask for one token in the name of the current request; see `TokenSource`.
+        """Ask about one token on behalf of the current request; see `TokenSource`.
 
         Raises IdentityUnavailable, as `fetch_token` does, for a catalog that can't be read, too.
         """
@@ -120,15 +120,15 @@ class IdentityClient:
     def fetch_token(
         self, token: str, *, allow_expired: bool = False, request_id: str | None = None
     ) -> dict[str, object]:
-        """Ask for one token (Identity API v3, "Validate and show information for token").
+        """Ask about one token (Identity API v3, "Validate and show information for token").
 
         Args:
             token: as the client sent it.
             allow_expired: whether an expired token is accepted.
             request_id: of the client's request, passed on if it has the form of one.
 
-        Returns the object under "token", not looked into. Its expiry is the endpoint's statement:
-        verify it against the clock.
+        Returns the object under "token", unchecked. Its expiry is the endpoint's statement: verify
+        it against the clock.
 
         Raises:
             InvalidToken: (not_found) the endpoint refused it; (malformed) no header can
@@ -156,7 +156,7 @@ class IdentityClient:
                 self._record(breaker, Health.ANSWERS)
                 raise
             except Exception as error:  # noqa: BLE001 - an auth plugin may raise anything
-                outage = self._take_for_outage(error)
+                outage = self._convert_to_outage(error)
                 self._record(breaker, meaning_of(outage).health)
                 raise outage from outage.__cause__
         if not breaker.is_trusted:
@@ -166,10 +166,9 @@ class IdentityClient:
     def fetch_json(self, path: str, query: Mapping[str, str]) -> JsonResponse:
         """Ask for a JSON object of the version 3 API in the background: no request waits.
 
-        The caller asks at intervals and logs the outcome; nothing is logged here. The circuit
-        breaker is not consulted: it would keep such a question from finding out that the endpoint
-        is back. The outcome says little about validations, so a failure only has a background
-        probe made.
+        The caller asks at intervals and logs the outcome; nothing is logged here. The call is sent
+        even if the circuit breaker is open, so that it finds out when the endpoint is back. Its
+        outcome says little about validations, so a failure only has a background probe made.
 
         Args:
             path: below the version, with a leading slash: "/OS-REVOKE/events".
@@ -188,14 +187,14 @@ class IdentityClient:
             raise
 
     def fetch_own_token(self, *, refused: str | None = None) -> str | None:
-        """Return our own token, for calls in our own name; nothing is sent while it is good.
+        """Return our own token, for calls in our own name; nothing is sent while it is valid.
 
         Args:
             refused: a token of ours that another service did not accept; it is replaced, unless
                 one was replaced for that reason a moment ago.
 
         Returns None without an auth plugin, or with one whose credentials are no token.
-        Raises Outage if there is no token to be had.
+        Raises Outage if no token can be fetched.
         """
         if self._plugin.get() is None:
             return None
@@ -216,11 +215,11 @@ class IdentityClient:
                 raise
 
     def authenticate_uri(self) -> str | None:
-        """Return where a client gets a token: what WWW-Authenticate says.
+        """Return where a client gets a token, for WWW-Authenticate.
 
-        That is `www_authenticate_uri`, else what discovery at our own `auth_url` finds,
-        remembered for good; while discovery fails, or another thread is at it, the
-        `auth_url` itself. None without an auth plugin. Never raises.
+        That is `www_authenticate_uri`, else the address that discovery at our own `auth_url` found
+        once; before discovery has succeeded, the `auth_url` itself. None without an auth plugin.
+        Never raises.
         """
         if self._settings.www_authenticate_uri:
             return self._settings.www_authenticate_uri
@@ -248,7 +247,7 @@ class IdentityClient:
 
     def _probe(self, breaker: Breaker, *, is_logged: bool = True) -> None:
         """Find out for all requests whether the endpoint answers; raises Outage if it does not."""
-        health = None  # stays so if this thread is told to end
+        health = None  # remains None if this thread is told to end
         detail = ""
         try:
             with self._only_outages(is_logged=is_logged):
@@ -276,11 +275,11 @@ class IdentityClient:
         except InvalidToken:
             raise
         except Exception as error:  # noqa: BLE001 - an auth plugin may raise anything
-            outage = self._take_for_outage(error, is_logged=is_logged)
+            outage = self._convert_to_outage(error, is_logged=is_logged)
             raise outage from outage.__cause__
 
-    def _take_for_outage(self, error: Exception, *, is_logged: bool = True) -> Outage:
-        """Return the outage that an exception is, once what follows from it is done."""
+    def _convert_to_outage(self, error: Exception, *, is_logged: bool = True) -> Outage:
+        """Return the Outage for an exception; forgets a lost endpoint, and logs the outage."""
         outage = make_outage_from(error)
         meaning = meaning_of(outage)
         if meaning.is_endpoint_lost:
@@ -296,8 +295,8 @@ class IdentityClient:
 def _log_change(change: Change | None, detail: str) -> None:
     if change is Change.OPENED:
         LOG.warning(
-            "The identity endpoint does not answer: what needs it fails at once, but for a "
-            "question now and then that finds out whether it does. The latest failure: %s",
+            "The identity endpoint does not answer: calls to it fail at once, except for probes "
+            "that find out when it answers again. The latest failure: %s",
             detail,
         )
     elif change is Change.CLOSED:

@@ -1,4 +1,4 @@
-"""What is read from HTTP requests and responses, whatever library sent them."""
+"""Reads fields of HTTP messages, independently of the library that sent them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def parse_http_date(written: str) -> float | None:
     """Return an HTTP date (RFC 9110 §5.6.7) as epoch seconds, None if it is none since 1970."""
     try:
         date = email.utils.parsedate_to_datetime(written)
-        # HTTP speaks UTC; one of its forms does not say so.
+        # HTTP dates are UTC; one of their forms does not state it.
         seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except (ValueError, OverflowError, TypeError):
         return None

@@ -1,4 +1,4 @@
-"""What an outcome means, and which exceptions have that outcome."""
+"""The columns of the table of outcomes: what each means, which exceptions have it."""
 
 from __future__ import annotations
 

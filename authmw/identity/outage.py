@@ -1,4 +1,4 @@
-"""Makes outages: of a row in the table of outcomes, or of another library's exception."""
+"""Makes an `Outage` of a row in the table of outcomes, or of another library's exception."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _USERINFO = re.compile(r"//[^/\s]*@")
 
 
 def make_outage(outcome: Outcome, where: str = "", note: str = "", retry_after: int = 5) -> Outage:
-    """Return the outage that an outcome is.
+    """Return the `Outage` of an outcome.
 
     Args:
         outcome: the row of the table.
         where: method and address, without query, or "" where nothing was sent yet.
-        note: what else is known; no token, no secret. A password in an address is taken out.
+        note: details, without token and secret. A password in an address is removed.
         retry_after: seconds.
     """
     asked = f"{where}: " if where else ""
@@ -30,7 +30,7 @@ def make_outage(outcome: Outcome, where: str = "", note: str = "", retry_after: 
 
 
 def make_outage_from(error: Exception) -> Outage:
-    """Return the outage that another library's exception is; an outage is returned as it is."""
+    """Return the `Outage` for another library's exception; an `Outage` is returned as it is."""
     if isinstance(error, Outage):
         return error
     from authmw.identity.http_messages import parse_retry_after
@@ -63,5 +63,5 @@ def _hide_userinfo(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return at most 200 printable characters: a server's words can't forge a log line."""
+    """Return at most 200 printable characters: a server's text can't forge a log line."""
     return "".join(char if char.isprintable() else " " for char in text[:_LONGEST_NOTE])

@@ -1,4 +1,4 @@
-"""Finds out in the background when an outage begins and ends, so that no request waits for it."""
+"""Probes the endpoint in the background during an outage, so that no request waits for it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ class Probed(Protocol):
     """The endpoint's client: `IdentityClient`."""
 
     def probe_at(self) -> float:
-        """Return when a probe is due, in epoch seconds; infinity: none is wanted."""
+        """Return when a probe is due, in epoch seconds; infinity: never."""
 
     def probe_if_due(self) -> None:
-        """Have our own token validated if a probe is due, and note the outcome; never raises."""
+        """Have our own token validated if a probe is due, and record the outcome; never raises."""
 
 
 class OutageWatch:

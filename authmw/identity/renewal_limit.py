@@ -28,8 +28,7 @@ class Doubt(enum.Enum):
 class RenewalLimit:
     """Allows one replacement in a doubt's seconds, each doubt having a limit of its own.
 
-    With one limit for all doubts, a client could use up the replacement that a token needs which
-    was really revoked.
+    With one limit for all doubts, a client could use up the replacement that a revoked token needs.
 
     Args:
         clock: monotonic seconds.

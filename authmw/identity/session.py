@@ -38,7 +38,7 @@ _VERSION = "3"
 
 
 class IdentitySession:
-    """Credentials, catalog and connections of one process; made after the fork.
+    """Our credentials, catalog and connections of one process; made after the fork.
 
     Args:
         settings: interface, region, TLS, time-outs and retries.
@@ -192,8 +192,8 @@ class IdentitySession:
         """
         endpoint = self._adapter.get_endpoint()
         if endpoint is None or endpoint != self._accepted_endpoint:
-            # Where discovery fails keystoneauth1 falls back to whatever the catalog says, and
-            # a 404 from a wrong path must not be taken for a verdict on a token.
+            # Where discovery fails keystoneauth1 falls back to the address in the catalog, and a
+            # 404 from a wrong path must not be taken for a verdict on a token.
             if endpoint is None or not _is_version_3(endpoint):
                 raise make_outage(Outcome.NO_ENDPOINT, note=f"found {endpoint}" if endpoint else "")
             self._accepted_endpoint = endpoint

@@ -1,4 +1,4 @@
-"""The identity endpoint's answer about a token, and the protocol of those that give one."""
+"""The identity endpoint's answer about a token, with the protocol of its sources."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ class TokenSource(Protocol):
 
         Raises:
             InvalidToken: the endpoint does not know the token, or refuses it.
-            IdentityUnavailable: no answer could be got.
+            IdentityUnavailable: there is no usable answer.
         """

@@ -5,7 +5,7 @@
 - A redirect to another scheme, host or port is an outage, so neither token nor password
   ever goes there.
 - A response is read up to `MAX_BODY_BYTES`.
-- Every failure leaves as `Outage`, which keystoneauth1 does not catch: it takes its own
+- Every failure is raised as `Outage`, which keystoneauth1 does not catch: it takes its own
   connection errors in discovery for "no discovery here" and goes on to guess.
 """
 
@@ -47,7 +47,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Sends what requests and keystoneauth1 want sent, by the rules above.
+    """Sends the requests of requests and keystoneauth1, by the rules above.
 
     Args:
         connect_seconds: how long one connection may take.
@@ -160,7 +160,7 @@ def _was_not_connected(error: Exception) -> bool:
     """Tell whether trying again may help: no response had begun.
 
     A kept connection that the server closed just now raises the same. Our requests may safely
-    arrive twice: they are questions, and authentications of ours.
+    arrive twice: they read, or authenticate us.
     """
     return isinstance(error, requests.ConnectionError) and not isinstance(
         error, requests.exceptions.SSLError

@@ -16,7 +16,7 @@ from authmw.errors import KeyRefused
 from authmw.jose.roca import has_roca_fingerprint
 
 Verify = Callable[[bytes, bytes], bool]
-"""Takes a signature from `Algorithm.parse_signature` and the signing input; tells if they fit."""
+"""Tells whether a signature (from `Algorithm.parse_signature`) is valid for a signing input."""
 
 MIN_RSA_BITS = 2048  # RFC 7518 §3.3
 MIN_RSA_EXPONENT = 65537  # FIPS 186-5 §A.1.1; implementations have failed with smaller ones
@@ -214,8 +214,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         Rsa("PS512", "PSS", "SHA512"),
     )
 }
-"""Every algorithm, by the value of `alg`. Of several for one type of key, the first is the one of
-keys that don't name theirs."""
+"""Every algorithm, by the value of `alg`. A key without `alg` gets the first that fits its type."""
 
 _OTHER_NAMES = {"Ed25519": "EdDSA"}
 """Names the curve (RFC 9864 §2.2); EdDSA has no other curve here, so both mean the same."""

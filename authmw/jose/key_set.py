@@ -1,4 +1,4 @@
-"""The set of public keys in use, and which of them to try on a token."""
+"""The public keys in use, in the order in which they are tried on a token."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from authmw.jose.algorithms import ALGORITHMS, Algorithm, Verify, canonical_algo
 from authmw.jose.base64url import encode_base64url
 
 MAX_KEYS = 1000
-"""Keys of one document. Issuers publish a handful; whoever keeps the document decides how many are
-parsed, which takes this process's time."""
+"""Keys of one document. Issuers publish a handful; without a bound, the publisher of a document
+could make this process parse any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +78,30 @@ def make_public_key(
     return PublicKey(algorithm, kid, _compute_thumbprint(key), source, verify)
 
 
+# RFC 7518 §6.2.1.1, by the names of `cryptography`.
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+
+
 def _compute_thumbprint(key: object) -> str:
     """RFC 7638 §3: SHA-256 of the required members in lexical order, without white space."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-    members: dict[str, str] = {}
     match key:
         case ec.EllipticCurvePublicKey():
             point, bits = key.public_numbers(), key.curve.key_size
             size = (bits + 7) // 8
+            curve = _CURVES[key.curve.name]
             x, y = (encode_base64url(n.to_bytes(size, "big")) for n in (point.x, point.y))
-            members = {"crv": f"P-{bits}", "kty": "EC", "x": x, "y": y}
+            members = {"crv": curve, "kty": "EC", "x": x, "y": y}
         case ed25519.Ed25519PublicKey():
             x = encode_base64url(key.public_bytes_raw())
             members = {"crv": "Ed25519", "kty": "OKP", "x": x}
         case rsa.RSAPublicKey():
             numbers = key.public_numbers()
             members = {"e": _encode_uint(numbers.e), "kty": "RSA", "n": _encode_uint(numbers.n)}
+        case _:
+            # Equal thumbprints would take two keys for one.
+            raise TypeError(f"the thumbprint of {type(key).__name__} is not defined here")
     canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
     return encode_base64url(hashlib.sha256(canonical.encode("ascii")).digest())
 

@@ -45,9 +45,9 @@ class ClaimRules:
         # Not isinstance(): a bool is an int to Python, and no number to JSON. (Written out here:
         # two calls less for every token.)
         if type(issued_at) is not int or not 0 <= issued_at <= MAX_NUMERIC_DATE:
-            raise _refuse_date("iat")
+            raise _make_date_refusal("iat")
         if type(expires_at) is not int or not 0 <= expires_at <= MAX_NUMERIC_DATE:
-            raise _refuse_date("exp")
+            raise _make_date_refusal("exp")
         latest = now + self.tolerance_seconds
         # A token from the future would escape every revocation event that is made before its iat.
         if issued_at > latest:
@@ -55,14 +55,14 @@ class ClaimRules:
         if "nbf" in claims:
             not_before = claims["nbf"]
             if type(not_before) is not int or not 0 <= not_before <= MAX_NUMERIC_DATE:
-                raise _refuse_date("nbf")
+                raise _make_date_refusal("nbf")
             if not_before > latest:
                 raise InvalidToken(Reason.NOT_YET_VALID, "'nbf' is in the future")
         if self.issuer is not None and claims.get("iss") != self.issuer:
             raise InvalidToken(Reason.WRONG_ISSUER, "'iss' is not jws_issuer")
         if self.audience is not None or "aud" in claims:
             self._verify_audience(claims.get("aud"))
-        # Last: a service may use a token that has only expired, and none that another rule refuses.
+        # Last: a service may use a token that is only expired, and none that another rule refuses.
         if expires_at <= now:  # "on or after which", RFC 7519 §4.1.4
             raise InvalidToken(Reason.EXPIRED, f"at {expires_at}")
         return issued_at, expires_at
@@ -76,6 +76,6 @@ class ClaimRules:
             raise InvalidToken(Reason.WRONG_AUDIENCE, "'aud' does not name jws_audience")
 
 
-def _refuse_date(name: str) -> InvalidToken:
-    """Refuse what is no NumericDate (RFC 7519 §2) as Keystone writes it: whole seconds."""
+def _make_date_refusal(name: str) -> InvalidToken:
+    """Return the refusal of a claim that is no NumericDate (RFC 7519 §2) in whole seconds."""
     return InvalidToken(Reason.MALFORMED, f"{name!r} is missing or no time in whole seconds")

@@ -35,7 +35,7 @@ class VerifiedJws(NamedTuple):  # made once for each token, and a frozen datacla
     """A token whose signature and registered claims are verified."""
 
     claims: Mapping[str, object]
-    """All claims; those that are not registered are JSON values, and nothing more is verified."""
+    """All claims; those that are not registered are JSON values of any type."""
     issued_at: int
     """`iat`, epoch seconds."""
     expires_at: int
@@ -66,7 +66,7 @@ class SignatureVerifier:
         self._accepted_algorithms = accepted_algorithms
         self._max_keys = max_keys
         self._option = option
-        self._looked_at: KeySet | None = None
+        self._checked_for_surplus: KeySet | None = None
         self._surplus: tuple[str, ...] = ()
 
     def find_key(self, jws: CompactJws, now: float) -> PublicKey:
@@ -85,7 +85,7 @@ class SignatureVerifier:
         if algorithm not in self._accepted_algorithms:
             raise InvalidToken(Reason.BAD_SIGNATURE, f"{algorithm} is not in {self._option}")
         keys = self._source.current(now)
-        if keys is not self._looked_at:
+        if keys is not self._checked_for_surplus:
             self._warn_of_surplus(keys)
         tried = keys.choose(algorithm, header.kid, self._max_keys)
         key = find_verifying_key(jws, tried)
@@ -98,10 +98,10 @@ class SignatureVerifier:
     def _find_newer_key(self, jws: CompactJws, tried: Sequence[PublicKey], now: float) -> PublicKey:
         """Find the key after a reload, since the signer's key may be newer than ours."""
         newer = self._source.reload_early(now)
-        # A refusal may mean that another thread has just reloaded: take what it found.
+        # None may mean that another thread has just reloaded: use the keys that it found.
         keys = self._source.current(now) if newer is None else newer
         candidates = keys.find_candidates(jws.header.algorithm.name, jws.header.kid)
-        # What is left of this token's share goes to keys that had no try yet.
+        # The tries that jws_max_keys leaves go to keys not tried yet.
         thumbprints = {key.thumbprint for key in tried}
         untried = [key for key in candidates if key.thumbprint not in thumbprints]
         key = find_verifying_key(jws, untried[: self._max_keys - len(tried)])
@@ -121,8 +121,8 @@ class SignatureVerifier:
         return f"; only {self._max_keys} of {fitting} that fit were tried (jws_max_keys)"
 
     def _warn_of_surplus(self, keys: KeySet) -> None:
-        """Log a warning of keys that are seldom tried, once for each change of the keys."""
-        self._looked_at = keys
+        """Warn of more keys than are tried for a token, once for each change of the keys."""
+        self._checked_for_surplus = keys
         surplus = keys.describe_surplus(self._accepted_algorithms, self._max_keys)
         if surplus != self._surplus:
             self._surplus = surplus

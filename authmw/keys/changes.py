@@ -1,4 +1,4 @@
-"""Counts the changes of the keys in use, for those who remember what a key has verified."""
+"""Counts the changes of the keys in use, so that caches of verified tokens notice them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from authmw.runtime.process import PerProcess
 
 
 class KeyChanges:
-    """Counts the changes of one key source, and tells its listeners.
+    """Counts the changes of one key source, and calls its listeners.
 
     Attributes:
         generation: grows whenever the set of usable keys changes, also when keys grow older than

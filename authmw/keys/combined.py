@@ -13,8 +13,8 @@ from authmw.keys.source import KeySource
 class CombinedKeys(KeyChanges):
     """The keys of several sources (a directory and a JWK set behind a URI).
 
-    While some can't give their keys, the others' are used, and the set says what is missing:
-    a token that no key verifies then gets 503, since a missing key might verify it.
+    While some sources have no keys, those of the others are used, and `KeySet.missing` says why: a
+    token that no key verifies then gets 503, since a missing key might verify it.
 
     Args:
         sources: one or more.
@@ -42,7 +42,7 @@ class CombinedKeys(KeyChanges):
             except IdentityUnavailable as error:
                 parts.append(error.detail)
         combined = self._combined
-        # Kept while the parts are the same, as it knows which key was successful last.
+        # Kept while the parts are the same, since it has the last successful key first.
         if combined is None or combined[0] != parts:
             sets = [part for part in parts if isinstance(part, KeySet)]
             errors = "; ".join(part for part in parts if isinstance(part, str))

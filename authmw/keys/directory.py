@@ -21,8 +21,8 @@ POLL_SECONDS = 3.0
 """Between planned readings."""
 
 # Errors that concern one file. Any other (EMFILE, EIO, ESTALE) says nothing about the keys,
-# so the directory counts as unreadable and the last good keys stay.
-_ONE_FILE = {
+# so the directory counts as unreadable, and the keys read before stay in use.
+_ONE_FILE_ERRORS = {
     errno.EACCES,
     errno.EPERM,
     errno.ELOOP,
@@ -32,7 +32,7 @@ _ONE_FILE = {
     errno.ENXIO,
 }
 # Errors of a directory or file that is replaced while it is read.
-_REPLACED = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
+_REPLACEMENT_ERRORS = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
 # A file may change twice within the granularity of its time stamps, and the second change does
 # not show. So files that are younger than this are read again the next time.
 _SETTLED_AFTER_SECONDS = 2.0
@@ -41,11 +41,12 @@ _SETTLED_AFTER_SECONDS = 2.0
 class KeyDirectory:
     """Reads the files of one directory: PEM, JWK or JWK set.
 
-    A directory that can be read is the truth: a key that is not in it is not a key. Names that
-    begin with a dot are skipped, and so are subdirectories; files whose names are not those of
-    key files (`is_key_file_name`) are logged. Symbolic links are followed at every reading, so
-    that a swapped Kubernetes mount is noticed. A reading calls lstat(2) on every file and on each
-    directory and link that leads to it, and opens the files only if something has changed.
+    Each reading replaces the one before: a key that is no longer in the directory is no longer
+    used. Names that begin with a dot are skipped, and so are subdirectories; files whose names are
+    not those of key files (`is_key_file_name`) are logged. Symbolic links are followed at every
+    reading, so that a swapped Kubernetes mount is noticed. A reading calls lstat(2) on every file
+    and on each directory and link that leads to it, and opens the files only if something has
+    changed.
 
     Args:
         path: of the directory.
@@ -60,7 +61,7 @@ class KeyDirectory:
     def __init__(self, path: str, *, early_interval_seconds: float = 1.0) -> None:
         self.location = path
         self.early_interval_seconds = early_interval_seconds
-        # What the directory was when it was read last, and what was found.
+        # The state of the directory at the last reading, and the keys found.
         self._last: tuple[_DirectoryState, FoundKeys] | None = None
 
     def read(self, now: float) -> FoundKeys:
@@ -73,7 +74,7 @@ class KeyDirectory:
             try:
                 state, found = self._read_changes()
             except OSError as error:
-                if error.errno not in _REPLACED:
+                if error.errno not in _REPLACEMENT_ERRORS:
                     raise
                 state, found = self._read_changes()
         except (OSError, _DirectoryRefused) as error:
@@ -115,7 +116,7 @@ class _FileState:
             self.access,
             self.resolved.unsafe_components,
             self.resolved.components,
-            status.st_ctime_ns,  # nobody can set this one; it covers mode and owner too
+            status.st_ctime_ns,  # no call sets this one; it covers mode and owner too
             status.st_mtime_ns,
             status.st_size,
             status.st_dev,
@@ -181,7 +182,7 @@ def _scan_file(directory: str, name: str, resolver: PathResolver) -> _FileState:
     try:
         resolved = resolver.resolve(name, directory)
     except OSError as error:
-        if error.errno not in _ONE_FILE:
+        if error.errno not in _ONE_FILE_ERRORS:
             raise
         return _FileState(name, error=f"can't be read ({error.strerror})")
     # Who can write to the key directory is judged once, for all files in it.
@@ -217,7 +218,7 @@ def _refuse_if_open(state: _DirectoryState) -> None:
 
 
 def _read_file(file: _FileState, resolver: PathResolver) -> KeyFile | None:
-    """Read one file; None for a subdirectory, where keys are not looked for."""
+    """Read one file; None for a subdirectory, which is not searched."""
     resolved, name = file.resolved, file.name
     if resolved is None:
         return KeyFile(name, error=file.error)
@@ -228,15 +229,15 @@ def _read_file(file: _FileState, resolver: PathResolver) -> KeyFile | None:
     if not stat.S_ISREG(expected.st_mode):
         return KeyFile(name, error="not a regular file")
     try:
-        # O_NONBLOCK: should a FIFO have come in its place, opening it would wait for a writer.
+        # O_NONBLOCK: if a FIFO has replaced the file, opening it would wait for a writer.
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(resolved.path, flags)
     except OSError as error:
-        if error.errno not in _ONE_FILE or error.errno in _REPLACED:
+        if error.errno not in _ONE_FILE_ERRORS or error.errno in _REPLACEMENT_ERRORS:
             raise
         return KeyFile(name, error=f"can't be read ({error.strerror})")
     try:
-        # Of the open file: what is judged is what is read, whatever is at the path by now.
+        # Of the open file, since another may be at the path by now.
         status = os.fstat(descriptor)
         if (status.st_dev, status.st_ino) != (expected.st_dev, expected.st_ino):
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), resolved.path)

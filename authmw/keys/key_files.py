@@ -1,4 +1,4 @@
-"""Which files of a key directory are read, and what keys they hold: rules, without I/O."""
+"""The rules for the files of a key directory, without I/O: their names, access and keys."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class KeyFile:
 
 
 def parse_key_files(files: Iterable[KeyFile], *, fresh_seconds: float) -> FoundKeys:
-    """Parse the files of a key directory; a bad file is skipped, nothing is raised.
+    """Parse the files of a key directory; a faulty file is skipped, nothing is raised.
 
     The keys of the newest file come first, since the key that signs today is likely there.
     """

@@ -1,4 +1,4 @@
-"""Makes sure that `cryptography` can be imported, and tells the operator what to do if not."""
+"""Requires the library `cryptography`, with an error that says what to do if it is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from authmw.errors import ConfigurationError
 
 
 def require_cryptography(option: str, value: object) -> None:
-    """Import `cryptography`, for the error that this may raise.
+    """Import `cryptography`, so that a failure shows when the filter is built.
 
     Its compiled part works in one interpreter of a process only, and mod_wsgi runs an application
     in a sub-interpreter unless it is configured not to.

@@ -1,4 +1,4 @@
-"""Resolves a path as the kernel does (path_resolution(7)), and finds who can redirect it."""
+"""Resolves a path as the kernel does (path_resolution(7)), to find who can redirect it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ class ResolvedPath:
     status: os.stat_result
     """Of the file or directory at `path`."""
     unsafe_components: tuple[UnsafeComponent, ...]
-    """By which others can put something else at `path`; who can write to what is there is not
-    judged."""
+    """Through which others can replace what is at `path`; write access to it is not among them."""
     components: tuple[object, ...]
     """Every directory and link that was passed; unequal if any of them has changed."""
 
@@ -112,7 +111,7 @@ class PathResolver:
         entry: str,
         entry_status: os.stat_result,
     ) -> UnsafeComponent | None:
-        """Tell who can put something else in the place of a directory's entry."""
+        """Tell who can replace a directory's entry."""
         if entry not in self._unsafe:
             component = self._find_unsafe(directory, status, entry, entry_status)
             if component is not None and (

@@ -24,7 +24,7 @@ _NEVER = float("inf")
 _NOT_READ = "not read yet"
 # Keys are used up to and including the second they are `max_age_seconds` old.
 _PAST_SECONDS = 0.001
-# Keys that one log line names; whoever keeps a JWK set decides how many it holds.
+# Keys that one log line names; a JWK set may hold any number.
 _MOST_NAMED = 20
 
 
@@ -43,9 +43,9 @@ class _State:
 class RefreshedKeys(KeyChanges):
     """The public keys that a reader finds, read again as planned, or early for a token.
 
-    A reading replaces all keys: a key that it no longer finds is no longer a key. While the
-    source can't be read, the keys of the last good reading stay in use for `max_age_seconds`.
-    Each reading takes place in a thread of its own, and callers wait for it in bounds
+    A reading replaces all keys: a key that it no longer finds is no longer used. While the
+    source can't be read, the keys of the last successful reading stay in use for
+    `max_age_seconds`. Each reading has its own thread, for which callers wait a bounded time
     (`authmw.runtime.reloads`).
 
     Args:
@@ -141,20 +141,20 @@ class RefreshedKeys(KeyChanges):
             self._keep_last_good(str(error))
         except Exception as error:
             self._keep_last_good(f"reading it failed ({type(error).__name__})")
-            raise  # `Reloads` logs where
+            raise  # `Reloads` logs the traceback
         else:
             self._accept(found, now)
             # Half of the age, so that a reading that fails leaves time for another.
             self._planned_at = now + min(found.fresh_seconds, self._max_age_seconds / 2)
 
     def _accept(self, found: FoundKeys, now: float) -> None:
-        """Use what was read just now, in place of what there was. No key at all is used too."""
+        """Replace the keys in use by those just read, even if there are none."""
         before = self._state
         if found != before.found:
             self._log_found(found)
         with self._writing.get():
             before = self._state
-            # The same keys stay the same set, which knows which key was successful last.
+            # The same keys stay the same set, which has the last successful key first.
             is_same = before.found is not None and found.keys == before.found.keys
             keys = before.keys if is_same else KeySet(found.keys)
             self._state = _State(keys, now, None, found)

@@ -1,4 +1,4 @@
-"""What a source of public keys offers, and what it takes to add one.
+"""The protocols of a source of public keys.
 
 A new kind of source is one class with the members of `KeyReader`, which reads the keys once, a
 line in `authmw.build.offline.make_key_readers`, and the option that it is named by.
@@ -68,9 +68,9 @@ class FoundKeys:
     keys: tuple[PublicKey, ...]
     """In the order to try them at first."""
     skipped: tuple[SkippedKey, ...] = ()
-    """What is not used, and why."""
+    """Keys and files that are not used, with the reason."""
     warnings: tuple[str, ...] = ()
-    """What is used and should not stay as it is, for the operator."""
+    """Faults of keys that are used nevertheless, for the operator."""
     fresh_seconds: float = field(default=0.0, compare=False)
     """Until the next planned reading."""
 

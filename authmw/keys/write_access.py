@@ -47,7 +47,7 @@ def classify_access(mode: int, owner_id: int, *, our_id: int) -> WriteAccess:
 
     Args:
         mode: `st_mode`.
-        owner_id: `st_uid`; an owner can write whatever the mode says, since he can change it.
+        owner_id: `st_uid`; an owner can change the mode, and so can always write.
         our_id: effective user id of the process that reads.
     """
     if mode & stat.S_IWOTH:
@@ -74,5 +74,5 @@ class UnsafeComponent:
 
 
 def printable(path: str) -> str:
-    """Return a path as logs and terminals may show it: a name is whatever its owner chose."""
+    """Return a path as logs and terminals may show it: a name may hold control characters."""
     return path if path.isprintable() else path.encode("unicode_escape").decode("ascii")

@@ -1,4 +1,4 @@
-"""One total deadline for everything that a validation makes us send.
+"""One total deadline for all requests that a validation sends.
 
 Discovery, our own authentication and the validation happen deep inside other libraries, so the
 deadline is a context variable: threads, eventlet and gevent each keep their own.

@@ -78,7 +78,7 @@ def load_certificate(
 
 
 class EncryptedKeyError(ssl.SSLError):
-    """A private key is encrypted, and nobody can be asked for the passphrase.
+    """A private key is encrypted, and a service can't ask for the passphrase.
 
     It is here and not in `authmw.errors`, which does not load OpenSSL. The libraries between
     socket and client treat it as a failure of TLS.
@@ -105,7 +105,7 @@ def _refuse_passphrase() -> NoReturn:
 
 
 def has_system_authorities() -> bool:
-    """Tell whether OpenSSL's default store, which SSL_CERT_FILE can replace, holds anything."""
+    """Tell whether OpenSSL's default store, which SSL_CERT_FILE can replace, has any authority."""
     paths = ssl.get_default_verify_paths()
     try:
         if paths.cafile is not None and os.path.getsize(paths.cafile) > 0:

@@ -1,4 +1,4 @@
-"""Sockets on which every single operation respects a deadline.
+"""Sockets on which every operation respects a deadline.
 
 A read time-out alone starts anew with each byte that arrives, so a server that sends one byte a
 second holds a worker for hours. Here each operation gets the smaller of its own time-out and what
@@ -125,17 +125,17 @@ class DeadlineSocket:
 
 
 def connect(address: Address, step_seconds: float, ends_at: float = math.inf) -> DeadlineSocket:
-    """Connect to a server: to the first of its addresses that accepts.
+    """Connect to the first address of a server that accepts.
 
-    An address that never answers leaves a share of the time to those after it. The look-up of
-    the name blocks for as long as the system's resolver does: only a thread could end it
-    earlier. Time-outs of the resolver belong in resolv.conf.
+    Each address gets an equal share of the time left, so that one that never answers leaves time
+    for the next. The look-up of the name blocks for as long as the system's resolver does: only
+    a thread could end it earlier. Time-outs of the resolver belong in resolv.conf.
 
     Args:
         address: of the server.
         step_seconds: the time-out of one address, and later of one operation.
-        ends_at: the deadline for all addresses together, monotonic seconds; that of the context
-            applies as well. The socket that is returned has it, too.
+        ends_at: the deadline for all addresses together, and then of the socket, monotonic
+            seconds; that of the context applies as well.
 
     Raises:
         OSError: no address accepted; socket.gaierror if the name has none.

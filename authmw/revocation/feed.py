@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -22,12 +23,15 @@ from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)
 
+# How often a process without a fresh answer reads the shared record again, and how many times.
+_AWAITED_STEP_SECONDS = 0.05
+_AWAITED_STEPS = 60
 # Least time between two log lines about tokens that are older than `revocation_retention`.
 _LOG_AGAIN_SECONDS = 3600
 
 
 class RevocationFeed:
-    """Finds the tokens that were revoked, as of the latest poll; see `Revocations`.
+    """Compares tokens with the events of the latest poll; see `Revocations`.
 
     Any thread may call the `verify_…` methods, which take no lock.
 
@@ -37,7 +41,7 @@ class RevocationFeed:
         max_staleness_seconds: `revocation_max_staleness`.
         retention_seconds: `revocation_retention`.
         max_events: `revocation_max_events`.
-        store: shared with the other processes; None: this process polls by itself.
+        store: shared with the other processes; None: this process does not share its polls.
 
     Attributes:
         reload_at: when to call `reload` next, epoch seconds.
@@ -164,7 +168,7 @@ class RevocationFeed:
         return int(now if answered_at is None else answered_at + self._max_staleness)
 
     def is_stale(self, now: float) -> bool:
-        """Whether the last answer is older than `revocation_max_staleness`, or there is none."""
+        """Whether the latest answer is older than `revocation_max_staleness`, or there is none."""
         answered_at = self._poller.answered_at
         # abs(): after the clock was set back the age of the answer is unknown.
         return answered_at is None or abs(now - answered_at) > self._max_staleness
@@ -200,13 +204,23 @@ class RevocationFeed:
             lock.release()
 
     def reload(self, now: float) -> None:
-        """Poll, and plan the next poll; see `authmw.runtime.refresh.Refreshable`."""
+        """Poll, and plan the next poll; see `authmw.runtime.refresh.Refreshable`.
+
+        While there is no fresh answer, as after a start, it waits for the poll that another process
+        is making: until that is published, signed tokens get 503.
+        """
         self.poll(now)
+        for _ in range(_AWAITED_STEPS):
+            if self._shared is None or not (self._shared.awaits_record and self.is_stale(now)):
+                break
+            time.sleep(_AWAITED_STEP_SECONDS)
+            now += _AWAITED_STEP_SECONDS
+            self.poll(now)
         if self._shared is not None:
             self.reload_at = self._shared.plan(now)
         else:
             self.reload_at = now + shorten(self._interval)
 
 
-def _render(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds")
+def _render(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -249,8 +249,7 @@ def _kept_from(attributes: tuple[tuple[str, Value], ...], issued_before: int) ->
     An `expires_at` of the event, the expiry of the tokens it covers, only prolongs retention:
     services may still use an expired token (`allow_expired`), and it must stay revoked.
     """
-    if attributes:
-        name, value = attributes[-1]
+    for name, value in attributes:
         if name == "expires_at" and isinstance(value, int):
             return max(issued_before, value)
     return issued_before

@@ -1,4 +1,4 @@
-"""Polling the identity service for revocation events, and up to when all of them are known."""
+"""Polls the identity service for revocation events; tracks up to when all of them are known."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class EventPoller:
                 self.failure = None  # A 403 is logged even after another failure.
             self._is_forbidden = True
             self._log_failure(
-                "our own user may not read them, so a revoked token is taken for as long as it is "
+                "our own user may not read them, so a revoked token is accepted while it is "
                 f"cached; give the user the service role ({error.detail})"
             )
             return None

@@ -1,4 +1,4 @@
-"""The interface of revocation for validation, and its implementation without events."""
+"""The interface of revocation for validation, with its implementation without events."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from authmw.revocation.facts import RevocationFacts
 
 
 class Revocations(Protocol):
-    """Knows which tokens were revoked."""
+    """Compares tokens with revocation events."""
 
     def add_listener(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever a token may be judged otherwise than before."""
+        """Call `listener` after each change of the events that may change a verdict."""
 
     @property
     def complete_from(self) -> int:

@@ -60,13 +60,13 @@ class IdentityEvents:
 class SinceTimes:
     """Writes values of the parameter `since`, none of them twice.
 
-    Keystone caches its answer for each `since`, and may go on giving it after there was an
-    event. Events have whole seconds, so the fraction of a second can be a number of ours; and
-    nothing was revoked in the first days of 1970.
+    Keystone caches its answer for each `since`, and may return it even after a new event. Events
+    have whole seconds, so the fraction of a second can be a number of ours; and nothing was revoked
+    in the first days of 1970.
     """
 
     def __init__(self) -> None:
-        # A forked process must not go on with its parent's numbers: its siblings do.
+        # A forked process must not continue its parent's numbers, as its siblings would too.
         self._numbers = PerProcess(lambda: itertools.count(secrets.randbelow(10**12)))
 
     def render(self, since: float) -> str:

@@ -1,1 +1,1 @@
-"""What belongs to one process or one request: clocks, locks, threads, the current request."""
+"""State of one process or one request: clocks, single flight, threads, the current request."""

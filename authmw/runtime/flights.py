@@ -1,8 +1,8 @@
-"""Single flight: of several requests that want the same result at the same time, one works for it.
+"""Single flight: of several concurrent requests for the same result, one computes it.
 
-The first request to ask for a key leads; the others follow: they wait for the leader's result. If
-a leader ends without a result (a killed greenlet, a worker told to exit), one of its followers
-leads next.
+The first request for a key leads; the others follow: they wait for the leader's result. If a
+leader ends without a result (a killed greenlet, a worker told to exit), one of its followers leads
+next.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ class _Flight(Generic[T]):
     """One piece of work in progress.
 
     Attributes:
-        landing: a lock, held until the leader is done.
+        running: a lock, held until the leader is done.
         has_result, result: what the leader's work returned.
         error: what it raised, for the followers to raise as well.
         is_refused: True: followers must ask with their own tokens.
     """
 
-    __slots__ = ("error", "has_result", "is_refused", "landing", "result")
+    __slots__ = ("error", "has_result", "is_refused", "result", "running")
 
     def __init__(self) -> None:
-        self.landing = threading.Lock()
-        self.landing.acquire()
+        self.running = threading.Lock()
+        self.running.acquire()
         self.has_result = False
         self.result: T | None = None
         self.error: InvalidToken | IdentityUnavailable | None = None
@@ -43,9 +43,9 @@ class Flights(Generic[T]):
     """The work in progress in each process.
 
     Args:
-        deadline_seconds: how long a follower waits for its leader at most.
-        share_refusals: whether an `InvalidToken` applies to the followers too. If not, each of
-            them then works for itself: they came with tokens of their own.
+        deadline_seconds: longest time that a follower waits for its leader.
+        share_refusals: whether an `InvalidToken` applies to the followers too. If not, each
+            follower then does its own work, since each came with its own token.
     """
 
     def __init__(self, deadline_seconds: float, *, share_refusals: bool = True) -> None:
@@ -54,9 +54,9 @@ class Flights(Generic[T]):
         self._flights: PerProcess[dict[Hashable, _Flight[T]]] = PerProcess(dict)
 
     def run(self, key: Hashable, work: Callable[[], T]) -> T:
-        """Return what `work()` returns or raise what it raises, called by whoever came first.
+        """Return what the leader's `work()` returns, or raise what it raises.
 
-        An `IdentityUnavailable` is shared as a result is.
+        Followers share an `IdentityUnavailable` as they share a result.
 
         Raises:
             IdentityUnavailable: the leader did not finish in time.
@@ -72,12 +72,12 @@ class Flights(Generic[T]):
             if give_up_at is None:
                 give_up_at = time.monotonic() + self._deadline_seconds
             remaining = give_up_at - time.monotonic()
-            if remaining <= 0 or not flight.landing.acquire(timeout=remaining):
+            if remaining <= 0 or not flight.running.acquire(timeout=remaining):
                 raise IdentityUnavailable(
                     f"another request's validation of the same token took more than"
                     f" {self._deadline_seconds:g} s"
                 )
-            flight.landing.release()
+            flight.running.release()
             if flight.has_result:
                 return cast(T, flight.result)
             if flight.error is not None:
@@ -104,7 +104,7 @@ class Flights(Generic[T]):
             raise
         finally:
             flights.pop(key, None)
-            flight.landing.release()
+            flight.running.release()
 
 
 def _raise_copy(error: InvalidToken | IdentityUnavailable) -> NoReturn:

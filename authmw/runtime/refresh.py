@@ -1,10 +1,10 @@
 """Keeps public keys, revocation events and authority answers fresh, in the background.
 
-Whatever has to be read again from time to time is a `Refreshable`: it says when it is due, and how
-to reload. The first request of a process reloads everything once, then starts a background thread
-for each. Every later request only compares its time with `on_time_from` and `overdue_at`. Where
-threads never run between requests (uWSGI without --enable-threads) or one has died, the time is
-past `overdue_at`, and a request does the work itself.
+A `Refreshable` has to be read again from time to time; it states when it is due, and how to reload.
+The first request of a process reloads everything once, then starts a background thread for each.
+Every later request only compares its time with `on_time_from` and `overdue_at`. Where threads never
+run between requests (uWSGI without --enable-threads) or one has died, the time is past
+`overdue_at`, and a request does the work itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PATIENCE_SECONDS = 2.0
 _STOPPED_RELOAD_SECONDS = 1.0
 # A thread that began late is one that runs only during requests.
 _LONGEST_RELOAD_SECONDS = 15.0
-# No reload is planned nearer than this, whatever a refreshable says.
+# Shortest wait for the next reload, however near `reload_at` is.
 _SHORTEST_PAUSE_SECONDS = 0.05
 _NEVER = float("inf")
 
@@ -41,7 +41,7 @@ class Refreshable(Protocol):
 
     @property
     def reload_at(self) -> float:
-        """Epoch seconds of the next reload; infinity for none. With jitter, if many do it."""
+        """Epoch seconds of the next reload, with jitter if many processes do it; infinity: none."""
 
     def reload(self, now: float) -> None:
         """Read it again and plan the next reload. It handles its own failures."""
@@ -92,8 +92,8 @@ class _Loop:
     """One refreshable in one process, with its thread.
 
     Attributes:
-        reloading: a lock, held by whoever reloads.
-        catching_up: a lock, held by the one request that looks after this loop.
+        reloading: a lock, held during a reload.
+        catching_up: a lock, held by the one request that does the thread's work.
         is_late, was_waited_for: of the reload in progress: whether it began too late; whether a
             request has waited for it.
     """
@@ -110,7 +110,7 @@ class _Loop:
         self._wake = wake = threading.Event()
         home = os.getpid()
 
-        # It refers to the event only, so that the thread does not keep the loop alive. A forked
+        # Refers only to the event, so that the thread does not keep the loop alive. A forked
         # child has no such thread, and its copy of the event may hold a lock for ever.
         def end(_: object) -> None:
             if os.getpid() == home:
@@ -195,7 +195,7 @@ class _Loops:
     """All loops of one process.
 
     Attributes:
-        awaited: those without which the first request can't be answered.
+        awaited: those that the first request waits for.
         first_round: a lock, held by the request that reloads everything once.
         has_begun: whether the first round is over.
     """
@@ -261,8 +261,9 @@ class Refresher:
             self.overdue_at = -_NEVER
 
     def when_set_back(self, forget: Callable[[], None]) -> None:
-        """Call `forget` when the clock was set back: what was dated before would stay fresh for
-        that much longer. It is noticed only if there is something to keep fresh.
+        """Call `forget` after the clock was set back, when older entries would stay fresh too long.
+
+        It goes unnoticed while there is nothing to keep fresh.
         """
         self._forget += (forget,)
 
@@ -270,7 +271,7 @@ class Refresher:
         """Reload what is overdue, and make sure that the background threads run.
 
         In the first round of a process every request waits until everything was read once. Later,
-        one request reloads and the others go on with what there is.
+        one request reloads, and the others use what was read before.
         """
         if self._clock() < self.on_time_from:
             for forget in self._forget:
@@ -293,7 +294,7 @@ class Refresher:
         now = self._clock()
         # For requests that read the clock a little earlier.
         self.on_time_from = now - _PATIENCE_SECONDS
-        # A refreshable that can't be reloaded must not have every request come here.
+        # A refreshable that can't be reloaded must not bring every request here.
         self.overdue_at = now + max(seconds_left, _PATIENCE_SECONDS / 2)
 
     def close(self) -> None:

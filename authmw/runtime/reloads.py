@@ -29,7 +29,7 @@ class _Reload:
 
 
 class _UnderWay:
-    """The reload that is under way in this process."""
+    """Holds the reload under way in one process, with its lock."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -68,7 +68,7 @@ class Reloads:
     def begin(self, now: float, *, wait_seconds: float) -> Callable[[], object]:
         """Begin a planned reload, or join the one under way.
 
-        Where no thread can be started, the caller's does the work here.
+        Where no thread can be started, the caller does the work.
 
         Args:
             now: epoch seconds.
@@ -84,7 +84,7 @@ class Reloads:
             if reload is None or reload.done.is_set():
                 under_way.reload = reload = begun = _Reload(self._steady_clock())
         if begun is not None and not self._start(begun, now):
-            self._do(begun, now)
+            self._run(begun, now)
         joined = reload
         return lambda: self._wait(joined, joined.began_at + wait_seconds)
 
@@ -120,7 +120,7 @@ class Reloads:
 
     def _start(self, reload: _Reload, now: float) -> bool:
         thread = threading.Thread(
-            target=self._do, args=(reload, now), name=f"authmw-{self._name}", daemon=True
+            target=self._run, args=(reload, now), name=f"authmw-{self._name}", daemon=True
         )
         try:
             thread.start()
@@ -136,11 +136,11 @@ class Reloads:
     def _wait(self, reload: _Reload, until: float) -> bool:
         return reload.done.wait(max(until - self._steady_clock(), 0.0))
 
-    def _do(self, reload: _Reload, now: float) -> None:
+    def _run(self, reload: _Reload, now: float) -> None:
         try:
             self._work(now)
         except Exception as error:  # noqa: BLE001
-            # No caller can handle it. Its text is left out, which could quote what was read.
+            # No caller can handle it. Its text is left out: it could quote what was read.
             _log.error(
                 "reading %s failed (%s):\n%s",
                 self._name,

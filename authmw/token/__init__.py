@@ -1,4 +1,4 @@
-"""What a token says: the record, its parts, its body, the header contract, the catalog."""
+"""The token: its record, parts and body, the header contract, the catalog."""
 
 from authmw.token.record import (
     DomainScope,

@@ -6,17 +6,17 @@ import hashlib
 import marshal
 from collections.abc import Iterable, Mapping
 
-# What the identity service says of a bearer now, and may say otherwise the next time.
+# Members of a bearer that may change while the bearer stays the same.
 _STATE = frozenset({"roles", "catalog", "is_admin_project", "is_domain"})
 _USER_STATE = frozenset({"name", "domain", "password_expires_at"})
 
 
 def digest_bearer(members: Mapping[str, object]) -> str:
-    """Return the digest of the members of a v3 token body that tell its bearer from others.
+    """Return the digest of the members of a v3 token body that identify its bearer.
 
     Args:
-        members: those that all tokens of one principal have in common. One that is not known
-            here counts: it splits bearers, and never merges two.
+        members: those that all tokens of one principal share. An unknown member counts: it
+            splits bearers and never merges two.
     """
     parts: list[object] = []
     for name in sorted(members):
@@ -30,10 +30,10 @@ def digest_bearer(members: Mapping[str, object]) -> str:
         parts.append((name, member))
     try:
         # Version 0 writes equal values alike; what is digested is never read back.
-        said = marshal.dumps(parts, 0)
-    except ValueError:  # a test's token may hold more than JSON can say
-        said = repr(parts).encode()
-    return hashlib.sha256(said).hexdigest()
+        serialized = marshal.dumps(parts, 0)
+    except ValueError:  # a test's token may hold values that JSON does not have
+        serialized = repr(parts).encode()
+    return hashlib.sha256(serialized).hexdigest()
 
 
 def make_bearer_key(bearer_digest: str, methods: Iterable[str]) -> str:

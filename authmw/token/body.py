@@ -1,6 +1,6 @@
 """Reads a v3 token body, member by member (Identity API v3, "Validate and show information").
 
-What is of another shape than the Identity API promises is a `MalformedBody` that says where.
+A member of another form than the Identity API defines raises `MalformedBody`, which names it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from authmw.token.parts import (
 from authmw.token.shared_body import SharedMembers
 
 
-# Where many tokens come, many were issued in one second and expire in one.
+# Under load, many tokens share the second of their issue and that of their expiry.
 @functools.lru_cache(maxsize=1024)
 def render_time(seconds: int) -> str:
     """Write epoch seconds as the Identity API does."""
@@ -126,10 +126,10 @@ def parse_roles(roles: list[object]) -> tuple[Role, ...]:
 
 
 def parse_is_admin_project(body: Mapping[str, object]) -> bool:
-    # Keystone leaves it out where no admin project is configured; everyone counts then
-    # as acting in it, and services tell by the role alone.
-    said = read_optional(body, "is_admin_project", bool)
-    return True if said is None else bool(said)
+    # Keystone leaves it out where no admin project is configured. Every project then counts as
+    # the admin project, and services decide by the role alone.
+    member = read_optional(body, "is_admin_project", bool)
+    return True if member is None else bool(member)
 
 
 def parse_trust(trust: Mapping[str, object] | None) -> Trust | None:
@@ -190,11 +190,11 @@ def parse_time(text: str, name: str = "time") -> int:
     """Return epoch seconds, truncated, of a time as the Identity API writes it.
 
     Raises:
-        MalformedBody: it is not one; `name` is said.
+        MalformedBody: it is not one; the message has `name`.
     """
     try:
         time = datetime.fromisoformat(text)
-        # The Identity API speaks UTC; where it leaves the zone out it still means UTC.
+        # Times of the Identity API are UTC, also those without a zone.
         return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() // 1)
     except (ValueError, OverflowError) as error:
         raise MalformedBody(f"{name!r} is not a time of ISO 8601") from error

@@ -1,8 +1,8 @@
 """The service catalog of a token: parsed once, shared by all tokens that carry it, read-only.
 
-A catalog is by far the largest part of a token body and the same for every token of a
-project, so equal catalogs are one object in a process. Services get it inside
-`keystone.token_info`, where nobody may change it for somebody else (`authmw.token.read_only`).
+A catalog is by far the largest part of a token body and the same for every token of a project, so
+equal catalogs are one object in a process. Services get it in `keystone.token_info`, where it is
+read-only, since all requests share it (`authmw.token.read_only`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""The header contract: what a service behind authmw is told, and what no client may say.
+"""The header contract: the identity headers that a service gets and that no client may send.
 
-One table, `IDENTITY_HEADERS`, is read by everything: rendering a token's headers, the
-names that are stripped from what a client sent, the tests and the documentation.
-Names follow keystonemiddleware's auth_token, which services rely on.
+One table, `IDENTITY_HEADERS`, serves rendering, stripping and the tests; a test compares README.rst
+with it. The names are those of keystonemiddleware's auth_token, which services rely on.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ class IdentityHeader:
 
     Attributes:
         name: of the user token's header.
-        value: what a principal says there; None where it says nothing.
+        value: computes the header's value; None omits the header.
         for_service: whether a service token has it too, as X-Service-...
-        deprecated: kept for services that never moved on.
+        deprecated: kept for services that still read it.
     """
 
     name: str
@@ -55,7 +54,7 @@ class IdentityHeader:
         return "X-Service-" + self.name.removeprefix("X-")
 
 
-def _roles(principal: Principal) -> str:
+def _render_roles(principal: Principal) -> str:
     names = []
     for role in principal.roles:
         if not role.name or "," in role.name or role.name != role.name.strip():
@@ -78,17 +77,17 @@ IDENTITY_HEADERS: Final = (
     IdentityHeader("X-Domain-Id", lambda p: p.domain_id, for_service=True),
     IdentityHeader("X-Domain-Name", lambda p: p.domain_name, for_service=True),
     IdentityHeader("OpenStack-System-Scope", lambda p: p.system_scope),
-    IdentityHeader("X-Roles", _roles, for_service=True),
+    IdentityHeader("X-Roles", _render_roles, for_service=True),
     IdentityHeader("X-Is-Admin-Project", lambda p: str(p.is_admin_project)),
     IdentityHeader("X-Service-Catalog", lambda p: p.catalog.header if p.catalog else None),
     IdentityHeader("X-Tenant-Id", lambda p: p.project_id, deprecated=True),
     IdentityHeader("X-Tenant-Name", lambda p: p.project_name, deprecated=True),
     IdentityHeader("X-Tenant", lambda p: p.project_name, deprecated=True),
     IdentityHeader("X-User", lambda p: p.user.name, deprecated=True),
-    IdentityHeader("X-Role", _roles, deprecated=True),
+    IdentityHeader("X-Role", _render_roles, deprecated=True),
 )
 
-# Worked out once, as every start of a service pays for this module.
+# Computed once, since the import of this module delays the start of every service.
 _KEYS: Final = {header.name: to_environ_key(header.name) for header in IDENTITY_HEADERS}
 # The environ key of each user header that a service token has too, with its service key.
 _SERVICE_KEYS: Final = {
@@ -107,7 +106,7 @@ RESERVED_KEYS: Final = _USER_KEYS.union(_SERVICE_KEYS.values(), ENVIRON_OBJECTS)
 
 
 def strip(environ: dict[str, Any]) -> None:
-    """Remove every name that is ours to set, so that no client can speak for us."""
+    """Remove every reserved name, so that no client can send an identity."""
     # Nearly every request carries none of them, and isdisjoint() tells so at C speed.
     if not RESERVED_KEYS.isdisjoint(environ):
         for key in RESERVED_KEYS:
@@ -115,7 +114,7 @@ def strip(environ: dict[str, Any]) -> None:
 
 
 def strip_user(environ: dict[str, Any]) -> None:
-    """Take back what was said of the user, and the environ objects, but not the service."""
+    """Remove the user's headers and the environ objects; the service's headers stay."""
     for key in (*_USER_KEYS, *ENVIRON_OBJECTS):
         environ.pop(key, None)
 
@@ -138,7 +137,7 @@ def render_user(principal: Principal) -> dict[str, str]:
 
 
 def render_service(user_environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environ entries of a service token: some of a user token's, renamed."""
+    """Return the environ entries of a service token: those of a user token that it has, renamed."""
     return {
         service_key: user_environ[key]
         for key, service_key in _SERVICE_KEYS.items()
@@ -163,7 +162,7 @@ def _warn_of_unlistable_role(name: str) -> None:
         return
     _unlistable_roles.add(name)
     _log.warning(
-        "the role name %r is left out of X-Roles: a comma separates roles there, and white"
-        " space around a name is dropped by services; rename the role",
+        "the role name %r is left out of X-Roles: a comma separates roles there, and services"
+        " drop white space around a name; rename the role",
         name,
     )

@@ -1,6 +1,7 @@
 """The parts of a token: user, roles, scope, and the delegation it was issued under.
 
-Absent is None. A token has one scope, and the type checker finds the case one forgets.
+An absent member is None. A token has exactly one scope, so that the type checker finds a missing
+case.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class SystemScope:
 
 @dataclass(frozen=True, slots=True)
 class Unscoped:
-    """The token says who the user is, and grants nothing."""
+    """The token identifies the user and grants nothing."""
 
 
 Scope = ProjectScope | DomainScope | SystemScope | Unscoped

@@ -1,7 +1,7 @@
-"""Dicts and lists that all requests share, so that nobody may change them for somebody else.
+"""Dicts and lists that all requests share, and that therefore refuse to be changed.
 
-They refuse to be changed, while copies (`copy.copy`, `copy.deepcopy`, pickle, JSON) are plain
-dicts and lists. To C code they are what they derive from: `dict.update` is as fast from one.
+Copies (`copy.copy`, `copy.deepcopy`, pickle, JSON) are plain dicts and lists. C code treats them as
+their base classes: `dict.update` from one is as fast as from a dict.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The record of one validated token: who is calling, in which scope, with which roles.
 
-A `Token` is made once per token string and then read by every request that carries it. It
-has two parts: the `Principal`, which all tokens of one user, scope and method of
-authentication have in common, and what is the token's own (its times, its audit ids).
-Nothing here does I/O or reads a clock.
+A `Token` is made once per token string and read by every request with that string. It refers to
+a `Principal`, which all tokens of one user, scope and delegation share, and holds the token's own
+times and audit ids. Nothing here does I/O or reads a clock.
 """
 
 from __future__ import annotations
@@ -73,21 +72,21 @@ __all__ = [
 _OWN_MEMBERS = frozenset(
     {"methods", "audit_ids", "issued_at", "expires_at", "oauth2_credential", "catalog"}
 )
-# The record, its lists and its texts, in bytes.
-_OWN_SIZE = 900
+# The record, its body without the shared members, and its strings, in bytes.
+_OWN_SIZE = 1300
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Principal:
     """Who is calling, in which scope, with which roles: the same for many tokens.
 
-    One that a token in use holds is not made twice: `from_body` returns that one to whoever
-    brings the same members, be it from the endpoint, memcached or another token of the bearer.
+    `from_body` returns the existing principal while a token refers to one with equal members,
+    whether they came from the endpoint, from memcached or with another token.
 
     Attributes:
-        access_rules: of an application credential; None where nothing is restricted.
-        bind: the token's binding (mechanism to identifier), empty where there is none.
-        bearer_digest: what tells its bearer from others; see `authmw.token.bearer_key`.
+        access_rules: of an application credential; None: nothing is restricted.
+        bind: the token's binding (mechanism to identifier), empty if there is none.
+        bearer_digest: identifies its bearer; see `authmw.token.bearer_key`.
         user_environ, service_environ: the rendered headers, as environ entries; read-only.
         size: the memory its own parts take, in bytes, roughly; the catalog is not in it.
     """
@@ -113,7 +112,7 @@ class Principal:
         text = sum(map(len, user_environ.values()))
         if self.catalog is not None:
             text -= len(self.catalog.header)
-        # Whoever holds `authmw.token` holds this, and it is what the next request is told.
+        # Read-only: apps reach them through `authmw.token`, and later requests get them.
         service_environ = headers.render_service(user_environ)
         object.__setattr__(self, "user_environ", ReadOnlyDict(user_environ))
         object.__setattr__(self, "service_environ", ReadOnlyDict(service_environ))
@@ -121,24 +120,24 @@ class Principal:
 
     @classmethod
     def from_body(cls, body: Mapping[str, object], catalog: ServiceCatalog | None) -> Principal:
-        """Read what a v3 token body says of the principal.
+        """Read the principal of a v3 token body.
 
         Args:
             body: the object under "token" in an answer of the Identity API v3.
-            catalog: its service catalog, parsed; `body["catalog"]` is not looked at.
+            catalog: its service catalog, parsed; `body["catalog"]` is ignored.
 
         Raises:
             MalformedBody: a member is missing or of the wrong type.
-            InvalidToken: (unsafe_value) a name could not be said in a header.
+            InvalidToken: (unsafe_value) no header can hold one of its names.
         """
         shared = {name: value for name, value in body.items() if name not in _OWN_MEMBERS}
         try:
-            said = hashlib.sha256(marshal.dumps(shared, 0)).digest()
-        except ValueError:  # more than JSON can say, or too deep
+            digest = hashlib.sha256(marshal.dumps(shared, 0)).digest()
+        except ValueError:  # values that JSON does not have, or nested too deep
             return cls._parse(body, catalog, shared)
-        known = _principal_by_digest.get(said)
+        known = _principal_by_digest.get(digest)
         if known is None or known.catalog is not catalog:
-            known = _principal_by_digest[said] = cls._parse(body, catalog, shared)
+            known = _principal_by_digest[digest] = cls._parse(body, catalog, shared)
         return known
 
     @classmethod
@@ -206,9 +205,9 @@ class Principal:
         return frozenset(role.name for role in self.roles)
 
 
-# Principals in use, by a digest of the members they were read from, which may be large. What is
-# digested is never read back, so marshal's weaknesses are none here, and it takes a third of the
-# time of JSON; its version 0 writes equal members alike, however often they are referred to.
+# Principals in use, by a digest of the members they were read from, which may be large. marshal
+# takes a third of the time of JSON, and is safe here, since its output is never read back. Its
+# version 0 writes equal members alike, however often they are referred to.
 _principal_by_digest: weakref.WeakValueDictionary[bytes, Principal] = weakref.WeakValueDictionary()
 
 
@@ -223,9 +222,8 @@ class Token:
         issued_at, expires_at: epoch seconds, truncated.
         answered_at: epoch seconds when the token itself was validated: when the identity
             endpoint answered about it, or when its signature was verified.
-        fresh_until: epoch seconds up to which this record answers for the token without
-            another validation.
-        usable_until: epoch seconds up to which it may, while validation is out of reach.
+        fresh_until: epoch seconds up to which this record is used without another validation.
+        usable_until: epoch seconds up to which it may be used while validation is impossible.
         signed_by: the thumbprint (RFC 7638) of the public key that verified its signature;
             None where the identity endpoint, or an issuer that was asked, vouches for it.
         issuer: what names the issuer whose keys and rules decide about it (`Issuer.key`); None:
@@ -234,12 +232,12 @@ class Token:
         is_bound: whether it is bound to anything; see `authmw.checks.token_bind` and
             `authmw.checks.dpop`.
         oauth: what an OAuth access token says beyond its body; None for Keystone's tokens.
-        unconditional_until: epoch seconds up to which it is good for every request, as far as its
-            own times go; 0 where access rules or a binding have to be looked at.
-        user_environ: as of the principal.
-        shared_body: the v3 body that requests get their copies of; read-only.
+        unconditional_until: epoch seconds up to which it is fresh and not expired, for every
+            request; 0 if access rules or a binding must be checked.
+        user_environ: the principal's.
+        shared_body: the v3 body, read-only; requests copy it.
 
-    The last three say again what others say: a request whose token is known then reads this
+    The last three are derived from the others, so that a request whose token is known reads this
     object alone.
     """
 
@@ -282,7 +280,7 @@ class Token:
         object.__setattr__(self, "shared_body", body)
 
     def __reduce__(self) -> tuple[type[Token], tuple[Any, ...]]:
-        # Copies are made anew, since copies of what is read-only are not.
+        # A copy is made by __init__: copies of read-only members would be mutable.
         return Token, tuple([getattr(self, each.name) for each in fields(self) if each.init])
 
     @classmethod
@@ -309,23 +307,23 @@ class Token:
         principal = Principal.from_body(body, catalog)
         thumbprint = read_thumbprint(body)
         return cls(
-            principal,
-            read_strings(body, "methods"),
-            read_strings(body, "audit_ids"),
-            issued_at,
-            expires_at,
-            answered_at,
-            fresh_until,
-            usable_until,
-            signed_by,
-            thumbprint,
-            thumbprint is not None
+            principal=principal,
+            methods=read_strings(body, "methods"),
+            audit_ids=read_strings(body, "audit_ids"),
+            issued_at=issued_at,
+            expires_at=expires_at,
+            answered_at=answered_at,
+            fresh_until=fresh_until,
+            usable_until=usable_until,
+            signed_by=signed_by,
+            thumbprint=thumbprint,
+            is_bound=thumbprint is not None
             or bool(principal.bind)
             or (oauth is not None and oauth.key_thumbprint is not None),
-            issued_text,
-            expires_text,
-            issuer,
-            oauth,
+            _issued_text=issued_text,
+            _expires_text=expires_text,
+            issuer=issuer,
+            oauth=oauth,
         )
 
     @classmethod
@@ -343,27 +341,21 @@ class Token:
         usable_until: int,
         signed_by: str,
     ) -> Token:
-        """Join a known principal with what a signed token says of itself.
-
-        Args:
-            principal: who is calling.
-            methods, audit_ids, issued_at, expires_at, answered_at, fresh_until, usable_until,
-                thumbprint, signed_by: as the attributes.
-        """
+        """Make the Token of a signed token whose principal is known; arguments: the attributes."""
         return cls(
-            principal,
-            methods,
-            audit_ids,
-            issued_at,
-            expires_at,
-            answered_at,
-            fresh_until,
-            usable_until,
-            signed_by,
-            thumbprint,
-            thumbprint is not None or bool(principal.bind),
-            render_time(issued_at),
-            render_time(expires_at),
+            principal=principal,
+            methods=methods,
+            audit_ids=audit_ids,
+            issued_at=issued_at,
+            expires_at=expires_at,
+            answered_at=answered_at,
+            fresh_until=fresh_until,
+            usable_until=usable_until,
+            signed_by=signed_by,
+            thumbprint=thumbprint,
+            is_bound=thumbprint is not None or bool(principal.bind),
+            _issued_text=render_time(issued_at),
+            _expires_text=render_time(expires_at),
         )
 
     @property
@@ -405,12 +397,12 @@ class Token:
 
     @property
     def audit_id(self) -> str | None:
-        """The id that logs know this token by."""
+        """The id that names this token in logs."""
         return self.audit_ids[0] if self.audit_ids else None
 
     def to_token_info(self) -> dict[str, Any]:
-        """Return a new `keystone.token_info`: the v3 body, the caller's own to change.
+        """Return `{"token": body}` with a copy of the v3 body that the caller may change.
 
-        Only the catalog in it is shared, and read-only.
+        Only its catalog is shared, and read-only.
         """
         return {"token": self.shared_body.to_mutable()}

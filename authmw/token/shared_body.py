@@ -1,9 +1,9 @@
-"""Token bodies that all requests share, and the copies that are a request's own.
+"""Token bodies that all requests share, and the copies that belong to one request.
 
-Texts and numbers can't be changed, so that a copy shares them; what has to be made anew are the
-dicts and lists. They are listed once, outermost first, each with its place in one further out; a
-copy then needs no recursion and looks at no value. That takes two thirds of the time of the next
-best way, unmarshalling.
+Strings and numbers are immutable, so a copy shares them and makes only the dicts and lists anew.
+These are listed once, outermost first, each with its place in an outer one: copying needs no
+recursion and looks at no value. It takes two thirds of the time of the next best way,
+unmarshalling.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from authmw.token.read_only import ReadOnlyDict, ReadOnlyList
 
-# Far more than a token body has; past it something is wrong with whoever sent it.
+# Far more than a token body has; deeper nesting is a fault of its sender.
 MAX_DEPTH: Final = 100
 
 # One dict or list as they are in token bodies, with its place, its values aside, in bytes.
@@ -22,13 +22,13 @@ _CONTAINER_SIZE = 280
 
 
 class SharedMembers:
-    """Members of a token body, the same for many tokens: read-only, and laid out for copying.
+    """Members of a token body that many tokens share: read-only, prepared for copying.
 
     Args:
         members: by name, as JSON; they are copied.
 
     Attributes:
-        members: what was given, read-only at every depth.
+        members: the same, read-only at every depth.
         size: the memory they take, in bytes, roughly.
 
     Raises:
@@ -63,11 +63,11 @@ class SharedMembers:
         self.size = _CONTAINER_SIZE * (1 + len(self._inner)) + texts_size
 
     def copy_into(self, target: dict[str, Any]) -> None:
-        """Put a copy of every member into `target`, which its owner may change at any depth."""
+        """Put a copy of every member into `target`; nothing mutable in it is shared."""
         target.update(self.members)
         made: list[Any] = [target]
         for number, place, container in self._inner:
-            # Of a dict or list, though the container is read-only.
+            # Copies of read-only containers are plain.
             made[number][place] = copy = container.copy()
             made.append(copy)
 
@@ -80,22 +80,22 @@ class SharedMembers:
 def _copy_flat(container: Any) -> Any:
     if type(container) is list:
         return ReadOnlyList(container)
-    # A parser makes the names anew for each body; all tokens together need them once.
+    # The parser makes new strings for each body; one of each name is enough for all tokens.
     return ReadOnlyDict({intern(name): value for name, value in container.items()})
 
 
 def _places(container: Any) -> Iterable[tuple[Any, Any]]:
-    # A list of them, as values are replaced meanwhile.
+    # A list, since values are replaced while it is read.
     return [*(container.items() if isinstance(container, dict) else enumerate(container))]
 
 
 class SharedBody(ReadOnlyDict[Any]):
-    """The body of one token, read-only: some members are its own, the others shared.
+    """The body of one token, read-only: its own members and those it shares.
 
     Args:
-        own: the token's own members: texts, and read-only lists and dicts of texts.
-        shared: of many tokens.
-        catalog: its services, read-only, which every copy shares; None: there is no catalog.
+        own: the token's own members: strings, and read-only lists and dicts of strings.
+        shared: the members that many tokens share.
+        catalog: the services of its catalog, read-only; copies share them. None: no catalog.
     """
 
     __slots__ = ("_own_names", "_shared")
@@ -111,7 +111,7 @@ class SharedBody(ReadOnlyDict[Any]):
             dict.__setitem__(self, "catalog", catalog)
 
     def to_mutable(self) -> dict[str, Any]:
-        """Return a copy that its owner may change at any depth, but for the catalog."""
+        """Return a copy; nothing mutable in it is shared, and the catalog is read-only."""
         body = self.copy()
         for name in self._own_names:
             value = body[name]

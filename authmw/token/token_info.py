@@ -1,11 +1,11 @@
-"""`keystone.token_info`: the token body as a service gets it, copied when it is first read.
+"""`keystone.token_info`: the token body that a service gets, copied when it is first read.
 
-Few services read it, and copying its dicts and lists was a third of what a request cost. So a
-request gets a dict that holds the body all requests share; whatever reads a value of it first
-puts the request's own copy in its place.
+Few services read it, and copying its dicts and lists took a third of a request's time (ADR 0069).
+So a request gets a dict that holds the shared body; the first method that returns a value replaces
+the shared body by the request's own copy.
 
-C code that reads a dict's storage past its methods (orjson does) finds the shared body, complete
-and read-only. So nothing that one request does can reach another, whichever way it takes.
+C code that reads a dict's storage without its methods (orjson does) finds the shared body, complete
+and read-only. So no request can change what another one gets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _putting = threading.Lock()
 
 
 def _renew_lock() -> None:
-    # A thread of the parent may have held it.
+    # A thread of the parent process may have held it.
     global _putting
     _putting = threading.Lock()
 
@@ -65,14 +65,14 @@ def _copying_first(method: Callable[..., Any]) -> Any:
 
 
 class TokenInfo(OwnTokenInfo):
-    """`keystone.token_info` before it is read; the first reading makes it an `OwnTokenInfo`.
+    """`keystone.token_info` until it is first read; then it becomes an `OwnTokenInfo`.
 
-    It is made empty, by C alone, and gets a `SharedBody` under "token".
+    The maker puts a `SharedBody` under "token". It has no `__init__`, which would run Python code.
     """
 
     __slots__ = ()
 
-    # Whatever hands out a value. `dict(info)`, `{**info}` and `info.update` of another dict read
+    # Every method that returns a value. `dict(info)`, `{**info}` and `other.update(info)` read
     # the storage unless `__iter__` is overridden.
     __getitem__ = _copying_first(dict.__getitem__)
     __iter__ = _copying_first(dict.__iter__)

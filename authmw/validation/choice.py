@@ -12,14 +12,14 @@ class ChoiceValidator:
     """Sends signed tokens to the offline validator and all others to the remote one.
 
     A token with a dot is a JWS; Keystone's Fernet tokens have none. A signed token that is
-    refused offline is refused: asking the identity endpoint as well would let whoever holds
-    a stolen, retired signing key choose the laxer of two judges.
+    refused offline is refused: if the identity endpoint were asked as well, the holder of a
+    stolen, retired signing key could choose the laxer validator.
 
     Args:
         offline: for signed tokens.
-        remote: for all others, and for expired signed ones where `allow_expired` was earned;
-            None where nothing is ever asked (`token_validation = offline` without
-            credentials of our own).
+        remote: for all others, and for expired signed ones under ALLOW_EXPIRED; None: the
+            endpoint is never asked (`token_validation = offline` without credentials of our
+            own).
         offline_only: whether a token that is not signed is refused.
     """
 

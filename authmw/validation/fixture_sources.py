@@ -4,10 +4,10 @@
 asked. Only the validator of each filter is replaced, so all else runs as in production: reading
 the request, memory, flights, parsing the token body, expiry, roles, access rules, rendering. A
 service's tests install a fixture before or after they load its app: filters that exist are
-switched then, and later ones when they are built. Production pays for none of this.
+switched then, and later ones when they are built. In production none of this runs.
 
-A token in memory is not validated, and an answer of a fixture is never fresh, so that none is
-remembered: no token outlives the fixture it came from.
+A fixture's answer is never fresh, so that it is not cached: a token in memory would not be
+validated again, and could outlive the fixture it came from.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from authmw.identity.token_response import TokenResponse, TokenSource
 from authmw.validation.validator import Validator
 
 
-class Validating(Protocol):
-    """What asks a validator: the resolver of a filter."""
+class ValidatorHolder(Protocol):
+    """The part of a filter whose validator is replaced: the resolver."""
 
     validator: Validator
 
 
-# Of this process, latest first. Replaced whole, so that no reader needs a lock.
+# Sources of this process, latest first. Replaced as a whole, so that no reader needs a lock.
 _installed: tuple[TokenSource, ...] = ()
 # Every filter's configured validator, and whether it includes the catalog.
-_configured: weakref.WeakKeyDictionary[Validating, tuple[Validator, bool]] = (
+_configured: weakref.WeakKeyDictionary[ValidatorHolder, tuple[Validator, bool]] = (
     weakref.WeakKeyDictionary()
 )
 
 
 def install(source: TokenSource) -> None:
-    """Let a source answer for every filter of this process, before those installed earlier."""
+    """Have a source answer for every filter of this process, before those installed earlier."""
     global _installed
     _installed = (source, *_installed)
     _switch_all()
@@ -48,26 +48,26 @@ def remove(source: TokenSource) -> None:
     _switch_all()
 
 
-def switch_with_fixtures(validating: Validating, *, include_catalog: bool) -> None:
+def switch_with_fixtures(holder: ValidatorHolder, *, include_catalog: bool) -> None:
     """Have a filter's validator replaced while a source is installed.
 
     Args:
-        validating: has the configured validator now.
+        holder: has the configured validator now.
         include_catalog: as the option `include_service_catalog`.
     """
-    # Registered first: a source installed meanwhile is seen here, or sees it there.
-    _configured[validating] = (validating.validator, include_catalog)
-    _switch(validating)
+    # Registered first: a source that is installed meanwhile then switches this filter too.
+    _configured[holder] = (holder.validator, include_catalog)
+    _switch(holder)
 
 
 def _switch_all() -> None:
-    for validating in list(_configured):
-        _switch(validating)
+    for holder in list(_configured):
+        _switch(holder)
 
 
-def _switch(validating: Validating) -> None:
-    configured, include_catalog = _configured[validating]
-    validating.validator = (
+def _switch(holder: ValidatorHolder) -> None:
+    configured, include_catalog = _configured[holder]
+    holder.validator = (
         _make_validator(include_catalog=include_catalog) if _installed else configured
     )
 
@@ -80,13 +80,13 @@ def _make_validator(*, include_catalog: bool) -> Validator:
     from authmw.validation.remote import RemoteValidator
 
     return RemoteValidator(
-        EndpointAnswers(_Installed(include_catalog=include_catalog)),
+        EndpointAnswers(_InstalledSources(include_catalog=include_catalog)),
         TokenLifetime(0, 0, 0),
         NoRevocations(),
     )
 
 
-class _Installed:
+class _InstalledSources:
     """All installed sources as one `TokenSource`."""
 
     def __init__(self, *, include_catalog: bool) -> None:

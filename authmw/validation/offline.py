@@ -1,4 +1,4 @@
-"""Offline validation: a signature that one of our public keys verifies, and an authority."""
+"""Offline validation: a public key verifies the signature, an authority gives names and roles."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from authmw.token import Token
 
 
 class OfflineValidator:
-    """Verifies a compact JWS and assembles the Token.
+    """Verifies a compact JWS and makes the Token.
 
-    Methods, audit ids, times and thumbprint come from the token, all else from the
-    authority's answer; the user too, since in an impersonating trust `sub` is the trustee.
+    Audit ids and times come from the token, all else from the authority; the user too, since in an
+    impersonating trust `sub` is the trustee.
 
     Args:
         verifier: signature and registered claims.
         authority: names and roles.
-        revocations: checked here before a token is sent to the identity endpoint. Whoever uses
-            the Token has to judge it by them as well (`authmw.revalidation`).
+        revocations: checked here before a token is sent to the identity endpoint. The caller has
+            to check the Token against them as well (`authmw.revalidation`).
         refused_at: tokens that the identity endpoint refused, by digest; needed where no events
-            are polled. Answers about other tokens of the bearer don't count for these.
+            are polled. Answers about other tokens of the bearer are not used for these.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class OfflineValidator:
             authorization = self._authority.look_up(bearer, now)
             if authorization is None:
                 raise IdentityUnavailable(
-                    "no source of jws_authority knows names and roles for this token"
+                    "no source of jws_authority has names and roles for this token"
                 )
         validated = self._join(verified, authorization, now)
         if authorization.renew is not None and now >= authorization.renew_from:
-            # For the same reason.
+            # The token is about to be sent to Keystone, as above.
             self._revocations.verify_events_complete(validated.issued_at, now)
             self._revocations.verify_not_revoked(facts_of(validated))
             bearer = SignedBearer(key, verified.claims, token, note_refusal)
@@ -89,7 +89,7 @@ class OfflineValidator:
         return validated
 
     def _join(self, verified: VerifiedJws, authorization: Authorization, now: float) -> Token:
-        """Put together what the token says and what its authority says."""
+        """Make the Token of the verified claims and the bearer's authorization."""
         fresh_until = min(
             authorization.relied_on_until(now),
             self._revocations.fresh_until(now),

@@ -20,15 +20,14 @@ class RemoteValidator:
     """Asks the identity endpoint (Identity API v3, "Validate and show information for token").
 
     Roles are the bearer's, not the token's, and change while a token lives. With `bearers` they
-    are renewed more often than the token is asked about, with one call for all tokens of a
+    are renewed more often than the token is validated, with one call for all tokens of a
     bearer.
 
     Args:
         source: the endpoint, or a cache in front of it.
-        lifetime: how long an answer about a token counts.
-        revocations: which answers are too old for their tokens to be compared with all events.
-        bearers: keeps what is known of bearers fresh; None: that is as old as the answer about
-            the token.
+        lifetime: how long an answer about a token is used.
+        revocations: tell which answers are older than events that were dropped.
+        bearers: renews the roles of bearers; None: roles are as old as the answer about the token.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class RemoteValidator:
         self._lifetime = lifetime
         self._revocations = revocations
         self._bearers = bearers
-        # Of tokens that were refused when their bearers were asked about.
+        # Tokens that the endpoint refused when it was asked about their bearers.
         self._refused_at = RefusalTimes(lifetime.fresh_seconds + lifetime.grace_seconds)
 
     def validate(
@@ -58,14 +57,14 @@ class RemoteValidator:
         bearer = OpaqueBearer(own, token, lambda: self._note_refusal(subject, now))
         own_until = own.answered_at + self._lifetime.fresh_seconds
         if now >= own_until:
-            # Nobody could be asked a moment ago, so nobody is asked about the bearer either.
+            # The endpoint did not answer a moment ago, so it is not asked about the bearer either.
             return _use_in_outage(self._bearers, bearer, own, now)
         return _join_bearer(self._bearers, bearer, own, own_until, now)
 
     def _find_own(self, subject: TokenSubject, now: float, known: Token | None) -> Token:
-        """Return what was answered about the token itself, asked for anew once it is old."""
+        """Return the answer about the token itself, renewed once it is old."""
         refused_at = self._refused_at.get(subject.digest, -1)
-        # What a shared cache holds may be older than what this process knows.
+        # An entry of a shared cache may be older than events and refusals known to this process.
         newer_than = max(self._revocations.complete_from - 1, refused_at)
         if known is None or (
             known.answered_at <= refused_at or not is_conclusive(known, subject.expiry_policy, now)
@@ -77,13 +76,13 @@ class RemoteValidator:
             return self._source.fetch(subject, now, newer_than=max(newer_than, known.answered_at))
         except IdentityUnavailable:
             if now < known.usable_until:
-                return replace(known, fresh_until=_soon(known, now))
+                return replace(known, fresh_until=_next_try(known, now))
             raise
 
     def _note_refusal(self, subject: TokenSubject, now: float) -> None:
-        """Note that the endpoint refused a token when its bearer was asked about.
+        """Record that the endpoint refused a token when it was asked about the bearer.
 
-        What other tokens of the bearer are answered must not vouch for this one.
+        Answers about other tokens of the bearer must not be used for this one.
         """
         self._refused_at.note(subject.digest, now)
         self._source.forget(subject, now)
@@ -92,13 +91,13 @@ class RemoteValidator:
 def _join_bearer(
     bearers: IdentityAuthority, bearer: OpaqueBearer, own: Token, own_until: int, now: float
 ) -> Token:
-    """Return the token with what its bearer may do now, asked for where that is old."""
+    """Return the token with the current roles of its bearer, renewed where they are old."""
     # The answer about the token itself is one about its bearer, too.
     newest = bearers.learn(bearer, own.principal, own.answered_at)
     if newest is None or now >= newest.fresh_until:
-        # A refusal is not to be passed over: only where there is an answer it can wait.
+        # After a refusal (None) the endpoint has to be asked; only with an answer can that wait.
         if newest is not None and not bearers.may_ask(bearer, now):
-            return replace(own, principal=newest.principal, fresh_until=_soon(own, now))
+            return replace(own, principal=newest.principal, fresh_until=_next_try(own, now))
         try:
             newest = bearers.look_up(bearer, now)
         except IdentityUnavailable:
@@ -119,12 +118,12 @@ def _use_in_outage(
     newest = bearers.learn(bearer, own.principal, own.answered_at)
     if newest is None:
         raise IdentityUnavailable(
-            "a token of the same bearer was refused, and whether this one is still good "
-            "nobody can say"
+            "a token of the same bearer was refused, and the identity endpoint does not say "
+            "whether this one is still valid"
         )
-    return replace(own, principal=newest.principal, fresh_until=_soon(own, now))
+    return replace(own, principal=newest.principal, fresh_until=_next_try(own, now))
 
 
-def _soon(own: Token, now: float) -> int:
-    """Return when to validate again what is older than it should be."""
+def _next_try(own: Token, now: float) -> int:
+    """Return when to validate a token again whose answers are outdated, epoch seconds."""
     return min(int(now) + LOOK_AGAIN_SECONDS, own.usable_until)

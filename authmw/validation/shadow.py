@@ -1,6 +1,6 @@
-"""Shadow validation: decide remotely, verify offline as well, and count the differences.
+"""Shadow validation: decides remotely, verifies offline as well, counts the differences.
 
-It is how an operator dares to switch to offline validation.
+An operator rehearses with it the switch to offline validation.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _log = logging.getLogger(__name__)
 
 
 class ShadowValidator:
-    """Decides as the remote validator does, and compares.
+    """Decides as the remote validator does, and compares the offline validator with it.
 
     Args:
         remote: decides.
-        offline: is watched, for signed tokens.
-        revocations: what a token that was verified offline is judged by.
+        offline: is compared, for signed tokens.
+        revocations: have to be complete for a token that was verified offline.
     """
 
     def __init__(self, remote: Validator, offline: Validator, revocations: Revocations) -> None:
@@ -39,7 +39,7 @@ class ShadowValidator:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How often each thing was seen in this process: "same", or what differed."""
+        """The number of comparisons in this process by result: "same", or what differed."""
         return self._tally.get().read()
 
     def validate(
@@ -64,7 +64,7 @@ class ShadowValidator:
         except IdentityUnavailable as outage:
             self._count(token, "unavailable", str(outage))
             return
-        except Exception as error:  # noqa: BLE001 - what is only watched can't do harm
+        except Exception as error:  # noqa: BLE001 - a comparison must not fail a request
             self._count(token, "failed", type(error).__name__)
             return
         differences = list(find_differences(decided, found))
@@ -120,13 +120,13 @@ def find_differences(
     if isinstance(offline, InvalidToken):
         yield "verdict", f"accepted remotely, refused offline ({offline})"
         return
-    told, found = remote.principal.user_environ, offline.principal.user_environ
-    for key in sorted(told.keys() | found.keys()):
-        if not _say_the_same(key, told.get(key), found.get(key)):
+    decided, found = remote.principal.user_environ, offline.principal.user_environ
+    for key in sorted(decided.keys() | found.keys()):
+        if not _are_equivalent(key, decided.get(key), found.get(key)):
             if key == "HTTP_X_SERVICE_CATALOG":
                 yield key, "the catalogs differ"
             else:
-                yield key, f"{told.get(key)!r} remotely, {found.get(key)!r} offline"
+                yield key, f"{decided.get(key)!r} remotely, {found.get(key)!r} offline"
     for name in ("expires_at", "issued_at", "methods", "audit_ids"):
         if getattr(remote, name) != getattr(offline, name):
             yield name, f"{getattr(remote, name)!r} remotely, {getattr(offline, name)!r} offline"
@@ -135,17 +135,17 @@ def find_differences(
             yield name, "they are not the same"
 
 
-def _say_the_same(key: str, told: str | None, found: str | None) -> bool:
+def _are_equivalent(key: str, decided: str | None, found: str | None) -> bool:
     """Compare two values of one header; roles and catalogs have no order.
 
-    Each worker process of Keystone lists them in one of its own.
+    Each worker process of Keystone lists them in an order of its own.
     """
-    if told == found or told is None or found is None:
-        return told == found
+    if decided == found or decided is None or found is None:
+        return decided == found
     if key in ("HTTP_X_ROLES", "HTTP_X_ROLE"):
-        return sorted(told.split(",")) == sorted(found.split(","))
+        return sorted(decided.split(",")) == sorted(found.split(","))
     if key == "HTTP_X_SERVICE_CATALOG":
-        return _without_order(json.loads(told)) == _without_order(json.loads(found))
+        return _without_order(json.loads(decided)) == _without_order(json.loads(found))
     return False
 
 

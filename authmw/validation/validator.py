@@ -9,7 +9,7 @@ from authmw.token import Token
 
 
 class Validator(Protocol):
-    """Turns a token string into a Token, by whatever means."""
+    """Validates a token string, remotely or offline."""
 
     def validate(
         self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None
@@ -24,5 +24,5 @@ class Validator(Protocol):
 
         Raises:
             InvalidToken: the token is not acceptable.
-            IdentityUnavailable: whether it is could not be found out.
+            IdentityUnavailable: the token could not be validated.
         """

@@ -1,4 +1,4 @@
-"""CORS headers (Fetch standard) for the responses that the middleware makes itself.
+"""CORS headers (Fetch standard) for the middleware's own responses.
 
 The app's own responses are left to the app, and so is the preflight, which
 `allow_cors_preflight` lets through to it.

@@ -1,4 +1,4 @@
-"""The `start_response` that the app gets: it forwards the app's call after the app's turn.
+"""The `start_response` that the app gets: it forwards the app's call once the app has returned.
 
 Error middleware of several services keeps filling the header list that it passed to
 start_response, and most servers read that list at once. So the server's start_response is called
@@ -16,7 +16,7 @@ from typing import Any
 
 from authmw.errors import Refused
 from authmw.rejection import REFUSED
-from authmw.wsgi.refusal import is_unanswered
+from authmw.wsgi.requirement_answers import is_unanswered
 
 Header = tuple[str, str]
 # Called with status, headers and environ of an app's 40x; returns the headers to add.
@@ -25,7 +25,10 @@ Write = Callable[[bytes], Any]
 
 
 class StartResponse:
-    """The start_response of one request (PEP 3333).
+    """The start_response of one request, and the write() that it returns (PEP 3333).
+
+    The app gets the method `start_response`; the object itself is the write(). So a request makes
+    no object for a write() that hardly any app calls.
 
     Args:
         start_response: the server's.
@@ -35,8 +38,8 @@ class StartResponse:
     Attributes:
         refused: raised by `require` or `check`, if the app's framework answered it as a fault
             (500) or without its body; the refusal replaces that answer. Else None.
-        is_immediate: whether calls are forwarded at once: after the first answer, or if nobody
-            calls `forward` later.
+        is_immediate: whether calls are forwarded at once: after the first answer, or if `forward`
+            is not called later.
         may_replace_body: whether the middleware still holds the body.
     """
 
@@ -62,12 +65,12 @@ class StartResponse:
         self.refused: Refused | None = None
         self.may_replace_body = True
 
-    def __call__(self, status: str, headers: list[Header], exc_info: Any = None) -> Write:
+    def start_response(self, status: str, headers: list[Header], exc_info: Any = None) -> Write:
         """Take status and headers from the app (PEP 3333)."""
         if status < "4" and exc_info is None and self._pending is None and not self.is_immediate:
-            # Nearly every answer passes by what can happen to others.
+            # The usual case: a first answer without an error.
             self._pending = (status, headers)
-            return self._write
+            return self
         self.refused = None
         if self.may_replace_body and REFUSED in self._environ and status.startswith(("40", "500")):
             refused: Refused = self._environ[REFUSED]
@@ -83,7 +86,7 @@ class StartResponse:
             self.forward()
             self._pending = call
             self.forward()
-        return self._write if self.refused is None else _write_nothing
+        return self if self.refused is None else _write_nothing
 
     def restart(self, status: str, headers: list[Header], exc_info: Any) -> Write:
         """Take another answer after the app has failed.
@@ -91,10 +94,10 @@ class StartResponse:
         `exc_info` is left out if nothing was forwarded yet: WebOb in front of us would raise it.
         """
         if self._pending is None and self.is_immediate:
-            return self(status, headers, exc_info)
+            return self.start_response(status, headers, exc_info)
         self._pending = None
         self.refused = None
-        return self(status, headers)
+        return self.start_response(status, headers)
 
     def forward(self) -> None:
         """Forward the pending call to the server, if there is one."""
@@ -112,7 +115,8 @@ class StartResponse:
                 pending = (status, [*headers, *added], *exc_info)
         self._server_write: Write | None = self._server(*pending)
 
-    def _write(self, content: bytes) -> Any:
+    def __call__(self, content: bytes) -> Any:
+        """Write a part of the body, headers first."""
         self.forward()
         write = self._server_write
         if write is None:

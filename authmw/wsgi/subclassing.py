@@ -1,7 +1,7 @@
 """Refuses overrides of methods that keystonemiddleware's AuthProtocol calls and we never would.
 
-A check that silently never runs is a hole. So such a method is refused wherever it is set: in a
-class, in a mixin, on an existing class, or on an instance.
+A check that silently never runs is a security hole. So such a method is refused wherever it is set:
+in a class, in a mixin, on an existing class, or on an instance.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DECIDING_HOOKS: Final = frozenset({"is_open", "on_authenticated", "process_reque
 
 
 class RefusesUncalled(abc.ABCMeta):
-    """Refuses such methods on classes that are already defined.
+    """Metaclass that refuses such methods on classes that are already defined.
 
     Derived from ABCMeta, so that a subclass may also have an abstract base class.
     """
@@ -101,5 +101,5 @@ def make_refusal(cls: type[Any], name: str) -> TypeError:
     return TypeError(
         f"{cls.__qualname__} has {name}, which authmw never calls: override is_open to let a"
         " request through, on_authenticated to look at its token, reject to answer, or"
-        " process_request to stand around all of them"
+        " process_request to wrap all of them"
     )

@@ -13,9 +13,8 @@ members are built at first access.
 from __future__ import annotations
 
 import abc
-import functools
 from collections.abc import Callable
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from authmw.errors import IdentityUnavailable
 from authmw.runtime.libraries import AccessInfoV3, BaseIdentityPlugin, Session, exceptions
@@ -47,6 +46,11 @@ class TokenAuth(BaseIdentityPlugin):
 
     # Returns our own token; each filter has its own, see `make_token_auth_factory`.
     _fetch_own_token: FetchOwnToken
+
+    # So that making one runs no Python code. keystoneauth1's __init__ makes a lock and more; see
+    # `__getattr__`.
+    if not TYPE_CHECKING:
+        __init__ = object.__init__
 
     # Our token as last sent, and the one that a service refused.
     _sent: str | None = None
@@ -85,12 +89,12 @@ class TokenAuth(BaseIdentityPlugin):
     def _with_tokens(
         self, tokens: tuple[Token | None, str | None, Token | None, str | None]
     ) -> TokenAuth:
-        other: TokenAuth = object.__new__(type(self))
+        other = type(self)()
         other.tokens = tokens
         return other
 
     def get_auth_ref(self, session: Session) -> AccessInfoV3:  # noqa: ARG002
-        """Return the user's token as `AccessInfoV3`; there is no other to fetch.
+        """Return the user's token as `AccessInfoV3`; nothing is fetched.
 
         Raises:
             keystoneauth1.exceptions.AuthorizationFailure: there is no user token.
@@ -143,17 +147,13 @@ class TokenAuth(BaseIdentityPlugin):
 
 
 def make_token_auth_factory(fetch_own_token: FetchOwnToken) -> Callable[[], TokenAuth]:
-    """Return what makes a `TokenAuth` whose `tokens` are yet to be set.
-
-    keystoneauth1's own __init__ makes a lock and more, and any other would still be a call into
-    code that no cache of the processor holds.
+    """Return a filter's own class of `TokenAuth`, which makes one whose `tokens` are yet to be set.
 
     Args:
         fetch_own_token: see `IdentityClient.fetch_own_token`.
     """
     members = {"__slots__": (), "_fetch_own_token": staticmethod(fetch_own_token)}
-    of_filter = cast("type[TokenAuth]", abc.ABCMeta("TokenAuth", (TokenAuth,), members))
-    return functools.partial(object.__new__, of_filter)
+    return cast("type[TokenAuth]", abc.ABCMeta("TokenAuth", (TokenAuth,), members))
 
 
 def _describe(token: Token | None, string: str | None) -> AccessInfoV3 | None:

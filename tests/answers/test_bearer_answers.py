@@ -28,7 +28,7 @@ PRINCIPAL = Principal.from_body(make_answer().body, None)
 OUTAGE = IdentityUnavailable("nobody answers")
 
 
-class Site:
+class BearerProcess:
     """What one process knows of bearers, with a cache that others may share."""
 
     def __init__(self, held: DictCache) -> None:
@@ -73,36 +73,36 @@ def test_an_entry_that_can_not_be_the_truth_is_a_miss_and_replaced(
     members: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     held = DictCache()
-    site = Site(held)
-    site.ask()
+    process = BearerProcess(held)
+    process.ask()
     [(key, good)] = held.values.items()
     # Whoever can write to a cache that is not sealed puts this there.
     held.values[key] = change(good, members)
 
-    assert site.ask().principal == site.ask().principal == PRINCIPAL
+    assert process.ask().principal == process.ask().principal == PRINCIPAL
     assert held.values[key] == good
-    assert len(site.source.questions) == 2
-    assert "an entry about a bearer can't be the truth: " in caplog.text
+    assert len(process.source.questions) == 2
+    assert "an entry about a bearer is refused: " in caplog.text
 
 
 def test_such_an_entry_is_of_no_use_in_an_outage_either() -> None:
     held = DictCache()
-    site = Site(held)
-    site.ask()
+    process = BearerProcess(held)
+    process.ask()
     [(key, good)] = held.values.items()
     held.values[key] = change(good, WRONG[0])
-    site.source.outcome = OUTAGE
+    process.source.outcome = OUTAGE
     with pytest.raises(IdentityUnavailable, match="nobody answers"):
-        site.ask()
+        process.ask()
 
 
 @pytest.mark.parametrize("members", WRONG)
 def test_an_answer_that_will_be_refused_is_not_kept_for_others(members: dict[str, Any]) -> None:
     held = DictCache()
-    site = Site(held)
-    site.source.outcome = make_answer(**members)
+    process = BearerProcess(held)
+    process.source.outcome = make_answer(**members)
     with pytest.raises((IdentityUnavailable, InvalidToken)):
-        site.ask()
+        process.ask()
     assert held.values == {}
 
 

@@ -19,8 +19,10 @@ from tests.support.token_bodies import CATALOG
 LARGE_CATALOG = [{**service, "id": f"{service['id']}-{n}"} for service in CATALOG for n in range(9)]
 
 
-def make_entry(catalog: ServiceCatalog | None = None, *, has_catalog: bool = True) -> TokenEntry:
-    return TokenEntry(make_answer(catalog=catalog), has_catalog)
+def make_entry(
+    catalog: ServiceCatalog | None = None, *, catalog_requested: bool = True
+) -> TokenEntry:
+    return TokenEntry(make_answer(catalog=catalog), catalog_requested)
 
 
 def make_line(**members: Any) -> bytes:
@@ -37,15 +39,15 @@ def test_entry_is_read_as_it_was_written(services: list[Any]) -> None:
     assert parse_entry(entry.to_bytes()) == entry
 
 
-@pytest.mark.parametrize("has_catalog", [True, False])
-def test_entry_without_a_catalog_says_whether_one_was_asked_for(*, has_catalog: bool) -> None:
-    entry = make_entry(has_catalog=has_catalog)
+@pytest.mark.parametrize("catalog_requested", [True, False])
+def test_entry_without_a_catalog_says_whether_one_was_asked_for(*, catalog_requested: bool) -> None:
+    entry = make_entry(catalog_requested=catalog_requested)
     assert parse_entry(entry.to_bytes()) == entry
 
 
 def test_names_of_any_script_come_back() -> None:
     answer = make_answer(user={"id": "u1", "name": "Zoë 山\n\ud800", "domain": {"id": "d"}})
-    entry = TokenEntry(answer, has_catalog=True)
+    entry = TokenEntry(answer, catalog_requested=True)
     assert parse_entry(entry.to_bytes()).answer.body == answer.body
 
 
@@ -130,7 +132,7 @@ def test_entry_changed_at_random_is_read_or_refused_and_nothing_else() -> None:
 
 
 def test_body_that_json_can_not_say_is_a_cache_error() -> None:
-    entry = TokenEntry(make_answer(odd={1, 2}), has_catalog=True)
+    entry = TokenEntry(make_answer(odd={1, 2}), catalog_requested=True)
     with pytest.raises(CacheError, match="not JSON: TypeError"):
         entry.to_bytes()
 

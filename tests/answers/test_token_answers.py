@@ -49,7 +49,7 @@ def read(answer: TokenResponse | None = None, **members: Any) -> Token:
     return TokenSubject(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, LIFETIME).read(told)
 
 
-class Site:
+class TokenProcess:
     """One filter's cached source, with a cache that others may share."""
 
     def __init__(
@@ -92,7 +92,7 @@ def test_second_process_gets_the_answer_the_first_one_fetched(
 ) -> None:
     held = DictCache()
     namespace = make_namespace(make_sealings()[sealing])
-    first, second = Site(held, namespace), Site(held, namespace)
+    first, second = TokenProcess(held, namespace), TokenProcess(held, namespace)
     catalog = None if services is None else ServiceCatalog.from_services(services)
     first.answers(make_answer(catalog=catalog))
     assert first.ask() == second.ask() == read(catalog=catalog)
@@ -100,60 +100,60 @@ def test_second_process_gets_the_answer_the_first_one_fetched(
 
 
 def test_answer_is_fresh_for_the_cache_time_and_not_a_second_longer() -> None:
-    site = Site()
-    site.ask()
-    site.ask(NOW + CACHE_SECONDS - 1)
-    assert site.questions == 1
-    site.answers(make_answer(answered_at=NOW + CACHE_SECONDS))
+    process = TokenProcess()
+    process.ask()
+    process.ask(NOW + CACHE_SECONDS - 1)
+    assert process.questions == 1
+    process.answers(make_answer(answered_at=NOW + CACHE_SECONDS))
     later = read(answered_at=NOW + CACHE_SECONDS)
-    assert site.ask(NOW + CACHE_SECONDS) == later
-    assert site.ask(NOW + CACHE_SECONDS + 1) == later
-    assert site.questions == 2
+    assert process.ask(NOW + CACHE_SECONDS) == later
+    assert process.ask(NOW + CACHE_SECONDS + 1) == later
+    assert process.questions == 2
 
 
 def test_in_an_outage_an_older_answer_is_used_within_the_grace_time() -> None:
-    site = Site()
-    site.ask()
-    site.answers(OUTAGE)
-    assert site.ask(NOW + CACHE_SECONDS + GRACE_SECONDS - 1) == read()
-    assert site.questions == 2, "asked first"
+    process = TokenProcess()
+    process.ask()
+    process.answers(OUTAGE)
+    assert process.ask(NOW + CACHE_SECONDS + GRACE_SECONDS - 1) == read()
+    assert process.questions == 2, "asked first"
     with pytest.raises(IdentityUnavailable, match="nobody answers"):
-        site.ask(NOW + CACHE_SECONDS + GRACE_SECONDS)
+        process.ask(NOW + CACHE_SECONDS + GRACE_SECONDS)
 
 
 def test_refused_token_is_forgotten_and_no_outage_brings_it_back() -> None:
-    site = Site()
-    site.ask()
-    site.answers(REFUSAL)
+    process = TokenProcess()
+    process.ask()
+    process.answers(REFUSAL)
     with pytest.raises(InvalidToken):
-        site.ask(NOW + CACHE_SECONDS)
-    assert site.held.values == {}
-    site.answers(OUTAGE)
+        process.ask(NOW + CACHE_SECONDS)
+    assert process.held.values == {}
+    process.answers(OUTAGE)
     with pytest.raises(IdentityUnavailable):
-        site.ask(NOW + CACHE_SECONDS)
+        process.ask(NOW + CACHE_SECONDS)
 
 
 def test_refusal_is_not_remembered() -> None:
-    site = Site()
-    site.answers(REFUSAL)
+    process = TokenProcess()
+    process.answers(REFUSAL)
     for _ in range(2):
         with pytest.raises(InvalidToken):
-            site.ask()
-    assert (site.questions, site.held.values) == (2, {})
+            process.ask()
+    assert (process.questions, process.held.values) == (2, {})
 
 
 def test_answer_never_outlives_its_token() -> None:
-    site = Site()
+    process = TokenProcess()
     late = EXPIRES_AT - 10
-    site.answers(make_answer(answered_at=late))
-    site.ask(late)
-    assert list(site.held.ttls.values()) == [10]
-    site.ask(EXPIRES_AT - 0.5)
-    assert site.questions == 1
+    process.answers(make_answer(answered_at=late))
+    process.ask(late)
+    assert list(process.held.ttls.values()) == [10]
+    process.ask(EXPIRES_AT - 0.5)
+    assert process.questions == 1
     # A cache that keeps things for too long, and an outage, change nothing.
-    site.answers(OUTAGE)
+    process.answers(OUTAGE)
     with pytest.raises(InvalidToken, match="expired"):
-        RemoteValidator(site.shared, LIFETIME, NoRevocations()).validate(
+        RemoteValidator(process.shared, LIFETIME, NoRevocations()).validate(
             TOKEN, ExpiryPolicy.REFUSE_EXPIRED, EXPIRES_AT, None
         )
 
@@ -161,179 +161,179 @@ def test_answer_never_outlives_its_token() -> None:
 @pytest.mark.parametrize("left_seconds", [0.9, 0, -1, -100_000])
 def test_token_about_to_expire_is_not_kept_for_ever(left_seconds: float) -> None:
     """A time to live of 0 means just that to memcached."""
-    site = Site()
-    site.ask(EXPIRES_AT - left_seconds)
-    assert site.held.values == {}
+    process = TokenProcess()
+    process.ask(EXPIRES_AT - left_seconds)
+    assert process.held.values == {}
 
 
 def test_answer_that_is_no_token_body_is_an_outage_and_not_kept() -> None:
-    site = Site()
-    site.answers(make_answer(user="nobody"))
+    process = TokenProcess()
+    process.answers(make_answer(user="nobody"))
     with pytest.raises(IdentityUnavailable, match="'user' is not an object"):
-        site.ask()
-    assert site.held.values == {}
+        process.ask()
+    assert process.held.values == {}
 
 
 def test_entry_that_is_no_token_body_has_the_endpoint_asked() -> None:
     """Who can write to an unsealed cache must not keep a token from working."""
-    site = Site()
-    site.ask()
-    (key,) = site.held.values
-    entry = TokenEntry(make_answer(user="nobody"), has_catalog=True)
-    site.held.values[key] = make_namespace().seal(key, entry.to_bytes())
-    validator = RemoteValidator(site.shared, LIFETIME, NoRevocations())
+    process = TokenProcess()
+    process.ask()
+    (key,) = process.held.values
+    entry = TokenEntry(make_answer(user="nobody"), catalog_requested=True)
+    process.held.values[key] = make_namespace().seal(key, entry.to_bytes())
+    validator = RemoteValidator(process.shared, LIFETIME, NoRevocations())
     validated = validator.validate(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, NOW, None)
     assert validated.to_token_info()["token"] == make_answer().body
-    assert site.questions == 2
-    site.held.values.clear()
-    site.answers(make_answer(user="nobody"))
+    assert process.questions == 2
+    process.held.values.clear()
+    process.answers(make_answer(user="nobody"))
     with pytest.raises(IdentityUnavailable, match="'user' is not an object but str"):
         validator.validate(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, NOW, None)
 
 
 @pytest.mark.parametrize("expires_at", [..., None, 5, "", "tomorrow", "9999999-01-01T00:00:00Z"])
 def test_answer_without_a_proper_expiry_is_an_outage_and_not_kept(expires_at: object) -> None:
-    site = Site()
-    site.answers(make_answer(expires_at=expires_at))
+    process = TokenProcess()
+    process.answers(make_answer(expires_at=expires_at))
     with pytest.raises(IdentityUnavailable, match="can't be read"):
-        site.ask()
-    assert site.held.values == {}
+        process.ask()
+    assert process.held.values == {}
 
 
 def test_expiry_without_a_zone_is_utc() -> None:
-    site = Site()
-    site.answers(make_answer(expires_at="2023-11-14T22:15:20"))  # ISSUED_AT + 120
-    site.ask()
-    assert list(site.held.ttls.values()) == [60]
+    process = TokenProcess()
+    process.answers(make_answer(expires_at="2023-11-14T22:15:20"))  # ISSUED_AT + 120
+    process.ask()
+    assert list(process.held.ttls.values()) == [60]
 
 
 def test_time_to_live_covers_cache_time_and_grace() -> None:
-    site = Site()
-    site.ask()
-    assert list(site.held.ttls.values()) == [CACHE_SECONDS + GRACE_SECONDS]
-    site.answers(make_answer(answered_at=EXPIRES_AT))
-    site.ask(EXPIRES_AT, allow_expired=True)
-    assert list(site.held.ttls.values()) == [CACHE_SECONDS]
+    process = TokenProcess()
+    process.ask()
+    assert list(process.held.ttls.values()) == [CACHE_SECONDS + GRACE_SECONDS]
+    process.answers(make_answer(answered_at=EXPIRES_AT))
+    process.ask(EXPIRES_AT, allow_expired=True)
+    assert list(process.held.ttls.values()) == [CACHE_SECONDS]
 
 
 def test_what_allow_expired_got_of_a_token_that_has_not_expired_serves_everybody() -> None:
     """The endpoint said the same as it would have said without `allow_expired`."""
-    site = Site()
-    site.ask(allow_expired=True)
-    site.ask()
-    assert site.source.questions == [(TOKEN, True)]
+    process = TokenProcess()
+    process.ask(allow_expired=True)
+    process.ask()
+    assert process.source.questions == [(TOKEN, True)]
 
 
 def test_what_allow_expired_got_serves_only_those_who_may_ask_for_it() -> None:
-    site = Site()
+    process = TokenProcess()
     after = EXPIRES_AT + 10
-    site.answers(make_answer(answered_at=after))
-    site.ask(after, allow_expired=True)
-    site.ask(after, allow_expired=True)
-    assert site.source.questions == [(TOKEN, True)]
+    process.answers(make_answer(answered_at=after))
+    process.ask(after, allow_expired=True)
+    process.ask(after, allow_expired=True)
+    assert process.source.questions == [(TOKEN, True)]
     # Nobody is asked: it has expired, which is all there is to say at full expiry_policy.
     with pytest.raises(InvalidToken, match="expired"):
-        RemoteValidator(site.shared, LIFETIME, NoRevocations()).validate(
+        RemoteValidator(process.shared, LIFETIME, NoRevocations()).validate(
             TOKEN, ExpiryPolicy.REFUSE_EXPIRED, after, None
         )
-    assert site.questions == 1
+    assert process.questions == 1
 
 
 def test_what_was_known_before_the_expiry_says_nothing_of_the_time_after_it() -> None:
-    site = Site()
+    process = TokenProcess()
     late = EXPIRES_AT - 10
-    site.answers(make_answer(answered_at=late))
-    site.ask(late, allow_expired=True)
-    site.answers(REFUSAL)
+    process.answers(make_answer(answered_at=late))
+    process.ask(late, allow_expired=True)
+    process.answers(REFUSAL)
     with pytest.raises(InvalidToken):
-        site.ask(EXPIRES_AT, allow_expired=True)
-    assert site.questions == 2
+        process.ask(EXPIRES_AT, allow_expired=True)
+    assert process.questions == 2
 
 
 def test_in_an_outage_what_is_known_at_full_strength_serves_those_who_may_use_it_expired() -> None:
     """A service that sends a token of its own along must not be worse off for it."""
-    site = Site()
-    site.ask()
-    site.answers(OUTAGE)
+    process = TokenProcess()
+    process.ask()
+    process.answers(OUTAGE)
     last = NOW + CACHE_SECONDS + GRACE_SECONDS - 1
-    assert site.ask(last, allow_expired=True) == read()
+    assert process.ask(last, allow_expired=True) == read()
     for after in (last + 1, EXPIRES_AT):
         with pytest.raises(IdentityUnavailable):
-            site.ask(after, allow_expired=True)
+            process.ask(after, allow_expired=True)
 
 
 def test_what_allow_expired_got_has_no_grace() -> None:
-    site = Site()
-    site.answers(make_answer(answered_at=EXPIRES_AT))
-    site.ask(EXPIRES_AT, allow_expired=True)
-    site.answers(OUTAGE)
+    process = TokenProcess()
+    process.answers(make_answer(answered_at=EXPIRES_AT))
+    process.ask(EXPIRES_AT, allow_expired=True)
+    process.answers(OUTAGE)
     with pytest.raises(IdentityUnavailable):
-        site.ask(EXPIRES_AT + CACHE_SECONDS, allow_expired=True)
+        process.ask(EXPIRES_AT + CACHE_SECONDS, allow_expired=True)
 
 
 def test_token_refused_even_though_expiry_was_allowed_is_forgotten_altogether() -> None:
-    site = Site()
-    site.ask()
-    site.answers(REFUSAL)
+    process = TokenProcess()
+    process.ask()
+    process.answers(REFUSAL)
     with pytest.raises(InvalidToken):
-        site.ask(NOW + CACHE_SECONDS, allow_expired=True)
-    assert site.held.values == {}
+        process.ask(NOW + CACHE_SECONDS, allow_expired=True)
+    assert process.held.values == {}
 
 
 @pytest.mark.parametrize("sealing", make_sealings())
 def test_an_entry_put_back_after_a_refusal_is_no_news(sealing: str) -> None:
     """A seal says who wrote an entry, not that it is the latest."""
-    site = Site(None, make_namespace(make_sealings()[sealing]))
-    site.ask()
-    before = dict(site.held.values)
-    site.answers(REFUSAL)
+    process = TokenProcess(None, make_namespace(make_sealings()[sealing]))
+    process.ask()
+    before = dict(process.held.values)
+    process.answers(REFUSAL)
     with pytest.raises(InvalidToken):
-        site.ask(NOW + CACHE_SECONDS)
-    site.held.values.update(before)
+        process.ask(NOW + CACHE_SECONDS)
+    process.held.values.update(before)
     with pytest.raises(InvalidToken):
-        site.ask(NOW + 10)  # as if it were fresh
-    site.held.values.update(before)
-    site.answers(OUTAGE)
+        process.ask(NOW + 10)  # as if it were fresh
+    process.held.values.update(before)
+    process.answers(OUTAGE)
     with pytest.raises(IdentityUnavailable):
-        site.ask(NOW + CACHE_SECONDS)
+        process.ask(NOW + CACHE_SECONDS)
     # A newer answer counts again.
     later = NOW + CACHE_SECONDS + 1
-    site.answers(make_answer(answered_at=later))
-    assert site.ask(later) == site.ask(later) == read(answered_at=later)
+    process.answers(make_answer(answered_at=later))
+    assert process.ask(later) == process.ask(later) == read(answered_at=later)
 
 
 def test_an_entry_put_back_does_not_replace_what_is_known_in_an_outage() -> None:
     """Nor does one on a server that was away while the newer one was written elsewhere."""
-    site = Site()
-    validator = RemoteValidator(site.shared, LIFETIME, NoRevocations())
-    site.answers(make_answer(roles=[{"id": "r1", "name": "admin"}]))
+    process = TokenProcess()
+    validator = RemoteValidator(process.shared, LIFETIME, NoRevocations())
+    process.answers(make_answer(roles=[{"id": "r1", "name": "admin"}]))
     validator.validate(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, NOW, None)
-    before = dict(site.held.values)
-    site.held.values.clear()
+    before = dict(process.held.values)
+    process.held.values.clear()
     later = NOW + 100
-    site.answers(make_answer(answered_at=later, roles=[{"id": "r2", "name": "reader"}]))
+    process.answers(make_answer(answered_at=later, roles=[{"id": "r2", "name": "reader"}]))
     known = validator.validate(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, later, None)
-    site.held.values.update(before)
-    site.answers(OUTAGE)
+    process.held.values.update(before)
+    process.answers(OUTAGE)
     found = validator.validate(TOKEN, ExpiryPolicy.REFUSE_EXPIRED, later + CACHE_SECONDS, known)
     assert found.principal == known.principal
 
 
 def test_answer_from_the_future_is_not_believed() -> None:
-    site = Site()
-    site.answers(make_answer(answered_at=NOW + SKEW_SECONDS + 1))
-    site.ask()
-    site.ask()
-    assert site.questions == 2
-    site.answers(make_answer(answered_at=NOW + SKEW_SECONDS))
-    site.ask()
-    site.ask()
-    assert site.questions == 3
+    process = TokenProcess()
+    process.answers(make_answer(answered_at=NOW + SKEW_SECONDS + 1))
+    process.ask()
+    process.ask()
+    assert process.questions == 2
+    process.answers(make_answer(answered_at=NOW + SKEW_SECONDS))
+    process.ask()
+    process.ask()
+    assert process.questions == 3
 
 
 def test_filter_with_catalog_does_not_take_an_answer_without_one() -> None:
     held = DictCache()
-    without, including = Site(held, include_catalog=False), Site(held)
+    without, including = TokenProcess(held, include_catalog=False), TokenProcess(held)
     catalog = ServiceCatalog.from_services(CATALOG)
     including.answers(make_answer(catalog=catalog))
     without.ask()
@@ -345,18 +345,18 @@ def test_filter_with_catalog_does_not_take_an_answer_without_one() -> None:
 
 
 def test_tokens_do_not_meet() -> None:
-    site = Site()
-    site.ask()
-    site.answers(make_answer(user={"id": "u2", "name": "Eve"}))
-    assert site.ask(token=TOKEN + "x").user == User("u2", "Eve")
-    assert site.ask() == read()
+    process = TokenProcess()
+    process.ask()
+    process.answers(make_answer(user={"id": "u2", "name": "Eve"}))
+    assert process.ask(token=TOKEN + "x").user == User("u2", "Eve")
+    assert process.ask() == read()
 
 
 def test_identity_endpoints_do_not_meet() -> None:
     held = DictCache()
-    one = Site(held)
+    one = TokenProcess(held)
     sealing = make_namespace().sealing
-    other = Site(
+    other = TokenProcess(
         held, SealedNamespace(KeyMaker("https://other.example/v3", None, sealing), sealing)
     )
     one.ask()
@@ -367,25 +367,25 @@ def test_identity_endpoints_do_not_meet() -> None:
 @pytest.mark.parametrize("sealing", make_sealings())
 def test_entry_of_another_token_under_this_key_is_a_miss(sealing: str) -> None:
     """Whoever mixes up answers (CVE-2014-0105) or moves entries gains nothing."""
-    site = Site(None, make_namespace(make_sealings()[sealing]))
+    process = TokenProcess(None, make_namespace(make_sealings()[sealing]))
     eve = make_answer(user={"id": "u2", "name": "Eve"})
-    site.answers(eve)
-    site.ask(token="another")
-    (moved,) = site.held.values.values()
-    site.answers(make_answer())
-    site.ask()
-    for key in site.held.values:
-        site.held.values[key] = moved
-    assert site.ask() == read()
-    assert site.questions == 3
+    process.answers(eve)
+    process.ask(token="another")
+    (moved,) = process.held.values.values()
+    process.answers(make_answer())
+    process.ask()
+    for key in process.held.values:
+        process.held.values[key] = moved
+    assert process.ask() == read()
+    assert process.questions == 3
 
 
 @pytest.mark.parametrize("sealing", make_sealings())
 def test_no_token_is_kept_in_clear_and_with_encrypt_no_name(sealing: str) -> None:
-    site = Site(None, make_namespace(make_sealings()[sealing], SECRET))
-    site.answers(make_answer(catalog=ServiceCatalog.from_services(CATALOG)))
-    site.ask()
-    kept = texts_of(site.held.values)
+    process = TokenProcess(None, make_namespace(make_sealings()[sealing], SECRET))
+    process.answers(make_answer(catalog=ServiceCatalog.from_services(CATALOG)))
+    process.ask()
+    kept = texts_of(process.held.values)
     for secret in (TOKEN, digest_text(TOKEN).hex()):
         assert secret.encode() not in kept
     assert (b"Ada" in kept) == (sealing != "ENCRYPT")
@@ -400,7 +400,11 @@ def test_secret_is_rotated_without_a_cold_cache(
         make_namespace(kind(SECRET), SECRET),
     )
     held = DictCache()
-    before, during, after = Site(held, old), Site(held, new, old), Site(held, new)
+    before, during, after = (
+        TokenProcess(held, old),
+        TokenProcess(held, new, old),
+        TokenProcess(held, new),
+    )
     before.ask()
     assert during.ask() == read()
     assert during.questions == 0, "read with the old secret"
@@ -418,13 +422,13 @@ def test_those_who_seal_in_another_way_are_not_in_each_others_way(
 ) -> None:
     """While a deployment changes from one to the other, both keep what they know."""
     held = DictCache()
-    sites = [
-        Site(held, make_namespace(sealing, SECRET))
+    processes = [
+        TokenProcess(held, make_namespace(sealing, SECRET))
         for sealing in (MacSealing(SECRET), EncryptSealing(SECRET))
     ]
-    for site in sites * 2:
-        site.ask()
-    assert [site.questions for site in sites] == [1, 1]
+    for process in processes * 2:
+        process.ask()
+    assert [process.questions for process in processes] == [1, 1]
     assert caplog.text == ""
 
 
@@ -432,26 +436,26 @@ def test_entry_put_in_the_place_of_one_sealed_in_another_way_is_a_miss_and_writt
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     held = DictCache()
-    Site(held, make_namespace(MacSealing(SECRET), SECRET)).ask()
+    TokenProcess(held, make_namespace(MacSealing(SECRET), SECRET)).ask()
     (foreign,) = held.values.values()
-    site = Site(held, make_namespace(EncryptSealing(SECRET), SECRET))
-    site.ask()
+    process = TokenProcess(held, make_namespace(EncryptSealing(SECRET), SECRET))
+    process.ask()
     held.values = dict.fromkeys(held.values, foreign)
-    site.ask()
-    site.ask()
-    assert site.questions == 2
+    process.ask()
+    process.ask()
+    assert process.questions == 2
     assert "sealed in another way" in caplog.text
 
 
 def test_faults_of_the_cache_cost_nothing_but_time(caplog: pytest.LogCaptureFixture) -> None:
-    site = Site()
-    site.held.fault = CacheError("memcached is on fire")
+    process = TokenProcess()
+    process.held.fault = CacheError("memcached is on fire")
     for _ in range(50):
-        assert site.ask() == read()
-    site.answers(REFUSAL)
+        assert process.ask() == read()
+    process.answers(REFUSAL)
     with pytest.raises(InvalidToken):
-        site.ask()
-    assert site.questions == 51
+        process.ask()
+    assert process.questions == 51
     assert [record.getMessage() for record in caplog.records] == [
         "The shared cache is at fault, requests go on without it: memcached is on fire"
     ]
@@ -469,24 +473,24 @@ def test_cache_that_did_not_answer_is_not_asked_again_by_the_same_request() -> N
             raise CacheError("no answer in time")
 
     held = Counting()
-    site = Site(held)
-    site.ask()
+    process = TokenProcess(held)
+    process.ask()
     assert held.uses == 1
-    site.answers(REFUSAL)
+    process.answers(REFUSAL)
     with pytest.raises(InvalidToken):
-        site.ask(allow_expired=True)
+        process.ask(allow_expired=True)
     assert held.uses == 2
 
 
 def test_answer_too_large_for_the_cache_is_not_kept_and_said_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    site = Site()
+    process = TokenProcess()
     large = make_answer(roles=[{"id": "r", "name": "x" * MAX_VALUE_BYTES}])
-    site.answers(large)
+    process.answers(large)
     for _ in range(3):
-        assert site.ask() == read(large)
-    assert site.held.values == {}
+        assert process.ask() == read(large)
+    assert process.held.values == {}
     (record,) = caplog.records
     assert f"more than {MAX_VALUE_BYTES} don't fit" in record.getMessage()
 
@@ -495,10 +499,10 @@ def test_catalog_larger_than_the_cache_takes_fits_compressed() -> None:
     services = [{**service, "id": str(n)} for n in range(2000) for service in CATALOG]
     catalog = ServiceCatalog.from_services(services)
     assert len(catalog.text) > MAX_VALUE_BYTES
-    site = Site()
-    site.answers(make_answer(catalog=catalog))
-    assert site.ask() == site.ask()
-    assert site.questions == 1
+    process = TokenProcess()
+    process.answers(make_answer(catalog=catalog))
+    assert process.ask() == process.ask()
+    assert process.questions == 1
 
 
 @pytest.mark.parametrize("sealing", make_sealings())
@@ -506,35 +510,35 @@ def test_catalog_larger_than_the_cache_takes_fits_compressed() -> None:
 def test_garbage_in_the_cache_is_a_miss(
     sealing: str, garbage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    site = Site(None, make_namespace(make_sealings()[sealing]))
-    site.ask()
-    for key in site.held.values:
-        site.held.values[key] = garbage
-    assert site.ask() == read()
-    assert site.questions == 2
+    process = TokenProcess(None, make_namespace(make_sealings()[sealing]))
+    process.ask()
+    for key in process.held.values:
+        process.held.values[key] = garbage
+    assert process.ask() == read()
+    assert process.questions == 2
     assert "The shared cache is at fault" in caplog.text
 
 
 def test_well_sealed_entry_of_odd_content_is_a_miss() -> None:
-    site = Site(None, make_namespace(MacSealing(SECRET), SECRET))
-    site.ask()
-    (key,) = site.held.values
+    process = TokenProcess(None, make_namespace(MacSealing(SECRET), SECRET))
+    process.ask()
+    (key,) = process.held.values
     for content in (b"", b"{}", b"[]\n", b"\xff\n", b'{"version":1}\n'):
         sealed = MacSealing(SECRET).seal(key, key.encode() + b"\n" + content)
-        site.held.values[key] = sealed
-        asked = site.questions
-        assert site.ask() == read()
-        assert site.questions == asked + 1
+        process.held.values[key] = sealed
+        asked = process.questions
+        assert process.ask() == read()
+        assert process.questions == asked + 1
 
 
 def test_answer_keeps_its_age_on_the_way_through_the_cache() -> None:
-    site = Site()
-    site.ask()
-    assert site.ask(NOW + 100).answered_at == NOW
-    assert site.ask(NOW + 100) == read()
+    process = TokenProcess()
+    process.ask()
+    assert process.ask(NOW + 100).answered_at == NOW
+    assert process.ask(NOW + 100) == read()
 
 
 def test_url_of_the_endpoint_is_not_in_the_cache() -> None:
-    site = Site()
-    site.ask()
-    assert ENDPOINT.encode() not in texts_of(site.held.values)
+    process = TokenProcess()
+    process.ask()
+    assert ENDPOINT.encode() not in texts_of(process.held.values)

@@ -60,17 +60,17 @@ def pair(
     return first, make_filter(server, tmp_path / "keys", clock, **options)
 
 
-@pytest.mark.parametrize("has_catalog", ["true", "false"])
+@pytest.mark.parametrize("catalog_requested", ["true", "false"])
 def test_a_second_process_knows_the_bearer_without_asking(
     server: IdentityServer,
     clock: Clock,
     tmp_path: Path,
     cache: Memcached,
-    has_catalog: str,
+    catalog_requested: str,
 ) -> None:
     options = {
         "memcached_servers": cache.address,
-        "include_service_catalog": has_catalog,
+        "include_service_catalog": catalog_requested,
         **SECRET,
     }
     first, second = (make_filter(server, tmp_path / "keys", clock, **options) for _ in range(2))
@@ -79,7 +79,7 @@ def test_a_second_process_knows_the_bearer_without_asking(
     found, known = second.ask(token), first.ask(token)
     assert (asked.status, found.status) == (200, 200)
     assert found == known
-    assert ("HTTP_X_SERVICE_CATALOG" in found.headers) == (has_catalog == "true")
+    assert ("HTTP_X_SERVICE_CATALOG" in found.headers) == (catalog_requested == "true")
     assert server.calls["validate"] == 1
     assert cache.count_items() == 1, "a token verified here is not stored"
 

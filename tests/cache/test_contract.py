@@ -73,7 +73,7 @@ def open_memcached_of(kind: str, fixtures: pytest.FixtureRequest) -> MemcachedCa
 
 def open_over_the_network(kind: str, fixtures: pytest.FixtureRequest) -> BytesCache:
     cache = open_memcached_of(kind, fixtures)
-    return EnvironCache("swift.cache", otherwise=cache) if kind == "environ without" else cache
+    return EnvironCache("swift.cache", fallback=cache) if kind == "environ without" else cache
 
 
 @pytest.fixture(params=OVER_THE_NETWORK)

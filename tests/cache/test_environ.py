@@ -99,7 +99,7 @@ def test_outside_of_a_request_there_is_no_cache() -> None:
 
 def test_request_without_the_object_uses_the_other_cache_and_one_with_it_does_not() -> None:
     other, held = DictCache(), SwiftCache()
-    cache = EnvironCache("swift.cache", otherwise=other)
+    cache = EnvironCache("swift.cache", fallback=other)
     with request.serving({}):
         cache.set("key", b"in memcached", 60)
     with request.serving(environ_with(held)):

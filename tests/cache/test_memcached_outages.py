@@ -53,7 +53,7 @@ class Directory:
         return make_answer(user=user, catalog=self._catalog)
 
 
-class Site:
+class TokenProcess:
     """A filter's cached source on real memcached servers."""
 
     def __init__(self, *servers: Memcached, sealing: str = "none", **options: str) -> None:
@@ -93,7 +93,7 @@ def three(tmp_path: Path) -> Iterator[list[Memcached]]:
 
 
 def test_what_one_process_fetched_another_finds(empty_memcached: Memcached, sealing: str) -> None:
-    one, other = (Site(empty_memcached, sealing=sealing) for _ in range(2))
+    one, other = (TokenProcess(empty_memcached, sealing=sealing) for _ in range(2))
     assert [one.ask(token) for token in TOKENS] == [1] * len(TOKENS)
     assert [other.ask(token) for token in TOKENS] == [0] * len(TOKENS)
 
@@ -101,40 +101,40 @@ def test_what_one_process_fetched_another_finds(empty_memcached: Memcached, seal
 def test_stopped_memcached_costs_a_question_for_each_request(
     empty_memcached: Memcached, caplog: pytest.LogCaptureFixture
 ) -> None:
-    site = Site(empty_memcached)
-    site.ask(TOKENS[0])
+    process = TokenProcess(empty_memcached)
+    process.ask(TOKENS[0])
     empty_memcached.stop()
     began = time.monotonic()
-    assert [site.ask(TOKENS[0]) for _ in range(100)] == [1] * 100
+    assert [process.ask(TOKENS[0]) for _ in range(100)] == [1] * 100
     assert time.monotonic() - began < SECONDS_FOR_ONE_TIME_OUT
     warnings = [r for r in caplog.records if r.name.startswith("authmw.cache")]
     assert len(warnings) == 2, "the server is dead; requests go on without"
 
 
 def test_restarted_memcached_is_used_at_once(empty_memcached: Memcached) -> None:
-    site = Site(empty_memcached)
-    site.ask(TOKENS[0])
+    process = TokenProcess(empty_memcached)
+    process.ask(TOKENS[0])
     empty_memcached.stop()
     empty_memcached.start()
-    assert [site.ask(TOKENS[0]) for _ in range(3)] == [1, 0, 0]
+    assert [process.ask(TOKENS[0]) for _ in range(3)] == [1, 0, 0]
 
 
 def test_dead_memcached_that_came_back_is_used_again(empty_memcached: Memcached) -> None:
-    site = Site(empty_memcached, memcache_pool_dead_retry="1")
+    process = TokenProcess(empty_memcached, memcache_pool_dead_retry="1")
     empty_memcached.stop()
-    assert site.ask(TOKENS[0]) == 1
+    assert process.ask(TOKENS[0]) == 1
     empty_memcached.start()
-    assert wait_for(lambda: site.ask(TOKENS[0]) == 0)
+    assert wait_for(lambda: process.ask(TOKENS[0]) == 0)
 
 
 def test_frozen_memcached_costs_one_time_out_and_then_nothing(
     empty_memcached: Memcached,
 ) -> None:
-    site = Site(empty_memcached)
-    site.ask(TOKENS[0])
+    process = TokenProcess(empty_memcached)
+    process.ask(TOKENS[0])
     empty_memcached.suspend()
     began = time.monotonic()
-    assert [site.ask(token) for token in TOKENS] == [1] * len(TOKENS)
+    assert [process.ask(token) for token in TOKENS] == [1] * len(TOKENS)
     assert time.monotonic() - began < SECONDS_FOR_ONE_TIME_OUT
 
 
@@ -142,30 +142,30 @@ def test_memcached_frozen_before_anyone_connected_costs_one_time_out(
     empty_memcached: Memcached,
 ) -> None:
     empty_memcached.suspend()
-    site = Site(empty_memcached)
+    process = TokenProcess(empty_memcached)
     began = time.monotonic()
-    assert [site.ask(token) for token in TOKENS] == [1] * len(TOKENS)
+    assert [process.ask(token) for token in TOKENS] == [1] * len(TOKENS)
     assert time.monotonic() - began < SECONDS_FOR_ONE_TIME_OUT
 
 
 def test_thawed_memcached_gives_nobody_an_answer_that_came_too_late(
     empty_memcached: Memcached,
 ) -> None:
-    site = Site(empty_memcached, memcache_pool_dead_retry="0")
+    process = TokenProcess(empty_memcached, memcache_pool_dead_retry="0")
     for token in TOKENS:
-        site.ask(token)
+        process.ask(token)
     empty_memcached.suspend()
-    site.ask(TOKENS[0])
+    process.ask(TOKENS[0])
     empty_memcached.resume()
     for token in TOKENS * 3:
-        site.ask(token)  # verifies whose answer it is
+        process.ask(token)  # verifies whose answer it is
 
 
 def test_flushed_memcached_is_filled_again(empty_memcached: Memcached, sealing: str) -> None:
-    site = Site(empty_memcached, sealing=sealing)
-    site.ask(TOKENS[0])
+    process = TokenProcess(empty_memcached, sealing=sealing)
+    process.ask(TOKENS[0])
     empty_memcached.flush()
-    assert [site.ask(TOKENS[0]), site.ask(TOKENS[0])] == [1, 0]
+    assert [process.ask(TOKENS[0]), process.ask(TOKENS[0])] == [1, 0]
 
 
 def dump(server: Memcached) -> dict[str, bytes]:
@@ -189,35 +189,35 @@ def rewrite(server: Memcached, values: dict[str, bytes]) -> None:
 
 
 def test_memcached_filled_with_garbage(empty_memcached: Memcached, sealing: str) -> None:
-    site = Site(empty_memcached, sealing=sealing)
+    process = TokenProcess(empty_memcached, sealing=sealing)
     for token in TOKENS:
-        site.ask(token)
+        process.ask(token)
     chance = random.Random(7)
     held = dump(empty_memcached)
     assert len(held) == len(TOKENS)
     lengths = [0, 1, 4, 50, 1000, 100_000]
     rewrite(empty_memcached, {key: chance.randbytes(chance.choice(lengths)) for key in held})
-    assert [site.ask(token) for token in TOKENS] == [1] * len(TOKENS)
-    assert [site.ask(token) for token in TOKENS] == [0] * len(TOKENS)
+    assert [process.ask(token) for token in TOKENS] == [1] * len(TOKENS)
+    assert [process.ask(token) for token in TOKENS] == [0] * len(TOKENS)
 
 
 def test_memcached_with_entries_swapped_between_tokens(
     empty_memcached: Memcached, sealing: str
 ) -> None:
-    site = Site(empty_memcached, sealing=sealing)
+    process = TokenProcess(empty_memcached, sealing=sealing)
     for token in TOKENS:
-        site.ask(token)
+        process.ask(token)
     held = dump(empty_memcached)
     values = list(held.values())
     rewrite(empty_memcached, dict(zip(held, values[1:] + values[:1], strict=True)))
-    assert [site.ask(token) for token in TOKENS] == [1] * len(TOKENS)
+    assert [process.ask(token) for token in TOKENS] == [1] * len(TOKENS)
 
 
 @pytest.mark.parametrize("sealing", ["MAC", "ENCRYPT"])
 def test_memcached_with_tampered_entries(empty_memcached: Memcached, sealing: str) -> None:
-    site = Site(empty_memcached, sealing=sealing)
+    process = TokenProcess(empty_memcached, sealing=sealing)
     for token in TOKENS:
-        site.ask(token)
+        process.ask(token)
     chance = random.Random(8)
     tampered = {}
     for key, value in dump(empty_memcached).items():
@@ -225,27 +225,27 @@ def test_memcached_with_tampered_entries(empty_memcached: Memcached, sealing: st
         changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
         tampered[key] = bytes(changed)
     rewrite(empty_memcached, tampered)
-    assert [site.ask(token) for token in TOKENS] == [1] * len(TOKENS)
+    assert [process.ask(token) for token in TOKENS] == [1] * len(TOKENS)
 
 
 @pytest.mark.parametrize("sealing", ["MAC", "ENCRYPT"])
 def test_memcached_with_entries_of_one_who_does_not_know_the_secret(
     empty_memcached: Memcached, sealing: str
 ) -> None:
-    site = Site(empty_memcached, sealing=sealing)
+    process = TokenProcess(empty_memcached, sealing=sealing)
     for token in TOKENS:
-        site.ask(token)
+        process.ask(token)
     forgery = b"aw-0" + b'x\n{"version":1}\n'
     rewrite(empty_memcached, dict.fromkeys(dump(empty_memcached), forgery))
-    assert [site.ask(token) for token in TOKENS] == [1] * len(TOKENS)
+    assert [process.ask(token) for token in TOKENS] == [1] * len(TOKENS)
 
 
 def test_dump_of_memcached_holds_no_token_and_with_encrypt_no_name(
     empty_memcached: Memcached, sealing: str
 ) -> None:
-    site = Site(empty_memcached, sealing=sealing)
+    process = TokenProcess(empty_memcached, sealing=sealing)
     for token in TOKENS:
-        site.ask(token)
+        process.ask(token)
     held = dump(empty_memcached)
     assert len(held) == len(TOKENS)
     everything = b"\n".join([*(key.encode() for key in held), *held.values()])
@@ -264,32 +264,34 @@ def test_dump_of_memcached_holds_no_token_and_with_encrypt_no_name(
 
 @pytest.mark.heavy
 def test_one_of_three_servers_gone_costs_its_share_once(three: list[Memcached]) -> None:
-    site = Site(*three)
+    process = TokenProcess(*three)
     for token in TOKENS:
-        site.ask(token)
+        process.ask(token)
     counts = [server.count_items() for server in three]
     assert sum(counts) == len(TOKENS)
     assert all(counts), "every server has a share"
     lost = counts[0]
     three[0].stop()
-    asked = sum(site.ask(token) for token in TOKENS)
+    asked = sum(process.ask(token) for token in TOKENS)
     # The request that found it dead did not store its answer.
     assert asked == lost
-    assert sum(site.ask(token) for token in TOKENS) <= 1
-    assert [site.ask(token) for token in TOKENS] == [0] * len(TOKENS)
+    assert sum(process.ask(token) for token in TOKENS) <= 1
+    assert [process.ask(token) for token in TOKENS] == [0] * len(TOKENS)
 
 
 @pytest.mark.heavy
 def test_all_processes_choose_the_same_server_in_whatever_order_they_know_them(
     three: list[Memcached],
 ) -> None:
-    one, other = Site(*three), Site(*reversed(three))
+    one, other = TokenProcess(*three), TokenProcess(*reversed(three))
     for token in TOKENS:
         one.ask(token)
     assert [other.ask(token) for token in TOKENS] == [0] * len(TOKENS)
 
 
-def hammer(site: Site, *, threads: int, rounds: int) -> tuple[list[BaseException], float]:
+def hammer(
+    process: TokenProcess, *, threads: int, rounds: int
+) -> tuple[list[BaseException], float]:
     """Ask in many threads at once; return what was raised and the slowest request in seconds."""
     raised: list[BaseException] = []
     slowest = [0.0]
@@ -299,7 +301,7 @@ def hammer(site: Site, *, threads: int, rounds: int) -> tuple[list[BaseException
         for _ in range(rounds):
             began = time.monotonic()
             try:
-                site.ask(chance.choice(TOKENS))
+                process.ask(chance.choice(TOKENS))
             except BaseException as error:  # noqa: BLE001 - whatever it is, the test fails
                 raised.append(error)
             slowest[0] = max(slowest[0], time.monotonic() - began)
@@ -323,22 +325,22 @@ def count_connections(server: Memcached) -> int:
 def test_64_threads_on_a_pool_of_4(empty_memcached: Memcached, sealing: str) -> None:
     before = count_connections(empty_memcached)
     options = {"memcache_pool_maxsize": "4", "memcache_pool_socket_timeout": "5"}
-    site = Site(empty_memcached, sealing=sealing, **options)
-    raised, slowest = hammer(site, threads=64, rounds=30)
+    process = TokenProcess(empty_memcached, sealing=sealing, **options)
+    raised, slowest = hammer(process, threads=64, rounds=30)
     assert raised == []
     assert slowest < SECONDS_FOR_ONE_TIME_OUT
     assert 1 <= count_connections(empty_memcached) - before <= 4
-    assert [site.ask(token) for token in TOKENS] == [0] * len(TOKENS)
+    assert [process.ask(token) for token in TOKENS] == [0] * len(TOKENS)
 
 
 def test_64_threads_on_a_pool_of_4_whose_server_freezes_wait_for_one_time_out(
     empty_memcached: Memcached,
 ) -> None:
-    site = Site(empty_memcached, memcache_pool_maxsize="4")
-    site.ask(TOKENS[0])
+    process = TokenProcess(empty_memcached, memcache_pool_maxsize="4")
+    process.ask(TOKENS[0])
     empty_memcached.suspend()
     began = time.monotonic()
-    raised, _ = hammer(site, threads=64, rounds=20)
+    raised, _ = hammer(process, threads=64, rounds=20)
     assert raised == []
     # 64 time-outs, four at a time, would be 16 seconds.
     assert time.monotonic() - began < SECONDS_FOR_ONE_TIME_OUT
@@ -348,7 +350,7 @@ def test_64_threads_on_a_pool_of_4_whose_server_freezes_wait_for_one_time_out(
 def test_threads_go_on_while_one_of_three_servers_dies_and_returns(
     three: list[Memcached],
 ) -> None:
-    site = Site(*three, memcache_pool_dead_retry="1")
+    process = TokenProcess(*three, memcache_pool_dead_retry="1")
     over = threading.Event()
 
     def disturb() -> None:
@@ -362,7 +364,7 @@ def test_threads_go_on_while_one_of_three_servers_dies_and_returns(
     disturber = threading.Thread(target=disturb)
     disturber.start()
     try:
-        raised, slowest = hammer(site, threads=16, rounds=150)
+        raised, slowest = hammer(process, threads=16, rounds=150)
     finally:
         over.set()
         disturber.join(60)

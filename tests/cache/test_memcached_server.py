@@ -154,7 +154,7 @@ def test_new_connection_that_fails_is_a_failure_of_the_server(
     (record,) = caplog.records
     assert record.getMessage() == (
         "memcached cache.example:11211: ConnectionRefusedError: [Errno 111] Connection refused; "
-        "it is left alone for 300 seconds"
+        "it is not used for 300 seconds"
     )
 
 
@@ -198,7 +198,7 @@ def test_dead_server_is_tried_again_after_its_time_and_lives(
     fake.refusal = None
     fake.clock.now += 299
     assert not fake.server.is_usable()
-    with pytest.raises(CacheError, match="left alone"):
+    with pytest.raises(CacheError, match="not used"):
         fake.get()
     fake.clock.now += 1
     assert fake.server.is_usable()
@@ -224,7 +224,7 @@ def test_one_thread_alone_finds_out_whether_a_dead_server_lives() -> None:
     prober.start()
     assert trying.wait(30)
     assert not fake.server.is_usable()
-    with pytest.raises(CacheError, match="left alone"):
+    with pytest.raises(CacheError, match="not used"):
         fake.get()
     done.set()
     prober.join(30)
@@ -286,7 +286,7 @@ def test_who_waited_for_a_connection_does_not_wait_for_a_time_out_of_its_own() -
     for thread in (leader, *followers):
         thread.join(30)
     assert len(faults) == 8
-    assert all("left alone" in fault for fault in faults)
+    assert all("not used" in fault for fault in faults)
 
 
 def test_connection_unused_for_long_is_closed() -> None:

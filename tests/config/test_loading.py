@@ -515,11 +515,11 @@ DOUBTFUL: list[tuple[dict[str, object], str]] = [
             "jws_public_key_repository": "/keys",
             "revocation_poll_interval": "0",
         },
-        "revocation_poll_interval = 0: revoked tokens validated offline stay good until",
+        "revocation_poll_interval = 0: revoked tokens validated offline stay valid until",
     ),
     (
         {"jws_public_key_repository": "/keys", "jws_authority": "claims"},
-        "without auth_type nobody can ask for revocation events, and every signed token gets 503",
+        "without auth_type revocation events can't be read, and every signed token gets 503",
     ),
     ({"revocation_retention": "3599"}, "revocation_retention is less than an hour: a signed"),
 ]

@@ -80,7 +80,7 @@ def test_a_directory_is_refused_where_others_can_replace_one_above_it(
     directory.parent.mkdir(parents=True)
     open_.chmod(mode)
     for use in uses(FileStore(directory, "site")):
-        with pytest.raises(CacheError, match="open: other users could put something else in the"):
+        with pytest.raises(CacheError, match="open: other users could replace what is in it"):
             use()
     assert not directory.exists()
 
@@ -101,7 +101,7 @@ def test_a_directory_below_one_of_another_user_is_refused(tmp_path: Path, mode: 
     (tmp_path / "theirs").chmod(mode)
     os.chown(tmp_path / "theirs", 12345, 12345)
     for use in uses(FileStore(tmp_path / "theirs" / "feed", "site")):
-        with pytest.raises(CacheError, match="theirs: other users could put something else"):
+        with pytest.raises(CacheError, match="theirs: other users could replace"):
             use()
 
 
@@ -109,7 +109,7 @@ def test_what_a_link_above_leads_to_is_judged(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
     (tmp_path / "link").symlink_to(tmp_path / "open")
-    with pytest.raises(CacheError, match="open: other users could put something else in the"):
+    with pytest.raises(CacheError, match="open: other users could replace what is in it"):
         FileStore(tmp_path / "link" / "feed", "site").read()
 
 

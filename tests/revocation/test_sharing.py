@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,11 +162,34 @@ def test_the_first_poll_of_a_deployment_is_waited_for_but_not_for_long(
 ) -> None:
     take_lease(open_store(), server.clock.now)  # and die before asking
     feed = make_feed(server, store=open_store())
-    site = Site(server.clock, [feed])
-    site.run(1.5)
-    assert feed.is_stale(server.clock.now)
-    site.run(1)
+    began_at = time.monotonic()
+    feed.reload(server.clock.now)
     assert not feed.is_stale(server.clock.now)
+    assert 1.5 < time.monotonic() - began_at < 10
+
+
+@pytest.mark.parametrize("has_old_record", [False, True])
+def test_the_first_request_gets_the_events_of_a_process_that_is_polling_just_now(
+    server: EventServer,
+    open_store: Callable[[], SharedStore],
+    has_old_record: bool,  # noqa: FBT001
+) -> None:
+    store = open_store()
+    if has_old_record:
+        make_feed(server, store=open_store()).poll(server.clock.now)
+        server.clock.advance(3600)
+    server.asked.clear()
+    server.revoke(user_id="u1")
+    take_lease(store, server.clock.now)
+    # The other process publishes what it read.
+    other = make_feed(server, store=open_store())
+    asked = threading.Timer(0.2, other.poll, [server.clock.now + 60])
+    asked.start()
+    feed = make_feed(server, store=open_store())
+    feed.reload(server.clock.now)
+    asked.join()
+    assert (len(feed), feed.is_stale(server.clock.now)) == (1, False)
+    assert len(server.asked) == 1
 
 
 def test_a_lease_that_is_stuck_keeps_nobody_from_the_events(
@@ -197,7 +222,7 @@ def test_without_a_working_store_each_process_asks_by_itself(
     # Each of the two says so, and only once.
     expected = (
         "revocation events are not shared between processes (connection refused): "
-        "each asks the identity service by itself"
+        "each polls the identity service"
     )
     assert caplog.messages == [expected] * 2
 

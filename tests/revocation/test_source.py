@@ -66,7 +66,7 @@ def test_only_the_feed_speaks_of_its_outages_and_once_for_each_change(
     start = "revocation events can't be read: "
     assert failed == f"{start}{asked}: the server failed (HTTP 503)"
     assert forbidden == (
-        f"{start}our own user may not read them, so a revoked token is taken for as long as it is "
+        f"{start}our own user may not read them, so a revoked token is accepted while it is "
         f"cached; give the user the service role ({asked}: our own credentials may not do this: "
         "give the user of auth_type the role that Keystone's policy asks for (service or admin) "
         "(HTTP 403))"

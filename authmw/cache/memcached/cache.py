@@ -47,7 +47,7 @@ class MemcachedCache:
         self._run(key, lambda connection: connection.set(key, value, ttl_seconds))
 
     def add(self, key: str, value: bytes, ttl_seconds: int) -> bool:
-        """Keep a value unless there is one; returns whether it is kept.
+        """Store a value unless there is one; returns whether it was stored.
 
         Of several processes that try at the same moment one succeeds, as long as all of them
         find the same servers alive. Raises CacheError.

@@ -1,4 +1,4 @@
-"""One memcached server: its connections, and whether it is worth asking."""
+"""One memcached server, with its pool of connections."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Connection(Protocol):
         """Return the value under this key; None: there is none."""
 
     def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
-        """Keep a value."""
+        """Store a value."""
 
     def add(self, key: str, value: bytes, ttl_seconds: int) -> bool:
-        """Keep a value unless there is one; returns whether it is kept. The step is atomic."""
+        """Store a value unless there is one; returns whether it was stored. The step is atomic."""
 
     def delete(self, key: str) -> None:
         """Delete a value, if there is one."""
@@ -48,7 +48,7 @@ class Limits:
         max_connections: open at once to one server.
         wait_seconds: for a connection while all are in use.
         unused_seconds: after which an unused connection is closed; 0: never.
-        dead_seconds: for which a server that failed is left alone.
+        dead_seconds: for which a server that failed is not used.
     """
 
     max_connections: int
@@ -66,7 +66,7 @@ class MemcachedServer:
     Args:
         name: for the log.
         connect: makes a connection; may raise OSError.
-        limits: see there.
+        limits: see `Limits`.
         clock: monotonic seconds.
 
     Attributes:
@@ -110,7 +110,7 @@ class MemcachedServer:
         try:
             # The server may have failed while this thread waited for a connection.
             if self.dead_until is not None and not self._begin_trial():
-                raise CacheError(f"memcached {self.name} is left alone since it failed")
+                raise CacheError(f"memcached {self.name} is not used since it failed")
             result = self._run(operation)
         except CacheError:
             raise
@@ -179,12 +179,12 @@ class MemcachedServer:
             connection.close()
 
     def _begin_trial(self) -> bool:
-        """Return whether this thread is the one that tries a server that failed."""
+        """Return whether this thread is the one to try the server that failed."""
         with self._health:
             now = self._clock()
             if self.dead_until is not None and now < self.dead_until:
                 return False
-            # The other threads do without until this one has found out.
+            # Other threads do not use the server until this one has succeeded.
             self.dead_until = now + self._limits.dead_seconds
             return True
 
@@ -193,7 +193,7 @@ class MemcachedServer:
             self.dead_until = self._clock() + self._limits.dead_seconds
         self._close_unused()
         LOG.warning(
-            "memcached %s: %s; it is left alone for %s seconds",
+            "memcached %s: %s; it is not used for %s seconds",
             self.name,
             _describe(error),
             self._limits.dead_seconds,

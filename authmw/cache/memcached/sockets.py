@@ -55,16 +55,16 @@ class MemcachedSockets:
 
 
 class MemcachedSocket:
-    """A socket for questions and answers, one at a time.
+    """A socket for requests and their answers, one at a time.
 
     Args:
-        made_by: knows the server.
+        factory: has the address, the time-out and the TLS context.
     """
 
-    __slots__ = ("_connected", "_made_by", "_stream", "_unread")
+    __slots__ = ("_connected", "_factory", "_stream", "_unread")
 
-    def __init__(self, made_by: MemcachedSockets) -> None:
-        self._made_by = made_by
+    def __init__(self, factory: MemcachedSockets) -> None:
+        self._factory = factory
         self._connected: DeadlineSocket | None = None
         self._stream: DeadlineSocket | SSLTransport | None = None
         self._unread = 0
@@ -77,31 +77,31 @@ class MemcachedSocket:
 
         Raises OSError.
         """
-        made_by = self._made_by
-        address, ends_at = made_by.address, time.monotonic() + made_by.timeout
+        factory = self._factory
+        address, ends_at = factory.address, time.monotonic() + factory.timeout
         try:
-            connected = self._connected = connect(address, made_by.timeout, ends_at)
-            if made_by.tls is None or not isinstance(address, TcpAddress):
+            connected = self._connected = connect(address, factory.timeout, ends_at)
+            if factory.tls is None or not isinstance(address, TcpAddress):
                 self._stream = connected
             else:
-                self._stream = made_by.tls.wrap_socket(connected, server_hostname=address.host)
+                self._stream = factory.tls.wrap_socket(connected, server_hostname=address.host)
         except DeadlineExceeded:
             raise TimeoutError("it could not be reached in time") from None
 
-    def sendall(self, question: bytes) -> None:
-        """Send a whole question; what is received from now on is its answer.
+    def sendall(self, request: bytes) -> None:
+        """Send a whole request; everything received from now on is its answer.
 
         Raises OSError.
         """
         connected, stream = self._connected, self._stream
         if connected is None or stream is None:
             raise ConnectionError("it is not connected")
-        connected.ends_at = time.monotonic() + self._made_by.timeout
+        connected.ends_at = time.monotonic() + self._factory.timeout
         self._unread = MAX_ANSWER_BYTES
         try:
-            stream.sendall(question)
+            stream.sendall(request)
         except DeadlineExceeded:
-            raise TimeoutError("it does not take the question") from None
+            raise TimeoutError("it does not accept the request in time") from None
 
     def recv(self, size: int = _RECEIVE_BYTES) -> bytes:
         """Return some more of the answer; `size` is a hint only.

@@ -28,7 +28,7 @@ class TextConnection(Client):  # type: ignore[misc] # pymemcache has no types
 
     def delete(self, key: str) -> None:
         """See `Connection`."""
-        # Kept as one that has expired already (doc/protocol.txt, "Expiration times"): of
-        # this alone the answer is verified. `Client.delete` takes any line at all for "it
-        # was not there", and `raw_command` loses the first part of an answer in two.
+        # Stored as expired (doc/protocol.txt, "Expiration times"), since the client verifies
+        # the answer to `set` alone. `Client.delete` takes any other line for "not found", and
+        # `raw_command` loses the first part of an answer that arrives in two.
         self.set(key, b"", _EXPIRED)

@@ -20,7 +20,7 @@ class FileStore:
 
     The directory is made (mode 0700) where it is missing. It is refused where it belongs to another
     user, is a symbolic link, or others can write to it or replace it; a file in it is refused where
-    others have access to it. Whoever could write there could make revoked tokens good again.
+    others have access to it. Anyone who could write there could make revoked tokens valid again.
 
     Args:
         directory: on a local file system.
@@ -48,8 +48,8 @@ class FileStore:
     def write(self, record: bytes) -> None:
         """See `SharedStore`."""
         with self._path("record") as path:
-            # mkstemp makes it with mode 0600. No fsync: after a crash of the host the record is
-            # an older one or missing, and readers accept both.
+            # mkstemp makes it with mode 0600. No fsync: after a crash of the host the record may
+            # be older or missing, and readers accept both.
             descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=self._directory)
             try:
                 with open(descriptor, "wb") as file:
@@ -104,8 +104,8 @@ def _verify_not_replaceable(directory: Path) -> None:
         is_shared = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
         if is_shared or found.st_uid not in (0, os.geteuid()):
             raise CacheError(
-                f"{parent}: other users could put something else in the place of what is in it; "
-                "protect it, or set TMPDIR to a directory of this user's own"
+                f"{parent}: other users could replace what is in it; protect it, or set TMPDIR to "
+                "a directory of this user's own"
             )
 
 

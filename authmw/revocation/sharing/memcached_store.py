@@ -21,13 +21,13 @@ _SHORTEST_LEASE_SECONDS = 2
 class MemcachedStore:
     """Keeps the record and the leases in memcached.
 
-    A seal proves who wrote an entry, not when. Whoever can write to memcached can remove entries,
-    replay older ones and take leases, so that processes poll by themselves. Where entries are not
-    sealed, he can also make revoked tokens good again.
+    A seal proves who wrote an entry, not when. Anyone who can write to memcached can remove
+    entries, replay older ones and take leases, so that each process polls. If entries are not
+    sealed, that also allows to make revoked tokens valid again.
 
     Args:
         cache: memcached.
-        namespaces: as of `SharedCache`; they tell identity endpoints apart, too.
+        namespaces: see `SharedCache`; they tell identity endpoints apart, too.
     """
 
     def __init__(self, cache: MemcachedCache, namespaces: Sequence[SealedNamespace]) -> None:

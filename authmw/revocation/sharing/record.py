@@ -1,4 +1,4 @@
-"""The record that processes share: the latest poll, and the events that other processes may lack.
+"""The record that processes share: the latest poll, with events that other processes may lack.
 
 It is rendered as JSON. A record with a member that is missing or mistyped is refused as a whole.
 The store authenticates it (a seal, or the owner of a file).
@@ -17,7 +17,7 @@ from authmw.revocation.events import RevocationEvent
 # As many as fit into one entry of memcached.
 MAX_EVENTS = 5000
 _FORMAT = 3
-_LATEST_SECONDS = 253_402_300_799  # in year 9999: what a datetime can say
+_LATEST_SECONDS = 253_402_300_799  # in year 9999: the last second of a datetime
 
 
 @dataclass(frozen=True, slots=True)

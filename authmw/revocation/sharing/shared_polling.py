@@ -1,8 +1,8 @@
 """One poll for many processes: the process that takes the lease polls, the others read its record.
 
-A process polls by itself where the record does not help it: the record is missing, is older than
-its own events, or begins after them; the holder of the lease publishes nothing; or the process has
-only followed the others for too long.
+A process polls without the lease where the record does not help it: the record is missing, is older
+than its own events, or begins after them; the holder of the lease publishes nothing; or the process
+has only followed the others for too long.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _WAIT_FOR_RECORD_SECONDS = 2.0
 
 
 class SharedPolling:
-    """Polls in turns with the other processes. Not thread-safe: `RevocationFeed` guards it.
+    """Shares polls with the other processes. Not thread-safe: `RevocationFeed` has the lock.
 
     Args:
         store: shared by the processes.
         poller: polls for this process, and takes the events that others publish.
-        follow_seconds: how long the records of other processes count as answers at most, since
-            the latest answer to this process.
+        follow_seconds: how long after the latest answer to this process the records of others may
+            replace one.
     """
 
     def __init__(self, store: SharedStore, poller: EventPoller, *, follow_seconds: float) -> None:
@@ -89,8 +89,13 @@ class SharedPolling:
         return now + shorten(_READ_INTERVAL_SECONDS)
 
     @property
+    def awaits_record(self) -> bool:
+        """Whether a poll is due and another process holds the lease."""
+        return self._waiting_since is not None
+
+    @property
     def _followed_seconds(self) -> float:
-        """How long other processes' records have stood in for an answer to this process."""
+        """How long other processes' records have replaced an answer to this process."""
         return 0.0 if self._answered_at is None else abs(self._followed_at - self._answered_at)
 
     def _does_current_record_leave_gap(self, now: float) -> bool:
@@ -103,8 +108,9 @@ class SharedPolling:
             return True
         if self._waiting_since is None:
             self._waiting_since = now
-        is_first = self._poller.answered_at is None
-        longest_wait = _WAIT_FOR_RECORD_SECONDS + (0 if is_first else 2 * self._lease_seconds)
+        answered_at = self._poller.answered_at
+        is_fresh = answered_at is not None and abs(now - answered_at) < self._follow_seconds
+        longest_wait = _WAIT_FOR_RECORD_SECONDS + (2 * self._lease_seconds if is_fresh else 0)
         return abs(now - self._waiting_since) >= longest_wait
 
     def _ask(self, now: float) -> bool:
@@ -118,14 +124,14 @@ class SharedPolling:
         return answer is not None
 
     def _publish(self, tried_at: float) -> None:
-        """Publish the outcome of our poll; with `tried_at` 0 the others poll by themselves."""
+        """Publish the outcome of our poll; with `tried_at` 0 each other process polls too."""
         answered_at = self._poller.answered_at or 0.0
         record = replace(self._newest, tried_at=tried_at, answered_at=answered_at)
         try:
             self._write(record)
         except CacheError as fault:
             self._log_fault(fault)
-            # A record without events may fit; it has the others poll by themselves.
+            # A record without events may fit; with it each other process polls.
             self._write(replace(record, since=record.until, events=()))
         else:
             self._is_fault_logged = False
@@ -142,7 +148,7 @@ class SharedPolling:
             return
         self._read, poller = record, self._poller
         if record.until < self._newest.until:
-            return  # Whoever can write to memcached can replay a record.
+            return  # Anyone who can write to memcached can replay a record.
         if record.since > poller.ask_since:
             return
         is_news = record.until > self._newest.until
@@ -187,7 +193,7 @@ class SharedPolling:
         if not self._is_fault_logged:
             _log.warning(
                 "revocation events are not shared between processes (%s): "
-                "each asks the identity service by itself",
+                "each polls the identity service",
                 fault,
             )
         self._is_fault_logged = True

@@ -1,4 +1,4 @@
-"""The interface of what stores the record that processes share, and the leases to replace it."""
+"""The interface of a store for the record that processes share, with leases to replace it."""
 
 from __future__ import annotations
 
