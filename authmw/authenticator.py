@@ -12,15 +12,15 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from authmw.checks.access_rules import verify_access
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
 from authmw.checks.paths import PublicPaths, access_path
 from authmw.checks.service_roles import has_service_role
-from authmw.checks.token_bind import BindPolicy, verify_binding
+from authmw.checks.token_bind import BindPolicy, refuse_key_binding, verify_binding
 from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
-from authmw.rejection import Rejection
+from authmw.rejection import DESCRIBE_RESOURCE, REFUSED_FOR, Rejection
 from authmw.resolver import Resolver
 from authmw.runtime import request
 from authmw.runtime.clock import wall_clock
@@ -29,6 +29,9 @@ from authmw.runtime.refresh import Refresher
 from authmw.token import Token, headers
 from authmw.token.access_rules import AccessRule
 from authmw.token.token_info import TokenInfo
+
+if TYPE_CHECKING:
+    from authmw.validation.proofs import ProofVerifier
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +50,13 @@ class Credentials(Protocol):
         """Return the credentials of the same request without the user's token."""
 
 
+class Resource(Protocol):
+    """What OAuth clients learn of the service; see `authmw.wsgi.protected_resource`."""
+
+    def is_metadata_request(self, environ: dict[str, Any]) -> bool:
+        """Tell whether a request asks for the metadata of the resource."""
+
+
 # Makes `keystone.token_auth`, whose `tokens` the caller then sets.
 MakeTokenAuth = Callable[[], Credentials]
 
@@ -59,6 +69,8 @@ _TOKEN_INFO = headers.TOKEN_INFO
 _TOKEN_AUTH = headers.TOKEN_AUTH
 _TOKEN = headers.TOKEN
 _REFUSE_EXPIRED = ExpiryPolicy.REFUSE_EXPIRED
+# Of Authorization, that bring a token (RFC 6750, RFC 9449).
+_SCHEMES: Final = frozenset({"bearer", "dpop"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,9 @@ class Authenticator:
         rules: the options that decide on requests.
         refresher: reloads the keys, revocation events and bearers that decide on tokens.
         make_token_auth: makes `keystone.token_auth` of one request.
+        proofs: checks that clients hold the keys their tokens are bound to; None: no token is
+            accepted that could be.
+        resource: answers requests for its metadata; None: there is none.
         clock: epoch seconds.
     """
 
@@ -98,6 +113,8 @@ class Authenticator:
         refresher: Refresher,
         make_token_auth: MakeTokenAuth,
         *,
+        proofs: ProofVerifier | None = None,
+        resource: Resource | None = None,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._resolver = resolver
@@ -112,13 +129,23 @@ class Authenticator:
         self._admits_at_once = not rules.bind_policy.is_required and not rules.accept_bearer
         self._find_entry = resolver.find_entry
         self._revalidation = resolver.revalidation
-        self._has_open_requests = rules.allow_cors_preflight or bool(rules.public_paths)
+        self._proofs = proofs
+        self._resource = resource
+        self._has_open_requests = (
+            rules.allow_cors_preflight or bool(rules.public_paths) or resource is not None
+        )
         self._warned_of_service_role = False
 
     def with_rules(self, rules: Rules) -> Authenticator:
         """Return an authenticator with other rules that shares all else with this one."""
         return Authenticator(
-            self._resolver, rules, self._refresher, self._make_token_auth, clock=self._clock
+            self._resolver,
+            rules,
+            self._refresher,
+            self._make_token_auth,
+            proofs=self._proofs,
+            resource=self._resource,
+            clock=self._clock,
         )
 
     def authenticate(self, environ: dict[str, Any]) -> Rejection | None:
@@ -130,9 +157,12 @@ class Authenticator:
         if not _RESERVED_KEYS.isdisjoint(environ):
             headers.strip(environ)
         try:
-            if self._has_open_requests and self._is_open(environ):
-                self.admit_anonymous(environ)
-                return None
+            if self._has_open_requests:
+                if self._is_open(environ):
+                    self.admit_anonymous(environ)
+                    return None
+                if self._resource is not None and self._resource.is_metadata_request(environ):
+                    return DESCRIBE_RESOURCE
             if self._admits_at_once and "HTTP_X_SERVICE_TOKEN" not in environ:
                 # The short way of most requests. Between two of them the service's own code evicts
                 # ours from the processor's caches, so that each function and object touched here
@@ -183,7 +213,8 @@ class Authenticator:
         credentials: Credentials = environ[headers.TOKEN_AUTH]
         headers.strip_user(environ)
         if not self._rules.delay_auth_decision:
-            return Rejection(401)
+            return Rejection(401, reason=error.reason)
+        environ[REFUSED_FOR] = error.reason
         environ[headers.USER_STATUS_KEY] = headers.INVALID
         environ[headers.TOKEN_AUTH] = credentials.without_user()
         return None
@@ -203,6 +234,8 @@ class Authenticator:
                 service = self._resolve(service_string, _REFUSE_EXPIRED, now, environ)
                 if service.is_bound or self._requires_binding:
                     verify_binding(self._rules.bind_policy, service, environ)
+                    # A request has one proof, and it is the user's.
+                    refuse_key_binding(service)
                 rules = service.principal.access_rules
                 if rules is not None:
                     # Otherwise a restricted token sent in both headers would lift its own rules.
@@ -211,7 +244,7 @@ class Authenticator:
                 environ.update(service.principal.service_environ)
             except (InvalidToken, IdentityUnavailable) as error:
                 environ[headers.SERVICE_STATUS_KEY] = headers.INVALID
-                rejection = self._refuse("service token", service_string, error)
+                rejection = self._refuse("service token", service_string, error, environ)
                 service = service_string = None
                 if rejection is not None:
                     return rejection
@@ -228,8 +261,15 @@ class Authenticator:
                     self._verify_access(rules, user, environ, is_service_request=is_service_request)
                 if (user.is_bound or self._requires_binding) and not is_service_request:
                     verify_binding(self._rules.bind_policy, user, environ)
+                # Last: a proof passes once, and all else must be right with the request.
+                if is_service_request:
+                    pass  # the service has the user's token, and not the user's key
+                elif self._proofs is not None:
+                    self._proofs.verify(user, user_string, environ, now)
+                elif user.is_bound:
+                    refuse_key_binding(user)
             except (InvalidToken, IdentityUnavailable) as error:
-                rejection = self._refuse("user token", user_string, error)
+                rejection = self._refuse("user token", user_string, error, environ)
             else:
                 environ.update(user.user_environ)
                 environ[_TOKEN_INFO] = info = TokenInfo()
@@ -259,7 +299,7 @@ class Authenticator:
         token = environ.get("HTTP_X_STORAGE_TOKEN")
         if token is None and self._accepts_bearer:
             scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-            if scheme.lower() == "bearer" and credentials:
+            if credentials and scheme.lower() in _SCHEMES:
                 # Services send the caller's token on from here.
                 token = environ["HTTP_X_AUTH_TOKEN"] = environ[_COPIED] = credentials.strip()
         return token
@@ -326,12 +366,16 @@ class Authenticator:
         return self._rules.public_paths.is_match(method, environ.get("PATH_INFO", ""))
 
     def _refuse(
-        self, what: str, string: str, error: InvalidToken | IdentityUnavailable
+        self,
+        what: str,
+        string: str,
+        error: InvalidToken | IdentityUnavailable,
+        environ: dict[str, Any],
     ) -> Rejection | None:
         """Log a refusal; return the rejection, or None if the app decides."""
         if isinstance(error, InvalidToken):
             _log.info("%s %s is not acceptable: %s", what, fingerprint(string), str(error))
-            rejection = Rejection(401)
+            rejection = Rejection(401, reason=error.reason)
         else:
             # The identity client has logged the outage itself; this names the token it affected.
             level = logging.INFO if isinstance(error, Outage) else logging.WARNING
@@ -339,4 +383,8 @@ class Authenticator:
                 level, "%s %s could not be validated: %s", what, fingerprint(string), str(error)
             )
             rejection = Rejection(503, error.retry_after)
-        return None if self._rules.delay_auth_decision else rejection
+        if not self._rules.delay_auth_decision:
+            return rejection
+        if rejection.reason is not None:
+            environ[REFUSED_FOR] = rejection.reason
+        return None

@@ -65,6 +65,8 @@ class Reason(enum.Enum):
     UNSAFE_VALUE = "unsafe_value"
     ID_TOKEN = "id_token"
     WRONG_CLAIM = "wrong_claim"
+    WRONG_PROOF = "wrong_proof"
+    NO_NONCE = "no_nonce"
 
 
 class InvalidToken(AuthmwError):
@@ -176,11 +178,13 @@ class Refusal:
         status: 401 or 403.
         body: a JSON document.
         headers: in addition to Content-Type and Content-Length.
+        missing_scope: values of an OAuth scope that the token lacks.
     """
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    missing_scope: tuple[str, ...] = ()
 
     @property
     def status_line(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from authmw.build import FilterParts, build_filter_parts
 from authmw.errors import InvalidToken, Refused
-from authmw.rejection import REFUSED, Rejection, respond
+from authmw.rejection import DESCRIBE_RESOURCE, REFUSED, REFUSED_FOR, Rejection, respond
 from authmw.runtime.request import begin, end
 from authmw.token import Token, headers
 from authmw.wsgi.asgi import refuse_asgi
@@ -135,6 +135,9 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         if rejection is not None:
             from authmw.wsgi.peer_request import make_error
 
+            resource = self._parts.resource
+            if rejection is DESCRIBE_RESOURCE and resource is not None:
+                raise make_error(resource.answer, request.environ)
             raise make_error(functools.partial(self.reject, rejection=rejection), request.environ)
 
     def reject(
@@ -147,9 +150,9 @@ class AuthMiddleware(metaclass=RefusesUncalled):
             rejection: the status, 401 or 503, and `retry_after`.
         """
         # Only a 401 has a challenge, and building it may take discovery.
-        authenticate = self._parts.challenge() if rejection.status == 401 else ""
+        challenges = self._parts.challenge(rejection.reason) if rejection.status == 401 else []
         cors = self._cors_headers(environ)
-        return respond(rejection, authenticate, cors, environ, start_response)
+        return respond(rejection, challenges, cors, environ, start_response)
 
     def close(self) -> None:
         """Stop the background threads, once no app behind the filter serves requests.
@@ -176,7 +179,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         else:
             rejection = self._parts.authenticator.authenticate(environ)
         if rejection is not None:
-            return self.reject(environ, start_response, rejection)
+            return self._answer(environ, start_response, rejection)
 
         start = StartResponse(start_response, environ, self._add_headers)
         mark = begin(environ)
@@ -196,6 +199,15 @@ class AuthMiddleware(metaclass=RefusesUncalled):
             start.forward()
             return body
         return keep_current(environ, body, start)
+
+    def _answer(
+        self, environ: dict[str, Any], start_response: Callable[..., Any], rejection: Rejection
+    ) -> Iterable[bytes]:
+        """Answer in place of the app."""
+        resource = self._parts.resource
+        if rejection is DESCRIBE_RESOURCE and resource is not None:
+            return resource.answer(environ, start_response, self._cors_headers(environ))
+        return self.reject(environ, start_response, rejection)
 
     def _process_request(self, environ: dict[str, Any]) -> WsgiApp | None:
         from authmw.wsgi.peer_request import run_override
@@ -234,10 +246,13 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         """Return the headers to add to an app's 40x; CORS headers only if the refusal is ours."""
         added = []
         if status.startswith("401"):
-            added.append(("WWW-Authenticate", self._parts.challenge()))
+            added += self._parts.challenge(environ.get(REFUSED_FOR))
         # Removed, so that of several filters one adds them, and to one response only.
         refused: Refused | None = environ.pop(REFUSED, None)
         if refused is not None and status.startswith(str(refused.refusal.status)):
+            missing_scope = refused.refusal.missing_scope
+            if missing_scope:
+                added += self._parts.challenge_scope(missing_scope)
             added += self._cors_headers(environ, response_headers)
         return added
 

@@ -7,9 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from authmw.errors import Reason
+
 # Environ key of the exception that `authmw.require` or `authmw.check` raised. It tells the
 # middleware in front that a 401 or 403 is ours.
 REFUSED: Final = "authmw.refused"
+
+# Environ key of the `Reason` for which a request's token was refused, where the app decides.
+REFUSED_FOR: Final = "authmw.refused_for"
 
 REQUIRES_AUTHENTICATION: Final = "The request you have made requires authentication."
 
@@ -26,15 +31,21 @@ class Rejection:
     Attributes:
         status: 401, or 503 if the token could not be validated.
         retry_after: seconds; None with a 401.
+        reason: why the token was refused; None: there was none.
     """
 
     status: int
     retry_after: int | None = None
+    reason: Reason | None = None
+
+
+# In place of a rejection: the request asks for the metadata of the protected resource (RFC 9728).
+DESCRIBE_RESOURCE: Final = Rejection(200)
 
 
 def respond(
     rejection: Rejection,
-    authenticate: str,
+    challenges: Sequence[tuple[str, str]],
     cors: Sequence[tuple[str, str]],
     environ: dict[str, Any],
     start_response: Callable[..., Any],
@@ -43,15 +54,14 @@ def respond(
 
     Args:
         rejection: status and Retry-After.
-        authenticate: the value of WWW-Authenticate (RFC 9110 §11.6.1), sent with a 401.
+        challenges: headers of a 401: WWW-Authenticate (RFC 9110 §11.6.1).
         cors: CORS headers to add.
         environ, start_response: of the request (PEP 3333).
     """
     title, message = _BODIES[rejection.status]
     body = render_error(rejection.status, title, message)
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    if rejection.status == 401:
-        headers.append(("WWW-Authenticate", authenticate))
+    headers += challenges
     if rejection.retry_after is not None:
         headers.append(("Retry-After", str(rejection.retry_after)))
     start_response(f"{rejection.status} {title}", [*headers, *cors])

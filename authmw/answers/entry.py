@@ -5,6 +5,8 @@ One line of JSON, then the catalog's JSON, compressed where that makes it smalle
     {"version":2,"answered_at":…,"catalog":"zlib","body":{…}}
     …
 
+What an issuer said of an opaque token beyond the body stands in another member, "oauth".
+
 A catalog is by far the largest part and the same for thousands of tokens. Since it is separate, one
 that this process already uses is neither decompressed nor parsed again, and no data of one user is
 compressed with it.
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from authmw.errors import CacheError
 from authmw.identity.token_response import TokenResponse
 from authmw.token.catalog import ServiceCatalog
+from authmw.token.oauth import OAuthAccess
 
 ENTRY_VERSION = 2
 
@@ -59,15 +62,15 @@ class TokenEntry:
         """
         form, segment = self._pack_catalog()
         try:
-            line = json.dumps(
-                {
-                    "version": ENTRY_VERSION,
-                    "answered_at": self.answer.answered_at,
-                    "catalog": form.value,
-                    "body": dict(self.answer.body),
-                },
-                separators=(",", ":"),
-            )
+            members = {
+                "version": ENTRY_VERSION,
+                "answered_at": self.answer.answered_at,
+                "catalog": form.value,
+                "body": dict(self.answer.body),
+            }
+            if self.answer.oauth is not None:
+                members["oauth"] = self.answer.oauth.to_members()
+            line = json.dumps(members, separators=(",", ":"))
         except (TypeError, ValueError, RecursionError) as error:
             raise CacheError(f"a token body is not JSON: {type(error).__name__}") from None
         return b"\n".join((line.encode(), segment))
@@ -108,13 +111,15 @@ def parse_entry(entry: bytes) -> TokenEntry:
             raise CacheError("an entry has members of odd types")
         form = CatalogForm(members["catalog"])
         catalog = _unpack_catalog(form, segment)
+        said = members.get("oauth")
+        oauth = None if said is None else OAuthAccess.from_members(said)
     except CacheError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever bytes the cache held
         # `from None`: the error may hold the whole document.
         raise CacheError(f"an entry can't be read: {type(error).__name__}") from None
     return TokenEntry(
-        TokenResponse(body, catalog, answered_at),
+        TokenResponse(body, catalog, answered_at, oauth),
         catalog_requested=form is not CatalogForm.NOT_ASKED,
     )
 

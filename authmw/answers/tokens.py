@@ -52,6 +52,7 @@ class TokenSubject:
             answered_at=answered_at,
             fresh_until=fresh_until,
             usable_until=fresh_until + self._lifetime.grace_seconds,
+            oauth=answer.oauth,
         )
         if not was_expired(token):
             return token

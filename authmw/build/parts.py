@@ -20,6 +20,7 @@ from authmw.config.auth_plugin import load_auth_plugin
 from authmw.config.loading import load_settings
 from authmw.config.reload import follow_reloads
 from authmw.config.settings import Settings, Validation
+from authmw.errors import Reason
 from authmw.identity.client import IdentityClient
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
@@ -32,8 +33,10 @@ from authmw.validation.fixture_sources import switch_with_fixtures
 from authmw.validation.validator import Validator
 
 if TYPE_CHECKING:
+    from authmw.build.oauth import OAuthParts
     from authmw.keys.source import KeySource
     from authmw.wsgi.cors import CorsPolicy
+    from authmw.wsgi.protected_resource import ProtectedResource
 
 # Followers wait a little longer than a leader may take, so that they share its result.
 _FOLLOWER_PATIENCE_SECONDS = 2
@@ -44,24 +47,52 @@ class FilterParts:
     """The parts of one configured filter; several apps may share them.
 
     Read `authenticator` anew for each request: `apply_settings` replaces it.
+
+    Attributes:
+        resource: what OAuth clients learn of the service; None: no issuer is configured.
+        make_nonce: returns the nonce that proofs must hold (RFC 9449 §9); None: they need none.
     """
 
     settings: Settings
     identity: IdentityClient
     authenticator: Authenticator
     refresher: Refresher
+    resource: ProtectedResource | None = None
+    make_nonce: Callable[[], str] | None = None
     cors: CorsPolicy | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.cors = read_cors(self.settings)
 
-    def challenge(self) -> str:
-        """Return the value of WWW-Authenticate, which names where a client gets a token."""
+    def challenge(self, reason: Reason | None = None) -> list[tuple[str, str]]:
+        """Return the headers of a 401, which say where a client gets a token.
+
+        Args:
+            reason: why the token was refused; None: there was none.
+        """
+        challenges: list[str] = []
+        resource = self.resource
+        if resource is not None:
+            # First: some clients of OAuth read no other challenge.
+            challenges += resource.make_challenges(reason)
         settings = self.settings
-        if settings.issuers and settings.auth is None and settings.www_authenticate_uri is None:
-            return "Bearer"  # no Keystone's
-        uri = self.settings.www_authenticate_uri or self.identity.authenticate_uri()
-        return f'Keystone uri="{uri}"' if uri else "Keystone"
+        if (
+            resource is None
+            or settings.auth is not None
+            or settings.has_key_source
+            or settings.www_authenticate_uri is not None
+        ):
+            uri = settings.www_authenticate_uri or self.identity.authenticate_uri()
+            challenges.append(f'Keystone uri="{uri}"' if uri else "Keystone")
+        headers = [("WWW-Authenticate", challenge) for challenge in challenges]
+        return headers if self.make_nonce is None else [*headers, ("DPoP-Nonce", self.make_nonce())]
+
+    def challenge_scope(self, missing_scope: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Return the headers of a 403 for want of an OAuth scope (RFC 6750 §3.1)."""
+        if self.resource is None:
+            return []
+        challenges = self.resource.make_challenges(missing_scope=missing_scope)
+        return [("WWW-Authenticate", challenge) for challenge in challenges]
 
     def apply_settings(self, settings: Settings) -> None:
         """Apply reloaded settings from the next request on; only mutable options may differ."""
@@ -127,12 +158,30 @@ def build_filter_parts(
         clock=clock,
     )
     switch_with_fixtures(resolver, include_catalog=settings.include_service_catalog)
+    oauth = _make_oauth_parts(settings, clock)
     authenticator = Authenticator(
-        resolver, read_rules(settings), refresher, make_token_auth(identity), clock=clock
+        resolver,
+        read_rules(settings),
+        refresher,
+        make_token_auth(identity),
+        proofs=None if oauth is None else oauth.proofs,
+        resource=None if oauth is None else oauth.resource,
+        clock=clock,
     )
     parts = FilterParts(settings, identity, authenticator, refresher)
+    if oauth is not None:
+        parts.resource, parts.make_nonce = oauth.resource, oauth.make_nonce
     follow_reloads(parts, conf)
     return parts
+
+
+def _make_oauth_parts(settings: Settings, clock: Callable[[], float]) -> OAuthParts | None:
+    if not settings.issuers:
+        return None
+    # Imported here: without issuers nothing of theirs is loaded.
+    from authmw.build.oauth import make_oauth_parts
+
+    return make_oauth_parts(settings, clock)
 
 
 def _verify_tls_files(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,10 @@ _SCOPES: Mapping[str, type[Scope]] = {
 }
 
 
+# RFC 6749 §3.3, scope-token. Challenges quote it.
+_SCOPE_VALUE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """What a token must have; an empty set or False requires nothing.
@@ -27,18 +32,20 @@ class Requirement:
         admin_project: whether its project must be the admin project, by the rule of
             X-Is-Admin-Project: where the deployment names none, every project is.
         methods: of authentication; the user must have used all of them.
+        oauth_scope: values of an OAuth scope; the token must have been issued for all of them.
     """
 
     roles: frozenset[str]
     scopes: frozenset[str]
     admin_project: bool
     methods: frozenset[str]
+    oauth_scope: frozenset[str] = frozenset()
 
     def find_missing(self, token: Token) -> dict[str, list[str] | Literal[True]]:
         """Return what a token lacks, by the name of the requirement; empty if it lacks nothing.
 
         For roles and scope the value lists those of which one is needed, for methods those that
-        were not used.
+        were not used, for the OAuth scope all that is needed (RFC 6750 §3).
         """
         principal = token.principal
         missing: dict[str, list[str] | Literal[True]] = {}
@@ -55,6 +62,8 @@ class Requirement:
         unused = self.methods.difference(token.methods)
         if unused:
             missing["methods"] = sorted(unused)
+        if not self.oauth_scope <= token.oauth_scope:
+            missing["oauth_scope"] = sorted(self.oauth_scope)
         return missing
 
 
@@ -64,6 +73,7 @@ def parse_requirement(
     scope: str | Iterable[str] | None,
     admin_project: bool,
     methods: str | Iterable[str] | None,
+    oauth_scope: str | Iterable[str] | None = None,
 ) -> Requirement:
     """Make a `Requirement`, whose attributes the arguments are; a string is one name.
 
@@ -77,8 +87,18 @@ def parse_requirement(
             f"scope {min(unknown)!r} does not exist: write 'system', 'domain' or 'project', or "
             "several of them as a tuple"
         )
+    scope_values = _parse_names("oauth_scope", oauth_scope)
+    for value in scope_values:
+        if not _SCOPE_VALUE.fullmatch(value):
+            raise ValueError(
+                f"oauth_scope {value!r} is no value of an OAuth scope: write several as a tuple"
+            )
     return Requirement(
-        _parse_names("roles", roles), scopes, admin_project, _parse_names("methods", methods)
+        _parse_names("roles", roles),
+        scopes,
+        admin_project,
+        _parse_names("methods", methods),
+        scope_values,
     )
 
 

@@ -1,7 +1,9 @@
 """Checks that a request comes from the client its token is bound to (`enforce_token_bind`).
 
-A token is bound by Kerberos (`bind` in its body, from older identity services) or by the
-certificate of the TLS client it was issued to (RFC 8705 §3.1). The request's own identity is read
+A token is bound by Kerberos (`bind` in its body, from older identity services), by the
+certificate of the TLS client it was issued to (RFC 8705 §3.1), or by a key of which each request
+brings a proof (RFC 9449; `authmw.checks.dpop` verifies it, whatever `enforce_token_bind` says).
+The request's own identity is read
 from environ keys that only the server in front can set: AUTH_TYPE, REMOTE_USER, SSL_CLIENT_CERT.
 Keys that begin with HTTP_ come from the client and are never read.
 """
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 KERBEROS: Final = "kerberos"
 # The name of the confirmation method (RFC 8705 §3.1).
 CERTIFICATE: Final = "x5t#S256"
+# Likewise (RFC 9449 §6.1).
+KEY: Final = "jkt"
 
 _BEGIN = "-----BEGIN CERTIFICATE-----"
 _END = "-----END CERTIFICATE-----"
@@ -71,6 +75,9 @@ def verify_binding(policy: BindPolicy, token: Token, environ: Mapping[str, Any])
     bindings = dict(token.principal.bind)
     if token.thumbprint is not None:
         bindings[CERTIFICATE] = token.thumbprint
+    key_thumbprint = find_key_thumbprint(token)
+    if key_thumbprint is not None:
+        bindings[KEY] = key_thumbprint
     if policy.is_required and not bindings:
         raise _make_refusal("it is not bound, and enforce_token_bind requires a binding")
     if policy.mechanism is not None and policy.mechanism not in bindings:
@@ -83,6 +90,21 @@ def verify_binding(policy: BindPolicy, token: Token, environ: Mapping[str, Any])
             verify(bound_to, environ)
         elif not policy.ignores_unknown:
             raise _make_refusal("it is bound by a mechanism that can't be checked here")
+
+
+def find_key_thumbprint(token: Token) -> str | None:
+    """Return `jkt` of the key that a token is bound to; None: it is bound to none."""
+    return None if token.oauth is None else token.oauth.key_thumbprint
+
+
+def refuse_key_binding(token: Token) -> None:
+    """Refuse a token that is bound to a key, where no proof can be checked.
+
+    Raises:
+        InvalidToken: (wrong_binding) it is bound to one.
+    """
+    if find_key_thumbprint(token) is not None:
+        raise _make_refusal("it is bound to a key, and no DPoP proof can come with it here")
 
 
 def _verify_kerberos(principal: object, environ: Mapping[str, Any]) -> None:
@@ -107,6 +129,7 @@ def _verify_certificate(thumbprint: object, environ: Mapping[str, Any]) -> None:
 _MECHANISMS: Mapping[str, Callable[[object, Mapping[str, Any]], None]] = {
     KERBEROS: _verify_kerberos,
     CERTIFICATE: _verify_certificate,
+    KEY: lambda _thumbprint, _environ: None,
 }
 
 

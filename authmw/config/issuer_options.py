@@ -38,7 +38,8 @@ RECOGNITION_OPTIONS: tuple[cfg.Opt, ...] = (
         default="rfc9068",
         help="What kind of issuer it is: rfc9068 (an OAuth2 server that conforms to RFC 9068), "
         "keystone-op, keycloak, entra, okta, auth0, kubernetes, github, spiffe, or introspection "
-        "for opaque tokens, about which the issuer is asked (RFC 7662).",
+        "for opaque tokens, about which the issuer is asked (RFC 7662); ext-oauth2 reads the "
+        "answers as keystonemiddleware's external_oauth2_token does.",
     ),
     ListsOpt(
         "issuer_variables",
@@ -140,6 +141,7 @@ INTROSPECTION_OPTIONS: tuple[cfg.Opt, ...] = (
         help="The algorithm of assertions, with client_secret_jwt (HS256, HS384, HS512) and "
         "private_key_jwt (ES256, RS256, PS256 and their like).",
     ),
+    StrOpt("expires_at", help="The claim with the time of expiry, if the answer has no exp."),
     StrOpt("jwt_key_id", help="The `kid` of assertions, if the issuer wants one."),
     StrOpt(
         "assertion_audience",

@@ -115,6 +115,7 @@ def _make_settings(
             },
             required_values=values["required_values"] or {},
             trust_domain=values["trust_domain"],
+            expires_at=values["expires_at"],
             skew_seconds=skew_seconds,
         )
     )

@@ -487,12 +487,50 @@ REVOCATION_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
 )
 
+OAUTH_OPTIONS: tuple[cfg.Opt, ...] = (
+    StrOpt(
+        "oauth_resource",
+        help="Resource identifier of this service (RFC 9728), the https URL by which OAuth clients "
+        "call it. Its metadata, at /.well-known/oauth-protected-resource, and the challenge of a "
+        "401 tell clients where to get a token. Unset, it is the audience of the issuers, if all "
+        "have the same and it is a URL.",
+    ),
+    ListOpt(
+        "oauth_scopes",
+        default=[],
+        help="Values of the OAuth scope that the metadata suggests to clients.",
+    ),
+    StrOpt(
+        "public_endpoint",
+        help="URL under which clients reach the root of this server. Proofs for tokens that are "
+        "bound to a key (DPoP, RFC 9449) name the URL of the request, which is compared with "
+        "this and never with the Host header. Unset, it is the server of oauth_resource.",
+    ),
+    IntOpt(
+        "dpop_proof_lifetime",
+        unit="seconds",
+        min=1,
+        max=3600,
+        default=60,
+        help="Seconds after which a DPoP proof is too old. So long its use is remembered, in "
+        "memory and in memcached_servers: without the latter, each process accepts it once.",
+    ),
+    StrOpt(
+        "dpop_nonce_secret",
+        secret=True,
+        help="When set, DPoP proofs must hold a nonce that is made with this secret, the same "
+        "for all processes, and changes every five minutes. So no proof can be made in advance. "
+        "Write 32 random characters.",
+    ),
+)
+
 GROUPS: tuple[tuple[str, tuple[cfg.Opt, ...]], ...] = (
     ("The identity service", IDENTITY_OPTIONS),
     ("Requests", REQUEST_OPTIONS),
     ("Caches", CACHE_OPTIONS),
     ("Offline validation", OFFLINE_OPTIONS),
     ("Revocation", REVOCATION_OPTIONS),
+    ("OAuth clients, where issuers are configured", OAUTH_OPTIONS),
 )
 
 OPTIONS: tuple[cfg.Opt, ...] = tuple(itertools.chain.from_iterable(dict(GROUPS).values()))

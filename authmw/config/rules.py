@@ -34,6 +34,7 @@ def verify_settings(settings: Settings) -> list[str]:
     _verify_caches(settings)
     _verify_offline(settings)
     _verify_revocation(settings)
+    _verify_oauth(settings)
     return list(_find_doubtful(settings))
 
 
@@ -80,6 +81,28 @@ def _verify_origins(origins: tuple[str, ...]) -> None:
         verify_origins(origins)
     except ValueError as error:
         raise ConfigurationError("cors_allowed_origins", ",".join(origins), str(error)) from None
+
+
+def _verify_oauth(settings: Settings) -> None:
+    # Imported here: few services have OAuth clients.
+    if settings.oauth_resource is not None:
+        from authmw.wsgi.protected_resource import verify_identifier
+
+        try:
+            verify_identifier(settings.oauth_resource)
+        except ValueError as error:
+            raise ConfigurationError(
+                "oauth_resource", settings.oauth_resource, str(error)
+            ) from None
+    if settings.public_endpoint is not None:
+        from authmw.checks.dpop import PublicEndpoint
+
+        try:
+            PublicEndpoint.parse(settings.public_endpoint)
+        except ValueError as error:
+            raise ConfigurationError(
+                "public_endpoint", settings.public_endpoint, f"{error}; write https://host"
+            ) from None
 
 
 def _verify_caches(settings: Settings) -> None:
@@ -245,6 +268,9 @@ def _find_doubtful(settings: Settings) -> Iterator[str]:
             f"memcache_secret_key has fewer than {_SHORTEST_SECRET} characters: anyone who can "
             "read memcached may guess it; write as many random ones"
         )
+    nonce_secret = settings.dpop_nonce_secret
+    if nonce_secret is not None and len(nonce_secret) < _SHORTEST_SECRET:
+        yield f"dpop_nonce_secret has fewer than {_SHORTEST_SECRET} characters: it may be guessed"
     if strategy is None and settings.memcache_secret_key is not None:
         yield "memcache_secret_key has no effect without memcache_security_strategy"
     if strategy is None and (settings.memcached_servers or settings.cache):

@@ -156,6 +156,13 @@ class Settings:
     revocation_retention: int  # seconds
     revocation_max_events: int
 
+    # OAuth clients
+    oauth_resource: str | None
+    oauth_scopes: tuple[str, ...]
+    public_endpoint: str | None
+    dpop_proof_lifetime: int  # seconds
+    dpop_nonce_secret: str | None = field(repr=False)
+
     @property
     def connect_timeout(self) -> float:
         """Seconds to wait for a connection to the identity service."""

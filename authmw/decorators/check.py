@@ -21,6 +21,7 @@ def check(
     scope: ScopeName | Iterable[ScopeName] | None = None,
     admin_project: bool = False,
     methods: str | Iterable[str] | None = None,
+    oauth_scope: str | Iterable[str] | None = None,
 ) -> Token:
     """Return the token of this request if it meets a requirement, else raise; see `require`.
 
@@ -29,7 +30,7 @@ def check(
             ...
 
     Args:
-        roles, scope, admin_project, methods: as for `require`.
+        roles, scope, admin_project, methods, oauth_scope: as for `require`.
 
     Raises:
         Refused: there is no token (401), or it does not meet the requirement (403). The exception
@@ -37,7 +38,13 @@ def check(
         ValueError: a scope does not exist, or nothing is required.
     """
     return verify(
-        parse_requirement(roles=roles, scope=scope, admin_project=admin_project, methods=methods)
+        parse_requirement(
+            roles=roles,
+            scope=scope,
+            admin_project=admin_project,
+            methods=methods,
+            oauth_scope=oauth_scope,
+        )
     )
 
 

@@ -180,4 +180,4 @@ def _answer_misconfigured(
     from authmw.rejection import Rejection, respond
 
     rejection = Rejection(503, retry_after=_RETRY_AFTER_SECONDS)
-    return respond(rejection, "", (), environ, start_response)
+    return respond(rejection, (), (), environ, start_response)

@@ -24,6 +24,7 @@ def require(
     scope: ScopeName | Iterable[ScopeName] | None = None,
     admin_project: bool = False,
     methods: str | Iterable[str] | None = None,
+    oauth_scope: str | Iterable[str] | None = None,
 ) -> Callable[[F], F]:
     """Let a view run only for tokens that meet a requirement.
 
@@ -45,6 +46,8 @@ def require(
         admin_project: whether the token must be of the admin project, as in X-Is-Admin-Project;
             if a deployment names no admin project, every project counts as it.
         methods: authentication methods ("password", "totp", ...) that the user must all have used.
+        oauth_scope: values of an OAuth scope (RFC 6749 §3.3); the token must have been issued for
+            all of them. Tokens of Keystone have none. A 403 tells the client which to ask for.
 
     Raises:
         ValueError: a scope does not exist, or nothing is required.
@@ -52,7 +55,11 @@ def require(
             undecorated view, so that the check would never run.
     """
     requirement = parse_requirement(
-        roles=roles, scope=scope, admin_project=admin_project, methods=methods
+        roles=roles,
+        scope=scope,
+        admin_project=admin_project,
+        methods=methods,
+        oauth_scope=oauth_scope,
     )
 
     def decorate(view: F) -> F:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
+from authmw.errors import IdentityUnavailable, InvalidToken, Outage
 from authmw.identity.breaker import Breaker, Change
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import open_session, read_verify
@@ -18,10 +18,11 @@ from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outage import make_outage, make_outage_from, meaning_of
 from authmw.identity.outcomes import Outcome
 from authmw.identity.token_response import TokenResponse
+from authmw.issuers.access_token import AccessToken
 from authmw.issuers.client_authentication import OAuthClient, authenticate_client
 from authmw.issuers.introspection_response import verify_introspection_response
 from authmw.issuers.record import Issuer
-from authmw.issuers.token_body import make_token_body
+from authmw.issuers.token_body import make_oauth_access, make_token_body
 from authmw.net.deadline import deadline
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.process import PerProcess
@@ -91,7 +92,8 @@ class IntrospectionClient:
             while not breaker.is_trusted and breaker.admit(self._clock()):
                 self._probe(breaker)
             try:
-                body = self._fetch_body(token, now)
+                verified = self._fetch_verified(token, now)
+                body = make_token_body(verified)
             except InvalidToken:
                 self._record(breaker, Health.ANSWERS)
                 raise
@@ -100,7 +102,7 @@ class IntrospectionClient:
                 self._record(breaker, meaning_of(outage).health)
                 raise outage from outage.__cause__
         self._record(breaker, Health.ANSWERS)
-        return TokenResponse(body, None, int(now))
+        return TokenResponse(body, None, int(now), make_oauth_access(verified))
 
     def probe_in_background(self, wake: Callable[[], None], *, patience_seconds: float) -> None:
         """Leave probes to an `OutageWatch`; see `IdentityClient.probe_in_background`."""
@@ -118,19 +120,14 @@ class IntrospectionClient:
             with contextlib.suppress(Outage), deadline(self._settings.identity_deadline):
                 self._probe(breaker, is_logged=False)
 
-    def _fetch_body(self, token: str, now: float) -> dict[str, object]:
+    def _fetch_verified(self, token: str, now: float) -> AccessToken:
         answer = self._ask(token, now)
         try:
-            verified = verify_introspection_response(
+            return verify_introspection_response(
                 self._issuer, answer, now, lifetime_seconds=self._lifetime_seconds
             )
         except IdentityUnavailable as error:
             raise make_outage(Outcome.NOT_INTROSPECTION, note=error.detail) from error
-        if verified.key_thumbprint is not None:
-            raise InvalidToken(
-                Reason.WRONG_BINDING, "it is bound to a key (DPoP), whose proof is not checked here"
-            )
-        return make_token_body(verified)
 
     def _ask(self, token: str, now: float) -> dict[str, object]:
         authentication = authenticate_client(self._client, now, secrets.token_hex(16))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from authmw.token.catalog import ServiceCatalog
+from authmw.token.oauth import OAuthAccess
 
 # Tells the endpoint that we enforce access rules; without it a token that has some is not found
 # (Identity API v3, "Validate and show information for token").
@@ -21,11 +22,13 @@ class TokenResponse:
         body: the object under "token", without its catalog.
         catalog: the service catalog, if it was asked for and the token has one.
         answered_at: epoch seconds.
+        oauth: what an issuer that was asked (RFC 7662) said beyond that; None: Keystone was.
     """
 
     body: Mapping[str, object]
     catalog: ServiceCatalog | None
     answered_at: int
+    oauth: OAuthAccess | None = None
 
 
 class TokenSource(Protocol):

@@ -88,7 +88,8 @@ def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> A
             raise _refuse_lack(profile, claims)
     if profile.required_alternatives:
         _verify_alternatives(profile, claims)
-    _verify_audience(issuer, claims)
+    if profile.checks_audience:
+        _verify_audience(issuer, claims)
     for path, values in profile.claim_values:
         _verify_value(path, values, claims)
     for path, values in issuer.pinned:

@@ -34,6 +34,7 @@ class IssuerOptions:
         audience: `{tenant}` and the like in it are filled in.
         claims: claims paths by meaning (`CLAIM_OPTIONS`, `CLAIMS_OPTIONS`).
         required_values: claims that must have one of certain values, by claims path.
+        expires_at: a claim with the time of expiry, if not `exp`; of opaque tokens.
         types: values of `typ`; "none" means that it may be absent.
         trust_domain: of a SPIFFE issuer without `issuer`.
     """
@@ -47,6 +48,7 @@ class IssuerOptions:
     types: Sequence[str] = ()
     claims: Mapping[str, Sequence[str]] = field(default_factory=dict)
     required_values: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    expires_at: str | None = None
     trust_domain: str | None = None
     skew_seconds: int = 5
 
@@ -167,9 +169,18 @@ def _adapt(profile: Profile, options: IssuerOptions) -> Profile:
         changes["types"] = frozenset(
             None if name == "none" else canonical_type(name) for name in options.types
         )
+    if options.expires_at is not None:
+        changes["expires_at"] = _parse_path(options, "expires_at", options.expires_at)
     if options.claims:
         changes["mapping"] = _adapt_mapping(profile, options)
     return replace(profile, **changes) if changes else profile
+
+
+def _parse_path(options: IssuerOptions, option: str, text: str) -> ClaimsPath:
+    try:
+        return ClaimsPath.parse(text)
+    except ValueError as error:
+        raise _wrong(options, option, text, f"{error}.") from error
 
 
 def _adapt_mapping(profile: Profile, options: IssuerOptions) -> ClaimsMapping:

@@ -61,6 +61,10 @@ def verify_introspection_response(
     if None not in (identifier, issuer.identifier) and identifier != issuer.identifier:
         raise InvalidToken(Reason.WRONG_ISSUER, f"'iss' is not that of issuer {issuer.name}")
     _refuse_other_kinds(issuer, claims)
+    other = issuer.profile.expires_at
+    if other is not None and other.find(claims) is not None:
+        ends = [_parse_time(other.find(claims), other.text, issuer), claims.get("exp")]
+        claims["exp"] = min(end for end in ends if type(end) is int)
     if claims.get("exp") is None:
         claims["exp"] = int(now) + lifetime_seconds
     return verify_claims(issuer, claims, now)

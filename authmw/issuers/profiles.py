@@ -235,6 +235,7 @@ AUTH0: Final = replace(
 KUBERNETES: Final = replace(
     RFC9068,
     name="kubernetes",
+    is_authorization_server=False,
     types=_UNTYPED,  # none is written
     algorithms=frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"}),
     required_claims=frozenset({"iss", "exp", "aud", "sub", "iat", "nbf", "kubernetes.io"}),
@@ -247,6 +248,7 @@ KUBERNETES: Final = replace(
 GITHUB: Final = replace(
     RFC9068,
     name="github",
+    is_authorization_server=False,
     types=frozenset({"jwt"}),
     algorithms=frozenset({"RS256"}),
     required_claims=frozenset({"iss", "exp", "aud", "sub", "iat", "nbf", "jti", "repository"}),
@@ -265,6 +267,7 @@ GITHUB: Final = replace(
 SPIFFE: Final = replace(
     RFC9068,
     name="spiffe",
+    is_authorization_server=False,
     types=_UNTYPED | {"jose"},  # §2.3
     algorithms=frozenset(
         family + size for family in ("RS", "PS", "ES") for size in ("256", "384", "512")
@@ -291,12 +294,32 @@ INTROSPECTION: Final = replace(
     mapping=replace(_RFC9068_CLAIMS, user_name=_path("username")),
 )
 
+# What keystonemiddleware's external_oauth2_token filter takes an answer for (its options
+# mapping_*): the authorization server has decided that the token is for this service, roles are one
+# string, and a token without a project is scoped to the domain that its project would be in.
+EXT_OAUTH2: Final = replace(
+    INTROSPECTION,
+    name="ext-oauth2",
+    checks_audience=False,
+    mapping=replace(
+        _RFC9068_CLAIMS,
+        user_id=(_path("client_id"),),
+        user_name=_path("username"),
+        roles=(),
+        groups=None,
+        role_separator=",",
+        required=("user_name", "user_domain_id", "user_domain_name", "roles", "scope"),
+        takes_first_scope=True,
+        assumed_admin_project=None,  # it says nothing, unless a role is "admin"
+    ),
+)
+
 PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
     {
         profile.name: profile
         for profile in (
             *(RFC9068, KEYSTONE, KEYSTONE_OP, KEYCLOAK, ENTRA, OKTA, AUTH0),
-            *(KUBERNETES, GITHUB, SPIFFE, INTROSPECTION),
+            *(KUBERNETES, GITHUB, SPIFFE, INTROSPECTION, EXT_OAUTH2),
         )
     }
 )

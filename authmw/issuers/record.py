@@ -33,6 +33,10 @@ class ClaimsMapping:
         oauth_scope: OAuth scope, a string with spaces (RFC 6749 §3.3) or an array; the first
             that is there.
         is_admin_project: true or false.
+        role_separator: what joins names in a role claim that is one string; None: it is one name.
+        required: names of attributes here, and "scope", without whose values a token is refused.
+        takes_first_scope: whether of system, project and domain the first counts that is there;
+            else a token with two of them is refused.
         assumed_admin_project: what counts where no claim says; None leaves it to Keystone's
             rule, by which a token that does not say acts in the admin project.
     """
@@ -56,6 +60,9 @@ class ClaimsMapping:
     token_id: ClaimsPath | None = None
     oauth_scope: tuple[ClaimsPath, ...] = ()
     is_admin_project: ClaimsPath | None = None
+    role_separator: str | None = None
+    required: tuple[str, ...] = ()
+    takes_first_scope: bool = False
     assumed_admin_project: bool | None = False
 
     @property
@@ -87,6 +94,9 @@ class Profile:
             else (`jws_authority`).
         needs_identifier: whether an issuer identifier must be configured.
         needs_audience: whether an audience must be configured.
+        checks_audience: whether `aud` must name an audience; False only where the issuer decides
+            for the service that asks whether a token is for it.
+        expires_at: another claim than `exp` with the time of expiry; the earlier counts.
         is_introspected: whether tokens are opaque and the issuer is asked (RFC 7662).
         pins: claims of which at least one must have its value configured.
         complain: given an issuer identifier (or None) and the audiences, returns what is wrong
@@ -94,6 +104,8 @@ class Profile:
         derive_audience: given an issuer identifier, returns the only audience it can have.
         keys_path: appended to the issuer identifier, where the JWK set is; None: the discovery
             document says (RFC 8414 §2).
+        is_authorization_server: whether clients can ask it for a token (RFC 6749); others make
+            tokens for workloads that run with them.
         revocation_list_path: likewise, where the ids of revoked tokens are published.
     """
 
@@ -112,11 +124,14 @@ class Profile:
     mapping: ClaimsMapping | None = None
     needs_identifier: bool = True
     needs_audience: bool = True
+    checks_audience: bool = True
+    expires_at: ClaimsPath | None = None
     is_introspected: bool = False
     pins: frozenset[str] = frozenset()
     complain: Callable[[str | None, frozenset[str]], str | None] | None = None
     derive_audience: Callable[[str], str | None] | None = None
     keys_path: str | None = None
+    is_authorization_server: bool = True
     revocation_list_path: str | None = None
 
 

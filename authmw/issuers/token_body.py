@@ -21,6 +21,7 @@ from authmw.issuers.claims_path import (
 )
 from authmw.issuers.record import ClaimsMapping
 from authmw.token.body import render_time
+from authmw.token.oauth import OAuthAccess
 
 _Claims = Mapping[str, object]
 
@@ -45,6 +46,9 @@ def make_token_body(token: AccessToken) -> dict[str, object]:
         raise ValueError(f"claims of issuer {token.issuer.name} are not mapped")
     claims = token.claims
     scope = _make_scope(claims, mapping)
+    for name in mapping.required:
+        if not (scope if name == "scope" else _is_there(claims, getattr(mapping, name))):
+            raise InvalidToken(Reason.MALFORMED, f"it does not say what the {name} is")
     body: dict[str, object] = {
         "methods": list((mapping.methods and find_texts(claims, mapping.methods)) or ()),
         "audit_ids": [] if token.token_id is None else [token.token_id],
@@ -64,6 +68,21 @@ def make_token_body(token: AccessToken) -> dict[str, object]:
     if token.thumbprint is not None:
         body["oauth2_credential"] = {"x5t#S256": token.thumbprint}
     return body
+
+
+def make_oauth_access(token: AccessToken) -> OAuthAccess:
+    """Return what the Token keeps beside the body: client, OAuth scope, claims."""
+    return OAuthAccess.of_claims(
+        token.claims,
+        client_id=token.client_id,
+        scope=token.oauth_scope,
+        key_thumbprint=token.key_thumbprint,
+    )
+
+
+def _is_there(claims: _Claims, paths: ClaimsPath | tuple[ClaimsPath, ...] | None) -> bool:
+    alternatives = paths if isinstance(paths, tuple) else (paths,)
+    return any(path is not None and path.find(claims) for path in alternatives)
 
 
 def _find(claims: _Claims, path: ClaimsPath | None) -> str | None:
@@ -120,6 +139,9 @@ def _make_scope(claims: _Claims, mapping: ClaimsMapping) -> dict[str, object]:
         scope["system"] = {"all": True}
     elif system is not None and system is not False:
         raise InvalidToken(Reason.MALFORMED, "the claim of the system scope is not 'all'")
+    if len(scope) > 1 and mapping.takes_first_scope:
+        first = next(name for name in ("system", "project", "domain") if name in scope)
+        return {first: scope[first]}
     if len(scope) > 1:
         raise InvalidToken(Reason.MALFORMED, f"more than one scope: {' and '.join(scope)}")
     return scope
@@ -136,6 +158,8 @@ def _make_roles(claims: _Claims, mapping: ClaimsMapping) -> list[dict[str, objec
         value = path.find(claims)
         if value is None:
             continue
+        if mapping.role_separator is not None and type(value) is str:
+            value = list(filter(None, map(str.strip, value.split(mapping.role_separator))))
         for name, role_id in _read_named(value, path):
             role_id = role_id or ids.get(name)
             role: dict[str, object] = {"name": name}

@@ -19,6 +19,8 @@ class TokenGrant:
 
     Attributes:
         issued_at, expires_at: epoch seconds.
+        thumbprint, key_thumbprint: of the certificate (RFC 8705) and of the key (RFC 9449) that
+            it is bound to.
         claims: added as they are, in place of what would stand there; None takes one away.
     """
 
@@ -34,6 +36,7 @@ class TokenGrant:
     roles: tuple[str, ...] = ()
     project_id: str | None = None
     thumbprint: str | None = None
+    key_thumbprint: str | None = None
     claims: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -57,8 +60,7 @@ class TokenShape(NamedTuple):
 def make_access_claims(grant: TokenGrant, profile: str) -> Claims:
     """Return the claims of an access token."""
     claims = SHAPES[profile].make_claims(grant)
-    if grant.thumbprint is not None:
-        claims["cnf"] = {"x5t#S256": grant.thumbprint}
+    claims["cnf"] = _confirm(grant)
     return _without_none({**claims, **grant.claims})
 
 
@@ -94,9 +96,16 @@ def make_introspection_response(grant: TokenGrant) -> Claims:
         "jti": grant.token_id,
         "roles": list(grant.roles) or None,
     }
-    if grant.thumbprint is not None:
-        answer["cnf"] = {"x5t#S256": grant.thumbprint}
+    answer["cnf"] = _confirm(grant)
+    if grant.key_thumbprint is not None:
+        answer["token_type"] = "DPoP"
     return _without_none({**answer, **grant.claims})
+
+
+def _confirm(grant: TokenGrant) -> dict[str, str] | None:
+    """`cnf` (RFC 7800 §3.1) of a token that is bound to a certificate, a key or both."""
+    bound = {"x5t#S256": grant.thumbprint, "jkt": grant.key_thumbprint}
+    return {name: value for name, value in bound.items() if value is not None} or None
 
 
 def _without_none(claims: Claims) -> Claims:

@@ -36,6 +36,7 @@ from authmw.token.body import (
     share_members,
 )
 from authmw.token.catalog import ServiceCatalog
+from authmw.token.oauth import NO_CLAIMS, OAuthAccess
 from authmw.token.parts import (
     DomainScope,
     OAuth1Access,
@@ -228,7 +229,9 @@ class Token:
         issuer: what names the issuer whose keys and rules decide about it (`Issuer.key`); None:
             Keystone's do.
         thumbprint: `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1), if it is.
-        is_bound: whether it is bound to anything; see `authmw.checks.token_bind`.
+        is_bound: whether it is bound to anything; see `authmw.checks.token_bind` and
+            `authmw.checks.dpop`.
+        oauth: what an OAuth access token says beyond its body; None for Keystone's tokens.
         unconditional_until: epoch seconds up to which it is fresh and not expired, for every
             request; 0 if access rules or a binding must be checked.
         user_environ: the principal's.
@@ -252,6 +255,7 @@ class Token:
     _issued_text: str = field(repr=False, compare=False)
     _expires_text: str = field(repr=False, compare=False)
     issuer: str | None = None
+    oauth: OAuthAccess | None = None
     unconditional_until: int = field(init=False, repr=False, compare=False)
     user_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
     shared_body: SharedBody = field(init=False, repr=False, compare=False)
@@ -288,8 +292,16 @@ class Token:
         answered_at: int,
         fresh_until: int,
         usable_until: int,
+        signed_by: str | None = None,
+        issuer: str | None = None,
+        oauth: OAuthAccess | None = None,
     ) -> Token:
-        """Read a whole v3 token body; for arguments and errors see `Principal.from_body`."""
+        """Read a whole v3 token body.
+
+        Args:
+            body, catalog: as of `Principal.from_body`, whose errors this raises.
+            answered_at, fresh_until, usable_until, signed_by, issuer, oauth: as the attributes.
+        """
         issued_text, issued_at = read_time(body, "issued_at")
         expires_text, expires_at = read_time(body, "expires_at")
         principal = Principal.from_body(body, catalog)
@@ -303,11 +315,13 @@ class Token:
             answered_at=answered_at,
             fresh_until=fresh_until,
             usable_until=usable_until,
-            signed_by=None,
+            signed_by=signed_by,
             thumbprint=thumbprint,
-            is_bound=thumbprint is not None or bool(principal.bind),
+            is_bound=_is_bound(principal, thumbprint, oauth),
             _issued_text=issued_text,
             _expires_text=expires_text,
+            issuer=issuer,
+            oauth=oauth,
         )
 
     @classmethod
@@ -325,6 +339,7 @@ class Token:
         usable_until: int,
         signed_by: str,
         issuer: str | None = None,
+        oauth: OAuthAccess | None = None,
     ) -> Token:
         """Make the Token of a signed token whose principal is known; arguments: the attributes."""
         return cls(
@@ -338,10 +353,11 @@ class Token:
             usable_until=usable_until,
             signed_by=signed_by,
             thumbprint=thumbprint,
-            is_bound=thumbprint is not None or bool(principal.bind),
+            is_bound=_is_bound(principal, thumbprint, oauth),
             _issued_text=render_time(issued_at),
             _expires_text=render_time(expires_at),
             issuer=issuer,
+            oauth=oauth,
         )
 
     @property
@@ -363,7 +379,23 @@ class Token:
     @property
     def size(self) -> int:
         """The memory it takes, in bytes, roughly, its principal included."""
-        return self.principal.size + _OWN_SIZE
+        oauth = self.oauth
+        return self.principal.size + _OWN_SIZE + (0 if oauth is None else oauth.size)
+
+    @property
+    def client_id(self) -> str | None:
+        """The OAuth client that it was issued to; None where the token does not say."""
+        return None if self.oauth is None else self.oauth.client_id
+
+    @property
+    def oauth_scope(self) -> frozenset[str]:
+        """The values of its OAuth scope (RFC 6749 §3.3); empty for Keystone's tokens."""
+        return frozenset() if self.oauth is None else self.oauth.scope
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """The claims of an issuer's token, read-only at every depth; empty for Keystone's."""
+        return NO_CLAIMS if self.oauth is None else self.oauth.claims
 
     @property
     def audit_id(self) -> str | None:
@@ -376,3 +408,9 @@ class Token:
         Only its catalog is shared, and read-only.
         """
         return {"token": self.shared_body.to_mutable()}
+
+
+def _is_bound(principal: Principal, thumbprint: str | None, oauth: OAuthAccess | None) -> bool:
+    """Tell whether the bearer must prove to hold something besides the token."""
+    has_key = oauth is not None and oauth.key_thumbprint is not None
+    return thumbprint is not None or has_key or bool(principal.bind)

@@ -15,7 +15,7 @@ from authmw.issuers.access_token import AccessToken
 from authmw.issuers.claims_path import ClaimsPath
 from authmw.issuers.record import Issuer
 from authmw.issuers.table import IssuerTable
-from authmw.issuers.token_body import make_token_body
+from authmw.issuers.token_body import make_oauth_access, make_token_body
 from authmw.issuers.verifier import IssuerVerifier, VerifiedToken
 from authmw.token import Principal, Token
 from authmw.token.body import read_strings
@@ -115,15 +115,21 @@ class IssuersValidator:
         self._own_claims = {issuer.key: _find_own_claims(issuer) for issuer in table}
         # Of an issuer all of whose tokens are asked about, though they may look signed.
         self._introspected_identifier = None
+        self._only: Validator | None = None
         if table.introspected is not None:
             identifier = table.introspected.identifier
             others = {one.identifier for one in table if one is not table.introspected}
             self._introspected_identifier = None if identifier in others else identifier
+            if keystone is None and identifier is None and not others:
+                # Whatever a token looks like, there is nobody else it could be of.
+                self._only = introspection
 
     def validate(
         self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None
     ) -> Token:
         """Validate one token; see `authmw.validation.validator.Validator`."""
+        if self._only is not None:
+            return self._only.validate(token, expiry_policy, now, known)
         if token.count(".") != 2:
             return self._find_opaque(token).validate(token, expiry_policy, now, known)
         jws, claims = self._verifier.parse(token)
@@ -132,10 +138,6 @@ class IssuersValidator:
             return other.validate(token, expiry_policy, now, known)
         issuer = self._table.find_issuer(claims)
         verified = self._verifier.verify_parsed(issuer, jws, claims, now)
-        if verified.token.key_thumbprint is not None:
-            raise InvalidToken(
-                Reason.WRONG_BINDING, "it is bound to a key (DPoP), whose proof is not checked here"
-            )
         return self._make_token(verified, now)
 
     def _make_token(self, verified: VerifiedToken, now: float) -> Token:
@@ -155,6 +157,7 @@ class IssuersValidator:
             usable_until=until,
             signed_by=verified.key.thumbprint,
             issuer=issuer_key,
+            oauth=make_oauth_access(token),
         )
 
     def _find_bearer(self, token: AccessToken, issuer_key: str) -> Bearer:

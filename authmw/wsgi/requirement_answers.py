@@ -14,8 +14,9 @@ _WORDS = {
     "scope": "a token scoped to a {}",
     "admin_project": "the admin project",
     "methods": "authentication by {}",
+    "oauth_scope": "the OAuth scope {}",
 }
-_SEPARATORS = {"scope": " or a ", "methods": " and "}
+_SEPARATORS = {"scope": " or a ", "methods": " and ", "oauth_scope": " "}
 
 
 def is_unanswered(refused: Refused, status: str) -> bool:
@@ -58,4 +59,6 @@ def refuse_missing(missing: Mapping[str, Sequence[str] | Literal[True]]) -> Refu
         for name, value in missing.items()
     )
     message = f"This takes {wanted}."
-    return Refusal(403, render_error(403, _TITLES[403], message, missing=dict(missing)))
+    body = render_error(403, _TITLES[403], message, missing=dict(missing))
+    oauth_scope = missing.get("oauth_scope", ())
+    return Refusal(403, body, missing_scope=() if oauth_scope is True else tuple(oauth_scope))

@@ -58,7 +58,7 @@ def test_settings_have_one_field_for_each_option_and_three_that_follow() -> None
 def test_settings_are_frozen_and_hide_every_secret(tmp_path: Path) -> None:
     secrets = [opt.dest for opt in OPTIONS if opt.secret]
     settings = load(**dict.fromkeys(secrets, SECRET))
-    assert [getattr(settings, name) for name in secrets] == [SECRET] * 3
+    assert [getattr(settings, name) for name in secrets] == [SECRET] * 4
     assert SECRET not in repr(settings)
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.insecure = True  # type: ignore[misc]

@@ -46,6 +46,11 @@ OURS = {
     "identity_deadline": 10,
     "revocation_retention": 180000,
     "revocation_max_events": 100000,
+    "oauth_resource": None,
+    "oauth_scopes": [],
+    "public_endpoint": None,
+    "dpop_proof_lifetime": 60,
+    "dpop_nonce_secret": None,
 }
 
 

@@ -31,7 +31,7 @@ def test_two_lines_are_enough_for_a_conforming_server() -> None:
 
 
 def test_there_is_no_default_audience() -> None:
-    for profile in set(PROFILES) - {"keystone", "keystone-op", "introspection"}:
+    for profile in set(PROFILES) - {"keystone", "keystone-op", "introspection", "ext-oauth2"}:
         options = {"issuer": "https://x.example/oauth2/1"}
         pins = {"repository": ["acme/inventory"]} if profile == "github" else {}
         for audience in ([], [""]):
@@ -42,7 +42,7 @@ def test_there_is_no_default_audience() -> None:
 
 
 def test_issuer_is_needed_where_tokens_say_one() -> None:
-    for profile in set(PROFILES) - {"keystone", "introspection", "spiffe", "github"}:
+    for profile in set(PROFILES) - {"keystone", "introspection", "ext-oauth2", "spiffe", "github"}:
         assert refusal_of(profile=profile, audience=[US]).option == "issuer"
 
 
@@ -100,6 +100,7 @@ def test_every_claim_of_the_mapping_can_be_configured_but_those_of_the_protocol(
     names = set(ClaimsMapping.__dataclass_fields__)
     protocol = {
         *("role_references", "methods", "client_id", "token_id", "assumed_admin_project"),
+        *("role_separator", "required", "takes_first_scope"),
     }
     assert {*CLAIM_OPTIONS, *CLAIMS_OPTIONS} == names - protocol
     for name in (*CLAIM_OPTIONS, *CLAIMS_OPTIONS):
