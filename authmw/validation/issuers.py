@@ -63,7 +63,10 @@ def _find_own_claims(issuer: Issuer) -> frozenset[str]:
         if each.name not in _OWN_MEANINGS:
             paths = value if isinstance(value, tuple) else (value,)
             read |= {path.names[0] for path in paths if isinstance(path, ClaimsPath)}
-    return _OWN_CLAIMS - read
+    own = _OWN_CLAIMS
+    if mapping.token_id is not None and len(mapping.token_id.names) == 1:
+        own |= {mapping.token_id.names[0]}
+    return own - read
 
 
 def _read_bearer(token: AccessToken) -> Bearer:
