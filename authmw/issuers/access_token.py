@@ -8,8 +8,9 @@ expired token, but none that is refused for more.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from authmw.errors import InvalidToken, Reason
@@ -106,6 +107,46 @@ def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> A
         thumbprint,
         key_thumbprint,
     )
+
+
+def judge_access_token(
+    issuer: Issuer,
+    *,
+    typ: str | None,
+    kid: str | None,
+    claims: Mapping[str, object],
+    now: float,
+) -> Iterator[tuple[str, InvalidToken | None]]:
+    """Apply each rule of `verify_access_token` by itself; arguments as there.
+
+    Yields:
+        the rule's name, and why it refuses the token; None: it does not.
+    """
+    profile = issuer.profile
+    rules: list[tuple[str, Callable[[], object]]] = [
+        ("access token", lambda: refuse_id_token(profile, claims)),
+        ("type", lambda: _verify_type(profile, typ)),
+        ("claims", lambda: _verify_required(profile, claims)),
+        ("binding", lambda: _read_confirmation(claims)),
+        ("grant", lambda: _read_grant(profile.mapping, claims)),
+        ("subject", lambda: _verify_subject(issuer, claims)),
+        ("times", lambda: _verify_times(issuer, claims, now)),
+    ]
+    if profile.checks_audience:
+        rules.append(("audience", lambda: _verify_audience(issuer, claims)))
+    for path, values in (*profile.claim_values, *issuer.pinned):
+        rule = functools.partial(_verify_value, path, values, claims)
+        rules.append((f"claim {path.text}", rule))
+    rules += [(rule.__name__, functools.partial(rule, claims)) for rule in profile.rules]
+    if profile.is_kid_required and not kid:
+        yield "kid", InvalidToken(Reason.MALFORMED, "header parameter 'kid' is missing")
+    for name, verify in rules:
+        try:
+            verify()
+        except InvalidToken as refusal:
+            yield name, refusal
+        else:
+            yield name, None
 
 
 def _verify_required(profile: Profile, claims: Mapping[str, object]) -> None:
