@@ -149,7 +149,10 @@ def _describe_caller(verified: AccessToken) -> str:
     if verified.issuer.profile.mapping is None:
         return "its user and roles come from jws_authority"
     body = make_token_body(verified)
-    told = {name: body[name] for name in ("user", "project", "domain", "system") if name in body}
+    told: dict[str, object] = {}
+    for name, value in body.items():
+        if name in ("user", "project", "domain", "system"):
+            told[name] = value
     roles = body["roles"]
     if isinstance(roles, list):
         told["roles"] = [role["name"] for role in roles]
