@@ -214,7 +214,8 @@ class Authenticator:
         headers.strip_user(environ)
         if not self._rules.delay_auth_decision:
             return Rejection(401, reason=error.reason)
-        environ[REFUSED_FOR] = error.reason
+        if self._proofs is not None:
+            environ[REFUSED_FOR] = error.reason
         environ[headers.USER_STATUS_KEY] = headers.INVALID
         environ[headers.TOKEN_AUTH] = credentials.without_user()
         return None
@@ -385,6 +386,7 @@ class Authenticator:
             rejection = Rejection(503, error.retry_after)
         if not self._rules.delay_auth_decision:
             return rejection
-        if rejection.reason is not None:
+        # OAuth clients learn it from the challenge of the app's 401.
+        if rejection.reason is not None and self._proofs is not None:
             environ[REFUSED_FOR] = rejection.reason
         return None

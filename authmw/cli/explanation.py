@@ -150,7 +150,7 @@ def _apply_rules(
         claims, unreadable = {}, refusal
     yield _judge_algorithm(jws, settings)
     explanation.key = _find_key(jws, keys, settings)
-    yield Finding("signature", _describe_key(explanation.key))
+    yield Finding("signature", describe_key(explanation.key))
     if unreadable is not None:
         raise _Stop(Finding("claims", "", unreadable))
     yield from _judge_claims(claims, settings, explanation.now)
@@ -190,7 +190,8 @@ def _find_key(jws: CompactJws, keys: KeySet, settings: Settings) -> PublicKey:
     return key
 
 
-def _describe_key(key: PublicKey) -> str:
+def describe_key(key: PublicKey) -> str:
+    """Return where a key is from, and what names it."""
     kid = f", kid {json.dumps(key.kid)}" if key.kid is not None else ""
     return f"verified by {key.source}{kid}, thumbprint {key.thumbprint}"
 

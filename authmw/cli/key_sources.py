@@ -37,36 +37,43 @@ def add_key_source_arguments(
     )
 
 
-def read_keys(directory: str | None, config_file: str | None) -> tuple[FoundKeys, Settings]:
-    """Read the keys and the settings that apply to them.
+def read_settings(directory: str | None, config_file: str | None) -> Settings:
+    """Read the settings of a service.
 
     Args:
         directory: of public keys; the settings are then the defaults.
         config_file: of a service; used if no directory is given.
 
     Raises:
-        ConfigurationError: the file cannot be read or names no keys.
-        KeysUnavailable: the directory or URI cannot be read.
+        ConfigurationError: the file cannot be read.
     """
     # Log messages are for operators of a service; they would mix with the command's output.
     logging.getLogger("authmw").addHandler(logging.NullHandler())
     if directory is not None:
-        settings = load_settings(
+        return load_settings(
             {"oslo_config_config": cfg.ConfigOpts(), "jws_public_key_repository": directory}
         )
-    else:
-        settings = load_settings({"oslo_config_project": "authmw", "oslo_config_file": config_file})
+    return load_settings({"oslo_config_project": "authmw", "oslo_config_file": config_file})
+
+
+def read_keys(settings: Settings) -> FoundKeys:
+    """Read the keys of Keystone's tokens.
+
+    Raises:
+        ConfigurationError: no keys are named.
+        KeysUnavailable: the directory or URI cannot be read.
+    """
     if not settings.has_key_source:
         raise ConfigurationError(
             KEY_SOURCES[0],
             None,
             f"set {' or '.join(KEY_SOURCES)}: there are no keys to look at",
         )
-    found = [_read(reader) for reader in make_key_readers(settings)]
-    return _join(found), settings
+    return _join([read_source(reader) for reader in make_key_readers(settings)])
 
 
-def _read(reader: KeyReader) -> FoundKeys:
+def read_source(reader: KeyReader) -> FoundKeys:
+    """Read one source; raises KeysUnavailable."""
     try:
         return reader.read(time.time())
     except KeysUnreadable as error:

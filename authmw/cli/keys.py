@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from authmw.cli.key_pair import write_key_pair
-from authmw.cli.key_sources import add_key_source_arguments, read_keys
+from authmw.cli.key_sources import add_key_source_arguments, read_keys, read_settings
 from authmw.errors import ConfigurationError, KeysUnavailable
 from authmw.jose.key_set import KeySet
 from authmw.jose.public_key import PublicKey
@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.keys_command == "generate":
         return _generate(arguments.directory)
     try:
-        found, settings = read_keys(arguments.directory, arguments.config_file)
+        settings = read_settings(arguments.directory, arguments.config_file)
+        found = read_keys(settings)
     except ConfigurationError as error:
         print(f"keys: {error}", file=sys.stderr)
         return 2

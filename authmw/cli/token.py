@@ -6,8 +6,10 @@ import argparse
 import sys
 import time
 
-from authmw.cli.explanation import explain
-from authmw.cli.key_sources import add_key_source_arguments, read_keys
+from authmw.cli.explanation import Explanation, explain
+from authmw.cli.issuer_explanation import explain_by_issuer
+from authmw.cli.key_sources import add_key_source_arguments, read_keys, read_settings
+from authmw.config.settings import Settings
 from authmw.errors import ConfigurationError, KeysUnavailable
 
 # Far longer than any header.
@@ -23,9 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "explain",
         help="Say which key verifies a token, what it claims, and what a service would do with it.",
         description=(
-            "Explains a signed token offline: the identity service is not asked. Exit status 0: "
-            "accepted, 1: refused, 2: the token could not be judged. Neither the token nor its "
-            "signature is ever printed."
+            "Explains a signed token: neither the identity service nor an issuer is asked about "
+            "it, but an issuer's keys are fetched where its tokens' are. Exit status 0: accepted, "
+            "1: refused, 2: the token could not be judged. Neither the token nor its signature is "
+            "ever printed."
         ),
     )
     command.add_argument(
@@ -41,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Explain the token; return 0 if it is accepted, 1 if refused, 2 if it cannot be judged."""
     try:
-        found, settings = read_keys(arguments.key_repository, arguments.config_file)
-    except (ConfigurationError, KeysUnavailable) as error:
+        settings = read_settings(arguments.key_repository, arguments.config_file)
+    except ConfigurationError as error:
         print(f"token: {error}", file=sys.stderr)
         return 2
     token = _read_token() if arguments.token == "-" else arguments.token.strip()
@@ -51,9 +54,21 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     if arguments.token != "-":
         print("token: given as an argument; standard input would be safer", file=sys.stderr)
-    explanation = explain(token, found, settings, time.time())
+    try:
+        explanation = _explain(token, settings)
+    except (ConfigurationError, KeysUnavailable) as error:
+        print(f"token: {error}", file=sys.stderr)
+        return 2
     print(explanation.render())
     return 0 if explanation.is_accepted else 1
+
+
+def _explain(token: str, settings: Settings) -> Explanation:
+    now = time.time()
+    explanation = explain_by_issuer(token, settings, now) if settings.issuers else None
+    if explanation is None:
+        explanation = explain(token, read_keys(settings), settings, now)
+    return explanation
 
 
 def _read_token() -> str:

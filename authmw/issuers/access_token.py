@@ -8,8 +8,9 @@ expired token, but none that is refused for more.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from authmw.errors import InvalidToken, Reason
@@ -83,11 +84,7 @@ def verify_access_token(
 def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> AccessToken:
     """Check the claims that are left once it is clear that this is a token of this issuer."""
     profile = issuer.profile
-    for name in profile.required_claims:
-        if claims.get(name) is None:
-            raise _refuse_lack(profile, claims)
-    if profile.required_alternatives:
-        _verify_alternatives(profile, claims)
+    _verify_required(profile, claims)
     if profile.checks_audience:
         _verify_audience(issuer, claims)
     for path, values in profile.claim_values:
@@ -118,12 +115,51 @@ def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> A
     )
 
 
-def _refuse_lack(profile: Profile, claims: Mapping[str, object]) -> InvalidToken:
-    missing = min(name for name in profile.required_claims if claims.get(name) is None)
-    return InvalidToken(Reason.MALFORMED, f"no claim {missing!r}")
+def judge_access_token(
+    issuer: Issuer,
+    *,
+    typ: str | None,
+    kid: str | None,
+    claims: Mapping[str, object],
+    now: float,
+) -> Iterator[tuple[str, InvalidToken | None]]:
+    """Apply each rule of `verify_access_token` by itself; arguments as there.
+
+    Yields:
+        the rule's name, and why it refuses the token; None: it does not.
+    """
+    profile = issuer.profile
+    rules: list[tuple[str, Callable[[], object]]] = [
+        ("access token", lambda: refuse_id_token(profile, claims)),
+        ("type", lambda: _verify_type(profile, typ)),
+        ("claims", lambda: _verify_required(profile, claims)),
+        ("binding", lambda: _read_confirmation(claims)),
+        ("grant", lambda: _read_grant(profile.mapping, claims)),
+        ("subject", lambda: _verify_subject(issuer, claims)),
+        ("times", lambda: _verify_times(issuer, claims, now)),
+    ]
+    if profile.checks_audience:
+        rules.append(("audience", lambda: _verify_audience(issuer, claims)))
+    for path, values in (*profile.claim_values, *issuer.pinned):
+        rule = functools.partial(_verify_value, path, values, claims)
+        rules.append((f"claim {path.text}", rule))
+    rules += [(rule.__name__, functools.partial(rule, claims)) for rule in profile.rules]
+    if profile.is_kid_required and not kid:
+        yield "kid", InvalidToken(Reason.MALFORMED, "header parameter 'kid' is missing")
+    for name, verify in rules:
+        try:
+            verify()
+        except InvalidToken as refusal:
+            yield name, refusal
+        else:
+            yield name, None
 
 
-def _verify_alternatives(profile: Profile, claims: Mapping[str, object]) -> None:
+def _verify_required(profile: Profile, claims: Mapping[str, object]) -> None:
+    for name in profile.required_claims:
+        if claims.get(name) is None:
+            missing = min(one for one in profile.required_claims if claims.get(one) is None)
+            raise InvalidToken(Reason.MALFORMED, f"no claim {missing!r}")
     for alternatives in profile.required_alternatives:
         if all([claims.get(name) is None for name in alternatives]):  # noqa: C419
             raise InvalidToken(Reason.MALFORMED, f"no claim {' or '.join(alternatives)!r}")

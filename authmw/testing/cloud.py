@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,10 +12,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from authmw.build import build_filter_parts
+from authmw.issuers.profiles import PROFILES
 from authmw.middleware import AuthMiddleware, WsgiApp
 from authmw.testing.clock import Clock
 from authmw.testing.faults import Fault
 from authmw.testing.identity_server import IdentityServer
+from authmw.testing.issuer_personas import IssuerPersona
+from authmw.testing.oidc_server import OidcServer
 from authmw.testing.personas import Persona, Personas
 from authmw.testing.population import make_directory
 
@@ -44,8 +48,11 @@ class Cloud:
     def __init__(self) -> None:
         self.clock = Clock()
         self.identity = IdentityServer(clock=self.clock)
-        self.personas = Personas(self.identity)
+        self.personas = Personas(self.identity, self.add_issuer)
         self._filters: list[AuthMiddleware] = []
+        self._issuers: dict[tuple[str, ...], OidcServer] = {}
+        self._issuer_options: dict[str, str] = {}
+        self._issuer_keys: tempfile.TemporaryDirectory[str] | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
 
     def start(self) -> None:
@@ -57,6 +64,7 @@ class Cloud:
     def stop(self) -> None:
         """Close it, and stop the background threads of the filters."""
         self._close_filters()
+        self._forget_issuers()
         self.identity.stop()
         if self._directory is not None:
             self._directory.cleanup()
@@ -79,13 +87,14 @@ class Cloud:
         The attributes may then be other objects.
         """
         self._close_filters()
+        self._forget_issuers()
         if self.clock() > time.time() or self.identity.events_since():
             # Neither time nor an event can be undone, so a new server is started.
             self.identity.stop()
             self.clock = Clock()
             self.identity = IdentityServer(clock=self.clock, issuer=self.identity.issuer)
             self.identity.start()
-            self.personas = Personas(self.identity)
+            self.personas = Personas(self.identity, self.add_issuer)
             return
         self.identity.directory = make_directory()
         self.identity.admin_project = None
@@ -107,6 +116,7 @@ class Cloud:
             "jws_public_key_repository": self._directory.name,
             "jws_authority": "claims",
             "revocation_poll_interval": str(_POLL_SECONDS),
+            **self._issuer_options,
         }
 
     def protect(self, app: WsgiApp, **options: Any) -> AuthMiddleware:
@@ -116,7 +126,57 @@ class Cloud:
         self._filters.append(protected)
         return protected
 
-    def expire(self, persona: Persona) -> None:
+    def add_issuer(self, profile: str = "rfc9068", **options: str) -> OidcServer:
+        """Let filters accept tokens of an OAuth2 or OIDC issuer as well, from the next one on.
+
+        Asked for twice, it is one issuer. It makes tokens and is not started, unless filters poll
+        it for revoked tokens: they find its keys in a directory, so that nothing is requested.
+
+        Args:
+            profile: what kind of issuer it is; see `authmw.issuers.profiles`.
+            options: of its section, in place of those that a conforming issuer needs, such as
+                `project_id="tenant"`.
+
+        Raises:
+            RuntimeError: a filter was built already, and would not know the issuer.
+        """
+        key = (profile, *(f"{name}={value}" for name, value in sorted(options.items())))
+        known = self._issuers.get(key)
+        if known is not None:
+            return known
+        if self._filters:
+            raise RuntimeError("ask for the issuer before the filter is built that shall know it")
+        issuer = self._issuers[key] = OidcServer(profile=profile, clock=lambda: self.clock())
+        name = f"{profile}-{len(self._issuers)}"
+        if PROFILES[profile].revocation_list_path is None:
+            issuer.url = f"https://{name}.issuers.example"
+        else:
+            issuer.start()
+        if self._issuer_keys is None:
+            self._issuer_keys = tempfile.TemporaryDirectory(prefix="authmw-issuers-")
+        directory = Path(self._issuer_keys.name, name)
+        directory.mkdir()
+        (directory / "keys.json").write_text(json.dumps(issuer.list_keys()))
+        said = {
+            "issuer": issuer.issuer,
+            "profile": profile,
+            "public_key_repository": str(directory),
+            **({} if profile == "keystone-op" else {"audience": issuer.audience}),
+            **({"required_values": "repository_owner:acme"} if profile == "github" else {}),
+            **options,
+        }
+        self._issuer_options |= {f"issuer.{name}.{option}": said[option] for option in said}
+        return issuer
+
+    def _forget_issuers(self) -> None:
+        for issuer in self._issuers.values():
+            issuer.stop()
+        self._issuers, self._issuer_options = {}, {}
+        if self._issuer_keys is not None:
+            self._issuer_keys.cleanup()
+            self._issuer_keys = None
+
+    def expire(self, persona: Persona | IssuerPersona) -> None:
         """Move the clock until this token has expired."""
         self.clock.advance_to(persona.expires_at)
 

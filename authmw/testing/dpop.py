@@ -6,12 +6,12 @@ import base64
 import hashlib
 import json
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from authmw.checks.dpop import hash_token
+from authmw.runtime.clock import wall_clock
 from authmw.testing.signing_key import SigningKey
 
 
@@ -29,7 +29,7 @@ class DpopClient:
     """
 
     key: SigningKey = field(default_factory=lambda: SigningKey.generate("client"))
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = wall_clock
 
     @property
     def jwk(self) -> dict[str, str]:

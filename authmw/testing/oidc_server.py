@@ -12,7 +12,6 @@ import contextlib
 import itertools
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,6 +19,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote_plus
 
 from authmw.issuers.profiles import PROFILES
+from authmw.runtime.clock import wall_clock
 from authmw.testing.faults import Call, Fault
 from authmw.testing.http_messages import Answer, Request, json_answer
 from authmw.testing.loopback import Loopback, SeenRequest
@@ -70,7 +70,7 @@ class OidcServer:
     audience: str = "https://inventory.example"
     algorithm: str = ""
     lifetime_seconds: int = 900
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = wall_clock
     client_id: str = "inventory-client"
     client_secret: str = field(default_factory=secrets.token_urlsafe)
     delay_seconds: float = 0

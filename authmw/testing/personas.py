@@ -6,12 +6,14 @@ manager, member and reader, on the system, a domain or a project.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypedDict, Unpack, cast
 
 from authmw.testing.grants import Wanted
 from authmw.testing.identity import Identity
+from authmw.testing.issuer_personas import IssuerPersonas
+from authmw.testing.oidc_server import OidcServer
 
 ScopeKind = Literal["system", "domain", "project"]
 
@@ -93,10 +95,25 @@ class Personas:
 
     Args:
         identity: signs the tokens and holds the users.
+        add_issuer: adds an issuer to the filters to come; None: there are none.
     """
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(
+        self, identity: Identity, add_issuer: Callable[..., OidcServer] | None = None
+    ) -> None:
         self._identity = identity
+        self._add_issuer = add_issuer
+
+    def of_issuer(self, profile: str = "rfc9068", **options: str) -> IssuerPersonas:
+        """Return the personas of an OAuth2 or OIDC issuer; see `authmw.testing.Cloud.add_issuer`.
+
+            ada = authmw_personas.of_issuer("keycloak").user("ada", roles=["member"])
+
+        Call it before the filter is built.
+        """
+        if self._add_issuer is None:
+            raise RuntimeError("only the personas of a Cloud can be of an issuer")
+        return IssuerPersonas(self._add_issuer(profile, **options))
 
     def __getitem__(self, name: str) -> Persona:
         """Return the persona of that name (see `PERSONAS`), on the default domain or project."""

@@ -60,10 +60,10 @@ def describe_caller(environ: Mapping[str, Any]) -> str:
         scope = f"domain {environ['HTTP_X_DOMAIN_NAME']}"
     else:
         scope = "nothing"
-    caller = (
-        f"{environ.get('HTTP_X_USER_NAME')} of {environ.get('HTTP_X_USER_DOMAIN_NAME')}, "
-        f"on {scope}, as {environ.get('HTTP_X_ROLES')}"
-    )
+    user = environ.get("HTTP_X_USER_NAME") or environ.get("HTTP_X_USER_ID")
+    if "HTTP_X_USER_DOMAIN_NAME" in environ:
+        user = f"{user} of {environ['HTTP_X_USER_DOMAIN_NAME']}"
+    caller = f"{user}, on {scope}, as {environ.get('HTTP_X_ROLES')}"
     if environ.get("HTTP_X_SERVICE_IDENTITY_STATUS") == "Confirmed":
         caller += f"; sent by {environ.get('HTTP_X_SERVICE_USER_NAME')}"
     return caller

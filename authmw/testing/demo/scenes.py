@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from authmw.testing import IdentityServer
 from authmw.testing.demo.stage import Reply, Stage
+from authmw.testing.dpop import DpopClient
+from authmw.testing.oidc_server import OidcServer
 
 NOBODY = "(not reached)"
 
@@ -48,11 +50,22 @@ class Cast:
     signed_leaked: str
     signed_later: str
     signed_stranger: str
+    oidc: str
+    oidc_id_token: str
+    oidc_other_service: str
+    oidc_bound: str
+    oidc_client: DpopClient
 
     @classmethod
-    def issue(cls, identity: IdentityServer) -> Cast:
+    def issue(cls, identity: IdentityServer, issuer: OidcServer) -> Cast:
         """Issue all of them."""
+        client = DpopClient()
         return cls(
+            oidc=issuer.issue("ada", roles=["reader"]),
+            oidc_id_token=issuer.issue_id_token("ada"),
+            oidc_other_service=issuer.issue("ada", audience="https://other.example"),
+            oidc_bound=issuer.issue("ada", roles=["reader"], key_thumbprint=client.thumbprint),
+            oidc_client=client,
             member=identity.issue("member", project="inventory"),
             reader=identity.issue("reader", project="inventory"),
             admin=identity.issue("admin", project="inventory"),
@@ -106,6 +119,14 @@ class Outcome:
 def _token(name: str, **more: str) -> Headers:
     return lambda cast: {"X-Auth-Token": getattr(cast, name), **more}
 
+
+def _bearer(name: str) -> Headers:
+    return lambda cast: {"Authorization": f"Bearer {getattr(cast, name)}"}
+
+
+_OIDC_USER = "ada, on nothing, as reader"
+# The public address of the service, which is the audience of the issuer's tokens.
+_ITEMS_URL = "https://inventory.example/v1/items"
 
 SCENES = (
     Scene("health check, no token", lambda _: {}, 200, "anyone", path="/health"),
@@ -169,6 +190,16 @@ SCENES = (
         before=lambda identity, cast: identity.revoke(cast.signed_leaked),
         within=_REVOCATION_SECONDS,
     ),
+    Scene("OIDC issuer: an access token", _bearer("oidc"), 200, _OIDC_USER),
+    Scene("OIDC issuer: an ID token", _bearer("oidc_id_token"), 401),
+    Scene("OIDC issuer: a token for another service", _bearer("oidc_other_service"), 401),
+    Scene("OIDC issuer: a token bound to a key, and no proof", _bearer("oidc_bound"), 401),
+    Scene(
+        "OIDC issuer: the same with a proof",
+        lambda cast: cast.oidc_client.authorize(cast.oidc_bound, "GET", _ITEMS_URL),
+        200,
+        _OIDC_USER,
+    ),
     Scene(
         "identity stopped: a token seen before",
         _token("member"),
@@ -178,6 +209,7 @@ SCENES = (
     ),
     Scene("identity stopped: a new token", _token("late"), 503),
     Scene("identity stopped: a new signed token", _token("signed_later"), 200, _MEMBER),
+    Scene("identity stopped: a token of the OIDC issuer", _bearer("oidc"), 200, _OIDC_USER),
     Scene("identity stopped: a revoked signed token", _token("signed_leaked"), 401),
     Scene("identity stopped: a signed token of a stranger", _token("signed_stranger"), 503),
     Scene(
@@ -194,7 +226,7 @@ SCENES = (
 
 def play_scenes(stage: Stage) -> list[Outcome]:
     """Send every request in order; an unexpected result does not raise."""
-    cast = Cast.issue(stage.identity)
+    cast = Cast.issue(stage.identity, stage.issuer)
     outcomes = []
     for scene in SCENES:
         scene.before(stage.identity, cast)

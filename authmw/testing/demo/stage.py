@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from authmw.testing import IdentityServer
+from authmw.testing.oidc_server import OidcServer
 
 _STOP_SECONDS = 10
 _ANSWER_SECONDS = 30
@@ -27,6 +28,8 @@ public_paths = /health
 service_token_roles_required = true
 revocation_poll_interval = 1
 jws_public_key_repository = {keys}
+issuer.acme.issuer = {issuer}
+issuer.acme.audience = {audience}
 {credentials}
 
 [app:inventory]
@@ -52,6 +55,7 @@ class Stage:
 
     def __init__(self, directory: Path) -> None:
         self.identity = IdentityServer()
+        self.issuer = OidcServer()
         self.pipeline = directory / "inventory.ini"
         self._keys = directory / "keys"
         self._log = directory / "gunicorn.log"
@@ -66,11 +70,19 @@ class Stage:
 
     def __enter__(self) -> Self:
         self.identity.start()
+        self.issuer.start()
         credentials = "\n".join(
             f"{option} = {value}" for option, value in self.identity.service_credentials.items()
         )
         self.identity.issuer.write_public_key(self._keys)
-        self.pipeline.write_text(_PIPELINE.format(credentials=credentials, keys=self._keys))
+        self.pipeline.write_text(
+            _PIPELINE.format(
+                credentials=credentials,
+                keys=self._keys,
+                issuer=self.issuer.issuer,
+                audience=self.issuer.audience,
+            )
+        )
         # gunicorn gets a socket that is open already, so requests wait while it starts.
         # One worker, so that requests share one process's memory.
         options = ["--workers", "1", "--threads", "8", "--bind", f"fd://{self._listener.fileno()}"]
@@ -99,6 +111,7 @@ class Stage:
             except subprocess.TimeoutExpired:
                 self._gunicorn.kill()
                 self._gunicorn.wait(_STOP_SECONDS)
+        self.issuer.stop()
         self.identity.stop()
 
     def send(self, method: str, path: str, headers: Mapping[str, str]) -> Reply:
