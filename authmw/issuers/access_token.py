@@ -74,8 +74,7 @@ def verify_access_token(
     if profile.is_kid_required and not kid:
         raise InvalidToken(Reason.MALFORMED, "header parameter 'kid' is missing")
     refuse_id_token(profile, claims)
-    if typ not in profile.types:
-        raise _refuse_type(profile, typ)
+    _verify_type(profile, typ)
     if issuer.identifier is not None and claims.get("iss") != issuer.identifier:
         raise InvalidToken(Reason.WRONG_ISSUER, f"'iss' is not that of issuer {issuer.name}")
     return verify_claims(issuer, claims, now)
@@ -91,15 +90,10 @@ def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> A
         _verify_value(path, values, claims)
     for path, values in issuer.pinned:
         _verify_value(path, values, claims)
-    subject = find_text(claims, _SUBJECT)
-    if subject is not None and (profile.subject_prefix or issuer.trust_domain):
-        _verify_subject(issuer, subject)
+    _verify_subject(issuer, claims)
     for verify in profile.rules:
         verify(claims)
-    confirmation = claims.get("cnf")
-    thumbprint, key_thumbprint = (
-        (None, None) if confirmation is None else _read_confirmation(confirmation)
-    )
+    thumbprint, key_thumbprint = _read_bindings(claims)
     token_id, client_id, oauth_scope = _read_grant(profile.mapping, claims)
     issued_at, expires_at = _verify_times(issuer, claims, now)
     return AccessToken(
@@ -133,7 +127,7 @@ def judge_access_token(
         ("access token", lambda: refuse_id_token(profile, claims)),
         ("type", lambda: _verify_type(profile, typ)),
         ("claims", lambda: _verify_required(profile, claims)),
-        ("binding", lambda: _read_confirmation(claims)),
+        ("binding", lambda: _read_bindings(claims)),
         ("grant", lambda: _read_grant(profile.mapping, claims)),
         ("subject", lambda: _verify_subject(issuer, claims)),
         ("times", lambda: _verify_times(issuer, claims, now)),
@@ -186,11 +180,13 @@ def refuse_id_token(profile: Profile, claims: Mapping[str, object]) -> None:
         )
 
 
-def _refuse_type(profile: Profile, typ: str | None) -> InvalidToken:
+def _verify_type(profile: Profile, typ: str | None) -> None:
+    if typ in profile.types:
+        return
     wanted = " or ".join(sorted(name or "absent" for name in profile.types))
     # RFC 9068 §2.1: `typ` is what tells access tokens from ID tokens.
     reason = Reason.ID_TOKEN if typ in JWT_TYPES else Reason.MALFORMED
-    return InvalidToken(
+    raise InvalidToken(
         reason, f"header parameter 'typ' is not {wanted}, as in {profile.name} access tokens"
     )
 
@@ -230,8 +226,11 @@ def _verify_value(path: ClaimsPath, values: frozenset[str], claims: Mapping[str,
         raise InvalidToken(Reason.WRONG_CLAIM, f"claim {path.text!r} is not as it must be")
 
 
-def _verify_subject(issuer: Issuer, subject: str) -> None:
+def _verify_subject(issuer: Issuer, claims: Mapping[str, object]) -> None:
+    subject = find_text(claims, _SUBJECT)
     prefix = issuer.profile.subject_prefix
+    if subject is None or (prefix is None and issuer.trust_domain is None):
+        return
     if prefix is not None and (not subject.startswith(prefix) or subject == prefix):
         raise InvalidToken(Reason.WRONG_CLAIM, f"'sub' does not begin with {prefix}")
     if issuer.trust_domain is not None and find_trust_domain(subject) != issuer.trust_domain:
@@ -288,8 +287,11 @@ def _read_scope(paths: tuple[ClaimsPath, ...], claims: Mapping[str, object]) -> 
     return _NO_SCOPE
 
 
-def _read_confirmation(confirmation: object) -> tuple[str | None, str | None]:
-    """RFC 7800 §3.1: whom the token is bound to; one we can't check is refused."""
+def _read_bindings(claims: Mapping[str, object]) -> tuple[str | None, str | None]:
+    """Read what the token is bound to (RFC 7800 §3.1); a binding we can't check is refused."""
+    confirmation = claims.get("cnf")
+    if confirmation is None:
+        return None, None
     if type(confirmation) is not dict:
         raise InvalidToken(Reason.MALFORMED, "'cnf' is no object")
     thumbprint, key_thumbprint = confirmation.get("x5t#S256"), confirmation.get("jkt")
