@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from authmw.cache.memory import MemoryCache
 from authmw.config.settings import IssuerSettings, Settings
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import DocumentFetcher
@@ -99,6 +100,9 @@ def make_issuers_validator(
         keystone=keystone,
         keystone_issuer=settings.jws_issuer,
         introspection=parts.introspection,
+        bearers=MemoryCache(
+            max_entries=settings.memory_cache_size, max_bytes=settings.memory_cache_bytes
+        ),
     )
 
 

@@ -54,13 +54,16 @@ def parse_json_object(octets: bytes) -> dict[str, object]:
     """
     try:
         text = octets.decode("utf-8").strip(" \t\r\n")
-        parsed, end = _DECODER.raw_decode(text)
+        # URLs have colons of their own, see below: then the slower decoder is asked at once.
+        is_slow = "://" in text
+        decoder = _DECODER_OF_UNIQUE_NAMES if is_slow else _DECODER
+        parsed, end = decoder.raw_decode(text)
         if end != len(text) or type(parsed) is not dict:
             raise ValueError("not one JSON object")
         # Two counts are enough for most objects. Each member in the text has a colon, also a
         # repeated or nested one: with as many colons as names in the result, none is repeated.
         # And the number of brackets bounds the depth.
-        if text.count(":") != len(parsed):
+        if not is_slow and text.count(":") != len(parsed):
             _DECODER_OF_UNIQUE_NAMES.raw_decode(text)
         if text.count("{") + text.count("[") > MAX_DEPTH and _is_deeper_than(MAX_DEPTH, parsed):
             raise ValueError(f"nested deeper than {MAX_DEPTH} levels")

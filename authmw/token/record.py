@@ -292,16 +292,9 @@ class Token:
         answered_at: int,
         fresh_until: int,
         usable_until: int,
-        signed_by: str | None = None,
-        issuer: str | None = None,
         oauth: OAuthAccess | None = None,
     ) -> Token:
-        """Read a whole v3 token body.
-
-        Args:
-            body, catalog: as of `Principal.from_body`, whose errors this raises.
-            answered_at, fresh_until, usable_until, signed_by, issuer, oauth: as the attributes.
-        """
+        """Read a whole v3 token body; for arguments and errors see `Principal.from_body`."""
         issued_text, issued_at = read_time(body, "issued_at")
         expires_text, expires_at = read_time(body, "expires_at")
         principal = Principal.from_body(body, catalog)
@@ -315,14 +308,11 @@ class Token:
             answered_at=answered_at,
             fresh_until=fresh_until,
             usable_until=usable_until,
-            signed_by=signed_by,
+            signed_by=None,
             thumbprint=thumbprint,
-            is_bound=thumbprint is not None
-            or bool(principal.bind)
-            or (oauth is not None and oauth.key_thumbprint is not None),
+            is_bound=_is_bound(principal, thumbprint, oauth),
             _issued_text=issued_text,
             _expires_text=expires_text,
-            issuer=issuer,
             oauth=oauth,
         )
 
@@ -340,6 +330,8 @@ class Token:
         fresh_until: int,
         usable_until: int,
         signed_by: str,
+        issuer: str | None = None,
+        oauth: OAuthAccess | None = None,
     ) -> Token:
         """Make the Token of a signed token whose principal is known; arguments: the attributes."""
         return cls(
@@ -353,9 +345,11 @@ class Token:
             usable_until=usable_until,
             signed_by=signed_by,
             thumbprint=thumbprint,
-            is_bound=thumbprint is not None or bool(principal.bind),
+            is_bound=_is_bound(principal, thumbprint, oauth),
             _issued_text=render_time(issued_at),
             _expires_text=render_time(expires_at),
+            issuer=issuer,
+            oauth=oauth,
         )
 
     @property
@@ -406,3 +400,11 @@ class Token:
         Only its catalog is shared, and read-only.
         """
         return {"token": self.shared_body.to_mutable()}
+
+
+def _is_bound(principal: Principal, thumbprint: str | None, oauth: OAuthAccess | None) -> bool:
+    return (
+        thumbprint is not None
+        or bool(principal.bind)
+        or (oauth is not None and oauth.key_thumbprint is not None)
+    )

@@ -2,20 +2,79 @@
 
 from __future__ import annotations
 
+import hashlib
+import marshal
 from collections.abc import Mapping
+from dataclasses import fields
+from typing import NamedTuple
 
+from authmw.cache.memory import MemoryCache
 from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import InvalidToken, MalformedBody, Reason
+from authmw.issuers.access_token import AccessToken
+from authmw.issuers.claims_path import ClaimsPath
+from authmw.issuers.record import Issuer
 from authmw.issuers.table import IssuerTable
 from authmw.issuers.token_body import make_oauth_access, make_token_body
-from authmw.issuers.verifier import IssuerVerifier
-from authmw.token import Token
+from authmw.issuers.verifier import IssuerVerifier, VerifiedToken
+from authmw.token import Principal, Token
+from authmw.token.body import read_strings
+from authmw.token.catalog import ServiceCatalog
 from authmw.validation.issuer_standing import IssuerStanding
 from authmw.validation.validator import Validator
 
 # How Fernet tokens begin (the version 0x80 and a time of this century, in base64url). Their
 # padding is cut off.
 _FERNET = "gAAAAA"
+
+
+# Claims that differ between tokens of one bearer.
+_OWN_CLAIMS = frozenset({"iat", "exp", "nbf", "jti"})
+# Where the mapping may name one of them: there it says nothing of the bearer.
+_OWN_MEANINGS = frozenset({"token_id"})
+
+
+class Bearer(NamedTuple):
+    """What the claims of a token say of who is calling; the same in many tokens.
+
+    `size` and `catalog` are for `MemoryCache`.
+    """
+
+    principal: Principal
+    methods: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return self.principal.size
+
+    @property
+    def catalog(self) -> ServiceCatalog | None:
+        return self.principal.catalog
+
+
+def _find_own_claims(issuer: Issuer) -> frozenset[str]:
+    """Return the claims from which nothing of the bearer is read, as the issuer is configured."""
+    mapping = issuer.profile.mapping
+    if mapping is None:
+        return frozenset()
+    read = set()
+    for each in fields(mapping):
+        value = getattr(mapping, each.name)
+        if each.name not in _OWN_MEANINGS:
+            paths = value if isinstance(value, tuple) else (value,)
+            read |= {path.names[0] for path in paths if isinstance(path, ClaimsPath)}
+    own = _OWN_CLAIMS
+    if mapping.token_id is not None and len(mapping.token_id.names) == 1:
+        own |= {mapping.token_id.names[0]}
+    return own - read
+
+
+def _read_bearer(token: AccessToken) -> Bearer:
+    body = make_token_body(token)
+    try:
+        return Bearer(Principal.from_body(body, None), read_strings(body, "methods"))
+    except MalformedBody as error:
+        raise InvalidToken(Reason.MALFORMED, str(error)) from error
 
 
 class IssuersValidator:
@@ -35,6 +94,7 @@ class IssuersValidator:
         keystone: for Keystone's tokens; None: none are accepted.
         keystone_issuer: what `iss` may say in them (`jws_issuer`).
         introspection: asks the issuer of opaque tokens; None: there is none.
+        bearers: remembers what claims say of those who call.
     """
 
     def __init__(
@@ -46,6 +106,7 @@ class IssuersValidator:
         keystone: Validator | None,
         keystone_issuer: str | None,
         introspection: Validator | None,
+        bearers: MemoryCache[Bearer],
     ) -> None:
         self._table = table
         self._verifier = verifier
@@ -53,6 +114,8 @@ class IssuersValidator:
         self._keystone = keystone
         self._keystone_issuer = keystone_issuer
         self._introspection = introspection
+        self._bearers = bearers
+        self._own_claims = {issuer.key: _find_own_claims(issuer) for issuer in table}
         # Of an issuer all of whose tokens are asked about, though they may look signed.
         self._introspected_identifier = None
         self._only: Validator | None = None
@@ -78,21 +141,43 @@ class IssuersValidator:
             return other.validate(token, expiry_policy, now, known)
         issuer = self._table.find_issuer(claims)
         verified = self._verifier.verify_parsed(issuer, jws, claims, now)
-        standing = self._standings[issuer.key]
-        until = min(standing.fresh_until(now), verified.token.expires_at)
+        return self._make_token(verified, now)
+
+    def _make_token(self, verified: VerifiedToken, now: float) -> Token:
+        token = verified.token
+        issuer_key = token.issuer.key
+        bearer = self._find_bearer(token, issuer_key)
+        until = min(self._standings[issuer_key].fresh_until(now), token.expires_at)
+        return Token.of_principal(
+            bearer.principal,
+            methods=bearer.methods,
+            audit_ids=() if token.token_id is None else (token.token_id,),
+            issued_at=token.issued_at,
+            expires_at=token.expires_at,
+            thumbprint=token.thumbprint,
+            answered_at=int(now),
+            fresh_until=until,
+            usable_until=until,
+            signed_by=verified.key.thumbprint,
+            issuer=issuer_key,
+            oauth=make_oauth_access(token),
+        )
+
+    def _find_bearer(self, token: AccessToken, issuer_key: str) -> Bearer:
+        """Return who is calling: of two tokens that differ in their times alone, the same."""
+        own = self._own_claims[issuer_key]
+        shared = {name: value for name, value in token.claims.items() if name not in own}
         try:
-            return Token.from_body(
-                make_token_body(verified.token),
-                None,
-                answered_at=int(now),
-                fresh_until=until,
-                usable_until=until,
-                signed_by=verified.key.thumbprint,
-                issuer=issuer.key,
-                oauth=make_oauth_access(verified.token),
-            )
-        except MalformedBody as error:
-            raise InvalidToken(Reason.MALFORMED, str(error)) from error
+            digest = hashlib.sha256(marshal.dumps((issuer_key, shared), 0)).digest()
+        except ValueError:  # too deep
+            return _read_bearer(token)
+        entry = self._bearers.get(digest)
+        if entry is not None:
+            entry.used = True
+            return entry.value
+        bearer = _read_bearer(token)
+        self._bearers.put(digest, bearer, None)
+        return bearer
 
     def _find_other(self, claims: Mapping[str, object]) -> Validator | None:
         """Return who validates a signed token that is not verified with an issuer's keys."""

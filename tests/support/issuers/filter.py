@@ -46,9 +46,15 @@ def protect_by(*servers: OidcServer, **options: object) -> IssuerFilter:
         servers: the issuers.
         options: further ones, with `__` for a dot: `issuer__a__roles`.
     """
-    conf: dict[str, object] = {"oslo_config_config": cfg.ConfigOpts()}
+    conf: dict[str, object] = {}
     for name, server in zip("abcdefgh", servers, strict=False):
         conf |= issuer_options(name, server)
+    return protect_with(**conf, **options)
+
+
+def protect_with(**options: object) -> IssuerFilter:
+    """Protect a service by a filter with these options, `__` for a dot, and no others."""
+    conf: dict[str, object] = {"oslo_config_config": cfg.ConfigOpts()}
     conf |= {name.replace("__", "."): value for name, value in options.items()}
     service = Service()
     middleware = authmw.filter_factory({}, **conf)(lint(service))

@@ -97,3 +97,10 @@ def test_issuer_that_does_not_answer_is_an_outage(
     server.stop()
     assert protected.status_of(token) == 503
     assert server.issuer in caplog.text
+
+
+@pytest.mark.parametrize("confirmation", [{"jkt": "a" * 43}, {"x5t#S256": "a" * 43}, {"kid": "a"}])
+def test_token_that_is_bound_to_something_else_is_refused(
+    confirmation: dict[str, str], server: OidcServer, protected: IssuerFilter
+) -> None:
+    assert protected.status_of(server.issue("ada", claims={"cnf": confirmation})) == 401
