@@ -214,8 +214,7 @@ class Authenticator:
         headers.strip_user(environ)
         if not self._rules.delay_auth_decision:
             return Rejection(401, reason=error.reason)
-        if self._proofs is not None:
-            environ[REFUSED_FOR] = error.reason
+        self._note_reason(environ, error.reason)
         environ[headers.USER_STATUS_KEY] = headers.INVALID
         environ[headers.TOKEN_AUTH] = credentials.without_user()
         return None
@@ -386,7 +385,10 @@ class Authenticator:
             rejection = Rejection(503, error.retry_after)
         if not self._rules.delay_auth_decision:
             return rejection
-        # OAuth clients learn it from the challenge of the app's 401.
-        if rejection.reason is not None and self._proofs is not None:
-            environ[REFUSED_FOR] = rejection.reason
+        self._note_reason(environ, rejection.reason)
         return None
+
+    def _note_reason(self, environ: dict[str, Any], reason: Reason | None) -> None:
+        """Keep what the challenge of an app's own 401 says to OAuth clients."""
+        if reason is not None and self._resource is not None:
+            environ[REFUSED_FOR] = reason

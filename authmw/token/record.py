@@ -292,16 +292,9 @@ class Token:
         answered_at: int,
         fresh_until: int,
         usable_until: int,
-        signed_by: str | None = None,
-        issuer: str | None = None,
         oauth: OAuthAccess | None = None,
     ) -> Token:
-        """Read a whole v3 token body.
-
-        Args:
-            body, catalog: as of `Principal.from_body`, whose errors this raises.
-            answered_at, fresh_until, usable_until, signed_by, issuer, oauth: as the attributes.
-        """
+        """Read a whole v3 token body; for arguments and errors see `Principal.from_body`."""
         issued_text, issued_at = read_time(body, "issued_at")
         expires_text, expires_at = read_time(body, "expires_at")
         principal = Principal.from_body(body, catalog)
@@ -315,12 +308,11 @@ class Token:
             answered_at=answered_at,
             fresh_until=fresh_until,
             usable_until=usable_until,
-            signed_by=signed_by,
+            signed_by=None,
             thumbprint=thumbprint,
             is_bound=_is_bound(principal, thumbprint, oauth),
             _issued_text=issued_text,
             _expires_text=expires_text,
-            issuer=issuer,
             oauth=oauth,
         )
 
@@ -411,6 +403,8 @@ class Token:
 
 
 def _is_bound(principal: Principal, thumbprint: str | None, oauth: OAuthAccess | None) -> bool:
-    """Tell whether the bearer must prove to hold something besides the token."""
-    has_key = oauth is not None and oauth.key_thumbprint is not None
-    return thumbprint is not None or has_key or bool(principal.bind)
+    return (
+        thumbprint is not None
+        or bool(principal.bind)
+        or (oauth is not None and oauth.key_thumbprint is not None)
+    )

@@ -12,7 +12,8 @@ from authmw.issuers.access_token import AccessToken, find_trust_domain
 from authmw.issuers.configured import IssuerOptions, make_issuers
 from authmw.issuers.token_body import make_token_body
 from authmw.token import Token
-from tests.issuers.shapes import (
+from tests.issuers.test_claims_path import JSON
+from tests.support.issuers.shapes import (
     ACME_CLAIMS,
     KEYSTONE_CLAIMS,
     KEYSTONE_OPTIONS,
@@ -24,7 +25,6 @@ from tests.issuers.shapes import (
     change,
     check,
 )
-from tests.issuers.test_claims_path import JSON
 
 ACME = SHAPES["RFC 9068, figure 2"]
 NO_TIMES = [True, False, 1.5, float(NOW), str(NOW), [NOW], {}, -1, 253402300800, 10**400]

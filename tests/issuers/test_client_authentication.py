@@ -22,7 +22,7 @@ from authmw.issuers.client_authentication import (
     find_client_fault,
     make_signer,
 )
-from tests.issuers.shapes import NOW
+from tests.support.issuers.shapes import NOW
 
 SECRET = "of a test, and long enough for any of the algorithms that there are: 0123456789"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

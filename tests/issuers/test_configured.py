@@ -9,7 +9,7 @@ from authmw.issuers.configured import CLAIM_OPTIONS, CLAIMS_OPTIONS, IssuerOptio
 from authmw.issuers.identifier import MAX_EXPANDED, expand, fill_in, find_fault
 from authmw.issuers.profiles import PROFILES, RFC9068
 from authmw.issuers.record import ClaimsMapping
-from tests.issuers.shapes import ACME, TENANT, US
+from tests.support.issuers.shapes import ACME, TENANT, US
 
 
 def make(**options: Any) -> Any:

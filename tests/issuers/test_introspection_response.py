@@ -12,8 +12,8 @@ from authmw.issuers.access_token import AccessToken
 from authmw.issuers.configured import IssuerOptions, make_issuers
 from authmw.issuers.introspection_response import verify_introspection_response
 from authmw.issuers.token_body import make_token_body
-from tests.issuers.shapes import NOW, US, Claims, change
 from tests.issuers.test_claims_path import JSON
+from tests.support.issuers.shapes import NOW, US, Claims, change
 
 (LAX,) = make_issuers(IssuerOptions(name="as", profile="introspection"))
 (STRICT,) = make_issuers(

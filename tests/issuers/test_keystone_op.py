@@ -7,7 +7,7 @@ import pytest
 from authmw.errors import ConfigurationError, InvalidToken, Reason
 from authmw.issuers.configured import IssuerOptions, make_issuers
 from authmw.issuers.token_body import make_token_body
-from tests.issuers.shapes import NOW, OP, OP_OPTIONS, Claims, check, op_claims
+from tests.support.issuers.shapes import NOW, OP, OP_OPTIONS, Claims, check, op_claims
 
 SCOPES = ("project", "domain", "system", "unscoped")
 METHODS = ("trust", "app_cred", "ec2")

@@ -10,7 +10,7 @@ from authmw.errors import InvalidToken, Reason
 from authmw.issuers.profiles import PROFILES
 from authmw.issuers.token_body import make_token_body
 from authmw.token import Token
-from tests.issuers.shapes import (
+from tests.support.issuers.shapes import (
     ACME_CLAIMS,
     API,
     AUTH0,

@@ -5,7 +5,7 @@ import pytest
 from authmw.errors import ConfigurationError, InvalidToken, Reason
 from authmw.issuers.configured import IssuerOptions, make_issuers
 from authmw.issuers.table import IssuerTable
-from tests.issuers.shapes import (
+from tests.support.issuers.shapes import (
     ACME_CLAIMS,
     ACME_OPTIONS,
     ENTRA_V1_CLAIMS,

@@ -9,7 +9,7 @@ from authmw.issuers.configured import IssuerOptions, make_issuers
 from authmw.issuers.token_body import make_token_body
 from authmw.token import DomainScope, ProjectScope, SystemScope, Token, Unscoped
 from authmw.token.headers import to_environ_key
-from tests.issuers.shapes import ACME, ACME_CLAIMS, NOW, US, Claims, change, check
+from tests.support.issuers.shapes import ACME, ACME_CLAIMS, NOW, US, Claims, change, check
 
 _NO_TEXTS: list[object] = ["", 0, 1, True, [], ["p1"], {}, {"id": "p1"}]
 _NO_SYSTEMS: list[object] = ["", "some", "true", 1, 0, [], {}]

@@ -13,7 +13,7 @@ from authmw.issuers.verifier import IssuerVerifier, VerifiedToken
 from authmw.jose.jwk import parse_jwk
 from authmw.jose.key_set import KeySet
 from authmw.testing.signing_key import SigningKey
-from tests.issuers.shapes import ACME_CLAIMS, NOW, SHAPES, US, Claims, change
+from tests.support.issuers.shapes import ACME_CLAIMS, NOW, SHAPES, US, Claims, change
 from tests.support.signing import Counter, HeldKeys, b64
 
 A, B = "https://a.example", "https://b.example"
