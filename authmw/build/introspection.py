@@ -10,7 +10,8 @@ from pathlib import Path
 from authmw.answers.tokens import TokenLifetime
 from authmw.build.cache import make_source, open_shared_cache
 from authmw.build.outages import watch_for_outages
-from authmw.config.settings import Introspection, IssuerSettings, Settings
+from authmw.config.issuer_settings import Introspection, IssuerSettings
+from authmw.config.settings import Settings
 from authmw.errors import ConfigurationError
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import DocumentFetcher

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from authmw.cache.memory import MemoryCache
-from authmw.config.settings import IssuerSettings, Settings
+from authmw.config.issuer_settings import IssuerSettings
+from authmw.config.settings import Settings
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import DocumentFetcher
 from authmw.issuers.record import Issuer

@@ -11,11 +11,6 @@ from oslo_config import cfg
 
 from authmw.config.types import ListOpt, ListsOpt, StrOpt
 
-SECTION_PREFIX = "authmw_issuer:"
-"""How the names of sections begin; an issuer's name follows."""
-OVERRIDE_PREFIX = "issuer."
-"""How an issuer's options begin in a paste file: issuer.NAME.audience."""
-
 _CLAIM = "A dot leads into an object (realm_access.roles), a slash where names have dots in them."
 
 RECOGNITION_OPTIONS: tuple[cfg.Opt, ...] = (
@@ -163,4 +158,4 @@ def list_issuer_opts() -> list[tuple[str, list[cfg.Opt]]]:
 
     Entry point `oslo.config.opts`. The options are copies, which the caller may change.
     """
-    return [(f"{SECTION_PREFIX}acme", copy.deepcopy(list(ISSUER_OPTIONS)))]
+    return [("authmw_issuer:acme", copy.deepcopy(list(ISSUER_OPTIONS)))]

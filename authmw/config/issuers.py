@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from authmw.config.issuer_options import (
-    CLAIM_OPTIONS,
-    ISSUER_OPTIONS,
-    OVERRIDE_PREFIX,
-    SECTION_PREFIX,
-)
 from authmw.config.option_reader import OptionReader
-from authmw.config.settings import Introspection, IssuerSettings
 from authmw.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from authmw.config.issuer_settings import Introspection, IssuerSettings
+
 _log = logging.getLogger(__name__)
+
+SECTION_PREFIX = "authmw_issuer:"
+"""How the names of sections begin; an issuer's name follows."""
+OVERRIDE_PREFIX = "issuer."
+"""How an issuer's options begin in a paste file: issuer.NAME.audience."""
 
 # No dot, which ends a name in `issuer.NAME.audience`.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -56,7 +57,6 @@ def read_issuers(reader: OptionReader, *, skew_seconds: int) -> tuple[IssuerSett
     ]
     issuers = tuple(issuer for issuer in found if issuer is not None)
     if issuers:
-        # Imported here: without issuers nothing of theirs is loaded.
         from authmw.issuers.table import IssuerTable
 
         IssuerTable(record for issuer in issuers for record in issuer.records)
@@ -76,6 +76,9 @@ def read_issuer(reader: OptionReader, name: str, *, skew_seconds: int) -> Issuer
         raise ConfigurationError(
             section, None, "name the issuer with letters, digits, - and _ alone.", section=section
         )
+    # Imported here and below: without issuers nothing of theirs is loaded.
+    from authmw.config.issuer_options import ISSUER_OPTIONS
+
     values = reader.read(ISSUER_OPTIONS, section)
     values = {key: None if value in ("", [], {}) else value for key, value in values.items()}
     unknown = [*reader.unknown_names(), *reader.unknown_names_in(section)]
@@ -89,7 +92,8 @@ def read_issuer(reader: OptionReader, name: str, *, skew_seconds: int) -> Issuer
 def _make_settings(
     name: str, section: str, values: Mapping[str, Any], skew_seconds: int
 ) -> IssuerSettings:
-    # Imported here, as above.
+    from authmw.config.issuer_options import CLAIM_OPTIONS
+    from authmw.config.issuer_settings import IssuerSettings
     from authmw.issuers.configured import IssuerOptions, make_issuers
 
     if values["profile"] == "keystone":
@@ -135,6 +139,8 @@ def _strip(written: str | list[str] | None) -> list[str]:
 
 
 def _read_introspection(values: Mapping[str, Any]) -> Introspection:
+    from authmw.config.issuer_settings import Introspection
+
     return Introspection(
         endpoint=values["introspection_endpoint"],
         client_id=values["client_id"],
@@ -148,7 +154,6 @@ def _read_introspection(values: Mapping[str, Any]) -> Introspection:
 
 
 def _verify_keys(settings: IssuerSettings, section: str) -> None:
-    # Imported here, as above.
     from authmw.issuers.identifier import find_fault
 
     uri, directory = settings.jwks_uri, settings.public_key_repository

@@ -9,10 +9,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from authmw.config.auth_plugin import AuthOptions
-from authmw.issuers.record import Issuer
+
+if TYPE_CHECKING:  # few configurations have issuers
+    from authmw.config.issuer_settings import IssuerSettings
 
 DEFAULT_CONNECT_TIMEOUT_SECONDS = 5.0
 DEFAULT_READ_TIMEOUT_SECONDS = 30.0
@@ -34,36 +36,6 @@ class Validation(enum.Enum):
     AUTO = "auto"
     OFFLINE = "offline"
     REMOTE = "remote"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Introspection:
-    """How an issuer is asked about opaque tokens (RFC 7662): options of its section."""
-
-    endpoint: str | None  # None: its discovery document says
-    client_id: str | None
-    client_secret: str | None = field(repr=False)
-    auth_method: str
-    jwt_key_file: str | None
-    jwt_algorithm: str | None
-    jwt_key_id: str | None
-    assertion_audience: str | None  # None: the issuer identifier
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuerSettings:
-    """One section `[authmw_issuer:NAME]`; made by `authmw.config.issuers.read_issuers`."""
-
-    name: str
-    records: tuple[Issuer, ...]  # one for each value of the variables in `issuer`
-    jwks_uri: str | None  # None: the discovery document says
-    public_key_repository: str | None  # a directory
-    introspection: Introspection | None  # None: its tokens are signed
-
-    @property
-    def section(self) -> str:
-        """The section's name."""
-        return f"authmw_issuer:{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

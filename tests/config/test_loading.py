@@ -14,6 +14,7 @@ import oslo_config.cfg
 import pytest
 from oslo_config import cfg
 
+from authmw.config.issuer_settings import IssuerSettings
 from authmw.config.loading import Settings, load_settings
 from authmw.config.options import GROUP, OPTIONS
 from authmw.config.rules import verify_settings
@@ -66,7 +67,8 @@ def test_settings_are_frozen_and_hide_every_secret(tmp_path: Path) -> None:
 
 def test_every_field_has_the_type_it_promises() -> None:
     settings = load()
-    for name, hint in get_type_hints(Settings).items():
+    named = {"IssuerSettings": IssuerSettings}
+    for name, hint in get_type_hints(Settings, localns=named).items():
         value = getattr(settings, name)
         if hint in (bool, int, str):
             assert type(value) is hint, name
