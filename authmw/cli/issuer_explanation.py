@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from authmw.build.issuers import make_key_reader
 from authmw.cli.explanation import Explanation, Finding, describe_key
 from authmw.cli.key_sources import read_source
-from authmw.config.settings import IssuerSettings, Settings
+from authmw.config.issuer_settings import IssuerSettings
+from authmw.config.settings import Settings
 from authmw.errors import IdentityUnavailable, InvalidToken, KeysUnavailable, Reason
 from authmw.identity.documents import DocumentFetcher
 from authmw.issuers.access_token import AccessToken, judge_access_token, verify_access_token
