@@ -123,15 +123,20 @@ def make_oauth_client(introspection: Introspection, record: Issuer, section: str
 def _name_answers(record: Issuer, introspection: Introspection) -> str:
     """Return what tells the answers of this issuer, as this service reads them, from others.
 
-    Services that ask for other audiences or read other claims must not share what they remember.
+    Services that ask another issuer, ask for other audiences or read other claims must not share
+    what they remember, though they call their sections alike.
     """
+    ends = record.profile.expires_at
     named = [
         record.key,
+        # Without `introspection_endpoint` nothing else tells who is asked.
+        record.identifier,
         introspection.endpoint,
         introspection.client_id,
         sorted(record.audiences),
         [(path.text, sorted(values)) for path, values in record.pinned],
         repr(record.profile.mapping),
+        None if ends is None else ends.text,
     ]
     digest = hashlib.sha256(json.dumps(named).encode()).hexdigest()
     return f"introspection {digest}"

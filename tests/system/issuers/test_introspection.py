@@ -157,6 +157,30 @@ def test_answers_are_shared_through_memcached(
     assert server.calls["introspect"] == 2
 
 
+def test_answers_of_one_issuer_are_not_shared_with_another_of_the_same_name(
+    server: OidcServer, protect: Protect, empty_memcached: Memcached
+) -> None:
+    """Two sites name their sections alike, as their clients, and share a memcached."""
+    options = {"memcached_servers": empty_memcached.address}
+    token = server.issue_opaque("ada", roles=["admin"])
+    assert protect(**options).status_of(token) == 200
+    with OidcServer() as other:
+        elsewhere = protect(
+            **options, issuer__a__issuer=other.issuer, issuer__a__client_secret=other.client_secret
+        )
+        assert elsewhere.status_of(token) == 401
+        assert other.calls["introspect"] == 1
+
+
+def test_answers_are_not_shared_where_another_claim_says_when_they_end(
+    server: OidcServer, protect: Protect, empty_memcached: Memcached
+) -> None:
+    options = {"memcached_servers": empty_memcached.address}
+    token = server.issue_opaque("ada", claims={"ends": int(time.time()) - 1})
+    assert protect(**options).status_of(token) == 200
+    assert protect(**options, issuer__a__expires_at="ends").status_of(token) == 401
+
+
 def test_signed_tokens_of_that_issuer_are_asked_about_too(
     server: OidcServer, protect: Protect
 ) -> None:
