@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from authmw.checks.paths import PublicPaths
-from authmw.checks.token_bind import CERTIFICATE, KERBEROS, POLICIES
+from authmw.checks.token_bind import CERTIFICATE, KERBEROS, KEY, POLICIES
 from authmw.config.settings import KEY_SOURCES, Settings, Validation
 from authmw.errors import ConfigurationError
 
@@ -35,6 +35,7 @@ def verify_settings(settings: Settings) -> list[str]:
     _verify_offline(settings)
     _verify_revocation(settings)
     _verify_oauth(settings)
+    _verify_issuers(settings)
     return list(_find_doubtful(settings))
 
 
@@ -103,6 +104,18 @@ def _verify_oauth(settings: Settings) -> None:
             raise ConfigurationError(
                 "public_endpoint", settings.public_endpoint, f"{error}; write https://host"
             ) from None
+
+
+def _verify_issuers(settings: Settings) -> None:
+    for issuer in settings.issuers:
+        for record in issuer.records:
+            if record.identifier is not None and record.identifier == settings.jws_issuer:
+                raise ConfigurationError(
+                    "jws_issuer",
+                    settings.jws_issuer,
+                    f"section {issuer.section} has the same; remove one of both: a token is "
+                    "either Keystone's or this issuer's.",
+                )
 
 
 def _verify_caches(settings: Settings) -> None:
@@ -235,13 +248,13 @@ def _verify_revocation(settings: Settings) -> None:
 
 def _find_doubtful(settings: Settings) -> Iterator[str]:
     bind = settings.enforce_token_bind
-    if bind not in POLICIES and bind not in (KERBEROS, CERTIFICATE):
+    # Only tokens of issuers are bound to keys.
+    known = (*POLICIES, KERBEROS, CERTIFICATE, *((KEY,) if settings.issuers else ()))
+    if bind not in known:
         # Imported here: only this message needs it.
         import difflib
 
-        near = difflib.get_close_matches(
-            bind.lower(), (*POLICIES, KERBEROS, CERTIFICATE), n=1, cutoff=0.75
-        )
+        near = difflib.get_close_matches(bind.lower(), known, n=1, cutoff=0.75)
         yield (
             f"enforce_token_bind = {bind!r} names a binding that every token must have, and that "
             "can't be checked here: every token will be refused"
