@@ -126,7 +126,10 @@ class Authenticator:
         self._accepts_bearer = rules.accept_bearer
         self._clock = clock
         self._is_wall_clock = clock is wall_clock
-        self._admits_at_once = not rules.bind_policy.is_required and not rules.accept_bearer
+        # With proofs each header of a request counts, not its token alone.
+        self._admits_at_once = (
+            not rules.bind_policy.is_required and not rules.accept_bearer and proofs is None
+        )
         self._find_entry = resolver.find_entry
         self._revalidation = resolver.revalidation
         self._proofs = proofs
@@ -265,7 +268,8 @@ class Authenticator:
                 if is_service_request:
                     pass  # the service has the user's token, and not the user's key
                 elif self._proofs is not None:
-                    self._proofs.verify(user, user_string, environ, now)
+                    # The time of now: to validate a token may have taken longer than proofs last.
+                    self._proofs.verify(user, user_string, environ, self._clock())
                 elif user.is_bound:
                     refuse_key_binding(user)
             except (InvalidToken, IdentityUnavailable) as error:
