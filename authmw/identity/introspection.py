@@ -13,7 +13,7 @@ from authmw.identity.breaker import Breaker, Change
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import open_session, read_verify
 from authmw.identity.http_messages import describe
-from authmw.identity.json_response import raise_for_status, read_object
+from authmw.identity.json_response import raise_for_status, read_strict_object
 from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outage import make_outage, make_outage_from, meaning_of
 from authmw.identity.outcomes import Outcome
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from authmw.config.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+MAX_BODY_SIZE = 1 << 18
+"""Octets of an answer; real ones have a few hundred."""
 
 
 class IntrospectionClient:
@@ -151,7 +154,7 @@ class IntrospectionClient:
                 f"HTTP {response.status_code}",
             )
         raise_for_status(response, about_token=False)
-        return read_object(response)
+        return read_strict_object(response, max_bytes=MAX_BODY_SIZE)
 
     def _find_endpoint(self, now: float) -> str:
         if self._endpoint is not None:
