@@ -125,13 +125,17 @@ def _name_answers(record: Issuer, introspection: Introspection) -> str:
 
     Services that ask for other audiences or read other claims must not share what they remember.
     """
+    expires_at = record.profile.expires_at
     named = [
         record.key,
+        # Another deployment may call another issuer by the same name.
+        record.identifier,
         introspection.endpoint,
         introspection.client_id,
         sorted(record.audiences),
         [(path.text, sorted(values)) for path, values in record.pinned],
         repr(record.profile.mapping),
+        None if expires_at is None else expires_at.text,
     ]
     digest = hashlib.sha256(json.dumps(named).encode()).hexdigest()
     return f"introspection {digest}"
