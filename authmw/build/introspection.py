@@ -10,7 +10,7 @@ from pathlib import Path
 from authmw.answers.tokens import TokenLifetime
 from authmw.build.cache import make_source, open_shared_cache
 from authmw.build.outages import watch_for_outages
-from authmw.config.issuer_settings import Introspection, IssuerSettings
+from authmw.config.issuer_settings import Introspection, IssuerSettings, connect_to
 from authmw.config.settings import Settings
 from authmw.errors import ConfigurationError
 from authmw.identity.discovery import DiscoveryReader
@@ -54,8 +54,13 @@ def make_introspection(
         ConfigurationError: an option is wrong or missing, or a file can't be read.
     """
     (record,) = issuer.records
+    transport = connect_to(issuer, settings)
+    if introspection.auth_method == "tls_client_auth" and transport.certfile is None:
+        raise ConfigurationError(
+            "certfile", None, "tls_client_auth needs a certificate.", section=issuer.section
+        )
     client = IntrospectionClient(
-        settings,
+        transport,
         record,
         endpoint=introspection.endpoint,
         discovery=None if record.identifier is None else DiscoveryReader(record.identifier, fetch),

@@ -77,6 +77,29 @@ KEY_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
 )
 
+CONNECTION_OPTIONS: tuple[cfg.Opt, ...] = (
+    StrOpt(
+        "cafile",
+        help="PEM file with the certificate authorities trusted for this issuer's servers, or a "
+        "directory of them. Unset uses cafile and insecure of [keystone_authtoken].",
+    ),
+    StrOpt(
+        "certfile",
+        help="PEM file with the client certificate for this issuer's servers (mutual TLS). Unset "
+        "uses certfile and keyfile of [keystone_authtoken].",
+    ),
+    StrOpt(
+        "keyfile", help="PEM file with the private key of certfile, if certfile does not hold it."
+    ),
+    StrOpt(
+        "bearer_token_file",
+        help="File with a bearer token that is sent for this issuer's discovery document and keys, "
+        "as API servers of Kubernetes want it: "
+        "/var/run/secrets/kubernetes.io/serviceaccount/token. It is read for each request, since "
+        "it rotates.",
+    ),
+)
+
 CLAIM_OPTIONS: tuple[cfg.Opt, ...] = (
     ListOpt(
         "user_id",
@@ -125,7 +148,7 @@ INTROSPECTION_OPTIONS: tuple[cfg.Opt, ...] = (
         default="client_secret_basic",
         help="How this service authenticates itself to the issuer: client_secret_basic, "
         "client_secret_post, client_secret_jwt, private_key_jwt or tls_client_auth (with "
-        "certfile and keyfile of [keystone_authtoken]).",
+        "certfile).",
     ),
     StrOpt(
         "jwt_key_file",
@@ -148,6 +171,7 @@ INTROSPECTION_OPTIONS: tuple[cfg.Opt, ...] = (
 ISSUER_OPTIONS: tuple[cfg.Opt, ...] = (
     *RECOGNITION_OPTIONS,
     *KEY_OPTIONS,
+    *CONNECTION_OPTIONS,
     *CLAIM_OPTIONS,
     *INTROSPECTION_OPTIONS,
 )
