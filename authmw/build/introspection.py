@@ -108,6 +108,8 @@ def make_oauth_client(introspection: Introspection, record: Issuer, section: str
         algorithm=introspection.jwt_algorithm,
         kid=introspection.jwt_key_id,
         audience=introspection.assertion_audience or record.identifier,
+        assertion_seconds=introspection.assertion_lifetime,
+        encodes_basic=record.profile.encodes_basic,
     )
     fault = find_client_fault(client)
     if fault is not None:

@@ -9,7 +9,7 @@ import copy
 
 from oslo_config import cfg
 
-from authmw.config.types import ListOpt, ListsOpt, StrOpt
+from authmw.config.types import IntOpt, ListOpt, ListsOpt, StrOpt
 
 _CLAIM = "A dot leads into an object (realm_access.roles), a slash where names have dots in them."
 
@@ -161,6 +161,14 @@ INTROSPECTION_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     StrOpt("expires_at", help="The claim with the time of expiry, if the answer has no exp."),
     StrOpt("jwt_key_id", help="The `kid` of assertions, if the issuer wants one."),
+    IntOpt(
+        "assertion_lifetime",
+        unit="seconds",
+        min=1,
+        default=60,
+        help="Seconds for which an assertion is good (client_secret_jwt, private_key_jwt). Each is "
+        "used once, at once.",
+    ),
     StrOpt(
         "assertion_audience",
         help="The `aud` of assertions, if not the issuer identifier: some issuers want the URL of "

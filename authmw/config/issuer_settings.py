@@ -23,6 +23,7 @@ class Introspection:
     jwt_algorithm: str | None
     jwt_key_id: str | None
     assertion_audience: str | None  # None: the issuer identifier
+    assertion_lifetime: int  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

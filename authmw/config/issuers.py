@@ -161,6 +161,7 @@ def _read_introspection(values: Mapping[str, Any]) -> Introspection:
         jwt_algorithm=values["jwt_algorithm"],
         jwt_key_id=values["jwt_key_id"],
         assertion_audience=values["assertion_audience"],
+        assertion_lifetime=values["assertion_lifetime"],
     )
 
 

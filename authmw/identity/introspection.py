@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from authmw.errors import IdentityUnavailable, InvalidToken, Outage
+from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.identity.breaker import Breaker, Change
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import open_session, read_verify
@@ -87,7 +87,8 @@ class IntrospectionClient:
         """Ask about one token; see `TokenSource`.
 
         Raises:
-            InvalidToken: it is not active, or not for this service.
+            InvalidToken: it is not active, or not for this service; (incomplete) the answer does
+                not say who the user is, or what else the mapping needs.
             Outage: the issuer could not be asked, or did not answer.
         """
         breaker = self._breaker.get()
@@ -96,7 +97,7 @@ class IntrospectionClient:
                 self._probe(breaker)
             try:
                 verified = self._fetch_verified(token, now)
-                body = make_token_body(verified)
+                body = _make_body(verified)
             except InvalidToken:
                 self._record(breaker, Health.ANSWERS)
                 raise
@@ -221,6 +222,16 @@ class IntrospectionClient:
             )
         elif change is Change.CLOSED:
             _log.warning("Issuer %s answers again", name)
+
+
+def _make_body(verified: AccessToken) -> dict[str, object]:
+    try:
+        return make_token_body(verified)
+    except InvalidToken as error:
+        if error.reason is not Reason.MALFORMED:
+            raise
+        # The token is good, and what the issuer says of it is not enough to go by.
+        raise InvalidToken(Reason.INCOMPLETE, error.detail) from error
 
 
 def _do_nothing() -> None:
