@@ -162,7 +162,15 @@ TABLES: Final[tuple[Table, ...]] = (
         Column("expires_at", Kind.TIME),
     ),
     # `domain_id`: of a domain-specific role, which only implies others; else NULL.
-    _table("roles", (_id("id"),), _text("name"), _optional_id("domain_id")),
+    # `extra`: an object with the other members of a role that Keystone shows in the tokens of
+    # trusts and of federated users: `description`, `options` and what was added to it.
+    _table(
+        "roles",
+        (_id("id"),),
+        _text("name"),
+        _optional_id("domain_id"),
+        Column("extra", Kind.JSON),
+    ),
     _table("implied_roles", (_id("prior_role_id"), _id("implied_role_id"))),
     # `inherited`: on everything below the target, and not on the target itself.
     # `target_is_domain` tells a domain from the project that acts as it: both have one id.
@@ -270,7 +278,12 @@ TABLES: Final[tuple[Table, ...]] = (
 #     the URLs of endpoints. Absent: nothing but the ids of the user and the project.
 # filter: an object: the bundle holds a part; `{"domains": [...], "projects": [...],
 #     "regions": [...]}`, each list of ids present if the bundle was filtered by it. Absent: it
-#     holds all. What is not found in such a bundle is unknown, never denied.
+#     holds all. `domains` and `projects` choose the targets of assignments: a domain with its
+#     projects, a project with those below it; a target in either is in the bundle. It then has
+#     every assignment on these targets, every inherited one on their ancestors and domains, the
+#     ancestors and domains themselves, each user, group and credential that these name, all
+#     memberships of each user that it has, and all roles, implied roles and system assignments.
+#     What is not in such a bundle is unknown, never denied. `regions` chooses endpoints alone.
 SETTINGS: Final = frozenset(
     {
         "admin_project",
