@@ -64,6 +64,7 @@ class Reason(enum.Enum):
     SERVICE_ROLE = "service_role"
     UNSAFE_VALUE = "unsafe_value"
     ID_TOKEN = "id_token"
+    INCOMPLETE = "incomplete"
     WRONG_CLAIM = "wrong_claim"
     WRONG_PROOF = "wrong_proof"
     NO_NONCE = "no_nonce"
