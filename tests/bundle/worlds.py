@@ -178,10 +178,10 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         return fitted
 
     grants = fit(draw(_many(_GRANT, 7, 1)))
-    for role in (0, 1):
+    for number in (0, 1):
         # So that each world has roles that tokens can have.
         grants.append(
-            ["user", draw(_index(USERS)), "project", draw(_index(PROJECTS)) + 1, role, False]
+            ["user", draw(_index(USERS)), "project", draw(_index(PROJECTS)) + 1, number, False]
         )
     # Delegations of roles that somebody has are worth more than those of roles that nobody has.
     held = [grant for grant in grants if grant[0] == "user" and grant[2] == "project"]
