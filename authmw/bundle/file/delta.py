@@ -157,9 +157,10 @@ def _read_header(decoder: Decoder) -> DeltaHeader:
     values = decoder.read_array()
     if values[:1] != (_KIND,):
         raise BundleUnreadable("it is no delta of a bundle")
-    if values[1:2] != (FORMAT_VERSION,):
+    version = values[1] if len(values) > 1 else None
+    if version != FORMAT_VERSION:
         raise BundleUnreadable(
-            f"the delta has format {values[1:2]}, and this authmw reads format {FORMAT_VERSION}"
+            f"the delta has format {version!r:.20}, and this authmw reads format {FORMAT_VERSION}"
         )
     revision, digest = values[2:4] if len(values) > 3 else (None, None)
     if type(revision) is not int or not isinstance(digest, bytes):
