@@ -30,6 +30,8 @@ _EACH_KIND = _ASSIGNMENTS_OF_A_PROJECT // 2
 _PROJECTS_OF_A_DOMAIN = 500
 _ROLES = ("admin", "manager", "member", "reader", *(f"role-{number}" for number in range(16)))
 _SERVICES = ("identity", "compute", "network", "image", "volumev3", "placement", "object-store")
+# The others have the same URLs for every project.
+_PATHS = {"volumev3": "/$(project_id)s", "object-store": "/AUTH_$(project_id)s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class World:
             service_id = identifier("service", number)
             yield "services", (service_id, name, name, 1)
             for place, interface in enumerate(("public", "internal", "admin")):
-                url = f"https://{interface}.{name}.example/v3/$(project_id)s"
+                url = f"https://{interface}.{name}.example/v3{_PATHS.get(name, '')}"
                 endpoint_id = identifier("endpoint", number * 3 + place)
                 row = (endpoint_id, service_id, interface, "region-1", url, 1, "{}")
                 yield "endpoints", row
