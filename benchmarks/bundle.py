@@ -8,7 +8,8 @@ AUTHMW_BENCH_BUNDLE names a file, it is made there, and used again by the next r
 A look-up is one evaluation of a project-scoped token of a user with ten groups, on a project five
 deep. The users and projects of one run are all different ones. `Private_Dirty` is a worker's, its
 interpreter included (`/proc/self/smaps_rollup`). A delta exchanges 0.1% of the assignments: as many
-go as come. It is applied while as many workers as there are processors look up without a pause.
+go as come. It is applied while as many workers as there are processors look up without a pause;
+the first one copies the file, later ones use the file before the last one again.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ from authmw.bundle.file import (
     Header,
     apply_delta,
     open_bundle,
-    read_delta_header,
     verify_bundle,
 )
 from authmw.bundle.file.database import open_for_reading
@@ -59,6 +59,7 @@ _ASSIGNMENTS = {FULL: 5_000_000}
 _QUICK_ASSIGNMENTS = 50_000
 _LOOK_UPS = 20_000
 _LOOK_INTERVAL_SECONDS = 0.25
+_DELTAS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ def make_change(path: Path, out: Path, count: int) -> None:
     """Write a delta that exchanges so many assignments for others."""
     table = TABLES_BY_NAME["assignments"]
     numbers = random.Random(0)
-    connection, _ = open_for_reading(path, cache_kib=2048)
+    file = open_for_reading(path, cache_kib=2048)
+    connection = file.connection
     header, state = read_header(connection)
     removed: set[tuple[object, ...]] = set()
     while len(removed) < count:
@@ -184,7 +186,7 @@ def make_change(path: Path, out: Path, count: int) -> None:
             "SELECT * FROM assignments WHERE target_id > ? LIMIT 1", (numbers.randbytes(16),)
         )
         removed.update(found)
-    connection.close()
+    file.close()
     went = encode_rows(table, removed)
     came = encode_rows(table, [(*row[:2], numbers.randbytes(16), *row[3:]) for row in removed])
     state.remove(table.name, went)
@@ -241,21 +243,26 @@ def _opening(path: Path) -> Iterator[Row]:
 
 
 def _change(path: Path, world: World, size: int) -> Iterator[Row]:
-    delta = path.with_name("delta")
-    make_change(path, delta, int(world.assignments * CHANGED_SHARE))
-    share = delta.stat().st_size / size
-    yield _budget("delta of 0.1%", share * 100, DELTA_BUDGET_SHARE * 100, "% of the size", 3)
-    assert read_delta_header(delta).base_revision == 1
+    deltas = [path.with_name(f"delta-{number}") for number in range(_DELTAS)]
+    seconds: list[float] = []
     with _workers(path, world, os.cpu_count() or 1, None) as pipes:
-        time.sleep(1)
-        start = time.monotonic()
-        apply_delta(path, delta)
-        applied_at = time.monotonic()
-        time.sleep(2)
+        for delta in deltas:
+            make_change(path, delta, int(world.assignments * CHANGED_SHARE))
+            # What was written for the benchmark is not to be paid for below.
+            os.sync()
+            start = time.monotonic()
+            apply_delta(path, delta)
+            applied_at = time.monotonic()
+            seconds.append(applied_at - start)
+            time.sleep(2)
         for pipe in pipes:
             pipe.send(None)
         reports: list[Report] = [pipe.recv() for pipe in pipes]
-    yield _budget("delta applied under load", applied_at - start, APPLY_BUDGET_SECONDS, "s", 2)
+    share = deltas[0].stat().st_size / size
+    yield _budget("delta of 0.1%", share * 100, DELTA_BUDGET_SHARE * 100, "% of the size", 3)
+    usual = statistics.median(seconds[1:])
+    yield _budget("delta applied under load", usual, APPLY_BUDGET_SECONDS, "s", 2)
+    yield Row("first delta applied under load", f"{seconds[0]:.2f} s")
     late = [
         float("inf") if each.noticed_at is None else each.noticed_at - applied_at
         for each in reports

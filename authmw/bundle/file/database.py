@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import stat
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +27,7 @@ _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_LENGTH: Final = 100
 # A file may be replaced while it is opened; not as often as this.
 _MOST_TRIES: Final = 5
+_PAUSE_SECONDS: Final = 0.005
 
 Identity = tuple[int, int, int, int]
 
@@ -77,11 +81,30 @@ def _restrict(connection: sqlite3.Connection) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 24)
 
 
-def open_for_reading(path: Path, cache_kib: int) -> tuple[sqlite3.Connection, Identity]:
-    """Open a file that is never changed where it lies, and verify size, format and schema.
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file that is open for reading, and stays as it is for as long.
 
-    It is read as immutable: no locks, no journal, no other file. It is not mapped into memory:
-    whoever cuts a mapped file ends every process that reads it (SIGBUS).
+    Attributes:
+        connection: to it.
+        identity: of it.
+        lock: a descriptor whose shared lock keeps writers from using the file again.
+    """
+
+    connection: sqlite3.Connection
+    identity: Identity
+    lock: int
+
+    def close(self) -> None:
+        self.connection.close()
+        os.close(self.lock)
+
+
+def open_for_reading(path: Path, cache_kib: int) -> OpenFile:
+    """Open a file that is not changed while it is read, and verify size, format and schema.
+
+    It is read as immutable: without journal and other files. It is not mapped into memory: whoever
+    cuts a mapped file ends every process that reads it (SIGBUS).
 
     Args:
         path: of the file.
@@ -91,28 +114,40 @@ def open_for_reading(path: Path, cache_kib: int) -> tuple[sqlite3.Connection, Id
         BundleUnreadable: there is no such file, or it is none of ours; says why.
     """
     try:
-        return _open_one(path, cache_kib)
+        for _ in range(_MOST_TRIES):
+            opened = _open_one(path, cache_kib)
+            if opened is not None:
+                return opened
+            time.sleep(_PAUSE_SECONDS)
     except BundleUnreadable as error:
         raise BundleUnreadable(f"{path} is not usable as a bundle: {error}") from error
     except (OSError, sqlite3.Error) as error:
         raise BundleUnreadable(f"{path} can't be read as a bundle: {error}") from error
+    raise BundleUnreadable(f"{path} can't be read as a bundle: it is replaced again and again")
 
 
-def _open_one(path: Path, cache_kib: int) -> tuple[sqlite3.Connection, Identity]:
-    for _ in range(_MOST_TRIES):
-        # Not blocking: a FIFO would have no end.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            status = os.fstat(descriptor)
-            _verify_file(status, descriptor)
-            connection = _connect(path)
-            # SQLite opens a path, not a descriptor: it must still be the file that was verified.
-            if identity_of(os.stat(path)) == identity_of(status):
-                return _prepare(connection, cache_kib), identity_of(status)
-            connection.close()
-        finally:
-            os.close(descriptor)
-    raise BundleUnreadable("it is replaced again and again")
+def _open_one(path: Path, cache_kib: int) -> OpenFile | None:
+    """Open the file; None if it was replaced meanwhile."""
+    # Not blocking: a FIFO would have no end.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        _verify_file(status, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        connection = _connect(path)
+        # SQLite opens a path, not a descriptor: it must still be the file that was verified.
+        if identity_of(os.stat(path)) == identity_of(status):
+            _prepare(connection, cache_kib)
+            return OpenFile(connection, identity_of(status), descriptor)
+        connection.close()
+    except BlockingIOError:
+        # It was replaced, and is about to be used again.
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -120,7 +155,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
-def _prepare(connection: sqlite3.Connection, cache_kib: int) -> sqlite3.Connection:
+def _prepare(connection: sqlite3.Connection, cache_kib: int) -> None:
     try:
         _restrict(connection)
         connection.execute("PRAGMA query_only = ON")
@@ -133,7 +168,6 @@ def _prepare(connection: sqlite3.Connection, cache_kib: int) -> sqlite3.Connecti
     except BaseException:
         connection.close()
         raise
-    return connection
 
 
 def _verify_file(status: os.stat_result, descriptor: int) -> None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from authmw.bundle.facts import TABLES, Table
-from authmw.bundle.file.database import Identity, identity_of, open_for_reading
+from authmw.bundle.file.database import OpenFile, identity_of, open_for_reading
 from authmw.bundle.file.digest import StateSum
 from authmw.bundle.file.header import Header, read_header
 from authmw.bundle.file.rows import Row, encode_rows
@@ -19,7 +19,7 @@ from authmw.bundle.sqlite_reader import SqliteFacts
 from authmw.errors import BundleUnreadable
 
 # What a worker keeps of the file in memory of its own; the system keeps the rest for all of them.
-CACHE_KIB = 16 * 1024
+CACHE_KIB = 8 * 1024
 _ROWS_AT_A_TIME = 10_000
 
 
@@ -32,12 +32,12 @@ class Bundle:
         facts: a `FactsReader` of it.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, identity: Identity) -> None:
+    def __init__(self, path: Path, file: OpenFile) -> None:
         self.path = path
-        self._connection = connection
-        self._identity = identity
-        self.header, _ = read_header(connection)
-        self.facts = SqliteFacts(connection, self.header.origin.read_at)
+        self._file = file
+        self._connection = file.connection
+        self.header, _ = read_header(file.connection)
+        self.facts = SqliteFacts(file.connection, self.header.origin.read_at)
 
     def rows(self, table: Table) -> Iterator[Row]:
         """Yield the rows of one table in the order of its key. Raises BundleUnreadable."""
@@ -57,13 +57,13 @@ class Bundle:
     def is_replaced(self) -> bool:
         """Tell whether another file lies at `path` now, or none; one `stat`."""
         try:
-            return identity_of(os.stat(self.path)) != self._identity
+            return identity_of(os.stat(self.path)) != self._file.identity
         except OSError:
             return True
 
     def close(self) -> None:
         """Close the file; `facts` can't be used any more."""
-        self._connection.close()
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -90,11 +90,11 @@ def open_bundle(path: Path, cache_kib: int = CACHE_KIB) -> Bundle:
         BundleUnreadable: there is none, it is cut, of another format, or has other tables than
             ours.
     """
-    connection, identity = open_for_reading(path, cache_kib)
+    file = open_for_reading(path, cache_kib)
     try:
-        return Bundle(path, connection, identity)
+        return Bundle(path, file)
     except (BundleUnreadable, sqlite3.Error, RecursionError) as error:
-        connection.close()
+        file.close()
         raise BundleUnreadable(f"{path} is not usable as a bundle: {error}") from error
 
 
