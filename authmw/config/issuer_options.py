@@ -87,7 +87,8 @@ CLAIM_OPTIONS: tuple[cfg.Opt, ...] = (
     StrOpt("user_domain_name", help="The claim with the name of the user's domain."),
     ListOpt(
         "roles",
-        help="The claims with the user's roles: lists of names, or of objects with name and id.",
+        help="The claims with the user's roles: lists of names, or of objects with name and id. "
+        "Here, as in the other options that name a claim, none stands for no claim.",
     ),
     StrOpt("groups", help="The claim with the ids of the user's groups."),
     ListOpt(

@@ -21,6 +21,8 @@ CLAIM_OPTIONS: Final = (
     *("domain_id", "domain_name", "system_scope", "groups", "is_admin_project"),
 )
 CLAIMS_OPTIONS: Final = ("user_id", "roles", "oauth_scope")
+# Written instead of a claim: none says so. A claim of that name is written as /none.
+_NO_CLAIM: Final = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class IssuerOptions:
         issuer: an issuer identifier, perhaps with variables: https://login.example/{tenant}.
         issuer_variables: the permitted values of each variable.
         audience: `{tenant}` and the like in it are filled in.
-        claims: claims paths by meaning (`CLAIM_OPTIONS`, `CLAIMS_OPTIONS`).
+        claims: claims paths by meaning (`CLAIM_OPTIONS`, `CLAIMS_OPTIONS`), or "none".
         required_values: claims that must have one of certain values, by claims path.
         expires_at: a claim with the time of expiry, if not `exp`; of opaque tokens.
         types: values of `typ`; "none" means that it may be absent.
@@ -193,6 +195,11 @@ def _adapt_mapping(profile: Profile, options: IssuerOptions) -> ClaimsMapping:
         )
     changes: dict[str, Any] = {}
     for option, texts in options.claims.items():
+        if list(texts) == [_NO_CLAIM]:
+            if option == "user_id":
+                raise _wrong(options, option, _NO_CLAIM, "write a claim: a token has a user.")
+            changes[option] = () if option in CLAIMS_OPTIONS else None
+            continue
         try:
             paths = tuple(ClaimsPath.parse(text) for text in texts)
         except ValueError as error:
