@@ -24,12 +24,15 @@ OVERRIDE_PREFIX = "issuer."
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def read_issuers(reader: OptionReader, *, skew_seconds: int) -> tuple[IssuerSettings, ...]:
+def read_issuers(
+    reader: OptionReader, *, skew_seconds: int, has_admin_project: bool
+) -> tuple[IssuerSettings, ...]:
     """Read every issuer that is configured, in the order of their names.
 
     Args:
         reader: of the filter's configuration; it does not have the issuers' overrides afterwards.
         skew_seconds: `clock_skew_tolerance`.
+        has_admin_project: whether `admin_project_name` is set.
 
     Raises:
         ConfigurationError: an option is wrong or missing, or two issuers claim the same tokens.
@@ -52,7 +55,12 @@ def read_issuers(reader: OptionReader, *, skew_seconds: int) -> tuple[IssuerSett
             )
         names.add(name)
     found = [
-        read_issuer(overrides.split_off(f"{name}."), name, skew_seconds=skew_seconds)
+        read_issuer(
+            overrides.split_off(f"{name}."),
+            name,
+            skew_seconds=skew_seconds,
+            has_admin_project=has_admin_project,
+        )
         for name in sorted(names)
     ]
     issuers = tuple(issuer for issuer in found if issuer is not None)
@@ -63,13 +71,15 @@ def read_issuers(reader: OptionReader, *, skew_seconds: int) -> tuple[IssuerSett
     return issuers
 
 
-def read_issuer(reader: OptionReader, name: str, *, skew_seconds: int) -> IssuerSettings | None:
+def read_issuer(
+    reader: OptionReader, name: str, *, skew_seconds: int, has_admin_project: bool
+) -> IssuerSettings | None:
     """Read one issuer; None: its section is empty, as that of a sample file.
 
     Args:
         reader: of its overrides.
         name: as in `[authmw_issuer:NAME]`.
-        skew_seconds: `clock_skew_tolerance`.
+        skew_seconds, has_admin_project: as of `read_issuers`.
     """
     section = f"{SECTION_PREFIX}{name}"
     if not _NAME.fullmatch(name):
@@ -86,11 +96,16 @@ def read_issuer(reader: OptionReader, name: str, *, skew_seconds: int) -> Issuer
         _warn_of_unknown(section, unknown, reader.known_names())
     elif all(values[opt.dest] in (None, opt.default) for opt in ISSUER_OPTIONS):
         return None
-    return _make_settings(name, section, values, skew_seconds)
+    return _make_settings(name, section, values, skew_seconds, has_admin_project=has_admin_project)
 
 
 def _make_settings(
-    name: str, section: str, values: Mapping[str, Any], skew_seconds: int
+    name: str,
+    section: str,
+    values: Mapping[str, Any],
+    skew_seconds: int,
+    *,
+    has_admin_project: bool,
 ) -> IssuerSettings:
     from authmw.config.issuer_options import CLAIM_OPTIONS
     from authmw.config.issuer_settings import IssuerSettings
@@ -121,6 +136,7 @@ def _make_settings(
             trust_domain=values["trust_domain"],
             expires_at=values["expires_at"],
             skew_seconds=skew_seconds,
+            has_admin_project=has_admin_project,
         )
     )
     settings = IssuerSettings(

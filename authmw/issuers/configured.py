@@ -39,6 +39,8 @@ class IssuerOptions:
         expires_at: a claim with the time of expiry, if not `exp`; of opaque tokens.
         types: values of `typ`; "none" means that it may be absent.
         trust_domain: of a SPIFFE issuer without `issuer`.
+        has_admin_project: whether the service tells one project from all others by its name
+            (`admin_project_name`).
     """
 
     name: str
@@ -53,6 +55,7 @@ class IssuerOptions:
     expires_at: str | None = None
     trust_domain: str | None = None
     skew_seconds: int = 5
+    has_admin_project: bool = False
 
 
 def make_issuers(options: IssuerOptions) -> tuple[Issuer, ...]:
@@ -173,8 +176,12 @@ def _adapt(profile: Profile, options: IssuerOptions) -> Profile:
         )
     if options.expires_at is not None:
         changes["expires_at"] = _parse_path(options, "expires_at", options.expires_at)
-    if options.claims:
-        changes["mapping"] = _adapt_mapping(profile, options)
+    mapping = _adapt_mapping(profile, options) if options.claims else profile.mapping
+    if options.has_admin_project and mapping is not None and mapping.assumed_admin_project is None:
+        # Keystone's rule is for deployments without one.
+        mapping = replace(mapping, assumed_admin_project=False)
+    if mapping is not profile.mapping:
+        changes["mapping"] = mapping
     return replace(profile, **changes) if changes else profile
 
 
