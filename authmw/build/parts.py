@@ -267,7 +267,8 @@ def read_cors(settings: Settings) -> CorsPolicy | None:
     # Imported here: few services answer browsers.
     from authmw.wsgi.cors import CorsPolicy
 
-    return CorsPolicy(frozenset(settings.cors_allowed_origins))
+    has_nonces = bool(settings.issuers) and settings.dpop_nonce_secret is not None
+    return CorsPolicy(frozenset(settings.cors_allowed_origins), has_nonces)
 
 
 def make_token_auth(identity: IdentityClient) -> MakeTokenAuth:

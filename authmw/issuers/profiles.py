@@ -302,6 +302,8 @@ EXT_OAUTH2: Final = replace(
     INTROSPECTION,
     name="ext-oauth2",
     checks_audience=False,
+    # That filter never encoded them, so these servers take them as they are.
+    encodes_basic=False,
     mapping=replace(
         _RFC9068_CLAIMS,
         user_id=(_path("client_id"),),

@@ -97,6 +97,7 @@ class Profile:
         checks_audience: whether `aud` must name an audience; False only where the issuer decides
             for the service that asks whether a token is for it.
         expires_at: another claim than `exp` with the time of expiry; the earlier counts.
+        encodes_basic: see `authmw.issuers.client_authentication.OAuthClient`.
         is_introspected: whether tokens are opaque and the issuer is asked (RFC 7662).
         pins: claims of which at least one must have its value configured.
         complain: given an issuer identifier (or None) and the audiences, returns what is wrong
@@ -127,6 +128,7 @@ class Profile:
     needs_audience: bool = True
     checks_audience: bool = True
     expires_at: ClaimsPath | None = None
+    encodes_basic: bool = True
     is_introspected: bool = False
     pins: frozenset[str] = frozenset()
     complain: Callable[[str | None, frozenset[str]], str | None] | None = None
