@@ -48,6 +48,12 @@ class IssuerTable:
         yield from self._by_trust_domain.values()
         yield from filter(None, (self.unnamed, self.introspected))
 
+    def has_trust_domain(self, claims: Mapping[str, object]) -> bool:
+        """Tell whether `sub` in a token is of a configured SPIFFE trust domain."""
+        return bool(self._by_trust_domain) and (
+            find_trust_domain(claims.get("sub")) in self._by_trust_domain
+        )
+
     def find_issuer(self, claims: Mapping[str, object]) -> Issuer:
         """Return whose token this claims to be; its keys then have to verify the signature.
 

@@ -185,6 +185,9 @@ class IssuersValidator:
         if identifier is not None and identifier == self._introspected_identifier:
             return self._introspection
         if identifier in (None, self._keystone_issuer) and self._keystone is not None:
+            # JWT-SVIDs have no issuer either; no user of Keystone has such an id.
+            if identifier is None and self._table.has_trust_domain(claims):
+                return None
             return self._keystone
         return None
 
