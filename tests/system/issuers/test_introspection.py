@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +11,18 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from oslo_config import cfg
+from webtest import TestApp
 
+from authmw import AuthMiddleware
+from authmw.build import build_filter_parts
 from authmw.errors import ConfigurationError
 from authmw.testing.faults import Fault
 from authmw.testing.oidc_server import OidcServer
-from tests.support.issuers.filter import IssuerFilter, protect_by
+from tests.support.clock import Clock
+from tests.support.issuers.filter import IssuerFilter, issuer_options, protect_by
 from tests.support.memcached import Memcached
+from tests.support.protected import Service
 
 Protect = Callable[..., IssuerFilter]
 
@@ -126,6 +133,64 @@ def test_outage_costs_a_few_requests_only(server: OidcServer, protect: Protect) 
         for _ in range(30):
             assert protected.status_of(server.issue_opaque("ada")) == 503
         assert server.calls["introspect"] <= before + 2
+
+
+def test_many_requests_with_a_new_token_ask_once(server: OidcServer, protect: Protect) -> None:
+    protected = protect()
+    token = server.issue_opaque("ada")
+    server.delay_seconds = 0.3
+    statuses: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: statuses.append(protected.status_of(token)))
+        for _ in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert statuses == [200] * 16
+    assert server.calls["introspect"] == 1
+
+
+def test_answer_counts_for_its_time_and_in_an_outage_for_its_grace(clock: Clock) -> None:
+    with OidcServer(clock=clock, lifetime_seconds=3600) as server:
+        service = Service()
+        parts = build_filter_parts(
+            {
+                "oslo_config_config": cfg.ConfigOpts(),
+                "http_request_max_retries": "0",
+                "token_cache_time": "60",
+                "identity_outage_grace": "120",
+                **issuer_options("a", server),
+                "issuer.a.profile": "introspection",
+                "issuer.a.client_id": server.client_id,
+                "issuer.a.client_secret": server.client_secret,
+            },
+            clock=clock,
+        )
+        app = TestApp(AuthMiddleware.from_parts(service, parts))
+
+        def status_of(token: str) -> int:
+            return int(app.get("/", headers={"X-Auth-Token": token}, status="*").status_int)
+
+        try:
+            token, revoked = server.issue_opaque("ada"), server.issue_opaque("ada")
+            assert status_of(token) == status_of(revoked) == 200
+            server.revoke(revoked)
+            clock.now += 59
+            assert status_of(token) == status_of(revoked) == 200
+            assert server.calls["introspect"] == 2
+            clock.now += 2
+            assert status_of(token) == 200
+            assert status_of(revoked) == 401
+            with server.failing(Fault.ERROR_503, "introspect"):
+                clock.now += 61
+                assert status_of(token) == 200
+                assert status_of(revoked) in (401, 503)
+                clock.now += 120
+                assert status_of(token) == 503
+        finally:
+            parts.close()
 
 
 def test_silent_issuer_costs_a_request_no_more_than_the_deadline(
