@@ -121,6 +121,7 @@ def make_oauth_client(introspection: Introspection, record: Issuer, section: str
         values = {
             "auth_method": introspection.auth_method,
             "client_id": introspection.client_id,
+            "client_secret": "***" if introspection.client_secret else None,
             "jwt_algorithm": introspection.jwt_algorithm,
         }
         raise ConfigurationError(option, values.get(option), f"{fix.rstrip('.')}.", section=section)

@@ -201,7 +201,7 @@ class IntrospectionClient:
     def _take_for_outage(self, error: Exception, *, is_logged: bool = True) -> Outage:
         outage = make_outage_from(error)
         if self._discovery is not None:
-            self._discovery.forget()  # the endpoint may have moved
+            self._discovery.forget(self._clock())  # the endpoint may have moved
         if is_logged:
             is_ours = meaning_of(outage).verdict is Verdict.CREDENTIALS_REFUSED
             level = logging.ERROR if is_ours else logging.WARNING

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from webtest import TestApp
 from authmw import AuthMiddleware
 from authmw.build import build_filter_parts
 from authmw.errors import ConfigurationError
+from authmw.identity.discovery import DiscoveryReader
+from authmw.identity.documents import FetchedDocument
 from authmw.testing.faults import Fault
 from authmw.testing.oidc_server import OidcServer
 from tests.support.clock import Clock
@@ -191,6 +194,40 @@ def test_answer_counts_for_its_time_and_in_an_outage_for_its_grace(clock: Clock)
                 assert status_of(token) == 503
         finally:
             parts.close()
+
+
+def test_token_that_the_issuer_stumbles_over_costs_no_other_call(
+    server: OidcServer, protect: Protect
+) -> None:
+    """Else whoever finds such a token has the discovery document read again and again."""
+    protected = protect()
+    assert protected.status_of(server.issue_opaque("ada")) == 200
+    for _ in range(10):
+        with server.failing(Fault.ERROR_500, "introspect"):
+            protected.status_of("such a token")
+        protected.status_of(server.issue_opaque("ada"))
+    assert server.calls["discover"] == 1
+
+
+def test_endpoint_that_has_moved_is_found(clock: Clock) -> None:
+    found = []
+
+    def fetch(uri: str, _headers: Mapping[str, str]) -> FetchedDocument:
+        found.append(uri)
+        endpoint = f"https://login.example/introspect-{len(found)}"
+        body = {"issuer": "https://login.example", "introspection_endpoint": endpoint}
+        return FetchedDocument(200, {}, json.dumps(body).encode())
+
+    reader = DiscoveryReader("https://login.example", fetch)
+    reader.read(clock())
+    reader.forget(clock())
+    assert reader.read(clock()).introspection_endpoint == "https://login.example/introspect-1"
+    clock.now += 61
+    reader.forget(clock())
+    assert reader.read(clock()).introspection_endpoint == "https://login.example/introspect-2"
+    clock.now -= 4000  # set back
+    reader.forget(clock())
+    assert reader.read(clock()).introspection_endpoint == "https://login.example/introspect-3"
 
 
 def test_silent_issuer_costs_a_request_no_more_than_the_deadline(

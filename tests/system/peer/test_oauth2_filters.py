@@ -424,6 +424,18 @@ def test_external_filter_names_the_option_that_is_wrong(option: str, value: str)
     assert str(refused.value).startswith(f"[ext_oauth2_auth] {option} = ")
 
 
+def test_external_filter_does_not_start_with_a_secret_that_could_be_guessed() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Side(
+            authmw.external_oauth2_token.filter_factory,
+            {"introspect_endpoint": "https://a.example", "audience": "b", "client_id": "c"}
+            | {"client_secret": "too-short", "auth_method": "client_secret_jwt", **MAPPING}
+            | {"jwt_algorithm": "HS256"},
+        )
+    said = "[ext_oauth2_auth] client_secret = '***': HS256 needs one of 32 bytes or more."
+    assert str(refused.value) == said
+
+
 def test_external_filter_names_the_secret_that_is_missing() -> None:
     with pytest.raises(ConfigurationError, match=r"^\[ext_oauth2_auth\] client_secret is not set"):
         Side(
