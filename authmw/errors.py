@@ -152,6 +152,17 @@ class MalformedRevocationList(AuthmwError, ValueError):
     """An issuer's list of revoked tokens is not whole; says why."""
 
 
+class FactUnknown(AuthmwError):
+    """The facts of a bundle do not say what a token may do; names what is missing.
+
+    Another source of authority may know. Never a verdict on the token.
+    """
+
+
+class BundleUnreadable(AuthmwError):
+    """A bundle, or the database that it is made from, is not of a form that we read; says why."""
+
+
 class KeyRefused(AuthmwError, ValueError):
     """A key is too weak, of another type, or damaged, and so not used; says which."""
 

@@ -96,6 +96,7 @@ KEYSTONE_OP: Final = replace(
     derive_audience=keystone_op.derive_audience,  # §5, "Domain Key Isolation and aud Binding"
     keys_path="/jwks",  # §3
     revocation_list_path="/jwks/revocation",  # §3, "Emergency Rotation"
+    stands_for_keystone=True,
 )
 
 

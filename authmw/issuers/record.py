@@ -108,6 +108,7 @@ class Profile:
         is_authorization_server: whether clients can ask it for a token (RFC 6749); others make
             tokens for workloads that run with them.
         revocation_list_path: likewise, where the ids of revoked tokens are published.
+        stands_for_keystone: whether its tokens are those of Keystone, in another form.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Profile:
     keys_path: str | None = None
     is_authorization_server: bool = True
     revocation_list_path: str | None = None
+    stands_for_keystone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
