@@ -55,7 +55,7 @@ RECOGNITION_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
 )
 
-KEY_OPTIONS: tuple[cfg.Opt, ...] = (
+SIGNATURE_OPTIONS: tuple[cfg.Opt, ...] = (
     StrOpt(
         "jwks_uri",
         help="Where its public keys are, if its discovery document does not say, or it has none.",
@@ -179,7 +179,7 @@ INTROSPECTION_OPTIONS: tuple[cfg.Opt, ...] = (
 
 ISSUER_OPTIONS: tuple[cfg.Opt, ...] = (
     *RECOGNITION_OPTIONS,
-    *KEY_OPTIONS,
+    *SIGNATURE_OPTIONS,
     *CONNECTION_OPTIONS,
     *CLAIM_OPTIONS,
     *INTROSPECTION_OPTIONS,

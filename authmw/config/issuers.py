@@ -136,6 +136,7 @@ def _make_settings(
             has_admin_project=has_admin_project,
         )
     )
+    _refuse_idle(values, section, is_introspected=records[0].profile.is_introspected)
     settings = IssuerSettings(
         name=name,
         records=records,
@@ -155,6 +156,32 @@ def _make_settings(
             section=section,
         )
     return settings
+
+
+def _refuse_idle(values: Mapping[str, Any], section: str, *, is_introspected: bool) -> None:
+    """Refuse options that would have no effect with this profile, and were meant to have one."""
+    from authmw.config.issuer_options import INTROSPECTION_OPTIONS, SIGNATURE_OPTIONS
+
+    for opt in SIGNATURE_OPTIONS if is_introspected else INTROSPECTION_OPTIONS:
+        value = values[opt.dest]
+        if value in (None, opt.default):
+            continue
+        about = (
+            "the issuer is asked about opaque" if is_introspected else "keys verify this issuer's"
+        )
+        raise ConfigurationError(
+            opt.dest,
+            "***" if opt.secret else value,
+            f"leave it out, or write another profile: with this one {about} tokens.",
+            section=section,
+        )
+    if values["public_key_repository"] is not None and values["bearer_token_file"] is not None:
+        raise ConfigurationError(
+            "bearer_token_file",
+            values["bearer_token_file"],
+            "leave it out: nothing is fetched where keys are in public_key_repository.",
+            section=section,
+        )
 
 
 def _strip(written: str | list[str] | None) -> list[str]:
