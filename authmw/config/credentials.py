@@ -29,12 +29,14 @@ _VERSION_2: Final = frozenset({"v2password", "v2token"})
 _URL_ENDINGS: Final = ("_url", "_uri", "endpoint")
 
 # What a token can be scoped to; a login names one of them (Identity API v3, "Scoped").
-_SCOPES: Final = {
-    "project": ("project_id", "project_name"),
-    "domain": ("domain_id", "domain_name"),
+SCOPES: Final = {
+    "project": ("project_name", "project_id"),
+    "domain": ("domain_name", "domain_id"),
     "trust": ("trust_id",),
     "system": ("system_scope",),
 }
+"""The options that name what our token is scoped to, by kind."""
+
 # It sends all of its scope in headers.
 _TOKENLESS: Final = "v3tokenlessauth"
 
@@ -110,7 +112,7 @@ def _verify_user(methods: Collection[str], section: str, values: Mapping[str, ob
 def _verify_scope(auth_type: str, section: str, values: Mapping[str, object]) -> None:
     if auth_type == _TOKENLESS:
         return
-    scopes = [names for names in _SCOPES.values() if _any_set(values, names)]
+    scopes = [names for names in SCOPES.values() if _any_set(values, names)]
     written = [name for names in scopes for name in names if _any_set(values, [name])]
     if len(scopes) > 1:
         raise ConfigurationError(
@@ -157,11 +159,6 @@ def find_doubtful_credentials(auth_type: str, section: str) -> Iterator[Finding]
             f"write {other}",
             section,
         )
-
-
-def names_scope(values: Mapping[str, object]) -> bool:
-    """Tell whether the options of a plugin say what our own token is scoped to."""
-    return any(_any_set(values, names) for names in _SCOPES.values())
 
 
 def _default_domain(values: Mapping[str, object]) -> list[str]:

@@ -29,6 +29,7 @@ _OPTIONS_ALIKE = 0.8
 _ISSUER_OPTIONS_ALIKE = 0.7
 _SECTIONS_ALIKE = 0.86
 _ISSUER_SECTIONS_ALIKE = 0.75
+_DID_YOU_MEAN = "did you mean {}?"
 # A service may pass its whole [DEFAULT]: hundreds of names, none of them a mistake.
 _MOST_NAMES_SHOWN = 20
 
@@ -141,7 +142,13 @@ def _judge(name: str, known: Iterable[str], section: str) -> Finding | None:
 def make_option_slip(name: str, near: str, section: str) -> Finding:
     """Return the finding that a name is a misspelt one."""
     cause = f"{name} is not known to authmw, ignored"
-    return Finding("warn", name, cause, f"did you mean {near}?", section=section)
+    return Finding("warn", name, cause, _DID_YOU_MEAN.format(near), section=section)
+
+
+def find_slip_of(option: str, findings: Iterable[Finding]) -> str | None:
+    """Return the name that one of the findings takes for a misspelling of an option."""
+    fix = _DID_YOU_MEAN.format(option)
+    return next((finding.option for finding in findings if finding.fix == fix), None)
 
 
 def find_issuer_slips(section: str, unknown: Iterable[str], known: Iterable[str]) -> list[Finding]:
