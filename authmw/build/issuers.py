@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from authmw.cache.memory import MemoryCache
-from authmw.config.issuer_settings import IssuerSettings
+from authmw.config.issuer_settings import Connection, IssuerSettings, connect_to
 from authmw.config.settings import Settings
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import DocumentFetcher
@@ -59,9 +59,16 @@ def make_issuer_parts(
     refresh = LazyRefresh()
     refresher.add(refresh, in_background=True)
     refresh.wake_with(functools.partial(refresher.wake, refresh))
-    fetch = DocumentFetcher(settings)
+    # Issuers without options of their own share connections.
+    shared = DocumentFetcher(settings)
+    fetchers = {
+        issuer.name: shared
+        if issuer.connection == Connection()
+        else make_document_fetcher(settings, issuer)
+        for issuer in settings.issuers
+    }
     standings = {
-        record.key: _make_standing(settings, issuer, record, fetch, refresh)
+        record.key: _make_standing(settings, issuer, record, fetchers[issuer.name], refresh)
         for issuer in settings.issuers
         for record in issuer.records
     }
@@ -79,7 +86,12 @@ def make_issuer_parts(
             from authmw.build.introspection import make_introspection
 
             introspection = make_introspection(
-                settings, issuer, issuer.introspection, fetch, refresher, clock=clock
+                settings,
+                issuer,
+                issuer.introspection,
+                fetchers[issuer.name],
+                refresher,
+                clock=clock,
             )
     return IssuerParts(table, verifier, standings, introspection)
 
@@ -104,6 +116,19 @@ def make_issuers_validator(
         bearers=MemoryCache(
             max_entries=settings.memory_cache_size, max_bytes=settings.memory_cache_bytes
         ),
+    )
+
+
+def make_document_fetcher(settings: Settings, issuer: IssuerSettings) -> DocumentFetcher:
+    """Return what reads an issuer's documents.
+
+    Raises:
+        ConfigurationError: a file that an option names can't be used.
+    """
+    return DocumentFetcher(
+        connect_to(issuer, settings),
+        section=issuer.section,
+        bearer_token_file=issuer.connection.bearer_token_file,
     )
 
 
