@@ -80,15 +80,6 @@ def _verify_origins(origins: tuple[str, ...]) -> None:
 
 
 def _verify_oauth(settings: Settings) -> None:
-    for issuer in settings.issuers:
-        identifiers = {record.identifier for record in issuer.records} - {None}
-        if settings.jws_issuer in identifiers:
-            raise ConfigurationError(
-                "jws_issuer",
-                settings.jws_issuer,
-                f"[{issuer.section}] has the same issuer: leave out one of both, since its tokens "
-                "can be of one only.",
-            )
     # Imported here: few services have OAuth clients.
     if settings.oauth_resource is not None:
         from authmw.wsgi.protected_resource import verify_identifier
