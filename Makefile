@@ -20,7 +20,7 @@ PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test-unit test test-slow soak test-all bench bench-quick services lint sample clean
+.PHONY: help demo test-unit test test-slow soak soak-bundle test-all bench bench-quick services lint sample clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ test-slow: $(VENV)/.test $(ISSUERS)/.installed ## the tests that take many secon
 
 soak: $(VENV)/.test ## real filters beside a model of what they decide; SECONDS=600
 	$(BIN)/python -m tests.system.model.soak $(or $(SECONDS),600)
+
+soak-bundle: $(VENV)/.test ## a bundle's answers beside those of a real Keystone; WORLDS=1000
+	AUTHMW_WORLDS=$(or $(WORLDS),1000) $(BIN)/python -m pytest tests/bundle/test_differential.py \
+		-n 0 -o faulthandler_timeout=0
 
 test-all: $(VENV)/.test ## every test, with coverage, and a short run of the benchmarks
 	@rm -f $(SKIPS)

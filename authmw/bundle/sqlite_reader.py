@@ -245,6 +245,10 @@ class SqliteFacts:
             frozenset(row[0] for row in self._rows(groups, (project_id,))),
         )
 
+    def revocation_events(self) -> list[Any]:
+        """Return all events, as `authmw.revocation.events.parse_event` takes them."""
+        return [json.loads(row[0]) for row in self._rows("SELECT event FROM revocation_events")]
+
 
 @functools.lru_cache(maxsize=128)
 def _groups_statement(number: int, inherited: str, is_domain: str) -> str:
