@@ -20,6 +20,7 @@ from authmw.checks.paths import PublicPaths, access_path
 from authmw.checks.service_roles import has_service_role
 from authmw.checks.token_bind import BindPolicy, refuse_key_binding, verify_binding
 from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED_FOR, Rejection
 from authmw.resolver import Resolver
 from authmw.runtime import request
@@ -103,6 +104,7 @@ class Authenticator:
         proofs: checks that clients hold the keys their tokens are bound to; None: no token is
             accepted that could be.
         resource: answers requests for its metadata; None: there is none.
+        metrics: counts decisions; None: nothing does.
         clock: epoch seconds.
     """
 
@@ -115,6 +117,7 @@ class Authenticator:
         *,
         proofs: ProofVerifier | None = None,
         resource: Resource | None = None,
+        metrics: FilterMetrics | None = None,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._resolver = resolver
@@ -131,6 +134,12 @@ class Authenticator:
         self._revalidation = resolver.revalidation
         self._proofs = proofs
         self._resource = resource
+        self._metrics = metrics
+        self._count_hit: Callable[[], object] | None = None
+        self._count_accepted: Callable[[], object] | None = None
+        if metrics is not None and metrics.hits is not None:
+            self._count_hit = metrics.hits.add
+            self._count_accepted = metrics.decisions.count("accepted", "").add
         self._has_open_requests = (
             rules.allow_cors_preflight or bool(rules.public_paths) or resource is not None
         )
@@ -145,6 +154,7 @@ class Authenticator:
             self._make_token_auth,
             proofs=self._proofs,
             resource=self._resource,
+            metrics=self._metrics,
             clock=self._clock,
         )
 
@@ -162,6 +172,7 @@ class Authenticator:
                     self.admit_anonymous(environ)
                     return None
                 if self._resource is not None and self._resource.is_metadata_request(environ):
+                    self._count("metadata")
                     return DESCRIBE_RESOURCE
             if self._admits_at_once and "HTTP_X_SERVICE_TOKEN" not in environ:
                 # The short way of most requests. Between two of them the service's own code evicts
@@ -179,6 +190,8 @@ class Authenticator:
                         and entry.generation is self._revalidation.generation
                         and refresher.on_time_from <= now < refresher.overdue_at
                     ):
+                        if self._count_hit is not None:
+                            self._count_hit()
                         entry.used = True
                         environ.update(token.user_environ)
                         environ[_TOKEN_INFO] = info = TokenInfo()
@@ -197,10 +210,12 @@ class Authenticator:
                 "".join(traceback.format_tb(error.__traceback__)),
             )
             headers.strip(environ)
+            self._count("rejected", "internal_error")
             return Rejection(503, retry_after=5)
 
     def admit_anonymous(self, environ: dict[str, Any]) -> None:
         """Let a request pass without an identity, whatever token came with it."""
+        self._count("open")
         headers.strip(environ)
         environ[headers.USER_STATUS_KEY] = headers.INVALID
         environ[_TOKEN_AUTH] = auth = self._make_token_auth()
@@ -210,6 +225,8 @@ class Authenticator:
         """Refuse a token that `authenticate` accepted; return what that would have returned."""
         token: Token = environ[headers.TOKEN]
         _log.info("user token with audit id %s is not acceptable: %s", token.audit_id, str(error))
+        if self._metrics is not None:
+            self._metrics.hook_refusals.add(error.reason.value)
         credentials: Credentials = environ[headers.TOKEN_AUTH]
         headers.strip_user(environ)
         if not self._rules.delay_auth_decision:
@@ -219,6 +236,10 @@ class Authenticator:
         environ[headers.TOKEN_AUTH] = credentials.without_user()
         return None
 
+    def _count(self, outcome: str, reason: str = "") -> None:
+        if self._metrics is not None:
+            self._metrics.decisions.add(outcome, reason)
+
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
         now = time.time() if self._is_wall_clock else self._clock()
         refresher = self._refresher
@@ -227,6 +248,7 @@ class Authenticator:
         rejection: Rejection | None = None
         service: Token | None = None
         is_service_request = False
+        reason = Reason.MISSING.value
 
         service_string = environ.get("HTTP_X_SERVICE_TOKEN")
         if service_string and (service_string := service_string.strip()):
@@ -269,6 +291,7 @@ class Authenticator:
                 elif user.is_bound:
                     refuse_key_binding(user)
             except (InvalidToken, IdentityUnavailable) as error:
+                reason = _name_reason(error)
                 rejection = self._refuse("user token", user_string, error, environ)
             else:
                 environ.update(user.user_environ)
@@ -277,12 +300,16 @@ class Authenticator:
                 environ[_TOKEN_AUTH] = auth = self._make_token_auth()
                 auth.tokens = (user, user_string, service, service_string)
                 environ[_TOKEN] = user
+                if self._count_accepted is not None:
+                    self._count_accepted()
                 return None
         elif not self._rules.delay_auth_decision:
             _log.debug("rejected: no token")
+            self._count("rejected", reason)
             return Rejection(401)
 
         if rejection is None:
+            self._count("invalid", reason)
             environ[headers.USER_STATUS_KEY] = headers.INVALID
             environ[_TOKEN_AUTH] = auth = self._make_token_auth()
             auth.tokens = (None, None, service, service_string)
@@ -384,6 +411,7 @@ class Authenticator:
             )
             rejection = Rejection(503, error.retry_after)
         if not self._rules.delay_auth_decision:
+            self._count("rejected", _name_reason(error))
             return rejection
         self._note_reason(environ, rejection.reason)
         return None
@@ -392,3 +420,8 @@ class Authenticator:
         """Keep what the challenge of an app's own 401 says to OAuth clients."""
         if reason is not None and self._resource is not None:
             environ[REFUSED_FOR] = reason
+
+
+def _name_reason(error: InvalidToken | IdentityUnavailable) -> str:
+    """Return the label of a decision: of a closed set, as every label is."""
+    return error.reason.value if isinstance(error, InvalidToken) else "unavailable"

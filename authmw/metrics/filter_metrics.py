@@ -66,11 +66,18 @@ class FilterMetrics:
         reading: Reading = {metric: dict(counts) for metric, counts in self._read_counts().items()}
         for metric, latencies in self.histograms.items():
             reading[metric] = dict(latencies.read())
+        return reading | self._read_gauges()
+
+    def _read_gauges(self) -> Reading:
+        gauges: dict[Metric, dict[Labels, float]] = {}
         for metric, labels, read in self._gauges:
             value = read()
             if value is not None:
-                reading.setdefault(metric, {})[labels] = value
-        return reading
+                values = gauges.setdefault(metric, {})
+                # Several records of one issuer, one for each tenant, have one name.
+                known = values.get(labels)
+                values[labels] = value if known is None else metric.combine.apply(known, value)
+        return {metric: dict(values) for metric, values in gauges.items()}
 
     def _read_counts(self) -> dict[Metric, dict[Labels, int]]:
         counts: dict[Metric, dict[Labels, int]] = {

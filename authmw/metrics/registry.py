@@ -6,21 +6,14 @@
 
 from __future__ import annotations
 
-import operator
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from authmw.metrics.filter_metrics import FilterMetrics, Reading, Value
-from authmw.metrics.table import METRICS, Combine, Kind, Metric
+from authmw.metrics.table import METRICS, Kind, Metric
 from authmw.runtime.counts import SECONDS, Distribution
 from authmw.runtime.process import PerProcess
-
-_COMBINE: dict[Combine, Callable[[float, float], float]] = {
-    Combine.SUM: operator.add,
-    Combine.MAX: max,
-    Combine.MIN: min,
-}
 
 
 class Registry:
@@ -86,7 +79,7 @@ def _combine_two(metric: Metric, one: Value, other: Value) -> Value:
         return one + other
     assert not isinstance(one, Distribution)  # noqa: S101 - a metric has values of one kind
     assert not isinstance(other, Distribution)  # noqa: S101
-    return _COMBINE[metric.combine](one, other)
+    return metric.combine.apply(one, other)
 
 
 REGISTRY = Registry()

@@ -9,6 +9,8 @@ so that no client can add a series.
 from __future__ import annotations
 
 import enum
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -26,6 +28,17 @@ class Combine(enum.Enum):
     SUM = "sum"
     MAX = "max"
     MIN = "min"
+
+    def apply(self, one: float, other: float) -> float:
+        """Return the value of two."""
+        return _APPLY[self](one, other)
+
+
+_APPLY: dict[Combine, Callable[[float, float], float]] = {
+    Combine.SUM: operator.add,
+    Combine.MAX: max,
+    Combine.MIN: min,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,9 +135,10 @@ class RevocationFeed:
             IdentityUnavailable: the latest answer is too old, or events were dropped that might
                 cover the token.
         """
-        trouble = self.find_trouble(now)
-        if trouble is not None:
-            raise IdentityUnavailable(trouble)
+        if self.is_stale(now):
+            raise IdentityUnavailable(
+                f"{self._describe_age()}: {self._poller.failure or 'nothing polls them'}"
+            )
         if issued_at < self._poller.index.complete_from:
             self._refuse_older(issued_at, now)
 
@@ -175,12 +176,6 @@ class RevocationFeed:
         answered_at = self._poller.answered_at
         # abs(): after the clock was set back the age of the answer is unknown.
         return answered_at is None or abs(now - answered_at) > self._max_staleness
-
-    def find_trouble(self, now: float) -> str | None:
-        """Return why the events are too old to judge signed tokens by; None: they are not."""
-        if not self.is_stale(now):
-            return None
-        return f"{self._describe_age()}: {self._poller.failure or 'nothing polls them'}"
 
     def _describe_age(self) -> str:
         if self.answered_at is None:

@@ -109,7 +109,7 @@ class RevokedIds:
             raise InvalidToken(Reason.REVOKED, "its 'jti' is in its issuer's revocation list")
 
     def find_trouble(self, now: float) -> str | None:
-        """Return why the list can't be judged by, without I/O; None: it can, or is not needed yet."""
+        """Return why nobody can judge by the list, without I/O; None: one can, or need not yet."""
         state = self._state
         return self._explain(state) if self._is_started and self._is_too_old(state, now) else None
 
