@@ -44,16 +44,12 @@ SERIES = {
 
 def render_metrics() -> str:
     """Return the list of metrics as it should stand in the page."""
-    return "".join(
-        f"``{metric.name}`` ({'; '.join(filter(None, (metric.kind.value, _labels(metric.labels))))})\n"
-        + textwrap.fill(metric.help, 106, initial_indent="    ", subsequent_indent="    ")
-        + "\n"
-        for metric in METRICS
-    )
-
-
-def _labels(labels: tuple[str, ...]) -> str:
-    return ", ".join(labels)
+    lines = []
+    for metric in METRICS:
+        labels = f"; {', '.join(metric.labels)}" if metric.labels else ""
+        lines.append(f"``{metric.name}`` ({metric.kind.value}{labels})")
+        lines += textwrap.wrap(metric.help, 106, initial_indent="    ", subsequent_indent="    ")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def test_the_page_lists_the_metrics_of_the_table() -> None:
@@ -93,10 +89,8 @@ def test_expressions_name_series_and_labels_that_there_are(expressions: Any) -> 
 
 
 def test_the_dashboard_shows_every_metric() -> None:
-    shown = {
-        name for expression in expressions_of_the_dashboard() for name in _NAME.findall(expression)
-    }
-    assert {SERIES[name] for name in shown} == set(METRICS)
+    shown = " ".join(expressions_of_the_dashboard())
+    assert {SERIES[name] for name in _NAME.findall(shown)} == set(METRICS)
 
 
 def test_panels_of_the_dashboard_don_t_overlap() -> None:
@@ -193,7 +187,8 @@ def test_every_rule_fires_where_it_should_and_none_elsewhere(promtool: str, tmp_
 def test_promtool_finds_no_fault_with_the_names(promtool: str) -> None:
     metrics = FilterMetrics(is_on=True)
     for metric in METRICS:
-        metrics.watch(metric, lambda: 1, *("x" for _ in metric.labels))
+        if metric.kind is not Kind.HISTOGRAM:
+            metrics.watch(metric, lambda: 1, *("x" for _ in metric.labels))
     for metric, latencies in metrics.histograms.items():
         latencies.observe(tuple("x" for _ in metric.labels), 0.1)
     REGISTRY.add(metrics)
