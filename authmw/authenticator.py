@@ -11,15 +11,15 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from authmw.checks.access_rules import verify_access
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
-from authmw.checks.paths import PublicPaths, access_path
+from authmw.checks.paths import access_path
 from authmw.checks.presented_token import copy_bearer, find_plain_token, read_user_token
-from authmw.checks.service_roles import has_service_role
-from authmw.checks.token_bind import BindPolicy, refuse_key_binding, verify_binding
+from authmw.checks.rules import Rules
+from authmw.checks.service_roles import has_service_role, speaks_for
+from authmw.checks.token_bind import refuse_key_binding, verify_binding
 from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED_FOR, Rejection
@@ -68,25 +68,6 @@ _TOKEN_INFO = headers.TOKEN_INFO
 _TOKEN_AUTH = headers.TOKEN_AUTH
 _TOKEN = headers.TOKEN
 _REFUSE_EXPIRED = ExpiryPolicy.REFUSE_EXPIRED
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The options that decide on requests; the fields are named as the options.
-
-    Attributes:
-        public_paths: requests that need no token.
-        bind_policy: enforce_token_bind, parsed.
-    """
-
-    delay_auth_decision: bool
-    accept_bearer: bool
-    allow_cors_preflight: bool
-    public_paths: PublicPaths
-    service_type: str | None
-    service_token_roles: frozenset[str]
-    service_token_roles_required: bool
-    bind_policy: BindPolicy
 
 
 class Authenticator:
@@ -248,8 +229,8 @@ class Authenticator:
             refresher.catch_up()
         rejection: Rejection | None = None
         service: Token | None = None
-        is_service_request = False
         reason = Reason.MISSING.value
+        speaker: Token | None = None  # the service token, if it has a service role
 
         service_string = environ.get("HTTP_X_SERVICE_TOKEN")
         if service_string and (service_string := service_string.strip()):
@@ -263,7 +244,7 @@ class Authenticator:
                 if rules is not None:
                     # Otherwise a restricted token sent in both headers would lift its own rules.
                     self._verify_access(rules, service, environ, is_service_request=False)
-                is_service_request = self._verify_service(service)
+                speaker = service if self._verify_service(service) else None
                 environ.update(service.principal.service_environ)
             except (InvalidToken, IdentityUnavailable) as error:
                 environ[headers.SERVICE_STATUS_KEY] = headers.INVALID
@@ -276,9 +257,13 @@ class Authenticator:
         if user_string is None or self._accepts_bearer:
             user_string = read_user_token(environ, accepts_bearer=self._accepts_bearer)
         if user_string and (user_string := user_string.strip()):
-            expiry_policy = ExpiryPolicy.ALLOW_EXPIRED if is_service_request else _REFUSE_EXPIRED
+            keystones = self._rules.keystones
+            # Keystone alone can say whether an expired token may still be used, and of its own.
+            is_of_keystone = speaker is not None and speaker.issuer in keystones
+            expiry_policy = ExpiryPolicy.ALLOW_EXPIRED if is_of_keystone else _REFUSE_EXPIRED
             try:
                 user = self._resolve(user_string, expiry_policy, now, environ)
+                is_service_request = speaker is not None and speaks_for(speaker, user, keystones)
                 rules = user.principal.access_rules
                 if rules is not None:
                     self._verify_access(rules, user, environ, is_service_request=is_service_request)
@@ -288,7 +273,8 @@ class Authenticator:
                 if is_service_request:
                     pass  # the service has the user's token, and not the user's key
                 elif self._proofs is not None:
-                    self._proofs.verify(user, user_string, environ, now)
+                    # The time of now: to validate a token may have taken longer than proofs last.
+                    self._proofs.verify(user, user_string, environ, self._clock())
                 elif user.is_bound:
                     refuse_key_binding(user)
             except (InvalidToken, IdentityUnavailable) as error:

@@ -35,14 +35,15 @@ def run(effort: Effort) -> Iterator[Row]:
 
 
 def _known(app: WsgiApp, token: str, effort: Effort) -> Iterator[Row]:
-    times = measure(
-        {
-            "bare": _send(answer, {"HTTP_X_AUTH_TOKEN": token}),
-            "X-Auth-Token": _send(app, {"HTTP_X_AUTH_TOKEN": token}),
-            "bearer": _send(app, {"HTTP_AUTHORIZATION": f"Bearer {token}"}),
-        },
-        effort,
-    )
+    requests = {
+        "bare": _send(answer, {"HTTP_X_AUTH_TOKEN": token}),
+        "X-Auth-Token": _send(app, {"HTTP_X_AUTH_TOKEN": token}),
+        "bearer": _send(app, {"HTTP_AUTHORIZATION": f"Bearer {token}"}),
+    }
+    for send in requests.values():
+        send()
+        send()
+    times = measure(requests, effort)
     added = {name: taken - times["bare"] for name, taken in times.items()}
     yield Row("issuer's token in memory, in X-Auth-Token", f"{added['X-Auth-Token']:.2f} µs")
     yield Row(
@@ -83,13 +84,13 @@ def _proven(app: WsgiApp, server: OidcServer, effort: Effort) -> Row:
             for proof in proofs
         ]
         parsed = [parse_compact(proof, max_size=4096, types=_TYPES) for proof in proofs]
-        started = time.perf_counter()
+        started = time.thread_time()
         for jws in parsed:
             verify_bare(jws.signature, jws.signing_input)
-        verified = time.perf_counter()
+        verified = time.thread_time()
         for send in sends:
             send()
-        answered = time.perf_counter()
+        answered = time.thread_time()
         if turn:  # the first one warms up
             bare.append((verified - started) / PROOFS_A_TURN * 1e6)
             whole.append((answered - verified) / PROOFS_A_TURN * 1e6)

@@ -194,9 +194,12 @@ class IssuersValidator:
         identifier = claims.get("iss")
         if identifier is not None and identifier == self._introspected_identifier:
             return self._introspection
-        if identifier in (None, self._keystone_issuer) and self._keystone is not None:
-            return self._keystone
-        return None
+        if self._keystone is None or identifier not in (None, self._keystone_issuer):
+            return None
+        # Keystone's tokens have no `iss`, and neither have most JWT-SVIDs.
+        if identifier is None and self._table.find_by_trust_domain(claims) is not None:
+            return None
+        return self._keystone
 
     def _find_opaque(self, token: str) -> Validator:
         if self._introspection is not None and not (

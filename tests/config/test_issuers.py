@@ -65,7 +65,7 @@ def test_without_issuers_there_are_none_and_with_some_keystone_need_not_be(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert from_paste({}).issuers == ()
-    assert "No auth_type" in caplog.text
+    assert "no auth_type" in caplog.text
     caplog.clear()
     assert from_one().auth is None
     assert caplog.text == ""
@@ -142,6 +142,21 @@ WRONG = [
 ]
 
 
+def test_tokens_of_an_issuer_can_not_be_keystones_as_well() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        from_paste({"issuer.acme.issuer": ACME, "issuer.acme.audience": US, "jws_issuer": ACME})
+    assert "[keystone_authtoken] jws_issuer" in str(refused.value)
+    assert "authmw_issuer:acme" in str(refused.value)
+
+
+@pytest.mark.parametrize("bind", ["jkt", "kerberos", "x5t#S256"])
+def test_binding_that_can_be_checked_is_not_called_unknown(
+    bind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from_paste({"issuer.acme.issuer": ACME, "issuer.acme.audience": US, "enforce_token_bind": bind})
+    assert "every token will be refused" not in caplog.text
+
+
 @pytest.mark.parametrize(("options", "message"), WRONG)
 def test_what_cannot_be_meant_stops_the_start(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
@@ -196,11 +211,13 @@ def test_misspelt_option_is_warned_about_with_the_nearest_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     from_file(tmp_path, TWO_LINES + "requierd_values = a:b\n")
-    assert "[authmw_issuer:acme] Options not known to authmw" in caplog.text
-    assert "requierd_values (did you mean required_values?)" in caplog.text
+    assert (
+        "[authmw_issuer:acme] requierd_values is not known to authmw, ignored: "
+        "did you mean required_values?" in caplog.text
+    )
     caplog.clear()
     from_one(audiences="x")
-    assert "audiences (did you mean audience?)" in caplog.text
+    assert "audiences is not known to authmw, ignored: did you mean audience?" in caplog.text
 
 
 def test_misspelt_section_is_warned_about(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
