@@ -13,7 +13,8 @@ class Finding:
     """One fault of a configuration; it holds no secret.
 
     Attributes:
-        level: warn: the filter works, but probably not as intended; fail: it can't be built.
+        level: warn: the filter works, but probably not as intended; fail: it can't be built, or
+            can't validate tokens.
         option: name of the option at fault; None: the fault is not that of one option.
         cause: what was found, without a full stop.
         fix: what to write or do instead, without a full stop; empty: the cause says it.
