@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 # Followers wait a little longer than a leader may take, so that they share its result.
 _FOLLOWER_PATIENCE_SECONDS = 2
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -249,6 +251,7 @@ def read_rules(settings: Settings) -> Rules:
         service_token_roles=frozenset(settings.service_token_roles),
         service_token_roles_required=settings.service_token_roles_required,
         bind_policy=BindPolicy.parse(settings.enforce_token_bind),
+        log_refusals=_LEVELS[settings.log_refusals],
     )
 
 

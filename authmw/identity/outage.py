@@ -8,6 +8,7 @@ import time
 from authmw.errors import Outage
 from authmw.identity.meaning import Meaning
 from authmw.identity.outcomes import Outcome
+from authmw.runtime.printable import printable
 
 _LONGEST_NOTE = 200
 # User and password before the host of an address (RFC 3986 §3.2.1).
@@ -24,7 +25,7 @@ def make_outage(outcome: Outcome, where: str = "", note: str = "", retry_after: 
         retry_after: seconds.
     """
     asked = f"{where}: " if where else ""
-    known = f" ({_printable(_hide_userinfo(note))})" if note else ""
+    known = f" ({printable(_hide_userinfo(note), _LONGEST_NOTE)})" if note else ""
     detail = f"{_hide_userinfo(asked)}{outcome.meaning.detail}{known}"
     return Outage(outcome.name, detail, retry_after)
 
@@ -60,8 +61,3 @@ def meaning_of(outage: Outage) -> Meaning:
 
 def _hide_userinfo(text: str) -> str:
     return _USERINFO.sub("//", text)
-
-
-def _printable(text: str) -> str:
-    """Return at most 200 printable characters: a server's text can't forge a log line."""
-    return "".join(char if char.isprintable() else " " for char in text[:_LONGEST_NOTE])
