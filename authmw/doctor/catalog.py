@@ -1,4 +1,4 @@
-"""Checks the catalog that came with our own token: where tokens are validated, and who we are."""
+"""Checks the catalog that came with our own token: where tokens are validated, and what we are."""
 
 from __future__ import annotations
 
@@ -6,45 +6,26 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from authmw.doctor.deployment import Deployment, show
-from authmw.doctor.result import Results, failed, passed, skipped, warned
+from authmw.doctor.result import Results, passed, skipped, warned
 
 _IDENTITY = "identity"
 _CHECK = "identity catalog"
 _MOST_TYPES = 20
 
 
-def check_catalog(deployment: Deployment) -> Results[bool]:
-    """Check region, interface and service_type; returns whether there is an endpoint to ask."""
-    own, settings = deployment.own, deployment.settings
-    if own is None:
-        return True
+def check_catalog(deployment: Deployment) -> Results[None]:
+    """Tell what the catalog has for us; that it has an identity endpoint is known already."""
+    own, endpoint = deployment.own, find_endpoint(deployment)
+    if own is None or endpoint is None:
+        yield skipped(_CHECK, "the credentials come without a catalog")
+        return
     services = _read_services(own)
-    if not services:
-        yield failed(
-            _CHECK,
-            "our own token has no catalog",
-            "set project_name: a token without scope has none"
-            if not own.scoped
-            else "give the project endpoints: openstack endpoint list",
-        )
-        return False
-    endpoint = find_endpoint(deployment)
-    there = _describe_endpoints(services)
-    if endpoint is None:
-        region = settings.region_name
-        wanted = f"interface = {settings.interface}"
-        wanted += f" and region_name = {region}" if region else ""
-        yield failed(
-            _CHECK,
-            f"no identity endpoint has {wanted}; the catalog has {there or 'none at all'}",
-            f"write one of these as {'region_name and ' if region else ''}interface"
-            if there
-            else "create it: openstack endpoint create identity",
-        )
-        return False
-    yield passed(_CHECK, f"tokens are validated at {show(endpoint)}; the catalog has {there}")
-    yield from _check_service_type(settings.service_type, services)
-    return True
+    yield passed(
+        _CHECK,
+        f"tokens are validated at {show(endpoint)}; the catalog has "
+        f"{_describe_endpoints(services)}",
+    )
+    yield from _check_service_type(deployment.settings.service_type, services)
 
 
 def find_endpoint(deployment: Deployment) -> str | None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from authmw.build.cache import make_namespaces
 from authmw.cache.memcached.cache import open_memcached
 from authmw.config.auth_plugin import load_auth_plugin
 from authmw.config.findings import Finding
-from authmw.config.loading import load_settings
+from authmw.config.loading import read_settings
 from authmw.config.options import GROUP, OPTIONS
 from authmw.config.settings import Settings
 from authmw.config.tls_files import verify_tls_files
@@ -19,7 +17,6 @@ from authmw.errors import ConfigurationError
 
 # A configuration with more faults than this is corrected in more than one go.
 _MOST_ERRORS = 20
-_LOGGER = "authmw.config"
 
 
 def find_faults(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Finding]]:
@@ -37,9 +34,8 @@ def find_faults(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Finding]
     for _ in range(_MOST_ERRORS):
         warnings: list[Finding] = []
         try:
-            with _collected(warnings):
-                settings = load_settings(conf)
-                _load_parts(settings)
+            settings, warnings = read_settings(conf)
+            _load_parts(settings)
         except ConfigurationError as error:
             errors.append(Finding.of_error(error))
             if not _take_back(conf, error):
@@ -67,29 +63,3 @@ def _take_back(conf: dict[str, Any], error: ConfigurationError) -> bool:
         conf.pop(name, None)
     conf[option.dest] = option.default
     return True
-
-
-@contextlib.contextmanager
-def _collected(findings: list[Finding]) -> Iterator[None]:
-    """Collect the warnings that are logged while a configuration is read."""
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            findings.append(_read_message(record.getMessage()))
-
-    logger, collector = logging.getLogger(_LOGGER), Collector(logging.WARNING)
-    propagated = logger.propagate
-    logger.addHandler(collector)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.propagate = propagated
-        logger.removeHandler(collector)
-
-
-def _read_message(message: str) -> Finding:
-    section = GROUP
-    if message.startswith("["):
-        section, _, message = message[1:].partition("] ")
-    return Finding("warn", None, message, "", section)

@@ -147,16 +147,16 @@ def _check_proxy(target: Target, proxy: Proxy, subject: str) -> Results[bool]:
         target.tunnel = probes.make_tunnel(proxy.url, target)
         probes.open_stream(target).close()
     except probes.ProxyRefused as refusal:
-        yield failed(check, f"{proxy.shown}: the proxy itself answers {refusal}", fix)
+        yield failed(check, f"{proxy}: it answers itself {refusal}", fix)
         return False
     except socket.gaierror:
-        yield failed(check, f"{proxy.shown}: the proxy's name can't be resolved", fix)
+        yield failed(check, f"{proxy}: its name can't be resolved", fix)
         return False
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        yield failed(check, f"{proxy.shown}: the proxy can't be used ({reason})", fix)
+        yield failed(check, f"{proxy}: it can't be used ({reason})", fix)
         return False
-    yield passed(check, f"{proxy.shown} passes requests to {target.address} on")
+    yield passed(check, f"{proxy} passes requests to {target.address} on")
     return True
 
 

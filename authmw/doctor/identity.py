@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,8 +13,15 @@ from authmw.doctor.clocks import check_clock
 from authmw.doctor.deployment import Deployment, show
 from authmw.doctor.endpoint import check_endpoint
 from authmw.doctor.outages import explain_outage
+from authmw.doctor.proxies import find_proxy
 from authmw.doctor.result import Result, Results, failed, passed, skipped, warned
-from authmw.errors import IdentityUnavailable, InvalidToken, MalformedEvents, Outage
+from authmw.errors import (
+    EventsForbidden,
+    IdentityUnavailable,
+    InvalidToken,
+    MalformedEvents,
+    Outage,
+)
 from authmw.identity.documents import FetchedDocument
 from authmw.revocation.events import parse_events
 from authmw.revocation.source import IdentityEvents, SinceTimes
@@ -45,20 +51,14 @@ def check_identity(deployment: Deployment) -> Results[None]:
     own = yield from _check_login(deployment)
     if own is None:
         return
-    if isinstance(deployment.plugin, BaseIdentityPlugin):
-        if not (yield from check_catalog(deployment)):
-            yield skipped(
-                "identity validation", "the catalog has no endpoint that validates tokens"
-            )
+    endpoint = find_endpoint(deployment)
+    if endpoint is not None and _origin(endpoint) != _origin(url):
+        where = "the catalog's identity endpoint"
+        if not (yield from check_endpoint(deployment, endpoint, where, "identity endpoint")):
             return
-        endpoint = find_endpoint(deployment)
-        if endpoint is not None and _origin(endpoint) != _origin(url):
-            where = "the catalog's identity endpoint"
-            if not (yield from check_endpoint(deployment, endpoint, where, "identity endpoint")):
-                return
     if (yield from _check_validation(deployment, own)):
-        yield _check_role(deployment)
-        yield _check_events(deployment)
+        yield from _check_rights(deployment)
+        yield from check_catalog(deployment)
 
 
 def _check_discovery(deployment: Deployment, url: str) -> Results[bool]:
@@ -80,10 +80,19 @@ def _check_discovery(deployment: Deployment, url: str) -> Results[bool]:
             "write the address of version 3 in auth_url",
         )
         return False
+    cause = f"{show(url)}: HTTP {answer.status}, and no version document of an identity service"
+    proxy = find_proxy(url)
+    if proxy is not None:
+        host = urlsplit(url).hostname
+        yield failed(
+            check,
+            f"{cause}; {proxy} may have answered itself",
+            f"correct {proxy.variable}, or ask {host} directly by adding it to no_proxy",
+        )
+        return False
     right = _find_elsewhere(deployment, url)
     fix = f"write auth_url = {right}" if right else "correct host, port and path in auth_url"
-    what = "no identity service's" if answer.status < 300 or answer.status == 300 else "no answer"
-    yield failed(check, f"{show(url)}: HTTP {answer.status}, {what} version document", fix)
+    yield failed(check, cause, fix)
     return False
 
 
@@ -190,59 +199,61 @@ def _time(deployment: Deployment) -> Callable[[], str]:
     return lambda: f"{max(0.0, deployment.clock() - began) * 1000:.0f} ms"
 
 
-def _check_role(deployment: Deployment) -> Result:
-    """Ask about a token that is not ours, which takes a role.
+def _check_rights(deployment: Deployment) -> Results[None]:
+    """Read the revocation events, which takes the role that validating others' tokens takes.
 
-    Everyone may have their own token validated, so that our own tells nothing here.
+    Everyone may have their own token validated, and of a token that nobody issued Keystone says
+    the same to everyone, so that both tell nothing here.
     """
-    check = "identity role"
-    roles = [] if deployment.own is None else (deployment.own.role_names or [])
-    named = ", ".join(roles) or "none"
-    unknown = f"authmw-doctor-{secrets.token_hex(16)}"
-    try:
-        deployment.identity.fetch_token(unknown)
-    except InvalidToken:
-        return passed(check, f"may have others' tokens validated (roles: {named})")
-    except Outage as outage:
-        if outage.kind == "CREDENTIALS_FORBIDDEN":
-            own = deployment.own
-            user, project = (None, None) if own is None else (own.username, own.project_name)
-            return failed(
-                check,
-                f"{user or 'our user'} may not have others' tokens validated (roles: {named})",
-                f"give it the role {_ROLES[0]} (or {_ROLES[1]}): openstack role add --user "
-                f"{user or 'USER'} --project {project or 'PROJECT'} {_ROLES[0]}",
-            )
-        return explain_outage(check, outage)
-    return failed(
-        check,
-        "a token that nobody has issued was found valid",
-        "this is no identity service: correct auth_url and the catalog",
-    )
-
-
-def _check_events(deployment: Deployment) -> Result:
-    check = "identity revocation events"
     settings = deployment.settings
-    if settings.revocation_poll_interval == 0:
-        return skipped(check, "revocation_poll_interval = 0: they are not read")
-    if settings.token_cache_time == 0 and not settings.has_key_source:
-        return skipped(check, "token_cache_time = 0: no token outlives its validation")
+    forbidden, events = False, 0
+    failure: IdentityUnavailable | None = None
     try:
         answer = IdentityEvents(deployment.identity).fetch_events(SinceTimes().render(0))
-        events = parse_events(answer.document, int(deployment.clock()))
-    except MalformedEvents as error:
-        return failed(check, f"the answer is no list of events: {error}", "look at Keystone's log")
+        events = len(parse_events(answer.document, int(deployment.clock())))
+    except EventsForbidden as error:
+        forbidden, failure = True, error
     except IdentityUnavailable as error:
-        if settings.validates_offline:
-            return explain_outage(check, error)
-        result = explain_outage(check, error)
+        failure = error
+    except MalformedEvents as error:
+        failure = IdentityUnavailable(f"the answer is no list of events ({error})")
+    yield _judge_role(deployment.own, is_forbidden=forbidden)
+    check = "identity revocation events"
+    if settings.revocation_poll_interval == 0:
+        yield skipped(check, "revocation_poll_interval = 0: they are not read")
+    elif settings.token_cache_time == 0 and not settings.has_key_source:
+        yield skipped(check, "token_cache_time = 0: no token outlives its validation")
+    elif failure is None:
+        yield passed(check, f"they can be read; there are {events}")
+    elif settings.validates_offline:
+        yield explain_outage(check, failure)
+    else:
+        found = explain_outage(check, failure)
+        late = f"a revoked token stays valid for {settings.token_cache_time} s (token_cache_time)"
+        yield warned(check, f"{found.detail}; {late}", found.fix)
+
+
+def _judge_role(own: AccessInfo | None, *, is_forbidden: bool) -> Result:
+    check = "identity role"
+    if own is None:
+        return skipped(check, "the credentials have no token, and so no role")
+    roles = own.role_names or []
+    named = ", ".join(roles) or "none"
+    if not is_forbidden:
+        return passed(check, f"enough to have others' tokens validated: {named}")
+    user, project = own.username or "USER", own.project_name or "PROJECT"
+    grant = f"openstack role add --user {user} --project {project} {_ROLES[0]}"
+    if any(role in roles for role in _ROLES):
         return warned(
             check,
-            f"{result.detail}; a revoked token stays valid for token_cache_time",
-            result.fix,
+            f"{named} may not read revocation events: Keystone's policy is not the default one",
+            "allow identity:list_revoke_events and identity:validate_token in Keystone's policy",
         )
-    return passed(check, f"they can be read; there are {len(events)}")
+    return failed(
+        check,
+        f"{user} may not have others' tokens validated (its roles: {named})",
+        f"give it the role {_ROLES[0]} (or {_ROLES[1]}): {grant}",
+    )
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

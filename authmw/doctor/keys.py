@@ -68,14 +68,16 @@ def find_key_faults(found: FoundKeys, accepted: Sequence[str], max_keys: int) ->
         for surplus in KeySet(used).describe_surplus(accepted, max_keys)
     ]
     if not used:
+        others = dict.fromkeys(key.algorithm.name for key in found.keys)
+        fix = "copy Keystone's public keys there ([jwt_tokens] jws_public_key_repository)"
         faults.append(
             KeyFault(
                 "there is no usable public key: every signed token would get 503",
-                "copy Keystone's public keys there ([jwt_tokens] jws_public_key_repository)",
+                f"add {', '.join(others)} to jws_accepted_algorithms, or {fix}" if others else fix,
                 is_fatal=True,
             )
         )
-    return faults
+    return sorted(faults, key=lambda fault: not fault.is_fatal)
 
 
 def check_keys(deployment: Deployment) -> Results[None]:

@@ -28,7 +28,8 @@ def check_options(
     if source.factory is not None:
         yield _check_factory(source.factory)
     settings, findings = find_faults(source.conf)
-    for finding in findings:
+    # A misspelt section explains why options are missing.
+    for finding in sorted(findings, key=lambda one: one.option is not None):
         yield of_finding("options", finding)
     if settings is None:
         yield skipped("all else", "no filter can be built from these options")

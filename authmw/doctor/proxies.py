@@ -16,13 +16,10 @@ class Proxy:
     url: str
     variable: str
 
-    @property
-    def shown(self) -> str:
-        """The variable and the address, without user and password."""
+    def __str__(self) -> str:
         parts = urlsplit(self.url if "://" in self.url else f"http://{self.url}")
-        return (
-            f"{self.variable} = {parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()}"
-        )
+        address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        return f"proxy {address} ({self.variable})"
 
 
 def find_proxy(url: str) -> Proxy | None:

@@ -101,8 +101,7 @@ FAULTS = (
         "an algorithm that no key has",
         setting(jws_accepted_algorithms="ES384"),
         "keys jws_public_key_repository",
-        ("ES256 is not in jws_accepted_algorithms", "add ES256"),
-        "warn",
+        ("no usable public key", "add ES256 to jws_accepted_algorithms"),
     ),
     Fault(
         "jws_issuer where Keystone names none",

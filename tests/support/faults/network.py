@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from urllib.parse import urlsplit
 
 from tests.support.faults.fault import Fault
 from tests.support.faults.site import Site, setting
@@ -98,11 +97,12 @@ def _use_refusing_proxy(site: Site) -> None:
 
 
 def _tunnel_through_refusing_proxy(site: Site) -> None:
-    _let_tls_be_good(site)
+    let_tls_be_good(site)
     _use_refusing_proxy(site)
 
 
-def _let_tls_be_good(site: Site) -> None:
+def let_tls_be_good(site: Site) -> None:
+    """Have Keystone speak TLS, with the certificate of an authority of its own."""
     authority = site.authority()
     serve_tls(site, authority.server_context("localhost"))
     site.options["cafile"] = str(authority.cafile)
@@ -115,11 +115,6 @@ def _forget_the_path(site: Site) -> None:
 def _name_another_server(site: Site) -> None:
     server = site.stack.enter_context(proxy(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"))
     site.options["auth_url"] = f"http://127.0.0.1:{server}/v3"
-
-
-def host_of(site: Site) -> str:
-    """Return the host that auth_url names."""
-    return urlsplit(site.options["auth_url"]).hostname or ""
 
 
 FAULTS = (
@@ -194,25 +189,25 @@ FAULTS = (
         "a dead proxy",
         _use_dead_proxy,
         "identity proxy",
-        ("http_proxy = http://127.0.0.1:", "refused", "no_proxy"),
+        ("proxy http://127.0.0.1:", "http_proxy", "refused", "no_proxy"),
     ),
     Fault(
         "a proxy that is not known",
         _use_unknown_proxy,
         "identity proxy",
-        ("http_proxy = http://proxy.invalid:3128", "can't be resolved", "no_proxy"),
+        ("proxy http://proxy.invalid:3128 (http_proxy)", "can't be resolved", "no_proxy"),
     ),
     Fault(
         "a proxy that says 403 itself",
         _use_refusing_proxy,
         "identity discovery",
-        ("http_proxy = http://127.0.0.1:", "403", "no_proxy"),
+        ("proxy http://127.0.0.1:", "http_proxy", "403", "no_proxy"),
     ),
     Fault(
         "a proxy that makes no tunnel",
         _tunnel_through_refusing_proxy,
         "identity proxy",
-        ("HTTPS_PROXY = http://127.0.0.1:", "403 Forbidden", "no_proxy"),
+        ("proxy http://127.0.0.1:", "HTTPS_PROXY", "403 Forbidden", "no_proxy"),
     ),
     Fault(
         "a path that is not Keystone's",
@@ -227,6 +222,3 @@ FAULTS = (
         ("no identity service's version document", "auth_url"),
     ),
 )
-GOOD_SEEDS = {
-    "TLS with an authority of its own": _let_tls_be_good,
-}

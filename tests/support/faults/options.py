@@ -7,7 +7,11 @@ from tests.support.faults.site import SECTION, Site, setting, without
 
 
 def _quote_auth_url(site: Site) -> None:
-    site.options["auth_url"] = f'"{site.options["auth_url"]}"'
+    # oslo.config takes them off.
+    site.paste = {
+        "use": "egg:authmw#auth_token",
+        "auth_url": f'"{site.options.pop("auth_url")}"',
+    }
 
 
 def _leave_out_scheme(site: Site) -> None:

@@ -44,6 +44,14 @@ def _accept_an_issuer_alone(site: Site) -> None:
     site.token = add_issuer(site).issue("ada")
 
 
+def _add_issuer(site: Site) -> None:
+    add_issuer(site)
+
+
+def _add_introspection(site: Site) -> None:
+    add_introspection(site)
+
+
 def _share_a_secret(site: Site) -> None:
     caches.start_another(site)
     caches.leave_canary_of(site)
@@ -65,14 +73,12 @@ GOOD: tuple[Good, ...] = (
         ),
     ),
     Good("an application credential", _use_application_credential),
-    Good(
-        "TLS with an authority of its own", network.GOOD_SEEDS["TLS with an authority of its own"]
-    ),
+    Good("TLS with an authority of its own", network.let_tls_be_good),
     Good("a proxy that is not for Keystone", _leave_proxies_out),
     Good("two services with one secret", _share_a_secret),
-    Good("an issuer beside Keystone", lambda site: add_issuer(site) and None),
+    Good("an issuer beside Keystone", _add_issuer),
     Good("an issuer alone", _accept_an_issuer_alone),
-    Good("an issuer of opaque tokens", lambda site: add_introspection(site) and None),
+    Good("an issuer of opaque tokens", _add_introspection),
     Good("a paste file, and a service that decides", _use_paste),
     Good("a service that clients reach", clients.lock),
 )
