@@ -28,6 +28,7 @@ from authmw.identity.connections import DeadlineHTTPConnectionPool, DeadlineHTTP
 from authmw.identity.http_messages import describe
 from authmw.identity.outage import make_outage
 from authmw.identity.outcomes import Outcome
+from authmw.identity.proxies import find_proxy
 from authmw.net.deadline import remaining_seconds
 from authmw.net.pem_files import has_system_authorities
 from authmw.net.tls import make_tls_context
@@ -44,6 +45,7 @@ _CHUNK_BYTES = 64 * 1024
 _FIRST_PAUSE_SECONDS = 0.2
 _POOL_SIZE = 32
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_CONNECTING = frozenset({Outcome.NAME_UNKNOWN, Outcome.CONNECT_FAILED, Outcome.CONNECT_TIMEOUT})
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -96,7 +98,7 @@ class DeadlineAdapter(HTTPAdapter):
                 raise
             except Exception as error:
                 if not (retries_left and _was_not_connected(error) and remaining_seconds() > pause):
-                    outcome = Outcome.of_error(error)
+                    outcome = _judge(error, request)
                     raise make_outage(outcome, describe(request), _explain(error)) from error
             time.sleep(pause)
             pause *= 2
@@ -165,6 +167,14 @@ def _was_not_connected(error: Exception) -> bool:
     return isinstance(error, requests.ConnectionError) and not isinstance(
         error, requests.exceptions.SSLError
     )
+
+
+def _judge(error: Exception, request: PreparedRequest) -> Outcome:
+    """Return the outcome of a failure; a connection that failed is that to the proxy, if any."""
+    outcome = Outcome.of_error(error)
+    if outcome in _CONNECTING and find_proxy(request.url or "") is not None:
+        return Outcome.PROXY
+    return outcome
 
 
 def _resolve_redirect(request: PreparedRequest, response: Response) -> None:
