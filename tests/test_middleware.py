@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -137,6 +138,7 @@ def test_a_service_may_hand_over_its_whole_default_section(
     embed: Embed, server: IdentityServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     default = {"bind_host": "0.0.0.0", "bind_port": "9292", "debug": "true", "workers": "4"}
+    caplog.set_level(logging.INFO)
     protected = embed(**default, __file__="/etc/x.ini", here="/etc")
     assert protected.get(server.issue(project="inventory")).status_int == 200
     assert "Options not known to authmw, ignored: bind_host, bind_port, debug, workers" in (

@@ -54,15 +54,7 @@ def make_introspection(
         ConfigurationError: an option is wrong or missing, or a file can't be read.
     """
     (record,) = issuer.records
-    client = IntrospectionClient(
-        settings,
-        record,
-        endpoint=introspection.endpoint,
-        discovery=None if record.identifier is None else DiscoveryReader(record.identifier, fetch),
-        client=make_oauth_client(introspection, record, issuer.section),
-        lifetime_seconds=max(settings.token_cache_time, _SHORTEST_LIFETIME_SECONDS),
-        clock=clock,
-    )
+    client = make_introspection_client(settings, issuer, introspection, fetch, clock=clock)
     watch_for_outages(client, refresher)
     remembers = settings.token_cache_time > 0
     source = make_source(
@@ -77,6 +69,27 @@ def make_introspection(
         expired_seconds=settings.token_cache_time,
     )
     return IntrospectionValidator(RemoteValidator(source, lifetime, NoRevocations()), record.key)
+
+
+def make_introspection_client(
+    settings: Settings,
+    issuer: IssuerSettings,
+    introspection: Introspection,
+    fetch: DocumentFetcher,
+    *,
+    clock: Callable[[], float],
+) -> IntrospectionClient:
+    """Return the client that asks an issuer; arguments and errors are `make_introspection`'s."""
+    (record,) = issuer.records
+    return IntrospectionClient(
+        settings,
+        record,
+        endpoint=introspection.endpoint,
+        discovery=None if record.identifier is None else DiscoveryReader(record.identifier, fetch),
+        client=make_oauth_client(introspection, record, issuer.section),
+        lifetime_seconds=max(settings.token_cache_time, _SHORTEST_LIFETIME_SECONDS),
+        clock=clock,
+    )
 
 
 def make_oauth_client(introspection: Introspection, record: Issuer, section: str) -> OAuthClient:

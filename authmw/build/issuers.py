@@ -16,7 +16,7 @@ from authmw.issuers.table import IssuerTable
 from authmw.issuers.verifier import IssuerVerifier
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.discovered import DiscoveredKeys
-from authmw.keys.jwks_uri import JwksUri
+from authmw.keys.jwks_uri import Fetch, JwksUri
 from authmw.keys.on_demand import KeysOnDemand
 from authmw.keys.refreshed import RefreshedKeys
 from authmw.keys.source import KeyReader, KeySource
@@ -138,7 +138,7 @@ def _make_standing(
     return IssuerStanding(KeysOnDemand(keys, refresh), revoked)
 
 
-def make_key_reader(issuer: IssuerSettings, record: Issuer, fetch: DocumentFetcher) -> KeyReader:
+def make_key_reader(issuer: IssuerSettings, record: Issuer, fetch: Fetch) -> KeyReader:
     """Return what reads the keys of one issuer."""
     if issuer.public_key_repository is not None:
         return KeyDirectory(issuer.public_key_repository)

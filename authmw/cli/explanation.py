@@ -86,6 +86,26 @@ class Explanation:
         lines += ["", f"refused: {self.refusal}" if self.refusal else f"accepted; {self.remark}"]
         return "\n".join(lines)
 
+    def make_document(self) -> dict[str, object]:
+        """Return the object of the JSON output, without the token and its signature."""
+        return {
+            "token": self.name,
+            "accepted": self.is_accepted,
+            "verified": self.key is not None,
+            "header": self.header and {name: _shorten(one) for name, one in self.header.items()},
+            "claims": self.claims and {name: _shorten(one) for name, one in self.claims.items()},
+            "rules": [
+                {
+                    "rule": finding.rule,
+                    "passed": finding.refusal is None,
+                    "detail": str(finding.refusal or finding.detail),
+                }
+                for finding in self.findings
+            ],
+            "refusal": None if self.refusal is None else str(self.refusal),
+            "remark": self.remark,
+        }
+
     def _render_members(self, members: Members) -> Iterator[str]:
         width = max((len(json.dumps(name)) - 2 for name in members), default=0)
         for name, value in members.items():

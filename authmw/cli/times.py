@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+from authmw.doctor.spans import describe_span
 
 
 def describe_time(seconds: int, now: float) -> str:
@@ -17,15 +17,5 @@ def describe_time(seconds: int, now: float) -> str:
     except (ValueError, OverflowError, OSError):
         return str(seconds)
     away = seconds - int(now)
-    span = _describe_span(abs(away))
+    span = describe_span(abs(away))
     return f"{date}, {f'in {span}' if away > 0 else f'{span} ago'}"
-
-
-def _describe_span(seconds: int) -> str:
-    """Return a number of seconds in its two largest units."""
-    counts = []
-    for name, size in _UNITS:
-        count, seconds = divmod(seconds, size)
-        counts.append((count, f"{count} {name}{'' if count == 1 else 's'}"))
-    first = next((place for place, (count, _) in enumerate(counts) if count), len(_UNITS) - 1)
-    return " ".join(words for count, words in counts[first : first + 2] if count) or "0 seconds"

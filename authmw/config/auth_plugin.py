@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import inspect
-import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
+from authmw.config.credentials import verify_credentials
+from authmw.config.findings import Finding
 from authmw.config.option_reader import OptionReader
 from authmw.config.options import GROUP
 from authmw.config.types import SharedOpt
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from keystoneauth1.loading import BaseLoader, Opt
     from keystoneauth1.plugin import BaseAuthPlugin
     from oslo_config import cfg
-
-LOG = logging.getLogger(__name__)
 
 _NAMESPACE = "keystoneauth1.plugin"
 _INSTALL = "install the libraries this plugin needs, or choose another"
@@ -58,12 +58,12 @@ def read_auth_options(reader: OptionReader, *, is_expected: bool = True) -> Auth
 
     Args:
         reader: of the filter's configuration.
-        is_expected: whether to log an error if no `auth_type` is set: it may be, where all tokens
+        is_expected: whether it is a fault if no `auth_type` is set: it is none where all tokens
             are those of other issuers.
 
     The plugin's options are registered where services look for them: in `auth_section`, else
-    in our group. Returns None and logs an error if no `auth_type` is set: the service may start,
-    as with keystonemiddleware, but no token can be validated remotely.
+    in our group. Returns None if no `auth_type` is set, which the reader's findings say: the
+    service may start, as with keystonemiddleware, but no token can be validated remotely.
 
     Raises:
         ConfigurationError: the plugin is not installed, or a value has a wrong type.
@@ -79,11 +79,16 @@ def read_auth_options(reader: OptionReader, *, is_expected: bool = True) -> Auth
     if not auth_type and not is_expected:
         return None
     if not auth_type:
-        LOG.error(
-            "No auth_type in [%s]: authmw has no credentials of its own, and every token that "
-            "the identity service must be asked about gets 503. Set auth_type, for example to "
-            "password, with auth_url, username, password, project_name and the domains.",
-            section,
+        reader.findings.append(
+            Finding(
+                "fail",
+                type_opt.name,
+                "no auth_type: authmw has no credentials of its own, and every token that the "
+                "identity service must be asked about gets 503",
+                "set auth_type, for example to password, with auth_url, username, password, "
+                "project_name and the domains",
+                section,
+            )
         )
         return None
     values = _read_values(reader, _find_loader(auth_type), section)
@@ -151,7 +156,7 @@ def _make_optional(opts: Iterable[cfg.Opt]) -> list[cfg.Opt]:
 def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
     """Load the auth plugin; nothing is sent.
 
-    Returns None if none is configured (`read_auth_options` logged that).
+    Returns None if none is configured (`read_auth_options` noted that).
 
     Raises:
         ConfigurationError: the plugin lacks options, which the message names, or refuses them.
@@ -168,8 +173,10 @@ def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
         )
     loader = _find_loader(auth.auth_type)
     options = loader.get_options()
+    methods = [auth.auth_type]
     if auth.auth_type == _MULTIFACTOR:
-        for method in _find_method_loaders(cast(list[str], auth.values[_METHODS])):
+        methods = cast(list[str], auth.values[_METHODS])
+        for method in _find_method_loaders(methods):
             options += method.get_options()
     # Checked here, as the plugin's own error names one option only, and not by its dest.
     needed = (opt.dest for opt in options if opt.required or opt.dest in _ALWAYS_NEEDED)
@@ -180,6 +187,8 @@ def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
             None,
             f"auth_type = {auth.auth_type} needs {' and '.join(missing)} in [{auth.section}]",
         )
+    if type(loader).__module__.startswith("keystoneauth1."):
+        verify_credentials(auth.auth_type, methods, auth.section, auth.values)
     if auth.values.get(_ONE_TIME_CODE):
         raise ConfigurationError(
             _ONE_TIME_CODE,
@@ -197,6 +206,31 @@ def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
             f"correct its options in [{auth.section}]: "
             f"{error if quotable else type(error).__name__}",
         ) from (error if quotable else None)
+
+
+@functools.cache
+def list_keystoneauth_options() -> frozenset[str]:
+    """Return the names of all options that keystoneauth1 and its plugins read from a section."""
+    from authmw.runtime.libraries import loading
+
+    names = {
+        name
+        for opt in (
+            *loading.get_session_conf_options(),
+            *loading.get_adapter_conf_options(),
+            *loading.get_auth_common_conf_options(),
+        )
+        for name in (opt.dest, opt.name, *(old.name for old in opt.deprecated_opts or ()))
+        if name
+    }
+    for entry in importlib.metadata.distribution("keystoneauth1").entry_points.select(
+        group=_NAMESPACE
+    ):
+        # One whose libraries are missing has no options to anyone.
+        with contextlib.suppress(ConfigurationError):
+            for plugin_opt in _find_loader(entry.name).get_options():
+                names.update((plugin_opt.dest, plugin_opt.name))
+    return frozenset(names)
 
 
 def _read_arguments(

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from authmw.config.option_reader import OptionReader
+from authmw.config.slips import ISSUER_PREFIX, find_issuer_slips
 from authmw.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from authmw.config.issuer_settings import Introspection, IssuerSettings
 
-_log = logging.getLogger(__name__)
-
-SECTION_PREFIX = "authmw_issuer:"
-"""How the names of sections begin; an issuer's name follows."""
 OVERRIDE_PREFIX = "issuer."
 """How an issuer's options begin in a paste file: issuer.NAME.audience."""
 
@@ -27,6 +23,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def read_issuers(reader: OptionReader, *, skew_seconds: int) -> tuple[IssuerSettings, ...]:
     """Read every issuer that is configured, in the order of their names.
 
+    Names in their sections that are not options go to the findings of the reader.
+
     Args:
         reader: of the filter's configuration; it does not have the issuers' overrides afterwards.
         skew_seconds: `clock_skew_tolerance`.
@@ -35,12 +33,10 @@ def read_issuers(reader: OptionReader, *, skew_seconds: int) -> tuple[IssuerSett
         ConfigurationError: an option is wrong or missing, or two issuers claim the same tokens.
     """
     overrides = reader.split_off(OVERRIDE_PREFIX)
-    sections = reader.list_sections()
-    _warn_of_slips(sections)
     names = {
-        section.removeprefix(SECTION_PREFIX)
-        for section in sections
-        if section.startswith(SECTION_PREFIX)
+        section.removeprefix(ISSUER_PREFIX)
+        for section in reader.list_sections()
+        if section.startswith(ISSUER_PREFIX)
     }
     for override in overrides.override_names():
         name, dot, option = override.partition(".")
@@ -71,7 +67,7 @@ def read_issuer(reader: OptionReader, name: str, *, skew_seconds: int) -> Issuer
         name: as in `[authmw_issuer:NAME]`.
         skew_seconds: `clock_skew_tolerance`.
     """
-    section = f"{SECTION_PREFIX}{name}"
+    section = f"{ISSUER_PREFIX}{name}"
     if not _NAME.fullmatch(name):
         raise ConfigurationError(
             section, None, "name the issuer with letters, digits, - and _ alone.", section=section
@@ -83,7 +79,7 @@ def read_issuer(reader: OptionReader, name: str, *, skew_seconds: int) -> Issuer
     values = {key: None if value in ("", [], {}) else value for key, value in values.items()}
     unknown = [*reader.unknown_names(), *reader.unknown_names_in(section)]
     if unknown:
-        _warn_of_unknown(section, unknown, reader.known_names())
+        reader.findings += find_issuer_slips(section, unknown, reader.known_names())
     elif all(values[opt.dest] in (None, opt.default) for opt in ISSUER_OPTIONS):
         return None
     return _make_settings(name, section, values, skew_seconds)
@@ -192,37 +188,3 @@ def _verify_keys(settings: IssuerSettings, section: str) -> None:
             "write an https URI (http only on this machine): tokens are sent there.",
             section=section,
         )
-
-
-def _warn_of_unknown(section: str, unknown: list[str], known: frozenset[str]) -> None:
-    # Imported here: only this message needs it.
-    import difflib
-
-    shown = []
-    for name in unknown:
-        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.7)
-        shown.append(f"{name} (did you mean {near[0]}?)" if near else name)
-    _log.warning("[%s] Options not known to authmw, ignored: %s", section, ", ".join(shown))
-
-
-def _warn_of_slips(sections: list[str]) -> None:
-    """Warn of sections that are nearly named as those of issuers."""
-    wanted = SECTION_PREFIX.removesuffix(":")
-    suspects = [
-        section
-        for section in sections
-        if not section.startswith(SECTION_PREFIX) and section.startswith(("authmw", "auth_mw"))
-    ]
-    if not suspects:
-        return
-    import difflib
-
-    for section in suspects:
-        before, _, after = section.partition(":")
-        if difflib.SequenceMatcher(None, before, wanted).ratio() >= 0.75:
-            _log.warning(
-                "Section [%s] is not known to authmw, ignored (did you mean [%s%s]?)",
-                section,
-                SECTION_PREFIX,
-                after or "NAME",
-            )

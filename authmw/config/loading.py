@@ -5,18 +5,21 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from oslo_config import cfg
 
 from authmw.config.auth_plugin import read_auth_options
+from authmw.config.doubts import find_doubtful
+from authmw.config.findings import Finding
 from authmw.config.issuers import read_issuers
 from authmw.config.option_reader import OptionReader, make_option_reader
 from authmw.config.options import DEFAULT_ALGORITHMS, OPTIONS
 from authmw.config.rules import verify_settings
 from authmw.config.settings import Settings, Validation
+from authmw.config.slips import find_option_slips, find_section_slips
 from authmw.config.types import describe_type
 from authmw.errors import ConfigurationError
 
@@ -30,20 +33,40 @@ _INTERFACES = {
     for name in ("internal", "public", "admin")
     for suffix in ("", "URL")
 }
-# A service may pass its whole [DEFAULT]: hundreds of names, none of them a mistake.
-_MOST_NAMES_LOGGED = 20
 _NOT_IN_PRODUCT = re.compile(r"[^A-Za-z0-9._+-]")
 
 
 def load_settings(conf: Mapping[str, object]) -> Settings:
+    """Read, convert and check every option of a filter; log what is doubtful.
+
+    Args:
+        conf: as of `read_settings`.
+
+    Raises:
+        ConfigurationError: as of `read_settings`.
+    """
+    settings, findings = read_settings(conf)
+    log_findings(findings)
+    return settings
+
+
+def log_findings(findings: Iterable[Finding]) -> None:
+    """Log each finding on a line of its own."""
+    for finding in findings:
+        LOG.log(logging.ERROR if finding.level == "fail" else logging.WARNING, "%s", finding)
+
+
+def read_settings(conf: Mapping[str, object]) -> tuple[Settings, list[Finding]]:
     """Read, convert and check every option of a filter.
 
     A name found in `conf` wins over the oslo.config object (`option_reader.make_option_reader`).
-    Unknown names are logged once, with the nearest known one.
 
     Args:
         conf: paste's global and local configuration merged, with values as text; or the mapping
             that a service passes to `AuthMiddleware(app, conf)`, whose values may be typed.
+
+    Returns the settings, and what probably is not meant: among others unknown names with the
+    nearest known one.
 
     Raises:
         ConfigurationError: a value has a wrong type or is out of range, options contradict each
@@ -68,12 +91,18 @@ def load_settings(conf: Mapping[str, object]) -> Settings:
         issuers=issuers,
         **values,
     )
-    for warning in verify_settings(settings):
-        LOG.warning("[keystone_authtoken] %s", warning)
-    for old, new in reader.deprecated_names_in_use().items():
-        LOG.warning("Option %s is deprecated; write %s.", old, new)
-    _warn_unknown(reader)
-    return settings
+    verify_settings(settings)
+    sections = reader.sections_read()
+    return settings, [
+        *reader.findings,
+        *find_doubtful(settings),
+        *(
+            Finding("warn", old, f"{old} is deprecated", f"write {new}")
+            for old, new in reader.deprecated_names_in_use().items()
+        ),
+        *find_option_slips(reader, sections),
+        *find_section_slips(reader, sections),
+    ]
 
 
 def _read_options(reader: OptionReader) -> dict[str, Any]:
@@ -124,27 +153,3 @@ def _find_version(distribution: str) -> str:
         return importlib.metadata.version(distribution)
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return "unknown"
-
-
-def _warn_unknown(reader: OptionReader) -> None:
-    """Log the unknown names in one line, likely misspellings first."""
-    unknown = reader.unknown_names()
-    if not unknown:
-        return
-    # Imported here: only this message needs it.
-    import difflib
-
-    known = sorted(reader.known_names())
-    slips: list[str] = []
-    others: list[str] = []
-    for name in unknown:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-        if near:
-            slips.append(f"{name} (did you mean {near[0]}?)")
-        else:
-            others.append(name)
-    room = max(0, _MOST_NAMES_LOGGED - len(slips))
-    shown = slips + others[:room]
-    if len(others) > room:
-        shown.append(f"and {len(others) - room} more")
-    LOG.warning("Options not known to authmw, ignored: %s", ", ".join(shown))

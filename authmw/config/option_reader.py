@@ -22,6 +22,7 @@ from oslo_config.cfg import (
     TemplateSubstitutionError,
 )
 
+from authmw.config.findings import Finding
 from authmw.config.options import GROUP, list_opts
 from authmw.config.types import describe_type
 from authmw.errors import ConfigurationError
@@ -37,12 +38,16 @@ class OptionReader:
     Args:
         overrides: values by option name: text from a paste file, or typed by a service.
         conf: the oslo.config object that holds all other values.
+
+    Attributes:
+        findings: what whoever reads options found doubtful about them.
     """
 
     def __init__(self, overrides: Mapping[str, object], conf: ConfigOpts) -> None:
         self._overrides = overrides
         self._conf = conf
-        self._known: set[str] = set()
+        self._known: dict[str, set[str]] = {}
+        self.findings: list[Finding] = []
         self._deprecated_in_use: dict[str, str] = {}
 
     def read(self, opts: Collection[Opt], group: str = GROUP) -> dict[str, Any]:
@@ -55,12 +60,13 @@ class OptionReader:
         """
         register(self._conf, opts, group)
         section = self._conf[group]
+        known = self._known.setdefault(group, set())
         values = {}
         for opt in opts:
             names = [opt.dest, opt.name, opt.name.replace("-", "_")]
             if opt.deprecated_opts:
                 names += [old.name for old in opt.deprecated_opts if old.name]
-            self._known.update(names)
+            known.update(names)
             name = None
             if not self._overrides.keys().isdisjoint(names):
                 name = self._find_override(opt, names)
@@ -94,7 +100,7 @@ class OptionReader:
     def split_off(self, prefix: str) -> OptionReader:
         """Return a reader of those overrides whose names begin with a prefix, without it.
 
-        This reader does not have them any more. The conf is the same.
+        This reader does not have them any more. The conf and the findings are the same.
         """
         mine: dict[str, object] = {}
         split: dict[str, object] = {}
@@ -104,11 +110,17 @@ class OptionReader:
             else:
                 mine[name] = value
         self._overrides = mine
-        return OptionReader(split, self._conf)
+        reader = OptionReader(split, self._conf)
+        reader.findings = self.findings
+        return reader
 
     def override_names(self) -> list[str]:
         """Return the names of all overrides."""
         return list(self._overrides)
+
+    def sections_read(self) -> list[str]:
+        """Return the names of the sections whose options were read."""
+        return list(self._known)
 
     def list_sections(self) -> list[str]:
         """Return the names of all sections in the configuration files, sorted."""
@@ -117,28 +129,41 @@ class OptionReader:
         return [] if list_all is None else list(list_all())
 
     def unknown_names_in(self, section: str) -> list[str]:
-        """Return the names in a section of the files that name no option read so far, sorted."""
+        """Return the names in a section of the files that name no option read there, sorted."""
         # oslo.config does not offer the names of what nobody registered.
         namespace = getattr(self._conf, "_mutable_ns", None) or getattr(
             self._conf, "_namespace", None
         )
-        parsed = getattr(namespace, "_parsed", ())
-        written = {name for sections in parsed for name in sections.get(section, ())}
-        return sorted(written - self._known)
+        # It finds sections in any case.
+        parsed = getattr(namespace, "_normalized", ())
+        written = {name for sections in parsed for name in sections.get(section.lower(), ())}
+        return sorted(written - self.known_names(section))
+
+    def is_registered(self, section: str, name: str | None = None) -> bool:
+        """Tell whether anyone registered a section, or an option of this name in it."""
+        try:
+            return section in self._conf and (name is None or name in self._conf[section])
+        except (TypeError, NoSuchGroupError):  # of an object that only looks like oslo.config's
+            return False
 
     def unknown_names(self) -> list[str]:
         """Return the overrides that name no option read so far, sorted."""
+        known = self.known_names()
         return sorted(
             name
             for name in self._overrides
-            if name not in self._known
-            and name not in _NOT_OPTIONS
-            and not name.startswith("paste.")
+            if name not in known and name not in _NOT_OPTIONS and not name.startswith("paste.")
         )
 
-    def known_names(self) -> frozenset[str]:
-        """Return the names of all options read so far, deprecated ones included."""
-        return frozenset(self._known)
+    def known_names(self, section: str | None = None) -> frozenset[str]:
+        """Return the names of all options read so far, deprecated ones included.
+
+        Args:
+            section: whose options alone are meant; None: those of all sections.
+        """
+        if section is not None:
+            return frozenset(self._known.get(section, ()))
+        return frozenset().union(*self._known.values())
 
     def deprecated_names_in_use(self) -> dict[str, str]:
         """Return the deprecated names among the overrides, each with its replacement."""

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from authmw.checks.paths import PublicPaths
-from authmw.checks.token_bind import CERTIFICATE, KERBEROS, POLICIES
 from authmw.config.settings import KEY_SOURCES, Settings, Validation
+from authmw.config.urls import verify_url
 from authmw.errors import ConfigurationError
 
 _VERSION_3 = re.compile(r"v?3(\.[0-9]+)?", re.ASCII)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _UNSAFE_IN_HEADER = re.compile(r"[^\x21-\x7e]|[\"\\]")
 
-# Random characters; fewer could be guessed.
-_SHORTEST_SECRET = 32
-# Keystone's default lifetime of a token.
-_SHORTEST_RETENTION_SECONDS = 3600
 
-
-def verify_settings(settings: Settings) -> list[str]:
+def verify_settings(settings: Settings) -> None:
     """Check the rules that no single option's type can express.
 
-    Returns warnings for the log: settings that work, but probably not as intended.
+    `authmw.config.doubts` finds settings that work, but probably not as intended.
 
     Raises:
         ConfigurationError: settings contradict each other; it says what to write instead.
@@ -35,11 +29,12 @@ def verify_settings(settings: Settings) -> list[str]:
     _verify_offline(settings)
     _verify_revocation(settings)
     _verify_oauth(settings)
-    return list(_find_doubtful(settings))
 
 
 def _verify_identity(settings: Settings) -> None:
     uri = settings.www_authenticate_uri
+    if uri is not None:
+        verify_url("www_authenticate_uri", uri)
     if uri is not None and _UNSAFE_IN_HEADER.search(uri):
         raise ConfigurationError(
             "www_authenticate_uri",
@@ -180,15 +175,8 @@ def _verify_offline(settings: Settings) -> None:
 
 
 def _verify_keys_uri(uri: str) -> None:
-    try:
-        parts = urlsplit(uri)
-        is_http = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_http = False
-    if not is_http:
-        shown = "***" if "@" in uri else uri
-        raise ConfigurationError("jws_jwks_uri", shown, "write an https URI")
-    if "@" in parts.netloc:
+    verify_url("jws_jwks_uri", uri)
+    if "@" in urlsplit(uri).netloc:
         raise ConfigurationError(
             "jws_jwks_uri", "***", "write it without user and password, which are never sent"
         )
@@ -231,89 +219,3 @@ def _verify_revocation(settings: Settings) -> None:
             settings.revocation_max_staleness,
             f"write more than revocation_poll_interval, which is {interval} seconds",
         )
-
-
-def _find_doubtful(settings: Settings) -> Iterator[str]:
-    bind = settings.enforce_token_bind
-    if bind not in POLICIES and bind not in (KERBEROS, CERTIFICATE):
-        # Imported here: only this message needs it.
-        import difflib
-
-        near = difflib.get_close_matches(
-            bind.lower(), (*POLICIES, KERBEROS, CERTIFICATE), n=1, cutoff=0.75
-        )
-        yield (
-            f"enforce_token_bind = {bind!r} names a binding that every token must have, and that "
-            "can't be checked here: every token will be refused"
-            + (f"; did you mean {near[0]}?" if near else "")
-        )
-    if settings.insecure:
-        yield (
-            "insecure = true: the identity service's certificate is not verified, anyone on the "
-            "network path can read tokens and forge identities"
-        )
-        if settings.cafile is not None:
-            yield "cafile has no effect with insecure = true"
-    if not settings.service_token_roles_required:
-        yield (
-            "service_token_roles_required = false: any valid token is accepted as a service "
-            "token; set it to true"
-        )
-    elif not settings.service_token_roles:
-        yield "service_token_roles is empty: no service token will ever be accepted"
-    strategy = settings.memcache_security_strategy
-    secret = settings.memcache_secret_key
-    if strategy is not None and secret is not None and len(secret) < _SHORTEST_SECRET:
-        yield (
-            f"memcache_secret_key has fewer than {_SHORTEST_SECRET} characters: anyone who can "
-            "read memcached may guess it; write as many random ones"
-        )
-    nonce_secret = settings.dpop_nonce_secret
-    if nonce_secret is not None and len(nonce_secret) < _SHORTEST_SECRET:
-        yield f"dpop_nonce_secret has fewer than {_SHORTEST_SECRET} characters: it may be guessed"
-    if strategy is None and settings.memcache_secret_key is not None:
-        yield "memcache_secret_key has no effect without memcache_security_strategy"
-    if strategy is None and (settings.memcached_servers or settings.cache):
-        yield (
-            "memcached entries are not protected: anyone who can write to memcached can forge any "
-            "identity; set memcache_security_strategy to MAC or ENCRYPT"
-        )
-    uri = settings.jws_jwks_uri
-    if uri is not None and urlsplit(uri).scheme == "http" and not _is_loopback(uri):
-        yield "jws_jwks_uri is not https: anyone on the network path can forge keys"
-    if settings.token_validation is Validation.REMOTE and not settings.shadow_validation:
-        if settings.has_key_source:
-            yield "public keys have no effect with token_validation = remote"
-        for option in ("jws_issuer", "jws_audience"):
-            if getattr(settings, option) is not None:
-                yield f"{option} has no effect with token_validation = remote: no token is refused"
-    elif not settings.has_key_source:
-        for option, value in (
-            ("jws_issuer", settings.jws_issuer),
-            ("jws_audience", settings.jws_audience),
-        ):
-            if value is not None:
-                yield f"{option} has no effect without {' or '.join(KEY_SOURCES)}"
-    if settings.jws_claim_names and "claims" not in settings.jws_authority:
-        yield "jws_claim_names has no effect without claims in jws_authority"
-    if settings.revocation_retention < _SHORTEST_RETENTION_SECONDS:
-        yield (
-            "revocation_retention is less than an hour: a signed token that lives longer gets 503; "
-            "write no less than the life of a token"
-        )
-    if settings.validates_offline and settings.revocation_poll_interval and settings.auth is None:
-        yield (
-            "without auth_type revocation events can't be read, and every signed token gets "
-            "503; set auth_type, or token_validation = offline and revocation_poll_interval = 0"
-        )
-    if (
-        settings.validates_offline or settings.polls_revocation_lists
-    ) and settings.revocation_poll_interval == 0:
-        yield (
-            "revocation_poll_interval = 0: revoked tokens validated offline stay valid until they "
-            "expire"
-        )
-
-
-def _is_loopback(uri: str) -> bool:
-    return urlsplit(uri).hostname in _LOOPBACK

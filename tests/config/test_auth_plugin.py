@@ -18,6 +18,7 @@ SECRET = "s3cr3t-that-nobody-may-see"
 PASSWORD = {
     "auth_type": "password",
     "auth_url": "http://id.example",
+    "www_authenticate_uri": "http://public.example",
     "username": "nova",
     "password": SECRET,
     "user_domain_id": "default",
@@ -76,7 +77,7 @@ def test_a_slip_in_a_plugin_option_is_told_the_name_it_should_have(
 ) -> None:
     load_settings({"oslo_config_config": cfg.ConfigOpts(), **PASSWORD, "auth_ulr": "x"})
     assert messages(caplog, logging.WARNING) == [
-        "Options not known to authmw, ignored: auth_ulr (did you mean auth_url?)"
+        "[keystone_authtoken] auth_ulr is not known to authmw, ignored: did you mean auth_url?"
     ]
 
 
@@ -192,7 +193,7 @@ def test_without_auth_type_the_start_goes_on_and_the_log_says_what_will_fail(
     assert settings.auth is None
     assert load_auth_plugin(settings.auth) is None
     (line,) = messages(caplog, logging.ERROR)
-    assert line.startswith("No auth_type in [credentails]: ")
+    assert line.startswith("[credentails] no auth_type: ")
     assert "gets 503" in line
 
 
@@ -242,17 +243,18 @@ def test_options_a_plugin_needs_are_named(tmp_path: Path) -> None:
 
 def test_options_that_a_plugin_cannot_use_together_are_explained_without_secrets() -> None:
     paste = {
-        "auth_type": "v3password",
+        "auth_type": "v3oidcclientcredentials",
         "auth_url": "http://id",
-        "username": "x",
-        "password": SECRET,
+        "identity_provider": "idp",
+        "protocol": "openid",
+        "client_secret": SECRET,
     }
     settings = load_settings({"oslo_config_config": cfg.ConfigOpts(), **paste})
     with pytest.raises(
         ConfigurationError, match=r"correct its options in \[keystone_auth"
     ) as caught:
         load_auth_plugin(settings.auth)
-    assert "domain" in str(caught.value)
+    assert "endpoint" in str(caught.value)
     assert SECRET not in str(caught.value)
 
 

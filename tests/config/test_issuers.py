@@ -65,7 +65,7 @@ def test_without_issuers_there_are_none_and_with_some_keystone_need_not_be(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert from_paste({}).issuers == ()
-    assert "No auth_type" in caplog.text
+    assert "no auth_type" in caplog.text
     caplog.clear()
     assert from_one().auth is None
     assert caplog.text == ""
@@ -196,11 +196,13 @@ def test_misspelt_option_is_warned_about_with_the_nearest_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     from_file(tmp_path, TWO_LINES + "requierd_values = a:b\n")
-    assert "[authmw_issuer:acme] Options not known to authmw" in caplog.text
-    assert "requierd_values (did you mean required_values?)" in caplog.text
+    assert (
+        "[authmw_issuer:acme] requierd_values is not known to authmw, ignored: "
+        "did you mean required_values?" in caplog.text
+    )
     caplog.clear()
     from_one(audiences="x")
-    assert "audiences (did you mean audience?)" in caplog.text
+    assert "audiences is not known to authmw, ignored: did you mean audience?" in caplog.text
 
 
 def test_misspelt_section_is_warned_about(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,13 +15,17 @@ import pytest
 from oslo_config import cfg
 
 from authmw.config.issuer_settings import IssuerSettings
-from authmw.config.loading import Settings, load_settings
+from authmw.config.loading import Settings, load_settings, read_settings
 from authmw.config.options import GROUP, OPTIONS
 from authmw.config.rules import verify_settings
 from authmw.config.settings import Validation
 from authmw.errors import ConfigurationError
 
-CREDENTIALS = {"auth_type": "none", "endpoint": "http://127.0.0.1:5000"}
+CREDENTIALS = {
+    "auth_type": "none",
+    "endpoint": "http://127.0.0.1:5000",
+    "www_authenticate_uri": "http://127.0.0.1:5000",
+}
 SECRET = "a-secret-of-no-less-than-32-characters"
 
 
@@ -149,9 +153,8 @@ def test_the_deprecated_name_memcache_servers_is_accepted(
 ) -> None:
     if where == "paste":
         settings = load(memcache_servers="a:1, b:2")
-        assert "Option memcache_servers is deprecated; write memcached_servers." in warnings_of(
-            caplog
-        )
+        deprecated = "[keystone_authtoken] memcache_servers is deprecated: write memcached_servers"
+        assert deprecated in warnings_of(caplog)
     else:
         conf = conf_of(tmp_path, "memcache_servers = a:1,b:2")
         settings = load_settings({"oslo_config_config": conf})
@@ -348,7 +351,11 @@ WRONG_TOGETHER: list[tuple[dict[str, object], str]] = [
     ({"auth_version": "v2.0"}, "auth_version = 'v2.0': remove it, or write v3"),
     (
         {"www_authenticate_uri": 'http://id"\r\nX: y'},
-        "www_authenticate_uri = 'http://id\"\\r\\nX: y': write a plain URI",
+        "www_authenticate_uri = 'http://id\"\\r\\nX: y': write the URL alone, without blanks",
+    ),
+    (
+        {"www_authenticate_uri": 'http://id/"x'},
+        "www_authenticate_uri = 'http://id/\"x': write a plain URI",
     ),
     ({"keyfile": "k.pem"}, "keyfile = 'k.pem': set certfile to the certificate of this key, too"),
     ({"public_paths": "health"}, "public_paths = 'health': path pattern 'health' does not start"),
@@ -395,11 +402,20 @@ WRONG_TOGETHER: list[tuple[dict[str, object], str]] = [
         {"jws_claim_names": "user_name:jti"},
         "jws_claim_names = 'user_name:jti': name another claim: jti differs between tokens",
     ),
-    ({"jws_jwks_uri": "file:///keys"}, "jws_jwks_uri = 'file:///keys': write an https URI"),
-    ({"jws_jwks_uri": "https://[x"}, "jws_jwks_uri = 'https://[x': write an https URI"),
-    ({"jws_jwks_uri": "https://id:5OOO/k"}, "jws_jwks_uri = 'https://id:5OOO/k': write an https"),
-    ({"jws_jwks_uri": "https://id:99999/"}, "jws_jwks_uri = 'https://id:99999/': write an https"),
-    ({"jws_jwks_uri": f"https://nova:{SECRET}@id:5OOO/k"}, "jws_jwks_uri = '***': write an https"),
+    ({"jws_jwks_uri": "file:///keys"}, "jws_jwks_uri = 'file:///keys': begin it with https://"),
+    ({"jws_jwks_uri": "https://[x"}, "jws_jwks_uri = 'https://[x': write a URL such"),
+    (
+        {"jws_jwks_uri": "https://id:5OOO/k"},
+        "jws_jwks_uri = 'https://id:5OOO/k': write a URL such as",
+    ),
+    (
+        {"jws_jwks_uri": "https://id:99999/"},
+        "jws_jwks_uri = 'https://id:99999/': write a URL such as",
+    ),
+    (
+        {"jws_jwks_uri": f"https://nova:{SECRET}@id:5OOO/k"},
+        "jws_jwks_uri = '***': write a URL such as",
+    ),
     (
         {"jws_jwks_uri": f"https://nova:{SECRET}@id/k"},
         "jws_jwks_uri = '***': write it without user and password, which are never sent",
@@ -473,7 +489,8 @@ ALLOWED: list[dict[str, object]] = [
     {"token_validation": "offline", "jws_public_key_repository": "/keys", **CREDENTIALS},
     {"shadow_validation": "true", "token_validation": "remote", "jws_jwks_uri": "https://id/k"},
     {"revocation_poll_interval": "0"},
-    {"revocation_poll_interval": "700", "token_validation": "remote"},
+    {"revocation_poll_interval": "299", "token_validation": "remote"},
+    {"revocation_poll_interval": "700", "token_cache_time": "0"},
     {"public_paths": "/healthcheck,POST /v1/hooks/*"},
     {"enforce_token_bind": "kerberos"},
     {"enforce_token_bind": "x5t#S256"},
@@ -486,10 +503,17 @@ ALLOWED: list[dict[str, object]] = [
 
 @pytest.mark.parametrize("paste", ALLOWED)
 def test_what_may_be_meant_is_accepted_without_a_word(paste: dict[str, object]) -> None:
-    assert verify_settings(load(**paste)) == []
+    with_credentials = {**CREDENTIALS, **paste}
+    _, findings = read_settings({"oslo_config_config": cfg.ConfigOpts(), **with_credentials})
+    assert findings == []
 
 
 DOUBTFUL: list[tuple[dict[str, object], str]] = [
+    (
+        {**CREDENTIALS, "revocation_poll_interval": "300"},
+        "revocation_poll_interval = 300 is no less than token_cache_time = 300: a revoked",
+    ),
+    ({**CREDENTIALS, "www_authenticate_uri": ""}, "www_authenticate_uri is not set: a 401 sends"),
     ({"enforce_token_bind": "requierd"}, "did you mean required?"),
     ({"enforce_token_bind": "Strict"}, "did you mean strict?"),
     ({"enforce_token_bind": "x5t#s256"}, "did you mean x5t#S256?"),
@@ -538,16 +562,22 @@ def test_what_is_hardly_meant_is_warned_about(
 
 # Unknown names
 
-UNKNOWN = "Options not known to authmw, ignored: "
+SLIP = "[keystone_authtoken] {} is not known to authmw, ignored: did you mean {}?"
+OTHERS = "Options not known to authmw, ignored: "
+
+
+def told_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the lines for information."""
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
 
 
 def test_an_unknown_name_is_logged_once_with_the_nearest_known_one(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     load(token_cache_tiem="5", colour="green")
-    assert warnings_of(caplog) == [
-        UNKNOWN + "token_cache_tiem (did you mean token_cache_time?), colour"
-    ]
+    assert warnings_of(caplog) == [SLIP.format("token_cache_tiem", "token_cache_time")]
+    assert told_of(caplog) == [OTHERS + "colour"]
 
 
 def test_what_paste_and_services_always_add_is_silent(caplog: pytest.LogCaptureFixture) -> None:
@@ -562,15 +592,15 @@ def test_what_paste_and_services_always_add_is_silent(caplog: pytest.LogCaptureF
     assert warnings_of(caplog) == []
 
 
-def test_a_whole_default_section_is_one_line_with_the_slips_in_it(
+def test_a_whole_default_section_is_one_line_beside_the_slips_in_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     load(**{f"xyzzy_{number:03}": "1" for number in range(200)}, memcached_server="a:1")
-    (line,) = warnings_of(caplog)
-    assert line.startswith(
-        "Options not known to authmw, ignored: memcached_server (did you mean memcached_servers?), "
-    )
-    assert line.endswith("xyzzy_018, and 181 more")
+    assert warnings_of(caplog) == [SLIP.format("memcached_server", "memcached_servers")]
+    (line,) = told_of(caplog)
+    assert line.startswith(OTHERS + "xyzzy_000, ")
+    assert line.endswith("xyzzy_019, and 180 more")
 
 
 def test_a_value_under_an_unknown_name_is_never_logged(caplog: pytest.LogCaptureFixture) -> None:
