@@ -7,6 +7,7 @@ from authmw.authority.authorization import Authorization
 from authmw.authority.claims import ClaimsAuthority
 from authmw.authority.identity import IdentityAuthority
 from authmw.authority.sources import Authority, AuthoritySources
+from authmw.build.keys import keep_fresh
 from authmw.cache.memory import MemoryCache
 from authmw.config.settings import Settings
 from authmw.identity.documents import DocumentFetcher
@@ -15,15 +16,21 @@ from authmw.jose.verifier import JwsVerifier, VerificationKeys
 from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
-from authmw.keys.refreshed import RefreshedKeys
 from authmw.keys.source import KeyReader, KeySource
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revocation.revocations import Revocations
+from authmw.validation.measured import MeasuredValidator
 from authmw.validation.offline import OfflineValidator
+from authmw.validation.validator import Validator
 
 
 def make_offline(
-    settings: Settings, keys: KeySource, revocations: Revocations, bearers: IdentityAuthority
-) -> OfflineValidator:
+    settings: Settings,
+    keys: KeySource,
+    revocations: Revocations,
+    bearers: IdentityAuthority,
+    metrics: FilterMetrics,
+) -> Validator:
     """Put offline validation together; nothing is read yet.
 
     Args:
@@ -31,13 +38,20 @@ def make_offline(
         keys: the public keys that verify signatures.
         revocations: compares tokens with revocation events.
         bearers: the authority for `jws_authority = identity`.
+        metrics: counts and times validations.
     """
     refused_at = None
     if settings.revocation_poll_interval == 0:
         refused_at = RefusalTimes(settings.revocation_retention)
-    return OfflineValidator(
-        make_verifier(settings, keys), _make_authority(settings, bearers), revocations, refused_at
+    offline = OfflineValidator(
+        make_verifier(settings, keys),
+        _make_authority(settings, bearers),
+        revocations,
+        refused_at,
+        hits=metrics.lookups.count("authority", "hit"),
+        misses=metrics.lookups.count("authority", "miss"),
     )
+    return MeasuredValidator(offline, metrics.validations, "offline")
 
 
 def make_verifier(settings: Settings, keys: VerificationKeys) -> JwsVerifier:
@@ -51,14 +65,11 @@ def make_verifier(settings: Settings, keys: VerificationKeys) -> JwsVerifier:
     )
 
 
-def make_key_source(settings: Settings) -> KeySource:
+def make_key_source(settings: Settings, metrics: FilterMetrics) -> KeySource:
     """Return the source of the public keys: a directory, a URI, or both."""
     accepted = frozenset(settings.jws_accepted_algorithms)
     sources = [
-        RefreshedKeys(
-            reader, max_age_seconds=settings.jws_keys_max_age, accepted_algorithms=accepted
-        )
-        for reader in make_key_readers(settings)
+        keep_fresh(reader, settings, accepted, metrics) for reader in make_key_readers(settings)
     ]
     return sources[0] if len(sources) == 1 else CombinedKeys(sources)
 

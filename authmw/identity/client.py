@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 from authmw.checks.token_string import verify_token_string
 from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.identity.authenticate_uri import AuthenticateUri
-from authmw.identity.breaker import Breaker, Change
+from authmw.identity.breaker import Breaker, Change, State
+from authmw.identity.call_meter import CallMeter
 from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outage import make_outage, make_outage_from, meaning_of
 from authmw.identity.outcomes import Outcome
@@ -50,6 +51,7 @@ class IdentityClient:
             token, so a server that forks should pass a factory: each process then has its own
             plugin. None: every call ends as an outage that names `auth_type`.
         clock: seconds, for the pauses of the circuit breaker.
+        meter: counts and times the calls.
     """
 
     def __init__(
@@ -58,9 +60,11 @@ class IdentityClient:
         auth_plugin: BaseAuthPlugin | Callable[[], BaseAuthPlugin | None] | None,
         *,
         clock: Callable[[], float] = wall_clock,
+        meter: CallMeter | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._meter = meter or CallMeter()
         self._plugin = PerProcess(
             auth_plugin if callable(auth_plugin) else functools.partial(_same, auth_plugin)
         )
@@ -79,6 +83,11 @@ class IdentityClient:
         """
         self._wake = wake
         self._patience_seconds = patience_seconds
+
+    @property
+    def breaker_state(self) -> State:
+        """What this process knows of the endpoint; nothing is sent."""
+        return self._breaker.get().state
 
     def probe_at(self) -> float:
         """Return when a probe is due, in epoch seconds; infinity: never."""
@@ -232,9 +241,9 @@ class IdentityClient:
         plugin = self._plugin.get()
         if plugin is None:
             raise make_outage(Outcome.NO_AUTH_PLUGIN)
-        from authmw.identity.session import IdentitySession
+        from authmw.identity.metered_session import MeteredSession
 
-        return IdentitySession(self._settings, plugin)
+        return MeteredSession(self._settings, plugin, self._meter)
 
     def _admit(self, breaker: Breaker) -> None:
         """Raise Outage if the endpoint is known not to answer."""

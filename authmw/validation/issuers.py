@@ -17,10 +17,12 @@ from authmw.issuers.record import Issuer
 from authmw.issuers.table import IssuerTable
 from authmw.issuers.token_body import make_oauth_access, make_token_body
 from authmw.issuers.verifier import IssuerVerifier, VerifiedToken
+from authmw.runtime.counts import Latencies
 from authmw.token import Principal, Token
 from authmw.token.body import read_strings
 from authmw.token.catalog import ServiceCatalog
 from authmw.validation.issuer_standing import IssuerStanding
+from authmw.validation.measured import Measurement
 from authmw.validation.validator import Validator
 
 # How Fernet tokens begin (the version 0x80 and a time of this century, in base64url). Their
@@ -95,6 +97,7 @@ class IssuersValidator:
         keystone_issuer: what `iss` may say in them (`jws_issuer`).
         introspection: asks the issuer of opaque tokens; None: there is none.
         bearers: remembers what claims say of those who call.
+        validations: counts and times what is validated here.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class IssuersValidator:
         keystone_issuer: str | None,
         introspection: Validator | None,
         bearers: MemoryCache[Bearer],
+        validations: Latencies | None = None,
     ) -> None:
         self._table = table
         self._verifier = verifier
@@ -115,6 +119,7 @@ class IssuersValidator:
         self._keystone_issuer = keystone_issuer
         self._introspection = introspection
         self._bearers = bearers
+        self._validations = validations or Latencies()
         self._own_claims = {issuer.key: _find_own_claims(issuer) for issuer in table}
         # Of an issuer all of whose tokens are asked about, though they may look signed.
         self._introspected_identifier = None
@@ -140,8 +145,9 @@ class IssuersValidator:
         if other is not None:
             return other.validate(token, expiry_policy, now, known)
         issuer = self._table.find_issuer(claims)
-        verified = self._verifier.verify_parsed(issuer, jws, claims, now)
-        return self._make_token(verified, now)
+        with Measurement(self._validations, "issuer", issuer.name):
+            verified = self._verifier.verify_parsed(issuer, jws, claims, now)
+            return self._make_token(verified, now)
 
     def _make_token(self, verified: VerifiedToken, now: float) -> Token:
         token = verified.token
