@@ -22,6 +22,8 @@ from authmw.keys.discovered import DiscoveredKeys
 from authmw.keys.jwks_uri import Fetch, JwksUri
 from authmw.keys.on_demand import KeysOnDemand
 from authmw.keys.source import KeyReader, KeySource
+from authmw.logs.reasons import describe_issuer_fixes
+from authmw.logs.streak import RefusalStreak
 from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revocation.revoked_ids import RevokedIds
 from authmw.runtime.lazy_refresh import LazyRefresh
@@ -41,12 +43,14 @@ class IssuerParts:
     Attributes:
         standings: by `Issuer.key`; `authmw.revalidation` judges remembered tokens by them.
         introspection: asks the one whose tokens are opaque; None: there is none.
+        streaks: of refusals, by `Issuer.key`.
     """
 
     table: IssuerTable
     verifier: IssuerVerifier
     standings: Mapping[str, IssuerStanding]
     introspection: Introspecting | None
+    streaks: Mapping[str, RefusalStreak]
 
 
 def make_issuer_parts(
@@ -98,7 +102,16 @@ def make_issuer_parts(
                 metrics=metrics,
                 clock=clock,
             )
-    return IssuerParts(table, verifier, standings, introspection)
+    streaks = {
+        record.key: RefusalStreak(
+            f"tokens of issuer {record.name}",
+            describe_issuer_fixes(issuer.section),
+            fetch.server_clock.find_difference,
+        )
+        for issuer in settings.issuers
+        for record in issuer.records
+    }
+    return IssuerParts(table, verifier, standings, introspection, streaks)
 
 
 def make_issuers_validator(
@@ -119,6 +132,7 @@ def make_issuers_validator(
         parts.table,
         parts.verifier,
         parts.standings,
+        parts.streaks,
         keystone=keystone,
         keystone_issuer=settings.jws_issuer,
         introspection=None if parts.introspection is None else parts.introspection.validator,

@@ -283,7 +283,9 @@ def _make_validator(
         from authmw.build.offline import make_offline
 
         asks_about_bearers = asks_about_bearers or "identity" in settings.jws_authority
-        offline = make_offline(settings, keys, revocations, bearers, metrics)
+        offline = make_offline(
+            settings, keys, revocations, bearers, metrics, identity.server_clock.find_difference
+        )
         if settings.shadow_validation:
             from authmw.validation.shadow import ShadowValidator
 
