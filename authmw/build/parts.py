@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from authmw.answers.negative_cache import NegativeCache
 from authmw.authenticator import Authenticator, MakeTokenAuth, Rules
-from authmw.build.cache import name_endpoint, open_shared_cache
+from authmw.build.cache import name_endpoint, open_shared_cache, watch_canary
 from authmw.build.health import HealthCheck, make_health_checks
 from authmw.build.metrics import make_metrics, show_metrics
 from authmw.build.outages import watch_for_outages
@@ -275,6 +275,7 @@ def _make_validator(
     metrics: FilterMetrics,
 ) -> Validator:
     cache = open_shared_cache(settings, name_endpoint(settings), metrics)
+    watch_canary(settings, refresher)
     bearers = make_bearers(settings, identity, cache, refresher, metrics)
     remote = make_remote_validator(settings, identity, cache, revocations, bearers, metrics)
     asks_about_bearers = renews_bearers(settings)
