@@ -55,7 +55,13 @@ def described(checks: list[dict[str, Any]], *statuses: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=str)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, marks=[pytest.mark.slow] if fault.is_slow else [], id=fault.name)
+        for fault in FAULTS
+    ],
+)
 def test_a_fault_is_named_with_cause_and_fix(fault: Fault, site: Site, doctor: Doctor) -> None:
     fault.seed(site)
     began = time.monotonic()
