@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from authmw.config.settings import Settings
 from authmw.doctor.result import Result, failed
+from authmw.doctor.times import explain_times
 from authmw.errors import InvalidToken, Reason
 
 _FIXES = {
@@ -16,7 +17,9 @@ _FIXES = {
 }
 
 
-def explain_refusal(check: str, what: str, refusal: InvalidToken, settings: Settings) -> Result:
+def explain_refusal(
+    check: str, what: str, refusal: InvalidToken, settings: Settings, now: float
+) -> Result:
     """Return the result where a good token is refused.
 
     Args:
@@ -24,7 +27,8 @@ def explain_refusal(check: str, what: str, refusal: InvalidToken, settings: Sett
         what: the token, in words.
         refusal: why.
         settings: of the filter that refuses it.
+        now: epoch seconds.
     """
     keys = settings.jws_public_key_repository or "where jws_jwks_uri says"
     fix = _FIXES.get(refusal.reason, "explain it with `authmw token explain`").format(keys=keys)
-    return failed(check, f"{what} is refused: {refusal}", fix)
+    return failed(check, f"{what} is refused: {explain_times(str(refusal), now)}", fix)
