@@ -22,6 +22,7 @@ from authmw.checks.token_bind import BindPolicy, refuse_key_binding, verify_bind
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.logs.decisions import DecisionLog, log_with_fields
 from authmw.logs.fields import describe_decision, find_request_id
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED_FOR, Rejection
 from authmw.resolver import Resolver
 from authmw.runtime import oslo_context, request
@@ -105,6 +106,7 @@ class Authenticator:
             accepted that could be.
         resource: answers requests for its metadata; None: there is none.
         log: of decisions; None: a new one.
+        metrics: counts decisions; None: nothing does.
         clock: epoch seconds.
 
     """
@@ -119,6 +121,7 @@ class Authenticator:
         proofs: ProofVerifier | None = None,
         resource: Resource | None = None,
         log: DecisionLog | None = None,
+        metrics: FilterMetrics | None = None,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._log = DecisionLog() if log is None else log
@@ -136,6 +139,12 @@ class Authenticator:
         self._revalidation = resolver.revalidation
         self._proofs = proofs
         self._resource = resource
+        self._metrics = metrics
+        self._count_hit: Callable[[], object] | None = None
+        self._count_accepted: Callable[[], object] | None = None
+        if metrics is not None and metrics.hits is not None:
+            self._count_hit = metrics.hits.add
+            self._count_accepted = metrics.decisions.count("accepted", "").add
         self._has_open_requests = (
             rules.allow_cors_preflight or bool(rules.public_paths) or resource is not None
         )
@@ -151,6 +160,7 @@ class Authenticator:
             proofs=self._proofs,
             resource=self._resource,
             log=self._log,
+            metrics=self._metrics,
             clock=self._clock,
         )
 
@@ -168,6 +178,7 @@ class Authenticator:
                     self.admit_anonymous(environ)
                     return None
                 if self._resource is not None and self._resource.is_metadata_request(environ):
+                    self._count("metadata")
                     return DESCRIBE_RESOURCE
             if self._admits_at_once and "HTTP_X_SERVICE_TOKEN" not in environ:
                 # The short way of most requests. Between two of them the service's own code evicts
@@ -185,6 +196,8 @@ class Authenticator:
                         and entry.generation is self._revalidation.generation
                         and refresher.on_time_from <= now < refresher.overdue_at
                     ):
+                        if self._count_hit is not None:
+                            self._count_hit()
                         entry.used = True
                         environ.update(token.user_environ)
                         environ[_TOKEN_INFO] = info = TokenInfo()
@@ -204,10 +217,12 @@ class Authenticator:
                 describe_decision(environ, reason="internal_error"),
             )
             headers.strip(environ)
+            self._count("rejected", "internal_error")
             return Rejection(503, retry_after=5)
 
     def admit_anonymous(self, environ: dict[str, Any]) -> None:
         """Let a request pass without an identity, whatever token came with it."""
+        self._count("open")
         headers.strip(environ)
         environ[headers.USER_STATUS_KEY] = headers.INVALID
         environ[_TOKEN_AUTH] = auth = self._make_token_auth()
@@ -216,6 +231,8 @@ class Authenticator:
     def refuse_accepted(self, environ: dict[str, Any], error: InvalidToken) -> Rejection | None:
         """Refuse a token that `authenticate` accepted; return what that would have returned."""
         token: Token = environ[headers.TOKEN]
+        if self._metrics is not None:
+            self._metrics.hook_refusals.add(error.reason.value)
         credentials: Credentials = environ[headers.TOKEN_AUTH]
         self._log_refusal(environ, "user token", credentials.tokens[1] or "", error, token)
         headers.strip_user(environ)
@@ -231,6 +248,10 @@ class Authenticator:
         token = environ.get(headers.TOKEN)
         self._log.lacks_right(environ, token, missing, level=self._rules.log_refusals)
 
+    def _count(self, outcome: str, reason: str = "") -> None:
+        if self._metrics is not None:
+            self._metrics.decisions.add(outcome, reason)
+
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
         now = time.time() if self._is_wall_clock else self._clock()
         refresher = self._refresher
@@ -241,6 +262,7 @@ class Authenticator:
         service: Token | None = None
         user: Token | None = None
         is_service_request = False
+        reason = Reason.MISSING.value
 
         service_string = environ.get("HTTP_X_SERVICE_TOKEN")
         if service_string and (service_string := service_string.strip()):
@@ -287,6 +309,7 @@ class Authenticator:
                 elif user.is_bound:
                     refuse_key_binding(user)
             except (InvalidToken, IdentityUnavailable) as error:
+                reason = _name_reason(error)
                 rejection = self._refuse("user token", user_string, error, environ, user)
             else:
                 environ.update(user.user_environ)
@@ -295,12 +318,16 @@ class Authenticator:
                 environ[_TOKEN_AUTH] = auth = self._make_token_auth()
                 auth.tokens = (user, user_string, service, service_string)
                 environ[_TOKEN] = user
+                if self._count_accepted is not None:
+                    self._count_accepted()
                 return None
         elif not self._rules.delay_auth_decision:
             self._log.no_token(environ)
+            self._count("rejected", reason)
             return Rejection(401)
 
         if rejection is None:
+            self._count("invalid", reason)
             environ[headers.USER_STATUS_KEY] = headers.INVALID
             environ[_TOKEN_AUTH] = auth = self._make_token_auth()
             auth.tokens = (None, None, service, service_string)
@@ -396,6 +423,7 @@ class Authenticator:
             self._log.not_validated(environ, what, string, error)
             rejection = Rejection(503, error.retry_after)
         if not self._rules.delay_auth_decision:
+            self._count("rejected", _name_reason(error))
             return rejection
         self._note_reason(environ, rejection.reason)
         return None
@@ -415,3 +443,8 @@ class Authenticator:
         """Keep what the challenge of an app's own 401 says to OAuth clients."""
         if reason is not None and self._resource is not None:
             environ[REFUSED_FOR] = reason
+
+
+def _name_reason(error: InvalidToken | IdentityUnavailable) -> str:
+    """Return the label of a decision: of a closed set, as every label is."""
+    return error.reason.value if isinstance(error, InvalidToken) else "unavailable"

@@ -159,6 +159,17 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         cors = self._cors_headers(environ)
         return respond(rejection, challenges, cors, environ, start_response)
 
+    def stats(self) -> dict[str, float]:
+        """Return the metrics of this filter, by series as of `authmw.metrics.stats`.
+
+        Decisions and hits in memory are counted only with `metrics` set.
+        """
+        return self._parts.stats()
+
+    def find_troubles(self, now: float) -> list[str]:
+        """Return why this filter can't do its work; see `authmw.health`."""
+        return self._parts.find_troubles(now)
+
     def close(self) -> None:
         """Stop the background threads, once no app behind the filter serves requests.
 

@@ -533,6 +533,18 @@ OAUTH_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
 )
 
+METRICS_OPTIONS: tuple[cfg.Opt, ...] = (
+    StrOpt(
+        "metrics",
+        default="none",
+        choices=("none", "registry", "prometheus", "opentelemetry"),
+        help="Where metrics are shown. registry counts requests for authmw.metrics.stats(). "
+        "prometheus also shows them with prometheus-client, of all processes together if "
+        "PROMETHEUS_MULTIPROC_DIR is set; opentelemetry with the meter provider that the "
+        "service has set. Install authmw[prometheus] or authmw[opentelemetry].",
+    ),
+)
+
 GROUPS: tuple[tuple[str, tuple[cfg.Opt, ...]], ...] = (
     ("The identity service", IDENTITY_OPTIONS),
     ("Requests", REQUEST_OPTIONS),
@@ -540,6 +552,7 @@ GROUPS: tuple[tuple[str, tuple[cfg.Opt, ...]], ...] = (
     ("Offline validation", OFFLINE_OPTIONS),
     ("Revocation", REVOCATION_OPTIONS),
     ("OAuth clients, where issuers are configured", OAUTH_OPTIONS),
+    ("Metrics", METRICS_OPTIONS),
 )
 
 OPTIONS: tuple[cfg.Opt, ...] = tuple(itertools.chain.from_iterable(dict(GROUPS).values()))

@@ -21,6 +21,7 @@ DEFAULT_READ_TIMEOUT_SECONDS = 30.0
 
 Interface = Literal["internal", "public", "admin"]
 SecurityStrategy = Literal["MAC", "ENCRYPT"]
+MetricsExport = Literal["none", "registry", "prometheus", "opentelemetry"]
 AuthoritySource = Literal["claims", "identity"]
 RefusalLevel = Literal["debug", "info", "warning"]
 Algorithm = Literal[
@@ -136,6 +137,9 @@ class Settings:
     public_endpoint: str | None
     dpop_proof_lifetime: int  # seconds
     dpop_nonce_secret: str | None = field(repr=False)
+
+    # Metrics
+    metrics: MetricsExport
 
     @property
     def connect_timeout(self) -> float:

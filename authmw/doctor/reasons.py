@@ -5,16 +5,8 @@ from __future__ import annotations
 from authmw.config.settings import Settings
 from authmw.doctor.result import Result, failed
 from authmw.doctor.times import explain_times
-from authmw.errors import InvalidToken, Reason
-
-_FIXES = {
-    Reason.BAD_SIGNATURE: "copy the public keys of the Keystone that issued it to {keys}, and "
-    "compare its algorithm with jws_accepted_algorithms",
-    Reason.NOT_YET_VALID: "set the clocks of this host and Keystone's (chrony)",
-    Reason.EXPIRED: "set the clocks of this host and Keystone's (chrony)",
-    Reason.WRONG_ISSUER: "remove jws_issuer: Keystone's tokens name no issuer",
-    Reason.WRONG_AUDIENCE: "remove jws_audience, or write what the tokens say",
-}
+from authmw.errors import InvalidToken
+from authmw.logs.reasons import describe_keystone_fixes
 
 
 def explain_refusal(
@@ -29,6 +21,6 @@ def explain_refusal(
         settings: of the filter that refuses it.
         now: epoch seconds.
     """
-    keys = settings.jws_public_key_repository or "where jws_jwks_uri says"
-    fix = _FIXES.get(refusal.reason, "explain it with `authmw token explain`").format(keys=keys)
+    fixes = describe_keystone_fixes(settings.jws_public_key_repository, settings.jws_jwks_uri)
+    fix = fixes.get(refusal.reason, "explain it with `authmw token explain`")
     return failed(check, f"{what} is refused: {explain_times(str(refusal), now)}", fix)

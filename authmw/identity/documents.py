@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from authmw.config.tls_files import verify_tls_files
 from authmw.errors import DeadlineExceeded, IdentityUnavailable
+from authmw.identity.server_clock import ServerClock
 from authmw.net.deadline import deadline
 from authmw.runtime.process import PerProcess
 
@@ -33,6 +34,9 @@ class DocumentFetcher:
     Args:
         settings: TLS, time-outs and `identity_deadline`.
 
+    Attributes:
+        server_clock: of whoever answered last.
+
     Raises:
         ConfigurationError: a file that `cafile`, `certfile` or `keyfile` names can't be used.
     """
@@ -40,6 +44,7 @@ class DocumentFetcher:
     def __init__(self, settings: Settings) -> None:
         verify_tls_files(settings)
         self._settings = settings
+        self.server_clock = ServerClock()
         self._verify = read_verify(settings)
         self._session = PerProcess(self._open)
 
@@ -65,14 +70,19 @@ class DocumentFetcher:
             raise IdentityUnavailable(f"GET {uri}: {type(error).__name__}") from None
 
     def _open(self) -> requests.Session:
-        return open_session(self._settings)
+        return open_session(self._settings, self.server_clock)
 
 
-def open_session(settings: Settings) -> requests.Session:
-    """Return a session without any credentials but the certificate of `certfile`."""
+def open_session(settings: Settings, server_clock: ServerClock | None = None) -> requests.Session:
+    """Return a session without any credentials but the certificate of `certfile`.
+
+    Args:
+        settings: TLS, time-outs and the User-Agent.
+        server_clock: gets the Date of each response; None: nobody wants it.
+    """
     from authmw.identity.transport import client_certificate, open_requests_session
 
-    session = open_requests_session(settings)
+    session = open_requests_session(settings, server_clock)
     session.cert = client_certificate(settings)
     session.headers["User-Agent"] = settings.user_agent
     return session

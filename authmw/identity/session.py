@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin
 
     from authmw.config.settings import Settings
+    from authmw.identity.server_clock import ServerClock
 
 _VERSION = "3"
 
@@ -50,12 +51,18 @@ class IdentitySession:
     Args:
         settings: interface, region, TLS, time-outs and retries.
         plugin: our own credentials.
+        server_clock: gets the Date of each response; None: nobody wants it.
     """
 
-    def __init__(self, settings: Settings, plugin: BaseAuthPlugin) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        plugin: BaseAuthPlugin,
+        server_clock: ServerClock | None = None,
+    ) -> None:
         self._plugin = plugin
         self._session = Session(
-            session=open_requests_session(settings),
+            session=open_requests_session(settings, server_clock),
             verify=False if settings.insecure else settings.cafile or True,
             cert=client_certificate(settings),
             user_agent=settings.user_agent,

@@ -29,6 +29,7 @@ from authmw.identity.http_messages import describe
 from authmw.identity.outage import make_outage
 from authmw.identity.outcomes import Outcome
 from authmw.identity.proxies import find_proxy
+from authmw.identity.server_clock import ServerClock
 from authmw.net.deadline import remaining_seconds
 from authmw.net.pem_files import has_system_authorities
 from authmw.net.tls import make_tls_context
@@ -55,11 +56,18 @@ class DeadlineAdapter(HTTPAdapter):
         connect_seconds: how long one connection may take.
         read_seconds: how long the server may be silent.
         connect_retries: how often a connection that could not be made is tried again.
+        server_clock: gets the Date of each response; None: nobody wants it.
     """
 
     def __init__(
-        self, *, connect_seconds: float, read_seconds: float, connect_retries: int
+        self,
+        *,
+        connect_seconds: float,
+        read_seconds: float,
+        connect_retries: int,
+        server_clock: ServerClock | None = None,
     ) -> None:
+        self._server_clock = server_clock or ServerClock()
         self._time_outs = (connect_seconds, read_seconds)
         self._connect_retries = connect_retries
         super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE)
@@ -109,6 +117,7 @@ class DeadlineAdapter(HTTPAdapter):
         kwargs["timeout"] = self._time_outs
         kwargs["stream"] = True
         response = super().send(request, **kwargs)
+        self._server_clock.note(response.headers.get("Date"))
         try:
             # Keystone lists its versions with status 300, which no library follows.
             if 300 < response.status_code < 400:
@@ -121,13 +130,21 @@ class DeadlineAdapter(HTTPAdapter):
         return response
 
 
-def open_requests_session(settings: Settings) -> requests.Session:
-    """Return a session that sends by these rules."""
+def open_requests_session(
+    settings: Settings, server_clock: ServerClock | None = None
+) -> requests.Session:
+    """Return a session that sends by these rules.
+
+    Args:
+        settings: time-outs and retries.
+        server_clock: gets the Date of each response; None: nobody wants it.
+    """
     session = requests.Session()
     adapter = DeadlineAdapter(
         connect_seconds=settings.connect_timeout,
         read_seconds=settings.read_timeout,
         connect_retries=settings.http_request_max_retries,
+        server_clock=server_clock,
     )
     session.mount("http://", adapter)
     session.mount("https://", adapter)

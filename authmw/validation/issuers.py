@@ -17,10 +17,13 @@ from authmw.issuers.record import Issuer
 from authmw.issuers.table import IssuerTable
 from authmw.issuers.token_body import make_oauth_access, make_token_body
 from authmw.issuers.verifier import IssuerVerifier, VerifiedToken
+from authmw.logs.streak import RefusalStreak
+from authmw.runtime.counts import Latencies
 from authmw.token import Principal, Token
 from authmw.token.body import read_strings
 from authmw.token.catalog import ServiceCatalog
 from authmw.validation.issuer_standing import IssuerStanding
+from authmw.validation.measured import Measurement
 from authmw.validation.validator import Validator
 
 # How Fernet tokens begin (the version 0x80 and a time of this century, in base64url). Their
@@ -32,6 +35,12 @@ _FERNET = "gAAAAA"
 _OWN_CLAIMS = frozenset({"iat", "exp", "nbf", "jti"})
 # Where the mapping may name one of them: there it says nothing of the bearer.
 _OWN_MEANINGS = frozenset({"token_id"})
+
+
+_OTHER_FIXES = {
+    Reason.WRONG_ISSUER: "configure their issuer, or write issuer in [authmw_issuer:NAME] as 'iss' "
+    "of the tokens says it"
+}
 
 
 class Bearer(NamedTuple):
@@ -91,10 +100,12 @@ class IssuersValidator:
         table: the configured issuers.
         verifier: of their tokens.
         standings: by `Issuer.key`.
+        streaks: of refusals, by `Issuer.key`.
         keystone: for Keystone's tokens; None: none are accepted.
         keystone_issuer: what `iss` may say in them (`jws_issuer`).
         introspection: asks the issuer of opaque tokens; None: there is none.
         bearers: remembers what claims say of those who call.
+        validations: counts and times what is validated here.
     """
 
     def __init__(
@@ -102,19 +113,24 @@ class IssuersValidator:
         table: IssuerTable,
         verifier: IssuerVerifier,
         standings: Mapping[str, IssuerStanding],
+        streaks: Mapping[str, RefusalStreak],
         *,
         keystone: Validator | None,
         keystone_issuer: str | None,
         introspection: Validator | None,
         bearers: MemoryCache[Bearer],
+        validations: Latencies | None = None,
     ) -> None:
         self._table = table
         self._verifier = verifier
         self._standings = standings
+        self._streaks = streaks
+        self._of_others = RefusalStreak("tokens of other issuers", _OTHER_FIXES)
         self._keystone = keystone
         self._keystone_issuer = keystone_issuer
         self._introspection = introspection
         self._bearers = bearers
+        self._validations = validations or Latencies()
         self._own_claims = {issuer.key: _find_own_claims(issuer) for issuer in table}
         # Of an issuer all of whose tokens are asked about, though they may look signed.
         self._introspected_identifier = None
@@ -139,9 +155,19 @@ class IssuersValidator:
         other = self._find_other(claims)
         if other is not None:
             return other.validate(token, expiry_policy, now, known)
-        issuer = self._table.find_issuer(claims)
-        verified = self._verifier.verify_parsed(issuer, jws, claims, now)
-        return self._make_token(verified, now)
+        streak = self._of_others
+        try:
+            issuer = self._table.find_issuer(claims)
+            streak = self._streaks[issuer.key]
+            with Measurement(self._validations, "issuer", issuer.name):
+                verified = self._verifier.verify_parsed(issuer, jws, claims, now)
+                made = self._make_token(verified, now)
+        except InvalidToken as refusal:
+            streak.note_refused(token, refusal)
+            raise
+        streak.note_accepted()
+        self._of_others.note_accepted()
+        return made
 
     def _make_token(self, verified: VerifiedToken, now: float) -> Token:
         token = verified.token

@@ -52,6 +52,7 @@ OURS = {
     "public_endpoint": None,
     "dpop_proof_lifetime": 60,
     "dpop_nonce_secret": None,
+    "metrics": "none",
 }
 
 

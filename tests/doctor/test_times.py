@@ -17,9 +17,8 @@ NOW = 1_800_000_000.0
             "expired: at 1799999940 (2027-01-15 07:59:00 UTC, 1 minute ago)",
         ),
         (
-            "not_yet_valid: issued at 1800007200, in the future",
-            "not_yet_valid: issued at 1800007200 (2027-01-15 10:00:00 UTC, in 2 hours), "
-            "in the future",
+            "issued at 1800007200, in the future",
+            "issued at 1800007200 (2027-01-15 10:00:00 UTC, in 2 hours), in the future",
         ),
         ("8000 bytes, port 11211, HTTP 404", "8000 bytes, port 11211, HTTP 404"),
         ("a1799999940, 1799999940.5, 17999999400", "a1799999940, 1799999940.5, 17999999400"),

@@ -32,6 +32,7 @@ from tests.support.misbehaving import (
     drip_body,
     drip_head,
     dripping_relay,
+    forbidden,
     hang_up,
     redirect,
     reset,
@@ -50,10 +51,6 @@ PATIENCE_SECONDS = 8
 # (discovery, authentication, validation). keystoneauth1 keeps the reason why discovery
 # failed to itself unless the connection failed.
 HTML = answer(200, b"<html><h1>It works!</h1></html>", content_type="text/html")
-
-
-def forbidden(message: str) -> Behaviour:
-    return answer(403, {"error": {"code": 403, "message": message, "title": "Forbidden"}})
 
 
 NOT_FOUND = answer(404, {"error": {"code": 404, "message": "x", "title": "Not Found"}})
