@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from authmw.cli.times import describe_time
 from authmw.doctor.steps import Run
+from authmw.doctor.times import describe_time, explain_times
 from authmw.runtime.fingerprint import fingerprint
 from authmw.token import Token
 
@@ -20,7 +20,8 @@ def render_run(run: Run, token: str, now: float) -> str:
     for step in run.steps:
         mark = "passed" if step.is_accepted else "FAILED"
         name = "  " * step.depth + step.name
-        lines.append(f"  {mark}  {step.milliseconds:8.1f} ms  {name}: {_printable(step.decision)}")
+        said = explain_times(_printable(step.decision), now)
+        lines.append(f"  {mark}  {step.milliseconds:8.1f} ms  {name}: {said}")
     lines.append("")
     took = f"{run.milliseconds:.1f} ms"
     if run.token is not None:

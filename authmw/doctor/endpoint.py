@@ -12,7 +12,6 @@ from urllib.parse import SplitResult, urlsplit
 from authmw.doctor import probes
 from authmw.doctor.deployment import Deployment
 from authmw.doctor.probes import Target
-from authmw.doctor.proxies import Proxy, find_proxy
 from authmw.doctor.result import Result, Results, failed, passed, skipped, warned
 from authmw.doctor.trust import (
     Certificate,
@@ -23,6 +22,7 @@ from authmw.doctor.trust import (
     read_chain,
 )
 from authmw.errors import ConfigurationError
+from authmw.identity.proxies import Proxy, find_proxy
 from authmw.net.addresses import TcpAddress
 
 _PORTS = {"http": 80, "https": 443}
@@ -140,11 +140,11 @@ def _check_proxy(target: Target, proxy: Proxy, subject: str) -> Results[bool]:
     check = f"{subject} proxy"
     host = target.address.host
     fix = (
-        f"correct {proxy.variable} in the service's environment, or ask {host} directly by adding "
-        "it to no_proxy"
+        f"correct {proxy.variable or 'it'} in the service's environment, or add {host} to no_proxy "
+        "to ask it directly"
     )
     try:
-        target.tunnel = probes.make_tunnel(proxy.url, target)
+        target.tunnel = probes.make_tunnel(proxy.address, target)
         probes.open_stream(target).close()
     except probes.ProxyRefused as refusal:
         yield failed(check, f"{proxy}: it answers itself {refusal}", fix)

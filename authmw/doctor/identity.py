@@ -7,13 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from authmw.config.settings import Settings
 from authmw.doctor.catalog import check_catalog, find_endpoint
 from authmw.doctor.clocks import check_clock
 from authmw.doctor.deployment import Deployment, show
 from authmw.doctor.endpoint import check_endpoint
 from authmw.doctor.outages import explain_outage
-from authmw.doctor.proxies import find_proxy
 from authmw.doctor.result import Result, Results, failed, passed, skipped, warned
 from authmw.errors import (
     EventsForbidden,
@@ -23,6 +21,7 @@ from authmw.errors import (
     Outage,
 )
 from authmw.identity.documents import FetchedDocument
+from authmw.identity.proxies import find_proxy
 from authmw.revocation.events import parse_events
 from authmw.revocation.source import IdentityEvents, SinceTimes
 from authmw.runtime.libraries import BaseIdentityPlugin
@@ -87,7 +86,7 @@ def _check_discovery(deployment: Deployment, url: str) -> Results[bool]:
         yield failed(
             check,
             f"{cause}; {proxy} may have answered itself",
-            f"correct {proxy.variable}, or ask {host} directly by adding it to no_proxy",
+            f"correct {proxy.variable or 'it'}, or ask {host} directly by adding it to no_proxy",
         )
         return False
     right = _find_elsewhere(deployment, url)
@@ -132,7 +131,6 @@ def _find_elsewhere(deployment: Deployment, url: str) -> str | None:
 def _check_login(deployment: Deployment) -> Results[str | None]:
     """Log in with our own credentials; returns the token, "" where they have none."""
     check = "identity login"
-    settings = deployment.settings
     try:
         token = deployment.identity.fetch_own_token()
     except Outage as outage:
@@ -142,7 +140,6 @@ def _check_login(deployment: Deployment) -> Results[str | None]:
     if isinstance(plugin, BaseIdentityPlugin) and plugin.auth_ref is not None:
         deployment.own = plugin.auth_ref
         yield passed(check, _describe_own(plugin.auth_ref))
-        yield from _check_scope(plugin.auth_ref, settings)
     else:
         yield passed(check, "the credentials need no login")
     return token or ""
@@ -158,16 +155,6 @@ def _describe_own(own: AccessInfo) -> str:
     else:
         where = "the system" if own.system_scoped else "no scope"
     return f"{who}, {where}, {roles}"
-
-
-def _check_scope(own: AccessInfo, settings: Settings) -> Results[None]:
-    if not (own.project_id or own.domain_id or own.system_scoped):
-        section = settings.auth.section if settings.auth is not None else ""
-        yield failed(
-            "identity scope",
-            "our own token has no scope, and a token without scope has no catalog",
-            f"set project_name, with project_domain_name or project_domain_id, in [{section}]",
-        )
 
 
 def _check_validation(deployment: Deployment, own: str) -> Results[bool]:

@@ -13,7 +13,7 @@ from authmw.config.settings import KEY_SOURCES, Settings, Validation
 from authmw.doctor.deployment import Deployment, show
 from authmw.doctor.reasons import explain_refusal
 from authmw.doctor.result import Result, Results, failed, passed, skipped, warned
-from authmw.doctor.spans import describe_span
+from authmw.doctor.times import describe_span
 from authmw.errors import IdentityUnavailable, InvalidToken, KeysUnreadable
 from authmw.jose.key_set import KeySet
 from authmw.jose.public_key import PublicKey
@@ -165,7 +165,9 @@ def _check_own_token(deployment: Deployment, keys: KeySet) -> Result:
     try:
         verified = verifier.verify(token, deployment.clock())
     except InvalidToken as refusal:
-        return explain_refusal(check, "our own token, just issued,", refusal, deployment.settings)
+        return explain_refusal(
+            check, "our own token, just issued,", refusal, deployment.settings, deployment.clock()
+        )
     except IdentityUnavailable as error:
         return failed(check, error.detail, "copy Keystone's public keys there")
     return passed(

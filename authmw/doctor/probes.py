@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 from authmw.net.addresses import TcpAddress
 
 _MOST_HEAD_BYTES = 16 * 1024
+# For the alert of a server on the way: our side of the handshake ends half a round trip earlier.
+_MOMENT_SECONDS = 0.25
 # For what only a wrong server takes so long to answer.
 _PATIENCE_SECONDS = 3.0
 
@@ -111,7 +113,7 @@ def _ask_for_tunnel(stream: socket.socket, tunnel: Tunnel, address: TcpAddress) 
 
 
 def open_tls(target: Target, context: ssl.SSLContext) -> ssl.SSLSocket:
-    """Do the TLS handshake, and one request: TLS 1.3 refuses a client's certificate only then.
+    """Do the TLS handshake, and wait a moment: TLS 1.3 refuses a client's certificate after it.
 
     Raises OSError, of which ssl.SSLError is one, or ProxyRefused.
     """
@@ -125,7 +127,7 @@ def open_tls(target: Target, context: ssl.SSLContext) -> ssl.SSLSocket:
         stream.close()
         raise
     try:
-        connection.sendall(_head_request(target.address))
+        connection.settimeout(_MOMENT_SECONDS)
         connection.recv(1)
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
         pass

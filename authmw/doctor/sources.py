@@ -17,6 +17,7 @@ from authmw.errors import ConfigurationError
 
 _FILTERS = ("filter:", "filter-app:", "app:", "")
 _MOST_LINKS = 10
+_OF_THE_FILE = ("here", "__file__")  # set for every section
 _FACTORIES = ("paste.filter_factory", "paste.app_factory", "use")
 
 
@@ -97,9 +98,7 @@ def _read_section(
     parser: configparser.ConfigParser, name: str, written: str
 ) -> tuple[str, dict[str, Any]]:
     globals_: dict[str, Any] = {
-        option: value
-        for option, value in parser.defaults().items()
-        if option not in ("here", "__file__")
+        option: value for option, value in parser.defaults().items() if option not in _OF_THE_FILE
     }
     local: dict[str, Any] = {}
     for _ in range(_MOST_LINKS):
@@ -113,6 +112,8 @@ def _read_section(
             )
         factory = ""
         for option in parser[section]:
+            if option in _OF_THE_FILE:
+                continue
             value = parser[section][option]
             if option in _FACTORIES:
                 factory = value

@@ -27,7 +27,7 @@ def check_token(deployment: Deployment) -> Results[None]:
         return
     error = run.error
     if isinstance(error, InvalidToken):
-        yield explain_refusal(check, name, error, deployment.settings)
+        yield explain_refusal(check, name, error, deployment.settings, deployment.clock())
     elif isinstance(error, IdentityUnavailable):
         yield explain_outage(check, error)
     else:

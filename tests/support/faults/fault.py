@@ -21,6 +21,7 @@ class Fault:
         check: how the name of the doctor's check begins.
         words: that stand in what is said about it, in cause and fix.
         level: what the doctor calls it.
+        is_slow: left out of `make test`, as others of its kind are in it.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Fault:
     check: str
     words: tuple[str, ...]
     level: Literal["warn", "fail"] = "fail"
+    is_slow: bool = False
 
     def __str__(self) -> str:
         return self.name

@@ -64,13 +64,13 @@ FAULTS = (
     Fault(
         "a token without scope",
         without("project_name", "project_domain_id"),
-        "identity scope",
+        "identity validation",
         ("no scope", "set project_name"),
     ),
     Fault(
         "a region that is not in the catalog",
         setting(region_name="RegionTwo"),
-        "identity catalog",
+        "identity validation",
         ("RegionTwo", "internal in RegionOne", "region_name"),
     ),
     Fault(

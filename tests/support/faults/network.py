@@ -219,6 +219,6 @@ FAULTS = (
         "a server that is no Keystone",
         _name_another_server,
         "identity discovery",
-        ("no identity service's version document", "auth_url"),
+        ("no version document of an identity service", "auth_url"),
     ),
 )
