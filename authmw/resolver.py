@@ -88,7 +88,8 @@ class Resolver:
         generation = self.revalidation.generation
         try:
             self.revalidation.verify_remembered(entry.value, now)
-        except InvalidToken:
+        except InvalidToken as refusal:
+            _name_token(refusal, entry.value)
             self._memory.discard(token)
             raise
         except IdentityUnavailable:
@@ -129,10 +130,13 @@ class Resolver:
             return known
         self._count_miss()
         generation = self.revalidation.generation
+        validated = known
         try:
             validated = self.validator.validate(token, expiry_policy, now, known)
             self.revalidation.verify(validated, now)
         except InvalidToken as refusal:
+            if validated is not None:
+                _name_token(refusal, validated)
             self._refusals.remember(key, refusal, now)
             self._memory.discard(token)
             raise
@@ -140,6 +144,11 @@ class Resolver:
         if now < validated.fresh_until:
             self._memory.put(token, validated, generation)
         return validated
+
+
+def _name_token(refusal: InvalidToken, token: Token) -> None:
+    """Have the log name a refused token by its audit id and user."""
+    refusal.audit_id, refusal.user_id = token.audit_id, token.principal.user.id
 
 
 def _count_nothing() -> object:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from authmw.answers.source import AnswerSource, EndpointAnswers, SharedAnswers
 from authmw.config.settings import Settings
 from authmw.identity.token_response import TokenSource
 from authmw.metrics.filter_metrics import FilterMetrics
+from authmw.runtime.refresh import Refresher
 
 if TYPE_CHECKING:
     from authmw.cache.shared import BytesCache, SealedNamespace, SharedCache
@@ -42,6 +44,28 @@ def open_shared_cache(
 
     faults = None if metrics is None else metrics.cache_faults
     return SharedCache(cache, make_namespaces(settings, endpoint), FaultLog(faults=faults))
+
+
+def watch_canary(settings: Settings, refresher: Refresher) -> None:
+    """Have a background thread notice services that share memcached and can't read our entries.
+
+    Args:
+        settings: of the filter; without memcached nothing is done.
+        refresher: gets the thread.
+    """
+    if not settings.memcached_servers:
+        return
+    from authmw.cache.canary import leave_canary
+    from authmw.cache.canary_watch import CanaryWatch
+    from authmw.cache.memcached import open_memcached
+
+    look = functools.partial(
+        leave_canary,
+        open_memcached(settings),
+        make_namespaces(settings, ""),
+        name_endpoint(settings),
+    )
+    refresher.add(CanaryWatch(look), in_background=True)
 
 
 def make_namespaces(settings: Settings, endpoint: str) -> list[SealedNamespace]:

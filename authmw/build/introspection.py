@@ -74,18 +74,11 @@ def make_introspection(
         ConfigurationError: an option is wrong or missing, or a file can't be read.
     """
     (record,) = issuer.records
-    transport = connect_to(issuer, settings)
-    if introspection.auth_method == "tls_client_auth" and transport.certfile is None:
-        raise ConfigurationError(
-            "certfile", None, "tls_client_auth needs a certificate.", section=issuer.section
-        )
-    client = IntrospectionClient(
-        transport,
-        record,
-        endpoint=introspection.endpoint,
-        discovery=None if record.identifier is None else DiscoveryReader(record.identifier, fetch),
-        client=make_oauth_client(introspection, record, issuer.section),
-        lifetime_seconds=max(settings.token_cache_time, _SHORTEST_LIFETIME_SECONDS),
+    client = make_introspection_client(
+        settings,
+        issuer,
+        introspection,
+        fetch,
         clock=clock,
         meter=CallMeter(metrics.identity_calls, metrics.identity_call_seconds, record.name),
     )
@@ -111,6 +104,34 @@ def make_introspection(
     )
     measured = MeasuredValidator(validator, metrics.validations, "introspection", record.name)
     return Introspecting(client, measured)
+
+
+def make_introspection_client(
+    settings: Settings,
+    issuer: IssuerSettings,
+    introspection: Introspection,
+    fetch: DocumentFetcher,
+    *,
+    clock: Callable[[], float],
+    meter: CallMeter | None = None,
+) -> IntrospectionClient:
+    """Return the client that asks an issuer; arguments and errors are `make_introspection`'s."""
+    (record,) = issuer.records
+    transport = connect_to(issuer, settings)
+    if introspection.auth_method == "tls_client_auth" and transport.certfile is None:
+        raise ConfigurationError(
+            "certfile", None, "tls_client_auth needs a certificate.", section=issuer.section
+        )
+    return IntrospectionClient(
+        transport,
+        record,
+        endpoint=introspection.endpoint,
+        discovery=None if record.identifier is None else DiscoveryReader(record.identifier, fetch),
+        client=make_oauth_client(introspection, record, issuer.section),
+        lifetime_seconds=max(settings.token_cache_time, _SHORTEST_LIFETIME_SECONDS),
+        clock=clock,
+        meter=meter,
+    )
 
 
 def make_oauth_client(introspection: Introspection, record: Issuer, section: str) -> OAuthClient:

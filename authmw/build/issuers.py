@@ -19,9 +19,11 @@ from authmw.issuers.table import IssuerTable
 from authmw.issuers.verifier import IssuerVerifier
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.discovered import DiscoveredKeys
-from authmw.keys.jwks_uri import JwksUri
+from authmw.keys.jwks_uri import Fetch, JwksUri
 from authmw.keys.on_demand import KeysOnDemand
 from authmw.keys.source import KeyReader, KeySource
+from authmw.logs.reasons import describe_issuer_fixes
+from authmw.logs.streak import RefusalStreak
 from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revocation.revoked_ids import RevokedIds
 from authmw.runtime.lazy_refresh import LazyRefresh
@@ -41,12 +43,14 @@ class IssuerParts:
     Attributes:
         standings: by `Issuer.key`; `authmw.revalidation` judges remembered tokens by them.
         introspection: asks the one whose tokens are opaque; None: there is none.
+        streaks: of refusals, by `Issuer.key`.
     """
 
     table: IssuerTable
     verifier: IssuerVerifier
     standings: Mapping[str, IssuerStanding]
     introspection: Introspecting | None
+    streaks: Mapping[str, RefusalStreak]
 
 
 def make_issuer_parts(
@@ -107,7 +111,16 @@ def make_issuer_parts(
                 metrics=metrics,
                 clock=clock,
             )
-    return IssuerParts(table, verifier, standings, introspection)
+    streaks = {
+        record.key: RefusalStreak(
+            f"tokens of issuer {record.name}",
+            describe_issuer_fixes(issuer.section),
+            fetchers[issuer.name].server_clock.find_difference,
+        )
+        for issuer in settings.issuers
+        for record in issuer.records
+    }
+    return IssuerParts(table, verifier, standings, introspection, streaks)
 
 
 def make_issuers_validator(
@@ -128,6 +141,7 @@ def make_issuers_validator(
         parts.table,
         parts.verifier,
         parts.standings,
+        parts.streaks,
         keystone=keystone,
         keystone_issuer=settings.jws_issuer,
         introspection=None if parts.introspection is None else parts.introspection.validator,
@@ -184,7 +198,7 @@ def _make_standing(
     return IssuerStanding(KeysOnDemand(keys, refresh), revoked)
 
 
-def make_key_reader(issuer: IssuerSettings, record: Issuer, fetch: DocumentFetcher) -> KeyReader:
+def make_key_reader(issuer: IssuerSettings, record: Issuer, fetch: Fetch) -> KeyReader:
     """Return what reads the keys of one issuer."""
     if issuer.public_key_repository is not None:
         return KeyDirectory(issuer.public_key_repository)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from authmw.answers.refusal_times import RefusalTimes
 from authmw.authority.authorization import Authorization
 from authmw.authority.claims import ClaimsAuthority
@@ -17,11 +19,14 @@ from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
 from authmw.keys.source import KeyReader, KeySource
+from authmw.logs.reasons import describe_keystone_fixes
+from authmw.logs.streak import RefusalStreak
 from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revocation.revocations import Revocations
 from authmw.validation.measured import MeasuredValidator
 from authmw.validation.offline import OfflineValidator
 from authmw.validation.validator import Validator
+from authmw.validation.watched import WatchedValidator
 
 
 def make_offline(
@@ -30,6 +35,7 @@ def make_offline(
     revocations: Revocations,
     bearers: IdentityAuthority,
     metrics: FilterMetrics,
+    find_clock_difference: Callable[[], float | None],
 ) -> Validator:
     """Put offline validation together; nothing is read yet.
 
@@ -39,6 +45,7 @@ def make_offline(
         revocations: compares tokens with revocation events.
         bearers: the authority for `jws_authority = identity`.
         metrics: counts and times validations.
+        find_clock_difference: see `RefusalStreak`.
     """
     refused_at = None
     if settings.revocation_poll_interval == 0:
@@ -51,7 +58,12 @@ def make_offline(
         hits=metrics.lookups.count("authority", "hit"),
         misses=metrics.lookups.count("authority", "miss"),
     )
-    return MeasuredValidator(offline, metrics.validations, "offline")
+    measured = MeasuredValidator(offline, metrics.validations, "offline")
+    if settings.shadow_validation:
+        return measured  # which refuses nothing, and every difference is logged
+    fixes = describe_keystone_fixes(settings.jws_public_key_repository, settings.jws_jwks_uri)
+    streak = RefusalStreak("tokens signed by Keystone", fixes, find_clock_difference)
+    return WatchedValidator(measured, streak)
 
 
 def make_verifier(settings: Settings, keys: VerificationKeys) -> JwsVerifier:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from authmw.answers.negative_cache import NegativeCache
 from authmw.authenticator import Authenticator, MakeTokenAuth
-from authmw.build.cache import name_endpoint, open_shared_cache
+from authmw.build.cache import name_endpoint, open_shared_cache, watch_canary
 from authmw.build.health import HealthCheck, make_health_checks
 from authmw.build.metrics import make_metrics, show_metrics
 from authmw.build.outages import watch_for_outages
@@ -21,16 +22,18 @@ from authmw.build.remote import (
     watch_memory,
 )
 from authmw.build.revocation import make_revocations
+from authmw.build.start import count_keys, describe_filter, find_in_surroundings
 from authmw.cache.memory import MemoryCache
 from authmw.checks.paths import PublicPaths
 from authmw.checks.rules import Rules
 from authmw.checks.service_roles import ONLY_KEYSTONE
 from authmw.checks.token_bind import BindPolicy
 from authmw.config.auth_plugin import load_auth_plugin
-from authmw.config.loading import load_settings
+from authmw.config.findings import Finding
+from authmw.config.loading import load_settings, log_findings, read_settings
 from authmw.config.reload import follow_reloads
 from authmw.config.settings import Settings, Validation
-from authmw.errors import Reason
+from authmw.errors import ConfigurationError, Reason
 from authmw.identity.call_meter import CallMeter
 from authmw.identity.client import IdentityClient
 from authmw.metrics import REGISTRY, FilterMetrics, table
@@ -52,8 +55,11 @@ if TYPE_CHECKING:
     from authmw.wsgi.cors import CorsPolicy
     from authmw.wsgi.protected_resource import ProtectedResource
 
+_log = logging.getLogger(__name__)
+
 # Followers wait a little longer than a leader may take, so that they share its result.
 _FOLLOWER_PATIENCE_SECONDS = 2
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -157,6 +163,8 @@ def build_filter_parts(
 ) -> FilterParts:
     """Build a filter from the options of paste or a service; nothing is sent yet.
 
+    The log says what is doubtful, and what the filter will do.
+
     Args:
         conf: options by name; see `AuthMiddleware`.
         clock: returns epoch seconds; tests pass their own.
@@ -165,6 +173,36 @@ def build_filter_parts(
         ConfigurationError: an option is wrong.
     """
     settings = load_settings(conf)
+    keys = count_keys(settings)
+    log_findings(find_in_surroundings(settings, keys))
+    parts = assemble_filter(settings, clock=clock)
+    follow_reloads(parts, conf)
+    _log.info("%s", describe_filter(settings, keys))
+    return parts
+
+
+def find_at_start(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Finding]]:
+    """Return all that building a filter would log or refuse; nothing is sent.
+
+    Args:
+        conf: as of `build_filter_parts`.
+
+    Returns the settings, which are None where they can't be read, and the findings.
+    """
+    try:
+        settings, findings = read_settings(conf)
+    except ConfigurationError as error:
+        return None, [Finding.of_error(error)]
+    findings += find_in_surroundings(settings, count_keys(settings))
+    try:
+        assemble_filter(settings).close()
+    except ConfigurationError as error:
+        findings.append(Finding.of_error(error))
+    return settings, findings
+
+
+def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clock) -> FilterParts:
+    """Put a filter together; see `build_filter_parts`."""
     _verify_tls_files(settings)
     # Made here to find wrong options; each process makes its own later.
     load_auth_plugin(settings.auth)
@@ -231,7 +269,6 @@ def build_filter_parts(
     show_metrics(parts)
     if oauth is not None:
         parts.resource, parts.make_nonce = oauth.resource, oauth.make_nonce
-    follow_reloads(parts, conf)
     return parts
 
 
@@ -275,6 +312,7 @@ def _make_validator(
     metrics: FilterMetrics,
 ) -> Validator:
     cache = open_shared_cache(settings, name_endpoint(settings), metrics)
+    watch_canary(settings, refresher)
     bearers = make_bearers(settings, identity, cache, refresher, metrics)
     remote = make_remote_validator(settings, identity, cache, revocations, bearers, metrics)
     asks_about_bearers = renews_bearers(settings)
@@ -283,7 +321,9 @@ def _make_validator(
         from authmw.build.offline import make_offline
 
         asks_about_bearers = asks_about_bearers or "identity" in settings.jws_authority
-        offline = make_offline(settings, keys, revocations, bearers, metrics)
+        offline = make_offline(
+            settings, keys, revocations, bearers, metrics, identity.server_clock.find_difference
+        )
         if settings.shadow_validation:
             from authmw.validation.shadow import ShadowValidator
 
@@ -318,6 +358,7 @@ def read_rules(settings: Settings) -> Rules:
         service_token_roles=frozenset(settings.service_token_roles),
         service_token_roles_required=settings.service_token_roles_required,
         bind_policy=BindPolicy.parse(settings.enforce_token_bind),
+        log_refusals=_LEVELS[settings.log_refusals],
         keystones=ONLY_KEYSTONE.union(
             record.key
             for issuer in settings.issuers

@@ -143,6 +143,15 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
         help="This service's type in the catalog (compute, image, ...). It is needed to accept "
         "application credentials with access rules; unset refuses them.",
     ),
+    StrOpt(
+        "log_refusals",
+        mutable=True,
+        default="info",
+        choices=("debug", "info", "warning"),
+        help="Level of the log lines about refused tokens, and about valid ones that lack what "
+        "the service requires. Services usually log info and above. For each reason at "
+        "most 20 lines are written at once, and one a second after that.",
+    ),
     IntOpt(
         "max_token_size",
         unit="bytes",

@@ -23,6 +23,7 @@ Interface = Literal["internal", "public", "admin"]
 SecurityStrategy = Literal["MAC", "ENCRYPT"]
 MetricsExport = Literal["none", "registry", "prometheus", "opentelemetry"]
 AuthoritySource = Literal["claims", "identity"]
+RefusalLevel = Literal["debug", "info", "warning"]
 Algorithm = Literal[
     "ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"
 ]
@@ -74,6 +75,7 @@ class Settings:
     service_token_roles: tuple[str, ...]
     service_token_roles_required: bool
     service_type: str | None
+    log_refusals: RefusalLevel
     max_token_size: int  # bytes
     accept_bearer: bool
     public_paths: tuple[str, ...]

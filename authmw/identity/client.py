@@ -18,6 +18,7 @@ from authmw.identity.call_meter import CallMeter
 from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outage import make_outage, make_outage_from, meaning_of
 from authmw.identity.outcomes import Outcome
+from authmw.identity.server_clock import ServerClock
 from authmw.identity.token_response import ACCESS_RULES, TokenResponse
 from authmw.net.deadline import deadline
 from authmw.runtime import request
@@ -69,6 +70,7 @@ class IdentityClient:
             auth_plugin if callable(auth_plugin) else functools.partial(_same, auth_plugin)
         )
         self._opened = PerProcess(self._open)
+        self.server_clock = ServerClock(clock)
         self._patience_seconds = 0.0
         self._wake: Callable[[], None] = _do_nothing
         self._breaker = PerProcess(lambda: Breaker(patience_seconds=self._patience_seconds))
@@ -243,7 +245,7 @@ class IdentityClient:
             raise make_outage(Outcome.NO_AUTH_PLUGIN)
         from authmw.identity.metered_session import MeteredSession
 
-        return MeteredSession(self._settings, plugin, self._meter)
+        return MeteredSession(self._settings, plugin, self._meter, self.server_clock)
 
     def _admit(self, breaker: Breaker) -> None:
         """Raise Outage if the endpoint is known not to answer."""

@@ -13,18 +13,25 @@ if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin
 
     from authmw.config.settings import Settings
+    from authmw.identity.server_clock import ServerClock
 
 
 class MeteredSession(IdentitySession):
     """Our own authentication, where a call needs it, is part of the call.
 
     Args:
-        settings, plugin: see `IdentitySession`.
+        settings, plugin, server_clock: see `IdentitySession`.
         meter: counts and times the calls.
     """
 
-    def __init__(self, settings: Settings, plugin: BaseAuthPlugin, meter: CallMeter) -> None:
-        super().__init__(settings, plugin)
+    def __init__(
+        self,
+        settings: Settings,
+        plugin: BaseAuthPlugin,
+        meter: CallMeter,
+        server_clock: ServerClock | None = None,
+    ) -> None:
+        super().__init__(settings, plugin, server_clock)
         self._meter = meter
 
     def fetch_token(self, path: str, headers: Mapping[str, str]) -> dict[str, object]:

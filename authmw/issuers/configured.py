@@ -117,6 +117,15 @@ def _make_issuer(
     fault = find_fault(identifier)
     if fault is not None:
         raise _wrong(options, "issuer", identifier, f"{fault}.")
+    before, well_known, _ = identifier.partition("/.well-known/")
+    if well_known:
+        raise _wrong(
+            options,
+            "issuer",
+            identifier,
+            f"write {before}, or what `iss` says in its tokens: this is where its discovery "
+            "document is.",
+        )
     try:
         audiences = frozenset(fill_in(one, values) for one in options.audience)
     except ValueError as error:

@@ -138,7 +138,7 @@ class RevokedIds:
                 raise IdentityUnavailable(f"HTTP status {response.status}")
             digest = hashlib.sha256(response.body).digest()
             # A list is long and seldom changes.
-            ids = before.ids if digest == before.digest else _parse(response.body)
+            ids = before.ids if digest == before.digest else parse_body(response.body)
         except (OSError, IdentityUnavailable, MalformedRevocationList) as error:
             self._keep(str(error))
             return
@@ -177,7 +177,8 @@ class RevokedIds:
         )
 
 
-def _parse(body: bytes) -> frozenset[str]:
+def parse_body(body: bytes) -> frozenset[str]:
+    """Return the ids in the list as it was received; raises MalformedRevocationList."""
     try:
         document: Any = json.loads(body)
     except (ValueError, RecursionError):

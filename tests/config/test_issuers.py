@@ -261,3 +261,10 @@ def test_pairs_with_repeated_names(written: object, lists: dict[str, list[str]])
 def test_what_are_no_pairs(written: str) -> None:
     with pytest.raises(ValueError, match="no"):
         NamedLists()(written)
+
+
+@pytest.mark.parametrize("name", ["openid-configuration", "oauth-authorization-server"])
+def test_address_of_a_discovery_document_is_no_issuer(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"write {ACME}, or what `iss` says") as refused:
+        from_one(issuer=f"{ACME}/.well-known/{name}")
+    assert (refused.value.option, refused.value.section) == ("issuer", "authmw_issuer:acme")

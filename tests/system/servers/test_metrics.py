@@ -63,7 +63,7 @@ def server(
 
 
 def scrape(server: Gunicorn) -> dict[str, dict[str, float]]:
-    """Return values by series name, and by the values of labels, in the order of their names."""
+    """Return values by series, and by the values of its labels in the order of their names."""
     answer = send(server.port, "metrics")
     assert answer.status == 200, answer.body
     found: dict[str, dict[str, float]] = {}
