@@ -15,7 +15,9 @@ from authmw.errors import InvalidToken, Reason
 from authmw.identity.outcomes import Outcome
 from authmw.metrics import REGISTRY
 from authmw.testing import Fault, IdentityServer
+from authmw.testing.oidc_server import OidcServer
 from authmw.token import Token
+from tests.support.issuers.filter import IssuerFilter, protect_by
 from tests.support.protected import Embed, Protect, Protected
 from tests.support.waiting import wait_for
 
@@ -31,8 +33,8 @@ CLOSED = {
     "call": {"validate", "probe", "events", "introspect"},
     "subject": {"token", "bearer"},
     "what": {"keys", "revocation", "revocation_list"},
-    "source": {"jws_public_key_repository", "jws_jwks_uri"},
-    "issuer": {"acme"},
+    "source": {"jws_public_key_repository", "jws_jwks_uri", "issuer"},
+    "issuer": {"a"},
 }
 
 HOSTILE = ["", "x", "a.b.c", '"}', 'outcome="x"', "\x00", "ü" * 50, "gAAAAA", "x" * 9000]
@@ -50,7 +52,7 @@ def stats(protected: Protected) -> dict[str, float]:
     return find_filter(protected).stats()
 
 
-def find_filter(protected: Protected) -> authmw.AuthMiddleware:
+def find_filter(protected: Protected | IssuerFilter) -> authmw.AuthMiddleware:
     app: Any = protected.app.app
     while not isinstance(app, authmw.AuthMiddleware):
         app = app.application if hasattr(app, "application") else app.app
@@ -191,6 +193,8 @@ def test_keys_events_and_the_bearers_of_signed_tokens(
     counted: Counted, server: IdentityServer, keys: Path
 ) -> None:
     protected = counted(jws_public_key_repository=str(keys), revocation_poll_interval="1")
+    # Nobody has read any yet, which is no lack of keys to be woken for.
+    assert not any(series.startswith("authmw_keys") for series in stats(protected))
     for _ in range(2):
         assert protected.get(server.issue_jws(project="inventory")).status_int == 200
     server.revoke(server.issue(project="inventory"))
@@ -257,6 +261,36 @@ def test_no_client_can_add_a_series(counted: Counted) -> None:
     for series in stats(protected):
         for label, value in re.findall(r'(\w+)="([^"]*)"', series):
             assert label == "le" or value in CLOSED[label], series
+
+
+@pytest.mark.parametrize("profile", ["rfc9068", "introspection"])
+def test_an_issuer_is_counted_by_the_name_it_is_configured_by(profile: str) -> None:
+    kind = "issuer" if profile == "rfc9068" else profile
+    with OidcServer() as server:
+        options = {"issuer__a__profile": profile, "metrics": "registry"}
+        if profile == "introspection":
+            options["issuer__a__client_id"] = server.client_id
+            options["issuer__a__client_secret"] = server.client_secret
+        protected = protect_by(server, **options)
+        issue = server.issue if kind == "issuer" else server.issue_opaque
+        token = issue("ada")
+        assert [protected.status_of(each) for each in (token, token, f"{token[:-4]}AAAA")] == [
+            200,
+            200,
+            401,
+        ]
+        found = find_filter(protected).stats()
+        protected.close()
+    duration = f'authmw_validation_duration_seconds_count{{kind="{kind}",issuer="a",outcome='
+    assert found[f'{duration}"accepted"}}'] == 1
+    assert found[f'{duration}"refused"}}'] == 1
+    assert found['authmw_decisions_total{outcome="accepted"}'] == 2
+    if kind == "issuer":
+        assert found['authmw_keys{issuer="a",source="issuer"}'] == 1
+    else:
+        calls = 'authmw_identity_calls_total{issuer="a",call="introspect",outcome="answered"}'
+        assert found[calls] == 2
+        assert found['authmw_identity_breaker_state{issuer="a"}'] == 0
 
 
 def test_without_metrics_nothing_is_said_of_requests(
