@@ -69,7 +69,9 @@ class PublicEndpoint:
 
     @classmethod
     def parse(cls, url: str) -> PublicEndpoint:
-        """Read an http or https URL; raises ValueError if it is none."""
+        """Read an http or https URL; raises ValueError if it is none, or has a query."""
+        if "?" in url or "#" in url:
+            raise ValueError("it has a query or a fragment")
         origin, path = _split_url(url)
         return cls(origin, path.rstrip(b"/"))
 

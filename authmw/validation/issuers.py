@@ -214,12 +214,10 @@ class IssuersValidator:
         identifier = claims.get("iss")
         if identifier is not None and identifier == self._introspected_identifier:
             return self._introspection
-        if self._keystone is None or identifier not in (None, self._keystone_issuer):
-            return None
-        # Keystone's tokens have no `iss`, and neither have most JWT-SVIDs.
-        if identifier is None and self._table.find_by_trust_domain(claims) is not None:
-            return None
-        return self._keystone
+        keystone = self._keystone
+        if keystone is not None and self._table.is_keystones(claims, self._keystone_issuer):
+            return keystone
+        return None
 
     def _find_opaque(self, token: str) -> Validator:
         if self._introspection is not None and not (
