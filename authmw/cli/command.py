@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from authmw import __version__
-from authmw.cli import demo, keys, token
+from authmw.cli import demo, doctor, keys, token
+from authmw.cli.output import OutputLost, complain, finish
 
 
 class Command(Protocol):
@@ -22,7 +23,10 @@ class Command(Protocol):
         """Run the subcommand; return the exit status."""
 
 
-_COMMANDS: dict[str, Command] = {"demo": demo, "keys": keys, "token": token}
+# 128 + SIGINT, as of other programs.
+_INTERRUPTED = 130
+
+_COMMANDS: dict[str, Command] = {"demo": demo, "doctor": doctor, "keys": keys, "token": token}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line, without the program's name; sys.argv's if None.
 
     Returns:
-        The exit status: 0 for success.
+        The exit status: 0 for success; see doc/commands.rst.
     """
     parser = argparse.ArgumentParser(prog="authmw", description="Tools that come with authmw.")
     parser.add_argument("--version", action="version", version=f"authmw {__version__}")
@@ -46,4 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         module.add_arguments(subparser)
     chosen = parser.parse_args(arguments)
-    return _COMMANDS[chosen.command].run(chosen)
+    try:
+        status = _COMMANDS[chosen.command].run(chosen)
+        finish()
+    except OutputLost as lost:
+        if lost.reason:
+            complain(f"authmw: {lost.reason}")
+        return lost.status
+    except KeyboardInterrupt:
+        complain("authmw: interrupted")
+        return _INTERRUPTED
+    return status

@@ -1,0 +1,17 @@
+"""What a failed request says about the deployment: the table of outcomes, as cause and fix."""
+
+from __future__ import annotations
+
+from authmw.doctor.result import Result, failed
+from authmw.errors import IdentityUnavailable, Outage
+from authmw.identity.outage import meaning_of
+
+
+def explain_outage(check: str, error: IdentityUnavailable) -> Result:
+    """Return the result of a check whose request failed."""
+    if not isinstance(error, Outage):
+        cause, _, fix = error.detail.partition(": ")
+        return failed(check, cause, fix)
+    detail = meaning_of(error).detail
+    cause, _, fix = detail.partition(": ")
+    return failed(check, error.detail.replace(detail, cause, 1), fix)
