@@ -46,8 +46,7 @@ _TOKEN_INFO = headers.TOKEN_INFO
 _TOKEN_AUTH = headers.TOKEN_AUTH
 _TOKEN = headers.TOKEN
 _REFUSE_EXPIRED = ExpiryPolicy.REFUSE_EXPIRED
-# Of Authorization, that bring a token (RFC 6750, RFC 9449).
-_SCHEMES: Final = frozenset({"bearer", "dpop"})
+_SCHEMES: Final = frozenset({"bearer", "dpop"})  # of Authorization (RFC 6750, RFC 9449)
 
 
 class Authenticator:
@@ -397,5 +396,5 @@ class Authenticator:
 
 
 def _name_reason(error: InvalidToken | IdentityUnavailable) -> str:
-    """Return the label of a decision, one of few."""
+    # The label of a decision: one of few.
     return error.reason.value if isinstance(error, InvalidToken) else "unavailable"
