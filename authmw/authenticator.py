@@ -11,11 +11,12 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from authmw.checks.access_rules import verify_access
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
 from authmw.checks.paths import access_path
+from authmw.checks.presented_token import copy_bearer, find_plain_token, read_user_token
 from authmw.checks.rules import Rules
 from authmw.checks.service_roles import has_service_role, speaks_for
 from authmw.checks.token_bind import refuse_key_binding, verify_binding
@@ -37,16 +38,12 @@ if TYPE_CHECKING:
     from authmw.validation.proofs import ProofVerifier
 
 
-# Holds the bearer token that we copied to X-Auth-Token.
-_COPIED: Final = "authmw.copied_bearer"
-
 # Read by every request: a lookup in a class or another module takes longer.
 _RESERVED_KEYS = headers.RESERVED_KEYS
 _TOKEN_INFO = headers.TOKEN_INFO
 _TOKEN_AUTH = headers.TOKEN_AUTH
 _TOKEN = headers.TOKEN
 _REFUSE_EXPIRED = ExpiryPolicy.REFUSE_EXPIRED
-_SCHEMES: Final = frozenset({"bearer", "dpop"})  # of Authorization (RFC 6750, RFC 9449)
 
 
 class Authenticator:
@@ -88,10 +85,9 @@ class Authenticator:
         self._accepts_bearer = rules.accept_bearer
         self._clock = clock
         self._is_wall_clock = clock is wall_clock
-        # With proofs each header of a request counts, not its token alone.
-        self._admits_at_once = (
-            not rules.bind_policy.is_required and not rules.accept_bearer and proofs is None
-        )
+        self._admits_at_once = not rules.bind_policy.is_required
+        # Whether a token may come in Authorization, and what comes with it may decide about it.
+        self._has_schemes = rules.accept_bearer or proofs is not None
         self._find_entry = resolver.find_entry
         self._revalidation = resolver.revalidation
         self._proofs = proofs
@@ -102,9 +98,7 @@ class Authenticator:
         if metrics is not None and metrics.hits is not None:
             self._count_hit = metrics.hits.add
             self._count_accepted = metrics.decisions.count("accepted", "").add
-        self._has_open_requests = (
-            rules.allow_cors_preflight or bool(rules.public_paths) or resource is not None
-        )
+        self._has_open_requests = rules.allow_cors_preflight or bool(rules.public_paths)
         self._warned_of_service_role = False
 
     def with_rules(self, rules: Rules) -> Authenticator:
@@ -130,19 +124,22 @@ class Authenticator:
         if not _RESERVED_KEYS.isdisjoint(environ):
             headers.strip(environ)
         try:
-            if self._has_open_requests:
-                if self._is_open(environ):
-                    self.admit_anonymous(environ)
-                    return None
-                if self._resource is not None and self._resource.is_metadata_request(environ):
-                    self._count("metadata")
-                    return DESCRIBE_RESOURCE
+            if self._has_open_requests and self._is_open(environ):
+                self.admit_anonymous(environ)
+                return None
+            if self._resource is not None and self._resource.is_metadata_request(environ):
+                self._count("metadata")
+                return DESCRIBE_RESOURCE
             if self._admits_at_once and "HTTP_X_SERVICE_TOKEN" not in environ:
                 # The short way of most requests. Between two of them the service's own code evicts
                 # ours from the processor's caches, so that each function and object touched here
                 # costs more than the work done with it. If any condition below does not hold,
                 # `_decide` takes the whole way.
-                string = environ.get("HTTP_X_AUTH_TOKEN")
+                string: Any
+                if self._has_schemes:
+                    string = find_plain_token(environ, accepts_bearer=self._accepts_bearer)
+                else:
+                    string = environ.get("HTTP_X_AUTH_TOKEN")
                 entry = self._find_entry(string)
                 if entry is not None:
                     now = time.time() if self._is_wall_clock else self._clock()
@@ -156,6 +153,8 @@ class Authenticator:
                         if self._count_hit is not None:
                             self._count_hit()
                         entry.used = True
+                        if "HTTP_X_AUTH_TOKEN" not in environ:
+                            copy_bearer(environ, string)
                         environ.update(token.user_environ)
                         environ[_TOKEN_INFO] = info = TokenInfo()
                         info["token"] = token.shared_body
@@ -246,7 +245,7 @@ class Authenticator:
 
         user_string = environ.get("HTTP_X_AUTH_TOKEN")
         if user_string is None or self._accepts_bearer:
-            user_string = self._read_user_token(environ)
+            user_string = read_user_token(environ, accepts_bearer=self._accepts_bearer)
         if user_string and (user_string := user_string.strip()):
             keystones = self._rules.keystones
             # Keystone alone can say whether an expired token may still be used, and of its own.
@@ -294,22 +293,6 @@ class Authenticator:
             environ[_TOKEN_AUTH] = auth = self._make_token_auth()
             auth.tokens = (None, None, service, service_string)
         return rejection
-
-    def _read_user_token(self, environ: dict[str, Any]) -> str | None:
-        token: str | None = environ.get("HTTP_X_AUTH_TOKEN")
-        if token is not None:
-            if environ.get(_COPIED) is not token:
-                return token
-            # The app derived this request from one in which we copied a bearer token, so only
-            # the headers that it came with count.
-            del environ["HTTP_X_AUTH_TOKEN"]
-        token = environ.get("HTTP_X_STORAGE_TOKEN")
-        if token is None and self._accepts_bearer:
-            scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-            if credentials and scheme.lower() in _SCHEMES:
-                # Services send the caller's token on from here.
-                token = environ["HTTP_X_AUTH_TOKEN"] = environ[_COPIED] = credentials.strip()
-        return token
 
     def _resolve(
         self, string: str, expiry_policy: ExpiryPolicy, now: float, environ: dict[str, Any]

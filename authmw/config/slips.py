@@ -35,6 +35,8 @@ _OURS_ALONE = (
     *("service_token_roles", "memcache_security_", "memcache_secret_", "token_validation"),
     *("revocation_", "authority_cache_", "identity_outage_"),
 )
+# Options of a server's own TLS, in the [DEFAULT] of services.
+_OF_SERVERS = frozenset({"ca_file", "cert_file", "key_file"})
 # Options of issuers that no plugin has.
 _OF_ISSUERS = frozenset({"issuer", "audience", "jwks_uri", "introspection_endpoint"})
 _DID_YOU_MEAN = "did you mean {}?"
@@ -108,7 +110,7 @@ def find_option_slips(reader: OptionReader, sections: Iterable[str]) -> list[Fin
     findings = []
     others: list[str] = []
     for name in reader.unknown_names():
-        finding = _judge(name, reader.known_names(), GROUP)
+        finding = None if name in _OF_SERVERS else _judge(name, reader.known_names(), GROUP)
         if finding is None:
             others.append(name)
         else:
@@ -131,7 +133,7 @@ def find_option_slips(reader: OptionReader, sections: Iterable[str]) -> list[Fin
             finding = _judge(name, reader.known_names(section), section)
             if finding is None:
                 others.append(f"{name} in [{section}]")
-            elif finding.option in OLD_OPTIONS or not _is_of_keystoneauth(name):
+            else:
                 findings.append(finding)
     if others:
         shown = others[:_MOST_NAMES_SHOWN]
@@ -171,8 +173,9 @@ def _judge(name: str, known: Iterable[str], section: str) -> Finding | None:
     if section == GROUP and name in OLD_OPTIONS:
         cause = f"{name} is an option of old releases, ignored"
         return Finding("warn", name, cause, OLD_OPTIONS[name])
-    near = find_nearest(name, known, _OPTIONS_ALIKE)
-    if near is None:
+    # Names with hyphens are those of command lines, and deprecated ones.
+    near = find_nearest(name, (one for one in known if "-" not in one), _OPTIONS_ALIKE)
+    if near is None or _is_of_keystoneauth(name):
         return None
     return make_option_slip(name, near, section)
 
