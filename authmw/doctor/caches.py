@@ -52,7 +52,8 @@ def _check_server(deployment: Deployment, address: str) -> Results[None]:
             took.append((time.monotonic() - began) * 1000)
         canary = leave_canary(cache, make_namespaces(settings, ""), name_endpoint(settings))
     except CacheError as error:
-        yield failed(check, _describe(error), _find_fix(error, deployment))
+        cause = str(error).removeprefix(f"{check}: ").removeprefix(f"{check} ")
+        yield failed(check, cause, _find_fix(error, deployment))
         return
     milliseconds = statistics.median(took)
     if milliseconds > _SLOW_MS:
@@ -73,11 +74,6 @@ def _check_server(deployment: Deployment, address: str) -> Results[None]:
         yield passed(check, f"answers in {milliseconds:.1f} ms, stores and returns our entries")
         return
     yield from _check_statistics(deployment, address, check, milliseconds)
-
-
-def _describe(error: CacheError) -> str:
-    cause = str(error)
-    return cause.removeprefix("memcached ")
 
 
 def _find_fix(error: CacheError, deployment: Deployment) -> str:

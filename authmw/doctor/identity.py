@@ -49,6 +49,7 @@ def check_identity(deployment: Deployment) -> Results[None]:
         return
     own = yield from _check_login(deployment)
     if own is None:
+        yield skipped("identity validation", "we have no token of our own")
         return
     endpoint = find_endpoint(deployment)
     if endpoint is not None and _origin(endpoint) != _origin(url):

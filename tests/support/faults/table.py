@@ -19,8 +19,16 @@ def _slow_but_some(faults: tuple[Fault, ...]) -> Iterator[Fault]:
         yield dataclasses.replace(fault, is_slow=place >= _QUICK)
 
 
+def _slow_warnings(faults: tuple[Fault, ...]) -> Iterator[Fault]:
+    """An option that is refused ends the examination, and one that is warned about does not."""
+    quick = _QUICK
+    for fault in faults:
+        quick -= fault.level == "warn"
+        yield dataclasses.replace(fault, is_slow=fault.level == "warn" and quick < 0)
+
+
 FAULTS: tuple[Fault, ...] = (
-    *options.FAULTS,
+    *_slow_warnings(options.FAULTS),
     *network.FAULTS,
     *keystone.FAULTS,
     *_slow_but_some(caches.FAULTS),
@@ -84,13 +92,13 @@ GOOD: tuple[Good, ...] = (
             "memcache_secret_key",
         ),
     ),
-    Good("an application credential", _use_application_credential),
+    Good("an application credential", _use_application_credential, is_slow=True),
     Good("TLS with an authority of its own", network.let_tls_be_good),
-    Good("a proxy that is not for Keystone", _leave_proxies_out),
-    Good("two services with one secret", _share_a_secret),
-    Good("an issuer beside Keystone", _add_issuer),
+    Good("a proxy that is not for Keystone", _leave_proxies_out, is_slow=True),
+    Good("two services with one secret", _share_a_secret, is_slow=True),
+    Good("an issuer beside Keystone", _add_issuer, is_slow=True),
     Good("an issuer alone", _accept_an_issuer_alone),
-    Good("an issuer of opaque tokens", _add_introspection),
+    Good("an issuer of opaque tokens", _add_introspection, is_slow=True),
     Good("a paste file, and a service that decides", _use_paste),
-    Good("a service that clients reach", clients.lock),
+    Good("a service that clients reach", clients.lock, is_slow=True),
 )
