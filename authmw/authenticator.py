@@ -11,14 +11,14 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from authmw.checks.access_rules import verify_access
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
-from authmw.checks.paths import PublicPaths, access_path
-from authmw.checks.service_roles import has_service_role
-from authmw.checks.token_bind import BindPolicy, refuse_key_binding, verify_binding
+from authmw.checks.paths import access_path
+from authmw.checks.rules import Rules
+from authmw.checks.service_roles import has_service_role, speaks_for
+from authmw.checks.token_bind import refuse_key_binding, verify_binding
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.logs.decisions import DecisionLog, log_with_fields
 from authmw.logs.fields import describe_decision, find_request_id
@@ -73,27 +73,6 @@ _REFUSE_EXPIRED = ExpiryPolicy.REFUSE_EXPIRED
 _SCHEMES: Final = frozenset({"bearer", "dpop"})
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The options that decide on requests; the fields are named as the options.
-
-    Attributes:
-        public_paths: requests that need no token.
-        bind_policy: enforce_token_bind, parsed.
-        log_refusals: a level of `logging`.
-    """
-
-    delay_auth_decision: bool
-    accept_bearer: bool
-    allow_cors_preflight: bool
-    public_paths: PublicPaths
-    service_type: str | None
-    service_token_roles: frozenset[str]
-    service_token_roles_required: bool
-    bind_policy: BindPolicy
-    log_refusals: int = logging.INFO
-
-
 class Authenticator:
     """Decides on requests, and puts the caller's identity into the environ.
 
@@ -134,7 +113,10 @@ class Authenticator:
         self._accepts_bearer = rules.accept_bearer
         self._clock = clock
         self._is_wall_clock = clock is wall_clock
-        self._admits_at_once = not rules.bind_policy.is_required and not rules.accept_bearer
+        # With proofs each header of a request counts, not its token alone.
+        self._admits_at_once = (
+            not rules.bind_policy.is_required and not rules.accept_bearer and proofs is None
+        )
         self._find_entry = resolver.find_entry
         self._revalidation = resolver.revalidation
         self._proofs = proofs
@@ -261,8 +243,8 @@ class Authenticator:
         rejection: Rejection | None = None
         service: Token | None = None
         user: Token | None = None
-        is_service_request = False
         reason = Reason.MISSING.value
+        speaker: Token | None = None  # the service token, if it has a service role
 
         service_string = environ.get("HTTP_X_SERVICE_TOKEN")
         if service_string and (service_string := service_string.strip()):
@@ -278,7 +260,7 @@ class Authenticator:
                 if rules is not None:
                     # Otherwise a restricted token sent in both headers would lift its own rules.
                     self._verify_access(rules, service, environ, is_service_request=False)
-                is_service_request = self._verify_service(service, environ)
+                speaker = service if self._verify_service(service, environ) else None
                 environ.update(service.principal.service_environ)
             except (InvalidToken, IdentityUnavailable) as error:
                 environ[headers.SERVICE_STATUS_KEY] = headers.INVALID
@@ -291,11 +273,15 @@ class Authenticator:
         if user_string is None or self._accepts_bearer:
             user_string = self._read_user_token(environ)
         if user_string and (user_string := user_string.strip()):
-            expiry_policy = ExpiryPolicy.ALLOW_EXPIRED if is_service_request else _REFUSE_EXPIRED
+            keystones = self._rules.keystones
+            # Keystone alone can say whether an expired token may still be used, and of its own.
+            is_of_keystone = speaker is not None and speaker.issuer in keystones
+            expiry_policy = ExpiryPolicy.ALLOW_EXPIRED if is_of_keystone else _REFUSE_EXPIRED
             try:
                 user = self._resolve(user_string, expiry_policy, now, environ)
                 if now >= user.expires_at and expiry_policy is _REFUSE_EXPIRED:
                     verify_not_expired(user, now)
+                is_service_request = speaker is not None and speaks_for(speaker, user, keystones)
                 rules = user.principal.access_rules
                 if rules is not None:
                     self._verify_access(rules, user, environ, is_service_request=is_service_request)
@@ -305,7 +291,8 @@ class Authenticator:
                 if is_service_request:
                     pass  # the service has the user's token, and not the user's key
                 elif self._proofs is not None:
-                    self._proofs.verify(user, user_string, environ, now)
+                    # The time of now: to validate a token may have taken longer than proofs last.
+                    self._proofs.verify(user, user_string, environ, self._clock())
                 elif user.is_bound:
                     refuse_key_binding(user)
             except (InvalidToken, IdentityUnavailable) as error:

@@ -64,6 +64,7 @@ class Reason(enum.Enum):
     SERVICE_ROLE = "service_role"
     UNSAFE_VALUE = "unsafe_value"
     ID_TOKEN = "id_token"
+    INCOMPLETE = "incomplete"
     WRONG_CLAIM = "wrong_claim"
     WRONG_PROOF = "wrong_proof"
     NO_NONCE = "no_nonce"
@@ -163,6 +164,17 @@ class MalformedDiscovery(AuthmwError, ValueError):
 
 class MalformedRevocationList(AuthmwError, ValueError):
     """An issuer's list of revoked tokens is not whole; says why."""
+
+
+class FactUnknown(AuthmwError):
+    """The facts of a bundle do not say what a token may do; names what is missing.
+
+    Another source of authority may know. Never a verdict on the token.
+    """
+
+
+class BundleUnreadable(AuthmwError):
+    """A bundle, or the database that it is made from, is not of a form that we read; says why."""
 
 
 class KeyRefused(AuthmwError, ValueError):

@@ -259,8 +259,13 @@ class AuthMiddleware(metaclass=RefusesUncalled):
     def _add_headers(
         self, status: str, response_headers: Sequence[Header], environ: dict[str, Any]
     ) -> Sequence[Header]:
-        """Return the headers to add to an app's 40x; CORS headers only if the refusal is ours."""
-        added = []
+        """Return the headers to add to an app's 40x; CORS headers only if the refusal is ours.
+
+        A CORS filter of the app's can't know that there will be a challenge: a page that it lets
+        read the response may read that as well.
+        """
+        added: list[Header] = []
+        cors: list[Header] = []
         if status.startswith("401"):
             added += self._parts.challenge(environ.get(REFUSED_FOR))
         # Removed, so that of several filters one adds them, and to one response only.
@@ -271,8 +276,14 @@ class AuthMiddleware(metaclass=RefusesUncalled):
             missing_scope = refused.refusal.missing_scope
             if missing_scope:
                 added += self._parts.challenge_scope(missing_scope)
-            added += self._cors_headers(environ, response_headers)
-        return added
+            cors = self._cors_headers(environ, response_headers)
+        if added and not cors and self._parts.resource is not None:
+            # Imported here: few services have OAuth clients.
+            from authmw.wsgi.cors import allows_an_origin, expose
+
+            if allows_an_origin(response_headers):
+                cors = [expose(added)]
+        return [*added, *cors]
 
     def _cors_headers(
         self, environ: dict[str, Any], response_headers: Sequence[Header] = ()

@@ -1,4 +1,4 @@
-"""Rejections and their responses: 401 and 503 as JSON, worded as Keystone's."""
+"""Rejections and their responses: 401, 403 and 503 as JSON, worded as Keystone's."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ REQUIRES_AUTHENTICATION: Final = "The request you have made requires authenticat
 
 _BODIES = {
     401: ("Unauthorized", REQUIRES_AUTHENTICATION),
+    403: ("Forbidden", "The token does not say all that this service has to know."),
     503: ("Service Unavailable", "The identity service can't be asked now; try again later."),
 }
 
@@ -29,7 +30,8 @@ class Rejection:
     """The response to a request that does not reach the app.
 
     Attributes:
-        status: 401, or 503 if the token could not be validated.
+        status: 401, or 503 if the token could not be validated; 403 as the peer's filter for
+            external OAuth2 servers says it.
         retry_after: seconds; None with a 401.
         reason: why the token was refused; None: there was none.
     """

@@ -20,6 +20,8 @@ class KeystoneClaims:
         user_id: `sub`: who authenticated. In an impersonating trust this is the trustee,
             while the bearer counts as the trustor.
         system: whether the scope is the system.
+        group_ids: `openstack_group_ids`: the groups that an identity provider's mapping gave a
+            federated user for this token; None: the token is not a federated user's.
     """
 
     user_id: str
@@ -28,10 +30,13 @@ class KeystoneClaims:
     project_id: str | None
     domain_id: str | None
     system: bool
+    group_ids: tuple[str, ...] | None
     trust_id: str | None
     application_credential_id: str | None
     access_token_id: str | None
     thumbprint: str | None
+    identity_provider_id: str | None
+    protocol_id: str | None
 
 
 _STRING_CLAIMS = (
@@ -43,6 +48,8 @@ _STRING_CLAIMS = (
     "openstack_app_cred_id",
     "openstack_access_token_id",
     "openstack_thumbprint",
+    "openstack_idp_id",
+    "openstack_protocol_id",
 )
 
 
@@ -66,6 +73,7 @@ def parse_keystone_claims(claims: Mapping[str, object]) -> KeystoneClaims:
         project_id,
         domain_id,
         system is not None,
+        _parse_group_ids(claims),
         *others,
     )
 
@@ -93,3 +101,20 @@ def parse_strings(claims: Mapping[str, object], name: str) -> tuple[str, ...]:
         if type(value) is not str or not value:
             raise InvalidToken(Reason.MALFORMED, f"claim {name!r} is no list of strings")
     return tuple(values)
+
+
+def _parse_group_ids(claims: Mapping[str, object]) -> tuple[str, ...] | None:
+    """Return the ids of `[{"id": ...}, ...]`."""
+    name = "openstack_group_ids"
+    groups = claims.get(name)
+    if groups is None and name not in claims:
+        return None
+    if type(groups) is not list:
+        raise InvalidToken(Reason.MALFORMED, f"claim {name!r} is no list")
+    ids = []
+    for group in groups:
+        group_id = group.get("id") if type(group) is dict else None
+        if type(group_id) is not str or not group_id:
+            raise InvalidToken(Reason.MALFORMED, f"claim {name!r} is no list of groups")
+        ids.append(group_id)
+    return tuple(ids)

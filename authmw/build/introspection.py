@@ -11,7 +11,7 @@ from typing import NamedTuple
 from authmw.answers.tokens import TokenLifetime
 from authmw.build.cache import make_source, open_shared_cache
 from authmw.build.outages import watch_for_outages
-from authmw.config.issuer_settings import Introspection, IssuerSettings
+from authmw.config.issuer_settings import Introspection, IssuerSettings, connect_to
 from authmw.config.settings import Settings
 from authmw.errors import ConfigurationError
 from authmw.identity.call_meter import CallMeter
@@ -117,8 +117,13 @@ def make_introspection_client(
 ) -> IntrospectionClient:
     """Return the client that asks an issuer; arguments and errors are `make_introspection`'s."""
     (record,) = issuer.records
+    transport = connect_to(issuer, settings)
+    if introspection.auth_method == "tls_client_auth" and transport.certfile is None:
+        raise ConfigurationError(
+            "certfile", None, "tls_client_auth needs a certificate.", section=issuer.section
+        )
     return IntrospectionClient(
-        settings,
+        transport,
         record,
         endpoint=introspection.endpoint,
         discovery=None if record.identifier is None else DiscoveryReader(record.identifier, fetch),
@@ -153,6 +158,8 @@ def make_oauth_client(introspection: Introspection, record: Issuer, section: str
         algorithm=introspection.jwt_algorithm,
         kid=introspection.jwt_key_id,
         audience=introspection.assertion_audience or record.identifier,
+        assertion_seconds=introspection.assertion_lifetime,
+        encodes_basic=record.profile.encodes_basic,
     )
     fault = find_client_fault(client)
     if fault is not None:
@@ -175,13 +182,17 @@ def _name_answers(record: Issuer, introspection: Introspection) -> str:
 
     Services that ask for other audiences or read other claims must not share what they remember.
     """
+    expires_at = record.profile.expires_at
     named = [
         record.key,
+        # Another deployment may call another issuer by the same name.
+        record.identifier,
         introspection.endpoint,
         introspection.client_id,
         sorted(record.audiences),
         [(path.text, sorted(values)) for path, values in record.pinned],
         repr(record.profile.mapping),
+        None if expires_at is None else expires_at.text,
     ]
     digest = hashlib.sha256(json.dumps(named).encode()).hexdigest()
     return f"introspection {digest}"

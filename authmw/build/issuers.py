@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from authmw.build.keys import keep_fresh
 from authmw.build.remote import watch_memory
 from authmw.cache.memory import MemoryCache
-from authmw.config.issuer_settings import IssuerSettings
+from authmw.config.issuer_settings import Connection, IssuerSettings, connect_to
 from authmw.config.settings import Settings
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import DocumentFetcher
@@ -74,9 +74,18 @@ def make_issuer_parts(
     refresh = LazyRefresh()
     refresher.add(refresh, in_background=True)
     refresh.wake_with(functools.partial(refresher.wake, refresh))
-    fetch = DocumentFetcher(settings)
+    # Issuers without options of their own share connections.
+    shared = DocumentFetcher(settings)
+    fetchers = {
+        issuer.name: shared
+        if issuer.connection == Connection()
+        else make_document_fetcher(settings, issuer)
+        for issuer in settings.issuers
+    }
     standings = {
-        record.key: _make_standing(settings, issuer, record, fetch, refresh, metrics)
+        record.key: _make_standing(
+            settings, issuer, record, fetchers[issuer.name], refresh, metrics
+        )
         for issuer in settings.issuers
         for record in issuer.records
     }
@@ -97,7 +106,7 @@ def make_issuer_parts(
                 settings,
                 issuer,
                 issuer.introspection,
-                fetch,
+                fetchers[issuer.name],
                 refresher,
                 metrics=metrics,
                 clock=clock,
@@ -106,7 +115,7 @@ def make_issuer_parts(
         record.key: RefusalStreak(
             f"tokens of issuer {record.name}",
             describe_issuer_fixes(issuer.section),
-            fetch.server_clock.find_difference,
+            fetchers[issuer.name].server_clock.find_difference,
         )
         for issuer in settings.issuers
         for record in issuer.records
@@ -138,6 +147,19 @@ def make_issuers_validator(
         introspection=None if parts.introspection is None else parts.introspection.validator,
         bearers=bearers,
         validations=metrics.validations,
+    )
+
+
+def make_document_fetcher(settings: Settings, issuer: IssuerSettings) -> DocumentFetcher:
+    """Return what reads an issuer's documents.
+
+    Raises:
+        ConfigurationError: a file that an option names can't be used.
+    """
+    return DocumentFetcher(
+        connect_to(issuer, settings),
+        section=issuer.section,
+        bearer_token_file=issuer.connection.bearer_token_file,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from authmw.answers.negative_cache import NegativeCache
-from authmw.authenticator import Authenticator, MakeTokenAuth, Rules
+from authmw.authenticator import Authenticator, MakeTokenAuth
 from authmw.build.cache import name_endpoint, open_shared_cache, watch_canary
 from authmw.build.health import HealthCheck, make_health_checks
 from authmw.build.metrics import make_metrics, show_metrics
@@ -25,6 +25,8 @@ from authmw.build.revocation import make_revocations
 from authmw.build.start import count_keys, describe_filter, find_in_surroundings
 from authmw.cache.memory import MemoryCache
 from authmw.checks.paths import PublicPaths
+from authmw.checks.rules import Rules
+from authmw.checks.service_roles import ONLY_KEYSTONE
 from authmw.checks.token_bind import BindPolicy
 from authmw.config.auth_plugin import load_auth_plugin
 from authmw.config.findings import Finding
@@ -358,6 +360,12 @@ def read_rules(settings: Settings) -> Rules:
         service_token_roles_required=settings.service_token_roles_required,
         bind_policy=BindPolicy.parse(settings.enforce_token_bind),
         log_refusals=_LEVELS[settings.log_refusals],
+        keystones=ONLY_KEYSTONE.union(
+            record.key
+            for issuer in settings.issuers
+            for record in issuer.records
+            if record.profile.stands_for_keystone
+        ),
     )
 
 
@@ -368,7 +376,8 @@ def read_cors(settings: Settings) -> CorsPolicy | None:
     # Imported here: few services answer browsers.
     from authmw.wsgi.cors import CorsPolicy
 
-    return CorsPolicy(frozenset(settings.cors_allowed_origins))
+    has_nonces = bool(settings.issuers) and settings.dpop_nonce_secret is not None
+    return CorsPolicy(frozenset(settings.cors_allowed_origins), has_nonces)
 
 
 def make_token_auth(identity: IdentityClient) -> MakeTokenAuth:

@@ -165,4 +165,4 @@ class MemoryCache(Generic[V]):
 def _key_length(key: Hashable) -> int:
     if isinstance(key, tuple):
         return sum(_key_length(part) for part in key)
-    return len(key) if isinstance(key, str) else 0
+    return len(key) if isinstance(key, (str, bytes)) else 0

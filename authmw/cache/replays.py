@@ -68,7 +68,8 @@ class _Windows:
     def advance(self, now: float, window: float) -> None:
         """Begin another window if this one is over."""
         age = now - self.begun_at
-        if 0 <= age < window:
+        # A request that began before this window, and took long, is not a clock that was set back.
+        if -window < age < window:
             return
         if age < 0:
             # The clock was set back: what was too old may be used again.

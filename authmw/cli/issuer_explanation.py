@@ -6,13 +6,12 @@ import contextlib
 import json
 from collections.abc import Iterator
 
-from authmw.build.issuers import make_key_reader
+from authmw.build.issuers import make_document_fetcher, make_key_reader
 from authmw.cli.explanation import Explanation, Finding, describe_key
 from authmw.cli.key_sources import read_source
 from authmw.config.issuer_settings import IssuerSettings
 from authmw.config.settings import Settings
 from authmw.errors import IdentityUnavailable, InvalidToken, KeysUnavailable, Reason
-from authmw.identity.documents import DocumentFetcher
 from authmw.issuers.access_token import AccessToken, judge_access_token, verify_access_token
 from authmw.issuers.record import Issuer
 from authmw.issuers.table import IssuerTable
@@ -128,7 +127,7 @@ def _find_key(
     section: IssuerSettings,
     issuer: Issuer,
 ) -> Finding:
-    reader = make_key_reader(section, issuer, DocumentFetcher(settings))
+    reader = make_key_reader(section, issuer, make_document_fetcher(settings, section))
     try:
         found = read_source(reader)
     except IdentityUnavailable as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from authmw.checks.token_bind import CERTIFICATE, KERBEROS, POLICIES
+from authmw.checks.token_bind import CERTIFICATE, KERBEROS, KEY, POLICIES
 from authmw.config.credentials import find_doubtful_credentials
 from authmw.config.findings import Finding
 from authmw.config.settings import KEY_SOURCES, Settings, Validation
@@ -59,7 +59,8 @@ def _find_doubtful_identity(settings: Settings) -> Iterator[Finding]:
 
 def _find_doubtful_requests(settings: Settings) -> Iterator[Finding]:
     bind = settings.enforce_token_bind
-    known = (*POLICIES, KERBEROS, CERTIFICATE)
+    # Only tokens of issuers are bound to keys.
+    known = (*POLICIES, KERBEROS, CERTIFICATE, *((KEY,) if settings.issuers else ()))
     if bind not in known:
         near = find_nearest(bind, known, 0.75)
         yield _warn(

@@ -33,6 +33,7 @@ _SHARED: Final = (
 _ISSUER_NAMES: Final = {
     "introspect_endpoint": "introspection_endpoint",
     "audience": "assertion_audience",
+    "jwt_bearer_time_out": "assertion_lifetime",
     **{
         name: name
         for name in ("auth_method", "client_id", "client_secret", "jwt_key_file", "jwt_algorithm")
@@ -68,8 +69,9 @@ OAUTH2_OPTIONS: tuple[cfg.Opt, ...] = (
     IntOpt(
         "jwt_bearer_time_out",
         unit="seconds",
+        min=1,
         default=3600,
-        help="Has no effect: an assertion is good for a minute, and used once.",
+        help="Seconds for which an assertion is good. Each is used once, at once.",
     ),
     StrOpt("mapping_user_id", default="client_id", help="The member with the user's id."),
     StrOpt("mapping_user_name", default="username", help="The member with the user's name."),
@@ -129,3 +131,16 @@ def translate_external_oauth2(conf: Mapping[str, Any]) -> dict[str, Any]:
         "project": reader.project(),
         "enforce_token_bind": "x5t#S256" if own["thumbprint_verify"] else "disabled",
     }
+
+
+def name_own_option(error: ConfigurationError) -> ConfigurationError:
+    """Return an error that names the option of `[ext_oauth2_auth]` which ours was made of.
+
+    Args:
+        error: about an option of the issuer that the section is read as, or of
+            `[keystone_authtoken]`, of which nothing is read.
+    """
+    theirs = {ours: name for name, ours in _ISSUER_NAMES.items()}
+    theirs |= {name: f"mapping_{name}" for name in (*_MAPPED, "expires_at")}
+    option = theirs.get(error.option, error.option)
+    return ConfigurationError(option, error.value, error.fix, section=GROUP)

@@ -9,7 +9,7 @@ import copy
 
 from oslo_config import cfg
 
-from authmw.config.types import ListOpt, ListsOpt, StrOpt
+from authmw.config.types import IntOpt, ListOpt, ListsOpt, StrOpt
 
 _CLAIM = "A dot leads into an object (realm_access.roles), a slash where names have dots in them."
 
@@ -77,6 +77,29 @@ KEY_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
 )
 
+CONNECTION_OPTIONS: tuple[cfg.Opt, ...] = (
+    StrOpt(
+        "cafile",
+        help="PEM file with the certificate authorities trusted for this issuer's servers, or a "
+        "directory of them. Unset uses cafile and insecure of [keystone_authtoken].",
+    ),
+    StrOpt(
+        "certfile",
+        help="PEM file with the client certificate for this issuer's servers (mutual TLS). Unset "
+        "uses certfile and keyfile of [keystone_authtoken].",
+    ),
+    StrOpt(
+        "keyfile", help="PEM file with the private key of certfile, if certfile does not hold it."
+    ),
+    StrOpt(
+        "bearer_token_file",
+        help="File with a bearer token that is sent for this issuer's discovery document and keys, "
+        "as API servers of Kubernetes want it: "
+        "/var/run/secrets/kubernetes.io/serviceaccount/token. It is read for each request, since "
+        "it rotates.",
+    ),
+)
+
 CLAIM_OPTIONS: tuple[cfg.Opt, ...] = (
     ListOpt(
         "user_id",
@@ -125,7 +148,7 @@ INTROSPECTION_OPTIONS: tuple[cfg.Opt, ...] = (
         default="client_secret_basic",
         help="How this service authenticates itself to the issuer: client_secret_basic, "
         "client_secret_post, client_secret_jwt, private_key_jwt or tls_client_auth (with "
-        "certfile and keyfile of [keystone_authtoken]).",
+        "certfile).",
     ),
     StrOpt(
         "jwt_key_file",
@@ -138,6 +161,14 @@ INTROSPECTION_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     StrOpt("expires_at", help="The claim with the time of expiry, if the answer has no exp."),
     StrOpt("jwt_key_id", help="The `kid` of assertions, if the issuer wants one."),
+    IntOpt(
+        "assertion_lifetime",
+        unit="seconds",
+        min=1,
+        default=60,
+        help="Seconds for which an assertion is good (client_secret_jwt, private_key_jwt). Each is "
+        "used once, at once.",
+    ),
     StrOpt(
         "assertion_audience",
         help="The `aud` of assertions, if not the issuer identifier: some issuers want the URL of "
@@ -148,6 +179,7 @@ INTROSPECTION_OPTIONS: tuple[cfg.Opt, ...] = (
 ISSUER_OPTIONS: tuple[cfg.Opt, ...] = (
     *RECOGNITION_OPTIONS,
     *KEY_OPTIONS,
+    *CONNECTION_OPTIONS,
     *CLAIM_OPTIONS,
     *INTROSPECTION_OPTIONS,
 )

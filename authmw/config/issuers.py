@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,7 @@ def _make_settings(
     name: str, section: str, values: Mapping[str, Any], skew_seconds: int
 ) -> IssuerSettings:
     from authmw.config.issuer_options import CLAIM_OPTIONS
-    from authmw.config.issuer_settings import IssuerSettings
+    from authmw.config.issuer_settings import Connection, IssuerSettings
     from authmw.issuers.configured import IssuerOptions, make_issuers
 
     if values["profile"] == "keystone":
@@ -125,8 +126,18 @@ def _make_settings(
         jwks_uri=values["jwks_uri"],
         public_key_repository=values["public_key_repository"],
         introspection=_read_introspection(values) if records[0].profile.is_introspected else None,
+        connection=Connection(
+            **{each.name: values[each.name] for each in dataclasses.fields(Connection)}
+        ),
     )
     _verify_keys(settings, section)
+    if settings.connection.keyfile is not None and settings.connection.certfile is None:
+        raise ConfigurationError(
+            "keyfile",
+            settings.connection.keyfile,
+            "set certfile to the certificate of this key, too.",
+            section=section,
+        )
     return settings
 
 
@@ -146,6 +157,7 @@ def _read_introspection(values: Mapping[str, Any]) -> Introspection:
         jwt_algorithm=values["jwt_algorithm"],
         jwt_key_id=values["jwt_key_id"],
         assertion_audience=values["assertion_audience"],
+        assertion_lifetime=values["assertion_lifetime"],
     )
 
 

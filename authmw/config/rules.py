@@ -29,6 +29,7 @@ def verify_settings(settings: Settings) -> None:
     _verify_offline(settings)
     _verify_revocation(settings)
     _verify_oauth(settings)
+    _verify_issuers(settings)
 
 
 def _verify_identity(settings: Settings) -> None:
@@ -98,6 +99,18 @@ def _verify_oauth(settings: Settings) -> None:
             raise ConfigurationError(
                 "public_endpoint", settings.public_endpoint, f"{error}; write https://host"
             ) from None
+
+
+def _verify_issuers(settings: Settings) -> None:
+    for issuer in settings.issuers:
+        for record in issuer.records:
+            if record.identifier is not None and record.identifier == settings.jws_issuer:
+                raise ConfigurationError(
+                    "jws_issuer",
+                    settings.jws_issuer,
+                    f"section {issuer.section} has the same; remove one of both: a token is "
+                    "either Keystone's or this issuer's.",
+                )
 
 
 def _verify_caches(settings: Settings) -> None:

@@ -1,13 +1,14 @@
-"""Fetches documents that anyone may read, such as a JWK set: it sends no credentials."""
+"""Fetches documents such as a JWK set, which anyone may read, or whoever has a certain token."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authmw.config.tls_files import verify_tls_files
-from authmw.errors import DeadlineExceeded, IdentityUnavailable
+from authmw.errors import ConfigurationError, DeadlineExceeded, IdentityUnavailable
 from authmw.identity.server_clock import ServerClock
 from authmw.net.deadline import deadline
 from authmw.runtime.process import PerProcess
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     import requests
 
     from authmw.config.settings import Settings
+
+# RFC 6750 §2.1: b64token.
+_TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
+_LONGEST_TOKEN = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +38,28 @@ class DocumentFetcher:
 
     Args:
         settings: TLS, time-outs and `identity_deadline`.
+        section: where the TLS options stand, for errors.
+        bearer_token_file: holds the token to send (RFC 6750 §2.1); None: no credentials are sent.
 
     Attributes:
         server_clock: of whoever answered last.
 
     Raises:
-        ConfigurationError: a file that `cafile`, `certfile` or `keyfile` names can't be used.
+        ConfigurationError: a file that `cafile`, `certfile`, `keyfile` or `bearer_token_file` names
+            can't be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        verify_tls_files(settings)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        section: str = "keystone_authtoken",
+        bearer_token_file: str | None = None,
+    ) -> None:
+        verify_tls_files(settings, section)
+        self._token_file = bearer_token_file
+        if bearer_token_file is not None:
+            _verify_token_file(bearer_token_file, section)
         self._settings = settings
         self.server_clock = ServerClock()
         self._verify = read_verify(settings)
@@ -56,6 +73,9 @@ class DocumentFetcher:
         """
         import requests
 
+        if self._token_file is not None:
+            token = read_bearer_token(self._token_file)
+            headers = {**headers, "authorization": f"Bearer {token}"}
         try:
             with deadline(self._settings.identity_deadline):
                 response = self._session.get().get(
@@ -71,6 +91,36 @@ class DocumentFetcher:
 
     def _open(self) -> requests.Session:
         return open_session(self._settings, self.server_clock)
+
+
+def read_bearer_token(path: str) -> str:
+    """Read the token that a file holds, without the white space around it.
+
+    Raises:
+        IdentityUnavailable: the file can't be read, or holds no token (RFC 6750 §2.1).
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_LONGEST_TOKEN + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no path"
+        raise IdentityUnavailable(f"bearer_token_file = {path}: {reason}") from None
+    token = content.strip()
+    if len(content) > _LONGEST_TOKEN or not _TOKEN.fullmatch(token):
+        raise IdentityUnavailable(f"bearer_token_file = {path}: it does not hold one token")
+    return token.decode("ascii")
+
+
+def _verify_token_file(path: str, section: str) -> None:
+    try:
+        read_bearer_token(path)
+    except IdentityUnavailable as error:
+        raise ConfigurationError(
+            "bearer_token_file",
+            path,
+            f"name a readable file with one token ({error.detail}).",
+            section=section,
+        ) from None
 
 
 def open_session(settings: Settings, server_clock: ServerClock | None = None) -> requests.Session:

@@ -8,13 +8,13 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from authmw.errors import IdentityUnavailable, InvalidToken, Outage
+from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.identity.breaker import Breaker, Change, State
 from authmw.identity.call_meter import CallMeter
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import open_session, read_verify
 from authmw.identity.http_messages import describe
-from authmw.identity.json_response import raise_for_status, read_object
+from authmw.identity.json_response import raise_for_status, read_strict_object
 from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outage import make_outage, make_outage_from, meaning_of
 from authmw.identity.outcomes import Outcome
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from authmw.config.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+MAX_BODY_SIZE = 1 << 18
+"""Octets of an answer; real ones have a few hundred."""
 
 
 class IntrospectionClient:
@@ -88,7 +91,8 @@ class IntrospectionClient:
         """Ask about one token; see `TokenSource`.
 
         Raises:
-            InvalidToken: it is not active, or not for this service.
+            InvalidToken: it is not active, or not for this service; (incomplete) the answer does
+                not say who the user is, or what else the mapping needs.
             Outage: the issuer could not be asked, or did not answer.
         """
         breaker = self._breaker.get()
@@ -97,7 +101,7 @@ class IntrospectionClient:
                 self._probe(breaker)
             try:
                 verified = self._fetch_verified(token, now)
-                body = make_token_body(verified)
+                body = _make_body(verified)
             except InvalidToken:
                 self._record(breaker, Health.ANSWERS)
                 raise
@@ -161,7 +165,7 @@ class IntrospectionClient:
                 f"HTTP {response.status_code}",
             )
         raise_for_status(response, about_token=False)
-        return read_object(response)
+        return read_strict_object(response, max_bytes=MAX_BODY_SIZE)
 
     def _find_endpoint(self, now: float) -> str:
         if self._endpoint is not None:
@@ -229,6 +233,16 @@ class IntrospectionClient:
             )
         elif change is Change.CLOSED:
             _log.warning("Issuer %s answers again", name)
+
+
+def _make_body(verified: AccessToken) -> dict[str, object]:
+    try:
+        return make_token_body(verified)
+    except InvalidToken as error:
+        if error.reason is not Reason.MALFORMED:
+            raise
+        # The token is good, and what the issuer says of it is not enough to go by.
+        raise InvalidToken(Reason.INCOMPLETE, error.detail) from error
 
 
 def _do_nothing() -> None:

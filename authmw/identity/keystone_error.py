@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from authmw.jose.strict_json import parse_json_object
+
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
@@ -29,8 +31,8 @@ def read_keystone_error(response: Response) -> str | None:
     Identity API v3, "Response status codes": {"error": {"code": 404, "message": ...}}.
     """
     try:
-        error = json.loads(response.content).get("error")
-    except (ValueError, RecursionError, AttributeError):
+        error = parse_json_object(response.content).get("error")
+    except (ValueError, RecursionError):
         return None
     if not isinstance(error, dict) or error.get("code") != response.status_code:
         return None

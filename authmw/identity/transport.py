@@ -45,6 +45,9 @@ MAX_REDIRECTS = 3
 _CHUNK_BYTES = 64 * 1024
 _FIRST_PAUSE_SECONDS = 0.2
 _POOL_SIZE = 32
+# None is asked for. One alone decodes a chunk to a thousand times its size at most; of several, and
+# with other codings, older versions of urllib3 decode without a bound.
+_CODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _CONNECTING = frozenset({Outcome.NAME_UNKNOWN, Outcome.CONNECT_FAILED, Outcome.CONNECT_TIMEOUT})
 
@@ -204,6 +207,8 @@ def _resolve_redirect(request: PreparedRequest, response: Response) -> None:
         return
     address = request.url or ""
     try:
+        # requests decodes it when it is asked to follow nothing, too.
+        location.encode("latin-1").decode("utf-8")
         resolved = urljoin(address, location)
         is_same = _origin(urlsplit(resolved)) == _origin(urlsplit(address))
     except ValueError:
@@ -219,6 +224,10 @@ def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
 
 
 def _read_body(request: PreparedRequest, response: Response) -> bytes:
+    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in _CODINGS:
+        note = "a content coding that nobody asked for"
+        raise make_outage(Outcome.NOT_JSON, describe(request), note)
     body = bytearray()
     for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=True):
         body += chunk

@@ -20,6 +20,19 @@ from authmw.jose.jws import JWT_TYPES
 from authmw.jose.registered_claims import MAX_NUMERIC_DATE
 
 _SUBJECT = ClaimsPath.parse("sub")
+_NONE: frozenset[str] = frozenset()
+
+
+class Grant(NamedTuple):
+    """What a token says in claims that later tokens of its bearer repeat; see `verify_grant`.
+
+    Attributes: as of `AccessToken`.
+    """
+
+    client_id: str | None
+    oauth_scope: frozenset[str]
+    thumbprint: str | None
+    key_thumbprint: str | None
 
 
 class AccessToken(NamedTuple):  # made once for each token, and a frozen dataclass is slower
@@ -70,6 +83,35 @@ def verify_access_token(
             (malformed, wrong_issuer, wrong_audience, wrong_claim, wrong_binding,
             not_yet_valid) it is not acceptable; (expired) only where all else is right.
     """
+    grant = verify_grant(issuer, typ=typ, kid=kid, claims=claims)
+    return _make_access_token(issuer, claims, grant, now)
+
+
+def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> AccessToken:
+    """Check the claims that are left once it is clear that this is a token of this issuer."""
+    return _make_access_token(issuer, claims, _verify_grant_claims(issuer, claims, _NONE), now)
+
+
+def verify_grant(
+    issuer: Issuer,
+    *,
+    typ: str | None,
+    kid: str | None,
+    claims: Mapping[str, object],
+    own: frozenset[str] = frozenset(),
+) -> Grant:
+    """Check all of a token that neither the time nor its own claims decide about.
+
+    The verdict is a function of the arguments, so it counts for every token with the same ones;
+    `verify_own_claims` checks the rest of each.
+
+    Args:
+        issuer, typ, kid: as of `verify_access_token`.
+        claims: the payload, without the claims of the token's own.
+        own: their names, of which none is read here; see `authmw.issuers.own_claims`.
+
+    Raises as `verify_access_token` does.
+    """
     profile = issuer.profile
     if profile.is_kid_required and not kid:
         raise InvalidToken(Reason.MALFORMED, "header parameter 'kid' is missing")
@@ -77,13 +119,15 @@ def verify_access_token(
     _verify_type(profile, typ)
     if issuer.identifier is not None and claims.get("iss") != issuer.identifier:
         raise InvalidToken(Reason.WRONG_ISSUER, f"'iss' is not that of issuer {issuer.name}")
-    return verify_claims(issuer, claims, now)
+    return _verify_grant_claims(issuer, claims, own)
 
 
-def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> AccessToken:
-    """Check the claims that are left once it is clear that this is a token of this issuer."""
+def _verify_grant_claims(
+    issuer: Issuer, claims: Mapping[str, object], own: frozenset[str]
+) -> Grant:
     profile = issuer.profile
-    _verify_required(profile, claims)
+    _verify_required(profile.required_claims - own, claims)
+    _verify_alternatives(profile, claims)
     if profile.checks_audience:
         _verify_audience(issuer, claims)
     for path, values in profile.claim_values:
@@ -94,8 +138,37 @@ def verify_claims(issuer: Issuer, claims: Mapping[str, object], now: float) -> A
     for verify in profile.rules:
         verify(claims)
     thumbprint, key_thumbprint = _read_bindings(claims)
-    token_id, client_id, oauth_scope = _read_grant(profile.mapping, claims)
+    client_id, oauth_scope = _read_client(profile.mapping, claims)
+    return Grant(client_id, oauth_scope, thumbprint, key_thumbprint)
+
+
+def verify_own_claims(
+    issuer: Issuer, required: frozenset[str], claims: Mapping[str, object], now: float
+) -> tuple[str | None, int, int]:
+    """Check what no two tokens have in common: times, and the token's id.
+
+    Args:
+        issuer: as of `verify_access_token`.
+        required: claims that must be there and that `verify_grant` was not given.
+        claims: the payload.
+        now: epoch seconds.
+
+    Returns:
+        `token_id`, `issued_at` and `expires_at`, as of `AccessToken`.
+
+    Raises as `verify_access_token` does.
+    """
+    _verify_required(required, claims)
+    token_id = _read_token_id(issuer.profile.mapping, claims)
     issued_at, expires_at = _verify_times(issuer, claims, now)
+    return token_id, issued_at, expires_at
+
+
+def _make_access_token(
+    issuer: Issuer, claims: Mapping[str, object], grant: Grant, now: float
+) -> AccessToken:
+    token_id, issued_at, expires_at = verify_own_claims(issuer, _NONE, claims, now)
+    client_id, oauth_scope, thumbprint, key_thumbprint = grant
     return AccessToken(
         issuer,
         claims,
@@ -126,9 +199,11 @@ def judge_access_token(
     rules: list[tuple[str, Callable[[], object]]] = [
         ("access token", lambda: refuse_id_token(profile, claims)),
         ("type", lambda: _verify_type(profile, typ)),
-        ("claims", lambda: _verify_required(profile, claims)),
+        ("claims", lambda: _verify_required(profile.required_claims, claims)),
+        ("alternatives", lambda: _verify_alternatives(profile, claims)),
         ("binding", lambda: _read_bindings(claims)),
-        ("grant", lambda: _read_grant(profile.mapping, claims)),
+        ("client", lambda: _read_client(profile.mapping, claims)),
+        ("token id", lambda: _read_token_id(profile.mapping, claims)),
         ("subject", lambda: _verify_subject(issuer, claims)),
         ("times", lambda: _verify_times(issuer, claims, now)),
     ]
@@ -149,11 +224,14 @@ def judge_access_token(
             yield name, None
 
 
-def _verify_required(profile: Profile, claims: Mapping[str, object]) -> None:
-    for name in profile.required_claims:
+def _verify_required(required: frozenset[str], claims: Mapping[str, object]) -> None:
+    for name in required:
         if claims.get(name) is None:
-            missing = min(one for one in profile.required_claims if claims.get(one) is None)
+            missing = min(one for one in required if claims.get(one) is None)
             raise InvalidToken(Reason.MALFORMED, f"no claim {missing!r}")
+
+
+def _verify_alternatives(profile: Profile, claims: Mapping[str, object]) -> None:
     for alternatives in profile.required_alternatives:
         if all([claims.get(name) is None for name in alternatives]):  # noqa: C419
             raise InvalidToken(Reason.MALFORMED, f"no claim {' or '.join(alternatives)!r}")
@@ -254,21 +332,18 @@ def find_trust_domain(subject: object) -> str | None:
     return match[1]
 
 
-_NO_SCOPE: frozenset[str] = frozenset()
+def _read_token_id(mapping: ClaimsMapping | None, claims: Mapping[str, object]) -> str | None:
+    path = None if mapping is None else mapping.token_id
+    return None if path is None else find_text(claims, path)
 
 
-def _read_grant(
+def _read_client(
     mapping: ClaimsMapping | None, claims: Mapping[str, object]
-) -> tuple[str | None, str | None, frozenset[str]]:
-    """Read the token's id, its client and its OAuth scope."""
+) -> tuple[str | None, frozenset[str]]:
+    """Read the token's client and its OAuth scope."""
     if mapping is None:
-        return None, None, _NO_SCOPE
-    token_id = mapping.token_id
-    return (
-        None if token_id is None else find_text(claims, token_id),
-        find_first_text(claims, mapping.client_id),
-        _read_scope(mapping.oauth_scope, claims),
-    )
+        return None, _NONE
+    return find_first_text(claims, mapping.client_id), _read_scope(mapping.oauth_scope, claims)
 
 
 def _read_scope(paths: tuple[ClaimsPath, ...], claims: Mapping[str, object]) -> frozenset[str]:
@@ -284,7 +359,7 @@ def _read_scope(paths: tuple[ClaimsPath, ...], claims: Mapping[str, object]) -> 
             else:
                 names += parse_text(text, path).split(" ")
         return frozenset(filter(None, names) if "" in names else names)
-    return _NO_SCOPE
+    return _NONE
 
 
 def _read_bindings(claims: Mapping[str, object]) -> tuple[str | None, str | None]:

@@ -41,6 +41,8 @@ class OAuthClient:
         audience: of assertions: the issuer identifier (RFC 7523 §3), unless the issuer wants its
             endpoint's URL there.
         assertion_seconds: how long an assertion is good.
+        encodes_basic: whether id and secret are form-encoded in client_secret_basic, as RFC 6749
+            §2.3.1 says; False where a server is known to take them as they are.
     """
 
     client_id: str
@@ -51,6 +53,7 @@ class OAuthClient:
     kid: str | None = None
     audience: str | None = None
     assertion_seconds: int = 60
+    encodes_basic: bool = True
 
 
 class ClientAuthentication(NamedTuple):
@@ -94,8 +97,9 @@ def find_client_fault(client: OAuthClient) -> tuple[str, str] | None:
 
 def _authenticate_basic(client: OAuthClient, _: float, __: str) -> ClientAuthentication:
     # RFC 6749 §2.3.1: form-encoded before they are joined, so that a colon does no harm.
-    pair = f"{quote_plus(client.client_id)}:{quote_plus(client.secret or '')}"
-    encoded = base64.b64encode(pair.encode("ascii")).decode("ascii")
+    names = (client.client_id, client.secret or "")
+    pair = ":".join(map(quote_plus, names) if client.encodes_basic else names)
+    encoded = base64.b64encode(pair.encode("utf-8")).decode("ascii")
     return ClientAuthentication({}, {"Authorization": f"Basic {encoded}"})
 
 

@@ -96,6 +96,7 @@ KEYSTONE_OP: Final = replace(
     derive_audience=keystone_op.derive_audience,  # §5, "Domain Key Isolation and aud Binding"
     keys_path="/jwks",  # §3
     revocation_list_path="/jwks/revocation",  # §3, "Emergency Rotation"
+    stands_for_keystone=True,
 )
 
 
@@ -301,6 +302,8 @@ EXT_OAUTH2: Final = replace(
     INTROSPECTION,
     name="ext-oauth2",
     checks_audience=False,
+    # That filter never encoded them, so these servers take them as they are.
+    encodes_basic=False,
     mapping=replace(
         _RFC9068_CLAIMS,
         user_id=(_path("client_id"),),

@@ -97,6 +97,7 @@ class Profile:
         checks_audience: whether `aud` must name an audience; False only where the issuer decides
             for the service that asks whether a token is for it.
         expires_at: another claim than `exp` with the time of expiry; the earlier counts.
+        encodes_basic: see `authmw.issuers.client_authentication.OAuthClient`.
         is_introspected: whether tokens are opaque and the issuer is asked (RFC 7662).
         pins: claims of which at least one must have its value configured.
         complain: given an issuer identifier (or None) and the audiences, returns what is wrong
@@ -107,6 +108,7 @@ class Profile:
         is_authorization_server: whether clients can ask it for a token (RFC 6749); others make
             tokens for workloads that run with them.
         revocation_list_path: likewise, where the ids of revoked tokens are published.
+        stands_for_keystone: whether its tokens are those of Keystone, in another form.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Profile:
     needs_audience: bool = True
     checks_audience: bool = True
     expires_at: ClaimsPath | None = None
+    encodes_basic: bool = True
     is_introspected: bool = False
     pins: frozenset[str] = frozenset()
     complain: Callable[[str | None, frozenset[str]], str | None] | None = None
@@ -133,6 +136,7 @@ class Profile:
     keys_path: str | None = None
     is_authorization_server: bool = True
     revocation_list_path: str | None = None
+    stands_for_keystone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

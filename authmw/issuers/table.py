@@ -60,15 +60,23 @@ class IssuerTable:
         """
         identifier = claims.get("iss")
         issuer = self._by_identifier.get(identifier) if type(identifier) is str else None
-        if issuer is None and self._by_trust_domain:
-            # `iss` is optional in a JWT-SVID, and says nothing of its trust domain.
-            trust_domain = find_trust_domain(claims.get("sub"))
-            issuer = self._by_trust_domain.get(trust_domain) if trust_domain else None
+        if issuer is None:
+            issuer = self.find_by_trust_domain(claims)
         if issuer is None and identifier is None:
             issuer = self.unnamed
         if issuer is None:
             raise InvalidToken(Reason.WRONG_ISSUER, "'iss' is that of no configured issuer")
         return issuer
+
+    def find_by_trust_domain(self, claims: Mapping[str, object]) -> Issuer | None:
+        """Return the issuer in whose trust domain the subject is, if one is known by that.
+
+        `iss` is optional in a JWT-SVID, and says nothing of its trust domain.
+        """
+        if not self._by_trust_domain:
+            return None
+        trust_domain = find_trust_domain(claims.get("sub"))
+        return None if trust_domain is None else self._by_trust_domain.get(trust_domain)
 
 
 def _only(known: Issuer | None, issuer: Issuer, option: str) -> Issuer:

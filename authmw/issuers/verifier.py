@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from authmw.issuers.access_token import AccessToken, verify_access_token
@@ -82,23 +82,22 @@ class IssuerVerifier:
             IdentityUnavailable: the issuer's keys can't be had.
         """
         jws, claims = self.parse(token)
-        return self.verify_parsed(self._table.find_issuer(claims), jws, claims, now)
-
-    def verify_parsed(
-        self, issuer: Issuer, jws: CompactJws, claims: Mapping[str, object], now: float
-    ) -> VerifiedToken:
-        """Verify a token that was parsed, and that claims to be of an issuer.
-
-        Args:
-            issuer: whose keys have to verify it; one that signs its tokens.
-            jws, claims: what `parse` returned.
-            now: epoch seconds.
-
-        Raises as `verify` does.
-        """
-        key = self._signatures[id(issuer)].find_key(jws, now)
+        issuer = self._table.find_issuer(claims)
+        key = self.find_key(issuer, jws, now)
         header = jws.header
         verified = verify_access_token(
             issuer, typ=header.typ, kid=header.kid, claims=claims, now=now
         )
         return VerifiedToken(verified, key)
+
+    def find_key(self, issuer: Issuer, jws: CompactJws, now: float) -> PublicKey:
+        """Verify the signature alone; return the issuer's key that does.
+
+        Args:
+            issuer: whose token it claims to be; one that signs its tokens.
+            jws: of `parse`.
+            now: epoch seconds.
+
+        Raises as `verify` does.
+        """
+        return self._signatures[id(issuer)].find_key(jws, now)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import NamedTuple
 
 from authmw.cache.memory import MemoryCache
 from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import InvalidToken, MalformedBody, Reason
-from authmw.issuers.access_token import AccessToken
-from authmw.issuers.claims_path import ClaimsPath
+from authmw.issuers.access_token import AccessToken, Grant, verify_grant, verify_own_claims
+from authmw.issuers.own_claims import find_own_claims
 from authmw.issuers.record import Issuer
 from authmw.issuers.table import IssuerTable
-from authmw.issuers.token_body import make_oauth_access, make_token_body
-from authmw.issuers.verifier import IssuerVerifier, VerifiedToken
+from authmw.issuers.token_body import make_token_body
+from authmw.issuers.verifier import IssuerVerifier
+from authmw.jose.jws import ProtectedHeader
 from authmw.logs.streak import RefusalStreak
 from authmw.runtime.counts import Latencies
 from authmw.token import Principal, Token
 from authmw.token.body import read_strings
 from authmw.token.catalog import ServiceCatalog
+from authmw.token.oauth import OAuthAccess, marshal_claims
 from authmw.validation.issuer_standing import IssuerStanding
 from authmw.validation.measured import Measurement
 from authmw.validation.validator import Validator
@@ -31,12 +31,6 @@ from authmw.validation.validator import Validator
 _FERNET = "gAAAAA"
 
 
-# Claims that differ between tokens of one bearer.
-_OWN_CLAIMS = frozenset({"iat", "exp", "nbf", "jti"})
-# Where the mapping may name one of them: there it says nothing of the bearer.
-_OWN_MEANINGS = frozenset({"token_id"})
-
-
 _OTHER_FIXES = {
     Reason.WRONG_ISSUER: "configure their issuer, or write issuer in [authmw_issuer:NAME] as 'iss' "
     "of the tokens says it"
@@ -44,46 +38,38 @@ _OTHER_FIXES = {
 
 
 class Bearer(NamedTuple):
-    """What the claims of a token say of who is calling; the same in many tokens.
+    """What the claims say that tokens of one bearer have in common, checked and read.
 
     `size` and `catalog` are for `MemoryCache`.
+
+    Attributes:
+        claims: of `marshal_claims`.
     """
 
     principal: Principal
     methods: tuple[str, ...]
+    grant: Grant
+    claims: bytes
 
     @property
     def size(self) -> int:
-        return self.principal.size
+        return self.principal.size + len(self.claims)
 
     @property
     def catalog(self) -> ServiceCatalog | None:
         return self.principal.catalog
 
 
-def _find_own_claims(issuer: Issuer) -> frozenset[str]:
-    """Return the claims from which nothing of the bearer is read, as the issuer is configured."""
-    mapping = issuer.profile.mapping
-    if mapping is None:
-        return frozenset()
-    read = set()
-    for each in fields(mapping):
-        value = getattr(mapping, each.name)
-        if each.name not in _OWN_MEANINGS:
-            paths = value if isinstance(value, tuple) else (value,)
-            read |= {path.names[0] for path in paths if isinstance(path, ClaimsPath)}
-    own = _OWN_CLAIMS
-    if mapping.token_id is not None and len(mapping.token_id.names) == 1:
-        own |= {mapping.token_id.names[0]}
-    return own - read
+class _OwnClaims(NamedTuple):
+    """Which claims are a token's own, with one issuer; see `find_own_claims`."""
 
+    names: frozenset[str]
+    required: frozenset[str]
 
-def _read_bearer(token: AccessToken) -> Bearer:
-    body = make_token_body(token)
-    try:
-        return Bearer(Principal.from_body(body, None), read_strings(body, "methods"))
-    except MalformedBody as error:
-        raise InvalidToken(Reason.MALFORMED, str(error)) from error
+    @classmethod
+    def of_issuer(cls, issuer: Issuer) -> _OwnClaims:
+        names = find_own_claims(issuer)
+        return cls(names, issuer.profile.required_claims & names)
 
 
 class IssuersValidator:
@@ -131,7 +117,11 @@ class IssuersValidator:
         self._introspection = introspection
         self._bearers = bearers
         self._validations = validations or Latencies()
-        self._own_claims = {issuer.key: _find_own_claims(issuer) for issuer in table}
+        # By identity: comparing records would take longer than all checks.
+        self._known = {
+            id(issuer): (issuer.key, standings[issuer.key], _OwnClaims.of_issuer(issuer))
+            for issuer in table
+        }
         # Of an issuer all of whose tokens are asked about, though they may look signed.
         self._introspected_identifier = None
         self._only: Validator | None = None
@@ -160,8 +150,8 @@ class IssuersValidator:
             issuer = self._table.find_issuer(claims)
             streak = self._streaks[issuer.key]
             with Measurement(self._validations, "issuer", issuer.name):
-                verified = self._verifier.verify_parsed(issuer, jws, claims, now)
-                made = self._make_token(verified, now)
+                key = self._verifier.find_key(issuer, jws, now)
+                made = self._make_token(issuer, key.thumbprint, jws.header, claims, now)
         except InvalidToken as refusal:
             streak.note_refused(token, refusal)
             raise
@@ -169,50 +159,67 @@ class IssuersValidator:
         self._of_others.note_accepted()
         return made
 
-    def _make_token(self, verified: VerifiedToken, now: float) -> Token:
-        token = verified.token
-        issuer_key = token.issuer.key
-        bearer = self._find_bearer(token, issuer_key)
-        until = min(self._standings[issuer_key].fresh_until(now), token.expires_at)
+    def _make_token(
+        self,
+        issuer: Issuer,
+        signed_by: str,
+        header: ProtectedHeader,
+        claims: dict[str, object],
+        now: float,
+    ) -> Token:
+        """Check the claims of a token whose signature is verified.
+
+        Two tokens that differ in their own claims alone are of one bearer: what the others say is
+        checked and read for the first.
+        """
+        issuer_key, standing, (own_names, required) = self._known[id(issuer)]
+        shared, own = claims.copy(), []
+        for name in own_names:
+            if name in shared:
+                own.append((name, shared.pop(name)))
+        typ, kid = header.typ, header.kid
+        # All that decides about a bearer: equal keys, equal verdicts.
+        key = marshal.dumps((issuer_key, typ, not kid, shared), 2)
+        entry = self._bearers.get(key)
+        if entry is None:
+            grant = verify_grant(issuer, typ=typ, kid=kid, claims=shared, own=own_names)
+            token_id, issued_at, expires_at = verify_own_claims(issuer, required, claims, now)
+            token = AccessToken(issuer, shared, issued_at, expires_at, token_id, *grant)
+            bearer = _read_bearer(token, grant)
+            self._bearers.put(key, bearer)
+        else:
+            entry.used = True
+            bearer = entry.value
+            token_id, issued_at, expires_at = verify_own_claims(issuer, required, claims, now)
+        principal, methods, grant, shared_claims = bearer
+        client_id, scope, thumbprint, key_thumbprint = grant
+        until = min(standing.fresh_until(now), expires_at)
         return Token.of_principal(
-            bearer.principal,
-            methods=bearer.methods,
-            audit_ids=() if token.token_id is None else (token.token_id,),
-            issued_at=token.issued_at,
-            expires_at=token.expires_at,
-            thumbprint=token.thumbprint,
+            principal,
+            methods=methods,
+            audit_ids=() if token_id is None else (token_id,),
+            issued_at=issued_at,
+            expires_at=expires_at,
+            thumbprint=thumbprint,
             answered_at=int(now),
             fresh_until=until,
             usable_until=until,
-            signed_by=verified.key.thumbprint,
+            signed_by=signed_by,
             issuer=issuer_key,
-            oauth=make_oauth_access(token),
+            oauth=OAuthAccess(client_id, scope, key_thumbprint, shared_claims, tuple(own)),
         )
-
-    def _find_bearer(self, token: AccessToken, issuer_key: str) -> Bearer:
-        """Return who is calling: of two tokens that differ in their times alone, the same."""
-        own = self._own_claims[issuer_key]
-        shared = {name: value for name, value in token.claims.items() if name not in own}
-        try:
-            digest = hashlib.sha256(marshal.dumps((issuer_key, shared), 0)).digest()
-        except ValueError:  # too deep
-            return _read_bearer(token)
-        entry = self._bearers.get(digest)
-        if entry is not None:
-            entry.used = True
-            return entry.value
-        bearer = _read_bearer(token)
-        self._bearers.put(digest, bearer, None)
-        return bearer
 
     def _find_other(self, claims: Mapping[str, object]) -> Validator | None:
         """Return who validates a signed token that is not verified with an issuer's keys."""
         identifier = claims.get("iss")
         if identifier is not None and identifier == self._introspected_identifier:
             return self._introspection
-        if identifier in (None, self._keystone_issuer) and self._keystone is not None:
-            return self._keystone
-        return None
+        if self._keystone is None or identifier not in (None, self._keystone_issuer):
+            return None
+        # Keystone's tokens have no `iss`, and neither have most JWT-SVIDs.
+        if identifier is None and self._table.find_by_trust_domain(claims) is not None:
+            return None
+        return self._keystone
 
     def _find_opaque(self, token: str) -> Validator:
         if self._introspection is not None and not (
@@ -226,3 +233,12 @@ class IssuersValidator:
             "it is no signed token (RFC 7515 §7.1), and nobody can be asked about it: neither "
             "auth_type nor an issuer with profile = introspection is configured",
         )
+
+
+def _read_bearer(token: AccessToken, grant: Grant) -> Bearer:
+    body = make_token_body(token)
+    try:
+        principal, methods = Principal.from_body(body, None), read_strings(body, "methods")
+    except MalformedBody as error:
+        raise InvalidToken(Reason.MALFORMED, str(error)) from error
+    return Bearer(principal, methods, grant, marshal_claims(token.claims))

@@ -16,8 +16,10 @@ ANY_ORIGIN = "*"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # A host name (international ones in ASCII form) or an address.
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.ASCII)
+_EXPOSE = "Access-Control-Expose-Headers"
 # Without them a page sees the status alone, not where to get a token or when to retry.
-_EXPOSED = ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
+_EXPOSED = "WWW-Authenticate, Retry-After"
+_NONCE = "DPoP-Nonce"  # RFC 9449 §8.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,13 @@ class CorsPolicy:
     Access-Control-Allow-Credentials is never sent: a page sets the token header itself, and
     cookies have no meaning here. So "*" reveals nothing that a page could not get without a
     browser.
+
+    Attributes:
+        exposes_nonce: whether there are nonces for pages to read (RFC 9449 §8.2).
     """
 
     allowed_origins: frozenset[str]
+    exposes_nonce: bool = False
 
     def headers_for(
         self, origin: str | None, response_headers: Iterable[tuple[str, str]] = ()
@@ -44,17 +50,27 @@ class CorsPolicy:
             response_headers: those of the response. If another CORS filter has added its own,
                 nothing is added: browsers refuse a response with both.
         """
-        if not self.allowed_origins or _allows_an_origin(response_headers):
+        if not self.allowed_origins or allows_an_origin(response_headers):
             return []
+        exposed = (_EXPOSE, f"{_EXPOSED}, {_NONCE}" if self.exposes_nonce else _EXPOSED)
         if ANY_ORIGIN in self.allowed_origins:
-            return [("Access-Control-Allow-Origin", ANY_ORIGIN), _EXPOSED]
+            return [("Access-Control-Allow-Origin", ANY_ORIGIN), exposed]
         vary = ("Vary", "Origin")
         if origin is None or origin not in self.allowed_origins:
             return [vary]
-        return [("Access-Control-Allow-Origin", origin), _EXPOSED, vary]
+        return [("Access-Control-Allow-Origin", origin), exposed, vary]
 
 
-def _allows_an_origin(headers: Iterable[tuple[str, str]]) -> bool:
+def expose(added: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """Return the header that lets pages read headers which are added to an app's response.
+
+    It may stand beside another of that name: a browser takes them together (Fetch, "header list").
+    """
+    return _EXPOSE, ", ".join(dict.fromkeys(name for name, _ in added))
+
+
+def allows_an_origin(headers: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether a CORS filter lets some page read a response with these headers."""
     return any(name.lower() == "access-control-allow-origin" for name, _ in headers)
 
 

@@ -76,6 +76,18 @@ def test_a_clock_that_is_set_back_lets_nothing_pass_again() -> None:
     assert not replays.claim(b"b", NOW - 10)
 
 
+@pytest.mark.parametrize("behind", [0.001, 1, 10, 69])
+def test_a_request_that_took_long_makes_nothing_forgotten(behind: float) -> None:
+    """It still has the time at which it began."""
+    replays = MemoryReplays(70)
+    replays.claim(b"first", NOW)
+    replays.claim(b"a", NOW + 9)
+    assert replays.claim(b"slow", NOW - behind)
+    assert not replays.claim(b"a", NOW + 69.5)
+    assert not replays.claim(b"a", NOW + 9 + 69.9)
+    assert not replays.claim(b"slow", NOW + 69.5)
+
+
 def test_of_many_threads_one_passes() -> None:
     replays = MemoryReplays(70)
     passed: list[bool] = []

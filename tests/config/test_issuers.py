@@ -142,6 +142,21 @@ WRONG = [
 ]
 
 
+def test_tokens_of_an_issuer_can_not_be_keystones_as_well() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        from_paste({"issuer.acme.issuer": ACME, "issuer.acme.audience": US, "jws_issuer": ACME})
+    assert "[keystone_authtoken] jws_issuer" in str(refused.value)
+    assert "authmw_issuer:acme" in str(refused.value)
+
+
+@pytest.mark.parametrize("bind", ["jkt", "kerberos", "x5t#S256"])
+def test_binding_that_can_be_checked_is_not_called_unknown(
+    bind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from_paste({"issuer.acme.issuer": ACME, "issuer.acme.audience": US, "enforce_token_bind": bind})
+    assert "every token will be refused" not in caplog.text
+
+
 @pytest.mark.parametrize(("options", "message"), WRONG)
 def test_what_cannot_be_meant_stops_the_start(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigurationError) as refused:

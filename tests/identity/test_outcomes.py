@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import logging
 import socket
 import ssl
@@ -87,6 +88,20 @@ FAILURES: dict[str, tuple[Behaviour, Outcome, Outcome, Outcome | Reason]] = {
     "body drips": (drip_body, O.DEADLINE, O.DEADLINE, O.DEADLINE),
     "body without end": (send_without_end,) + (O.BODY_TOO_LARGE,) * 3,
     "redirect loop": (redirect("?again"), O.NOT_DISCOVERED, O.NOT_AUTHENTICATED, O.REDIRECTED),
+    "redirect to no text": (
+        send_and_hang_up(b"HTTP/1.1 302 Found\r\nLocation: /\xff\r\n\r\n"),
+        O.REDIRECTED_ELSEWHERE,
+        O.REDIRECTED_ELSEWHERE,
+        O.REDIRECTED_ELSEWHERE,
+    ),
+    "coding on coding": (
+        answer(
+            200, gzip.compress(gzip.compress(b"{}")), headers={"Content-Encoding": "gzip, gzip"}
+        ),
+        O.NOT_JSON,
+        O.NOT_JSON,
+        O.NOT_JSON,
+    ),
     "redirect without address": (
         answer(302),
         O.NOT_DISCOVERED,

@@ -169,6 +169,7 @@ def test_user_may_be_named_by_the_first_of_several_claims() -> None:
         assert user["id"] == user_id
 
 
+@pytest.mark.heavy
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*ANSWER, "cnf", "scp", "roles"]), JSON))
 def test_any_answer_is_a_token_a_refusal_or_an_outage(

@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from oslo_config import cfg
+from webtest import TestApp
 
+import authmw
+from authmw.build import build_filter_parts
 from authmw.testing.dpop import DpopClient
 from authmw.testing.oidc_server import OidcServer
 from tests.support.certificates import Authority
-from tests.support.issuers.filter import IssuerFilter, protect_by
+from tests.support.clock import Clock
+from tests.support.issuers.filter import IssuerFilter, issuer_options, protect_by
 from tests.support.memcached import Memcached
+from tests.support.protected import Service
 
 URL = "https://inventory.example/items"
 CLIENT = DpopClient()
@@ -109,6 +115,16 @@ def test_unbound_token_with_a_proof_is_refused(protected: IssuerFilter, server: 
     assert send(protected, {"Authorization": f"Bearer {token}"}).status_int == 200
 
 
+def test_remembered_token_is_judged_like_a_new_one(server: OidcServer) -> None:
+    protected = protect_by(server, accept_bearer="false")
+    token = server.issue("ada")
+    headers = {"X-Auth-Token": token, "DPoP": CLIENT.prove(token, "GET", URL)}
+    assert send(protected, headers).status_int == 401
+    assert send(protected, {"X-Auth-Token": token}).status_int == 200
+    assert send(protected, headers).status_int == 401
+    protected.close()
+
+
 def test_proof_of_another_key_is_refused(protected: IssuerFilter, bound: str) -> None:
     answer = send(protected, DpopClient().authorize(bound, "GET", URL))
     assert answer.status_int == 401
@@ -188,6 +204,27 @@ def test_two_filters_in_a_row_accept_one_proof(server: OidcServer, bound: str) -
     assert send(protected, headers).status_int == 401
     protected.close()
     inner.close()
+
+
+def test_proof_that_grew_old_while_its_token_was_validated_is_refused(
+    server: OidcServer, clock: Clock
+) -> None:
+    """It is judged when it is used: by then its replay may be forgotten."""
+    client = DpopClient(clock=clock)
+    token = server.issue("ada", key_thumbprint=client.thumbprint)
+    options = {"oslo_config_config": cfg.ConfigOpts(), **issuer_options("a", server)}
+    parts = build_filter_parts(options, clock=clock)
+    app = TestApp(authmw.AuthMiddleware.from_parts(Service(), parts))
+
+    def pass_slowly() -> float:
+        clock.advance(40)
+        return clock()
+
+    headers = client.authorize(token, "GET", URL)
+    server.clock = pass_slowly  # looked at for each answer, so that reading the keys takes long
+    assert app.get("/items", headers=headers, status="*").status_int == 401
+    assert app.get("/items", headers=client.authorize(token, "GET", URL)).status_int == 200
+    parts.close()
 
 
 def test_old_proof_is_refused_though_nobody_remembers_it(server: OidcServer, bound: str) -> None:

@@ -157,6 +157,47 @@ def test_answers_are_shared_through_memcached(
     assert server.calls["introspect"] == 2
 
 
+def test_issuers_of_one_name_share_no_answers(
+    server: OidcServer, protect: Protect, empty_memcached: Memcached
+) -> None:
+    """Two services may call different issuers "a", and their clients alike."""
+    options = {"memcached_servers": empty_memcached.address}
+    token = server.issue_opaque("ada")
+    assert protect(**options).status_of(token) == 200
+    with OidcServer(client_secret=server.client_secret) as other:
+        strict = protect_by(
+            other,
+            issuer__a__profile="introspection",
+            issuer__a__client_id=other.client_id,
+            issuer__a__client_secret=other.client_secret,
+            **options,
+        )
+        try:
+            assert strict.status_of(token) == 401
+            assert other.calls["introspect"] == 1
+        finally:
+            strict.close()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"expires_at": "ends"},
+        {"required_values": "client_id:other-client"},
+        {"user_id": "client_id"},
+    ],
+)
+def test_services_that_read_answers_otherwise_share_none(
+    changes: dict[str, str], server: OidcServer, protect: Protect, empty_memcached: Memcached
+) -> None:
+    options = {"memcached_servers": empty_memcached.address}
+    token = server.issue_opaque("ada", claims={"ends": 1})
+    assert protect(**options).status_of(token) == 200
+    reads = {f"issuer__a__{name}": value for name, value in changes.items()}
+    protect(**options, **reads).status_of(token)
+    assert server.calls["introspect"] == 2
+
+
 def test_signed_tokens_of_that_issuer_are_asked_about_too(
     server: OidcServer, protect: Protect
 ) -> None:

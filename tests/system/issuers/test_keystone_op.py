@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from oslo_config import cfg
@@ -14,8 +17,9 @@ from authmw.build import build_filter_parts
 from authmw.testing import IdentityServer
 from authmw.testing.faults import Fault
 from authmw.testing.oidc_server import OidcServer
+from authmw.testing.signing_key import SigningKey
 from tests.support.clock import Clock
-from tests.support.issuers.filter import issuer_options, protect_by
+from tests.support.issuers.filter import issuer_options, protect_by, protect_with
 from tests.support.protected import Service
 
 
@@ -124,5 +128,33 @@ def test_one_filter_takes_them_beside_fernet_and_keystones_own_jws() -> None:
             unsigned = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.AAAA"
             assert protected.status_of(unsigned) == 401
             assert identity.calls["validate"] <= before + 1
+        finally:
+            protected.close()
+
+
+def test_svid_without_iss_is_verified_by_its_trust_domain_beside_keystone(tmp_path: Path) -> None:
+    """It is nobody else's business: Keystone is not shown it."""
+    key = SigningKey.generate("key-1")
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    (keys / "mesh.jwk").write_text(json.dumps(key.jwk()))
+    claims = {"aud": ["https://inventory.example"], "exp": int(time.time()) + 300}
+    with IdentityServer() as identity:
+        protected = protect_with(
+            issuer__mesh__profile="spiffe",
+            issuer__mesh__trust_domain="acme.example",
+            issuer__mesh__audience="https://inventory.example",
+            issuer__mesh__public_key_repository=str(keys),
+            **identity.service_credentials,
+        )
+        try:
+            ours = key.sign({**claims, "sub": "spiffe://acme.example/web"}, typ="JWT")
+            assert protected.status_of(ours) == 200
+            assert protected.service.last["authmw.token"].issuer == "spiffe acme.example"
+            assert "validate" not in identity.calls
+            other = key.sign({**claims, "sub": "spiffe://other.example/web"}, typ="JWT")
+            assert protected.status_of(other) == 401
+            opaque = identity.issue("member", project="inventory")
+            assert protected.status_of(opaque) == 200
         finally:
             protected.close()

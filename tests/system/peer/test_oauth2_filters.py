@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
+import jwt
 import keystonemiddleware.external_oauth2_token
 import keystonemiddleware.oauth2_mtls_token
 import keystonemiddleware.oauth2_token
@@ -24,6 +27,7 @@ from authmw.errors import ConfigurationError
 from authmw.testing import IdentityServer
 from authmw.testing.oidc_server import OidcServer
 from tests.support.certificates import Authority
+from tests.support.misbehaving import MisbehavingIdentity, Stage, answer
 from tests.system.peer.sides import quiet
 
 Environ = dict[str, Any]
@@ -56,6 +60,8 @@ class Side:
 
     def __init__(self, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
         self.environ: Environ | None = None
+        self.answered: dict[str, str] = {}
+        self.content = b""
         with quiet():
             self._app = factory({}, oslo_config_config=cfg.ConfigOpts(), **options)(self._serve)
 
@@ -81,9 +87,18 @@ class Side:
             **more,
         }
         statuses: list[str] = []
+
+        def start_response(status: str, fields: list[tuple[str, str]], *_: Any) -> None:
+            statuses.append(status)
+            self.answered = {name.lower(): value for name, value in fields}
+
         with quiet():
-            list(self._app(environ, lambda status, *_: statuses.append(status)))
+            self.content = b"".join(self._app(environ, start_response))
         return int(statuses[-1][:3])
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.content)
 
     def headers(self) -> dict[str, str]:
         assert self.environ is not None
@@ -168,12 +183,13 @@ def test_external_filters_ask_about_signed_tokens_as_well(server: OidcServer) ->
 @pytest.mark.parametrize(
     ("parts", "theirs", "ours"),
     [
-        # A token that does not say who it is, theirs forbids and ours does not accept.
-        ([{"roles": None}, DOMAIN], 403, 401),
-        ([{"user_domain": None}, DOMAIN], 403, 401),
-        ([{"username": None}, DOMAIN], 403, 401),
-        ([], 403, 401),
-        ([{"project": {"id": ["p1"]}}, DOMAIN], 403, 401),
+        ([{"roles": None}, DOMAIN], 403, 403),
+        ([{"roles": 7}, DOMAIN], 403, 403),
+        ([{"user_domain": None}, DOMAIN], 403, 403),
+        ([{"username": None}, DOMAIN], 403, 403),
+        ([{"sub": None}, DOMAIN], 403, 403),
+        ([], 403, 403),
+        ([{"project": {"id": ["p1"]}}, DOMAIN], 403, 403),
         # Theirs reads a string alone.
         ([{"roles": ["member"]}, DOMAIN], 403, 200),
     ],
@@ -181,7 +197,90 @@ def test_external_filters_ask_about_signed_tokens_as_well(server: OidcServer) ->
 def test_what_the_external_filters_need(
     parts: list[dict[str, Any]], theirs: int, ours: int, server: OidcServer
 ) -> None:
-    assert external(server).ask(issue(server, *parts)) == (theirs, ours)
+    sides = external(server)
+    token = issue(server, *parts)
+    assert sides.ask(token) == (theirs, ours)
+    assert sides.ours.environ is None or ours == 200
+    assert sides.ask(token)[1] == ours  # from memory, too
+    if ours == 403:
+        assert sides.ours.body["error"]["code"] == 403
+        assert sides.ours.body["error"]["title"] == sides.theirs.body["error"]["title"]
+        assert "www-authenticate" not in sides.ours.answered
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [{**PROJECT, **DOMAIN}, DOMAIN, {"system": True}, {**DOMAIN, "roles": "Admin,member"}],
+    ids=["project", "domain", "system", "admin"],
+)
+def test_external_filters_hand_on_the_same_answer(
+    scope: dict[str, Any], server: OidcServer
+) -> None:
+    sides = external(server)
+    token = issue(server, scope, {"more": {"deep": [1, {"a": None}]}})
+    for _ in range(2):
+        assert sides.ask(token) == (200, 200)
+        assert sides.ours.environ is not None
+        assert sides.theirs.environ is not None
+        ours = sides.ours.environ["external.token_info"]
+        assert ours == sides.theirs.environ["external.token_info"]
+        assert json.loads(json.dumps(ours)) == ours
+        ours["origin_token_metadata"]["more"]["deep"].clear()  # the next request has its own
+
+
+SECRET = "a secret: with/odd %characters+=&"
+
+
+def ask_both(**options: Any) -> list[tuple[Mapping[str, str], dict[str, str]]]:
+    """Ask about one token by either filter; return headers and form of what arrived."""
+    said = {"active": True, "client_id": "c", "username": "Ada", **USER, **DOMAIN}
+    server = MisbehavingIdentity({Stage.OTHER: answer(200, said)})
+    with server.served():
+        given = {
+            **MAPPING,
+            "introspect_endpoint": f"{server.url}/introspect",
+            "audience": f"{server.url}/token",
+            "client_id": "c:d",
+            "client_secret": SECRET,
+            "mapping_user_id": "client_id",
+            **options,
+        }
+        sides = Sides(keystonemiddleware.external_oauth2_token, authmw.external_oauth2_token, given)
+        assert sides.ask("opaque") == (200, 200)
+    return [
+        (seen.headers, dict(parse_qsl(seen.body.decode(), keep_blank_values=True)))
+        for seen in server.seen
+    ]
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "tls_client_auth"])
+def test_external_filters_ask_in_the_same_words(method: str, tmp_path: Path) -> None:
+    """A secret with odd characters as well, which the peer does not form-encode."""
+    options = {"auth_method": method}
+    if method == "tls_client_auth":
+        authority = Authority(tmp_path, "tls")
+        authority.server_context("client")
+        options["certfile"] = str(tmp_path / "tls-client.pem")
+    theirs, ours = ask_both(**options)
+    assert ours[1] == theirs[1]
+    assert ours[0].get("authorization") == theirs[0].get("authorization")
+
+
+@pytest.mark.parametrize("seconds", [None, 20])
+def test_assertions_of_the_external_filters_are_good_for_as_long(seconds: int | None) -> None:
+    options = {} if seconds is None else {"jwt_bearer_time_out": seconds}
+    theirs, ours = ask_both(
+        auth_method="client_secret_jwt", jwt_algorithm="HS256", client_secret="s" * 32, **options
+    )
+    claims = []
+    for _, form in (theirs, ours):
+        said = jwt.decode(form["client_assertion"], options={"verify_signature": False})
+        claims.append(said)
+        assert int(said["exp"]) - int(said["iat"]) == (seconds or 3600)
+    assert {key: claims[0][key] for key in ("iss", "sub", "aud")} == {
+        key: claims[1][key] for key in ("iss", "sub", "aud")
+    }
+    assert ours[1].keys() == theirs[1].keys()
 
 
 def test_external_filters_refuse_what_is_not_active(server: OidcServer) -> None:
@@ -267,6 +366,37 @@ def test_external_filter_does_not_start_without_what_it_needs(
             authmw.external_oauth2_token.filter_factory,
             {"introspect_endpoint": "https://a.example", "audience": "b", "client_id": "c"}
             | {"client_secret": "d", **MAPPING, missing: ""},
+        )
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("introspect_endpoint", "http://login.example/introspect"),
+        ("auth_method", "none"),
+        ("mapping_roles", "a..b"),
+        ("mapping_project_id", "a..b"),
+        ("mapping_expires_at", "a..b"),
+        ("jwt_bearer_time_out", "0"),
+        ("certfile", "/nonexistent"),
+    ],
+)
+def test_external_filter_names_the_option_that_is_wrong(option: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Side(
+            authmw.external_oauth2_token.filter_factory,
+            {"introspect_endpoint": "https://a.example", "audience": "b", "client_id": "c"}
+            | {"client_secret": "d", **MAPPING, option: value},
+        )
+    assert str(refused.value).startswith(f"[ext_oauth2_auth] {option} = ")
+
+
+def test_external_filter_names_the_secret_that_is_missing() -> None:
+    with pytest.raises(ConfigurationError, match=r"^\[ext_oauth2_auth\] client_secret is not set"):
+        Side(
+            authmw.external_oauth2_token.filter_factory,
+            {"introspect_endpoint": "https://a.example", "audience": "b", "client_id": "c"}
+            | MAPPING,
         )
 
 

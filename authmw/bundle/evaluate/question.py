@@ -1,0 +1,92 @@
+"""One token to evaluate: its claims, the facts and the time, and what is asked of them first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from authmw.authority.keystone_claims import KeystoneClaims
+from authmw.bundle.facts import unpack_id
+from authmw.bundle.records import FactsReader, Id, Project, User
+from authmw.errors import FactUnknown, InvalidToken, Reason
+
+# What a token names that was issued later than this before the facts were read may be newer than
+# the facts: clocks differ, and a replica of the database lags behind.
+REPLICA_LAG_SECONDS = 300
+
+
+def deny(detail: str) -> NoReturn:
+    """Refuse the token: the facts say so. Raises InvalidToken."""
+    raise InvalidToken(Reason.NOT_FOUND, detail)
+
+
+@dataclass(slots=True)
+class Question:
+    """One token, and the facts that it is judged by.
+
+    Attributes:
+        claims: of the token, whose signature and lifetime were verified.
+        issued_at, expires_at: of the token, epoch seconds.
+        now: epoch seconds.
+        facts: one revision; a question never mixes two.
+    """
+
+    claims: KeystoneClaims
+    issued_at: int
+    expires_at: int
+    now: float
+    facts: FactsReader
+    now_microseconds: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.now_microseconds = int(self.now * 1_000_000)
+
+    def deny_absent(self, kind: str, identifier: Id) -> NoReturn:
+        """Say what it means that the facts have no such thing.
+
+        Keystone signed a token that names it, so it was there. If the facts are newer than the
+        token, it was deleted since, and the token is refused (InvalidToken); otherwise, or if the
+        bundle holds a part, FactUnknown is raised.
+        """
+        detail = f"{kind} {unpack_id(identifier)} is not in the bundle"
+        if (
+            self.facts.settings.get("filter") is not None
+            or self.issued_at > self.facts.read_at - REPLICA_LAG_SECONDS
+        ):
+            raise FactUnknown(detail)
+        deny(f"{detail}, so it was deleted")
+
+    def user(self, user_id: Id) -> User:
+        """Return a user of whom more is known than that it is there."""
+        user = self.facts.user(user_id)
+        if user is None:
+            self.deny_absent("user", user_id)
+        if not user.is_resolved:
+            raise FactUnknown(f"user {unpack_id(user_id)} is kept in a directory")
+        return user
+
+    def domain(self, domain_id: Id) -> Project:
+        """Return a domain, enabled or not."""
+        domain = self.facts.project(domain_id)
+        if domain is None:
+            self.deny_absent("domain", domain_id)
+        if not domain.is_domain:
+            deny(f"project {unpack_id(domain_id)} is no domain")
+        return domain
+
+    def enabled_domain(self, domain_id: Id) -> Project:
+        domain = self.domain(domain_id)
+        if not domain.enabled:
+            deny(f"domain {unpack_id(domain_id)} is disabled")
+        return domain
+
+    def verify_enabled(self, user: User) -> None:
+        """Refuse the token if a user is disabled, or was not active for too long."""
+        if not user.enabled or (
+            user.disabled_from is not None and self.now_microseconds >= user.disabled_from
+        ):
+            deny(f"user {unpack_id(user.id)} is disabled")
+
+    def is_expired(self, expires_at: int | None) -> bool:
+        """Tell whether a time in microseconds, or None for never, has come."""
+        return expires_at is not None and self.now_microseconds >= expires_at
