@@ -124,7 +124,8 @@ def _find_doubtful_caches(settings: Settings) -> Iterator[Finding]:
 
 def _find_doubtful_oauth(settings: Settings) -> Iterator[Finding]:
     if not settings.issuers:
-        for option in ("oauth_resource", "oauth_scopes", "public_endpoint", "dpop_nonce_secret"):
+        # Not public_endpoint: services have one of their own, and may hand it over.
+        for option in ("oauth_resource", "oauth_scopes", "dpop_nonce_secret"):
             if getattr(settings, option):
                 yield _warn(
                     option,

@@ -35,6 +35,8 @@ _OURS_ALONE = (
     *("service_token_roles", "memcache_security_", "memcache_secret_", "token_validation"),
     *("revocation_", "authority_cache_", "identity_outage_"),
 )
+# Options of a server's own TLS, in the [DEFAULT] of services.
+_OF_SERVERS = frozenset({"ca_file", "cert_file", "key_file"})
 # Options of issuers that no plugin has.
 _OF_ISSUERS = frozenset({"issuer", "audience", "jwks_uri", "introspection_endpoint"})
 _DID_YOU_MEAN = "did you mean {}?"
@@ -108,7 +110,7 @@ def find_option_slips(reader: OptionReader, sections: Iterable[str]) -> list[Fin
     findings = []
     others: list[str] = []
     for name in reader.unknown_names():
-        finding = _judge(name, reader.known_names(), GROUP)
+        finding = None if name in _OF_SERVERS else _judge(name, reader.known_names(), GROUP)
         if finding is None:
             others.append(name)
         else:

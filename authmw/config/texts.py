@@ -31,7 +31,8 @@ def find_odd_text(name: str, value: Any, *, is_secret: bool, section: str) -> Fi
             continue
         found = _judge(text, is_secret=is_secret)
         if found is not None:
-            shown = name if is_secret else f"{name} = {text!r}"
+            # A URL may hold a password.
+            shown = name if is_secret or "@" in text else f"{name} = {text!r}"
             return Finding("warn", name, f"{shown} {found[0]}", found[1], section)
     return None
 

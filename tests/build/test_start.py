@@ -15,9 +15,19 @@ import authmw
 from authmw.build import build_filter_parts, find_at_start
 from authmw.middleware import AuthMiddleware, filter_factory
 from authmw.testing import IdentityServer
-from tests.config.test_auth_plugin import PASSWORD, SECRET
-from tests.config.test_issuers import ACME, US
 
+SECRET = "s3cr3t-that-nobody-may-see"
+PASSWORD = {
+    "auth_type": "password",
+    "auth_url": "http://id.example",
+    "www_authenticate_uri": "http://public.example",
+    "username": "nova",
+    "password": SECRET,
+    "user_domain_id": "default",
+    "project_name": "service",
+    "project_domain_id": "default",
+}
+ACME, US = "https://login.acme.example", "https://inventory.example"
 LOGGER = "authmw.build.parts"
 ISSUER = {"issuer.acme.issuer": ACME, "issuer.acme.audience": US}
 SEALED = {

@@ -228,6 +228,12 @@ def test_options_of_sessions_adapters_and_other_plugins_are_not_taken_for_misspe
     assert found_in(conf_of(tmp_path, text + written)) == []
 
 
+def test_what_a_service_hands_over_of_its_own_is_not_taken_for_misspelt(tmp_path: Path) -> None:
+    conf = conf_of(tmp_path, section("keystone_authtoken", PASSWORD))
+    own = {"cert_file": "x", "key_file": "x", "ca_file": "x", "bind_host": "::", "workers": "4"}
+    assert found_in(conf, **own, public_endpoint="https://us.example") == []
+
+
 def test_option_that_a_service_registered_is_not_taken_for_a_misspelt_one(tmp_path: Path) -> None:
     text = section("keystone_authtoken", {**PASSWORD, "token_cache_times": "7"})
     text += "[keystone_authtokens]\nx = 1\n"

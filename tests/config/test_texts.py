@@ -72,6 +72,12 @@ def test_a_password_may_hold_anything(secret: str) -> None:
     assert found_in_paste(password=secret) == []
 
 
+def test_a_password_in_a_url_is_not_shown() -> None:
+    (line,) = found_in_paste(region_name=f"'http://u:{SECRET}@id.example'")
+    assert line.startswith("[keystone_authtoken] region_name has quotes in it")
+    assert SECRET not in line
+
+
 @pytest.mark.parametrize("secret", ["%SERVICE_PASSWORD%", "{{ secret }}", f"{SECRET}\nx = y"])
 def test_a_password_that_is_none_is_told_without_it(secret: str) -> None:
     (line,) = found_in_paste(password=secret)
