@@ -20,6 +20,7 @@ from authmw.errors import (
     InvalidToken,
     KeysUnreadable,
     MalformedRevocationList,
+    Outage,
 )
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import DocumentFetcher, FetchedDocument
@@ -91,12 +92,15 @@ def _check_discovery(
     try:
         found = DiscoveryReader(identifier, fetch).read(deployment.clock())
     except IdentityUnavailable as error:
-        yield failed(
-            check,
-            error.detail,
-            "write issuer exactly as the discovery document of the issuer says it, or jwks_uri "
-            "where there is none",
-        )
+        if isinstance(error.__cause__, Outage):
+            yield explain_outage(check, error)
+        else:
+            yield failed(
+                check,
+                error.detail,
+                "write issuer exactly as the discovery document of the issuer says it, or jwks_uri "
+                "where there is none",
+            )
         return False
     if found.jwks_uri is None:
         yield failed(

@@ -10,8 +10,10 @@ from authmw.identity.outage import meaning_of
 def explain_outage(check: str, error: IdentityUnavailable) -> Result:
     """Return the result of a check whose request failed."""
     if not isinstance(error, Outage):
-        cause, _, fix = error.detail.partition(": ")
-        return failed(check, cause, fix)
+        if not isinstance(error.__cause__, Outage):
+            return failed(check, error.detail, "")
+        # What was made of it says less.
+        error = error.__cause__
     detail = meaning_of(error).detail
     cause, _, fix = detail.partition(": ")
     return failed(check, error.detail.replace(detail, cause, 1), fix)
