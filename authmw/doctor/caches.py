@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,8 +17,8 @@ from authmw.doctor.result import Results, failed, passed, skipped, warned
 from authmw.errors import CacheError
 
 _TRIES = 5
-# A validation by Keystone takes some ten; a cache that takes as long saves nothing.
-_SLOW_MS = 10.0
+# A validation by Keystone takes ten and more; a cache that takes as long saves nothing.
+_SLOW_MS = 20.0
 # memcached's defaults leave evictions to services that keep much more than tokens.
 _MANY_EVICTIONS = 0.05
 # An item has a key, a header and a seal beside its value.
@@ -55,7 +54,7 @@ def _check_server(deployment: Deployment, address: str) -> Results[None]:
         cause = str(error).removeprefix(f"{check}: ").removeprefix(f"{check} ")
         yield failed(check, cause, _find_fix(error, deployment))
         return
-    milliseconds = statistics.median(took)
+    milliseconds = min(took)
     if milliseconds > _SLOW_MS:
         yield warned(
             check,

@@ -9,6 +9,7 @@ from tests.support.faults import caches, clients, issuers, keys, keystone, netwo
 from tests.support.faults.fault import Fault, Good
 from tests.support.faults.issuers import add_introspection, add_issuer
 from tests.support.faults.site import Site, without
+from tests.support.relay import tls_relay
 
 # Each of these costs a whole examination.
 _QUICK = 2
@@ -72,6 +73,19 @@ def _add_introspection(site: Site) -> None:
     add_introspection(site)
 
 
+def _give_an_issuer_its_authority(site: Site) -> None:
+    server, authority = add_issuer(site), site.authority()
+    port = int(server.url.rpartition(":")[2])
+    context = authority.server_context("localhost")
+    there = site.stack.enter_context(tls_relay(port, context))
+    path = server.jwks_uri.removeprefix(server.url)
+    site.sections[issuers.SECTION].update(
+        issuer="https://login.acme.example",
+        jwks_uri=f"https://localhost:{there}{path}",
+        cafile=str(authority.cafile),
+    )
+
+
 def _share_a_secret(site: Site) -> None:
     caches.start_another(site)
     caches.leave_canary_of(site)
@@ -97,6 +111,7 @@ GOOD: tuple[Good, ...] = (
     Good("a proxy that is not for Keystone", _leave_proxies_out, is_slow=True),
     Good("two services with one secret", _share_a_secret, is_slow=True),
     Good("an issuer beside Keystone", _add_issuer, is_slow=True),
+    Good("an issuer with an authority of its own", _give_an_issuer_its_authority),
     Good("an issuer alone", _accept_an_issuer_alone),
     Good("an issuer of opaque tokens", _add_introspection, is_slow=True),
     Good("a paste file, and a service that decides", _use_paste),
