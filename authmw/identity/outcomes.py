@@ -281,7 +281,7 @@ class Outcome(enum.Enum):
     NOT_AUTHENTICATED = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "our own authentication got no token",
+        "our own authentication got no token: correct auth_url, which may name another server",
         errors=(
             "keystoneauth1.exceptions.InvalidResponse",
             "keystoneauth1.exceptions.AuthorizationFailure",
