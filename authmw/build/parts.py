@@ -188,7 +188,8 @@ def find_at_start(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Findin
     Args:
         conf: as of `build_filter_parts`.
 
-    Returns the settings, which are None where they can't be read, and the findings.
+    Returns the settings, and the findings. Where no filter can be built, the settings are None and
+    the last finding is the option that is refused.
     """
     try:
         settings, findings = read_settings(conf)
@@ -198,7 +199,7 @@ def find_at_start(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Findin
     try:
         assemble_filter(settings).close()
     except ConfigurationError as error:
-        findings.append(Finding.of_error(error))
+        return None, [*findings, Finding.of_error(error)]
     return settings, findings
 
 
