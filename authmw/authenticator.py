@@ -150,8 +150,6 @@ class Authenticator:
                         and entry.generation is self._revalidation.generation
                         and refresher.on_time_from <= now < refresher.overdue_at
                     ):
-                        if self._count_hit is not None:
-                            self._count_hit()
                         entry.used = True
                         if "HTTP_X_AUTH_TOKEN" not in environ:
                             copy_bearer(environ, string)
@@ -161,6 +159,8 @@ class Authenticator:
                         environ[_TOKEN_AUTH] = auth = self._make_token_auth()
                         auth.tokens = (token, string, None, None)
                         environ[_TOKEN] = token
+                        if self._count_hit is not None:
+                            self._count_hit()
                         return None
             return self._decide(environ)
         except Exception as error:  # noqa: BLE001
