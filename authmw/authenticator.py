@@ -11,7 +11,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from authmw.checks.access_rules import verify_access
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
@@ -32,34 +32,11 @@ from authmw.runtime.refresh import Refresher
 from authmw.token import Token, headers
 from authmw.token.access_rules import AccessRule
 from authmw.token.token_info import TokenInfo
+from authmw.wsgi.interfaces import Credentials, MakeTokenAuth, Resource
 
 if TYPE_CHECKING:
     from authmw.validation.proofs import ProofVerifier
 
-
-class Credentials(Protocol):
-    """`keystone.token_auth` as the authenticator uses it; see `authmw.wsgi.token_auth`.
-
-    Attributes:
-        tokens: the user's token and its string, then the service's; None if there was none or it
-            was refused.
-    """
-
-    tokens: tuple[Token | None, str | None, Token | None, str | None]
-
-    def without_user(self) -> Credentials:
-        """Return the credentials of the same request without the user's token."""
-
-
-class Resource(Protocol):
-    """What OAuth clients learn of the service; see `authmw.wsgi.protected_resource`."""
-
-    def is_metadata_request(self, environ: dict[str, Any]) -> bool:
-        """Tell whether a request asks for the metadata of the resource."""
-
-
-# Makes `keystone.token_auth`, whose `tokens` the caller then sets.
-MakeTokenAuth = Callable[[], Credentials]
 
 # Read by every request: a lookup in a class or another module takes longer.
 _RESERVED_KEYS = headers.RESERVED_KEYS
@@ -83,7 +60,6 @@ class Authenticator:
         log: of decisions; None: a new one.
         metrics: counts decisions; None: nothing does.
         clock: epoch seconds.
-
     """
 
     def __init__(
@@ -99,7 +75,7 @@ class Authenticator:
         metrics: FilterMetrics | None = None,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
-        self._log = DecisionLog() if log is None else log
+        self._log = log or DecisionLog(rules.log_refusals)
         self._resolver = resolver
         self._find_fresh = resolver.find_fresh
         self._refresher = refresher
@@ -134,7 +110,7 @@ class Authenticator:
             self._make_token_auth,
             proofs=self._proofs,
             resource=self._resource,
-            log=self._log,
+            log=self._log.with_level(rules.log_refusals),
             metrics=self._metrics,
             clock=self._clock,
         )
@@ -214,7 +190,7 @@ class Authenticator:
         if self._metrics is not None:
             self._metrics.hook_refusals.add(error.reason.value)
         credentials: Credentials = environ[headers.TOKEN_AUTH]
-        self._log_refusal(environ, "user token", credentials.tokens[1] or "", error, token)
+        self._log.refused(environ, "user token", credentials.tokens[1] or "", error, token)
         headers.strip_user(environ)
         if not self._rules.delay_auth_decision:
             return Rejection(401, reason=error.reason)
@@ -226,7 +202,7 @@ class Authenticator:
     def log_missing(self, environ: dict[str, Any], missing: str) -> None:
         """Log that `require` or `check` refused a request for what its token lacks."""
         token = environ.get(headers.TOKEN)
-        self._log.lacks_right(environ, token, missing, level=self._rules.log_refusals)
+        self._log.lacks_right(environ, token, missing)
 
     def _count(self, outcome: str, reason: str = "") -> None:
         if self._metrics is not None:
@@ -385,28 +361,16 @@ class Authenticator:
         token: Token | None,
     ) -> Rejection | None:
         """Log a refusal; return the rejection, or None if the app decides."""
+        self._log.refused(environ, what, string, error, token)
         if isinstance(error, InvalidToken):
-            self._log_refusal(environ, what, string, error, token)
             rejection = Rejection(401, reason=error.reason)
         else:
-            self._log.not_validated(environ, what, string, error)
             rejection = Rejection(503, error.retry_after)
         if not self._rules.delay_auth_decision:
             self._count("rejected", _name_reason(error))
             return rejection
         self._note_reason(environ, rejection.reason)
         return None
-
-    def _log_refusal(
-        self,
-        environ: dict[str, Any],
-        what: str,
-        string: str,
-        error: InvalidToken,
-        token: Token | None,
-    ) -> None:
-        level = self._rules.log_refusals
-        self._log.refused(environ, what, string, error, level=level, token=token)
 
     def _note_reason(self, environ: dict[str, Any], reason: Reason | None) -> None:
         """Keep what the challenge of an app's own 401 says to OAuth clients."""
@@ -415,5 +379,5 @@ class Authenticator:
 
 
 def _name_reason(error: InvalidToken | IdentityUnavailable) -> str:
-    """Return the label of a decision: of a closed set, as every label is."""
+    # The label of a decision: one of few.
     return error.reason.value if isinstance(error, InvalidToken) else "unavailable"

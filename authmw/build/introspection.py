@@ -29,6 +29,11 @@ from authmw.validation.measured import MeasuredValidator
 from authmw.validation.remote import RemoteValidator
 from authmw.validation.validator import Validator
 
+# How long a token lasts whose end the issuer does not name (RFC 7662 §2.2: `exp` is optional). The
+# issuer is asked again every token_cache_time; were this shorter than the grace, an outage would
+# end the token.
+_UNNAMED_LIFETIME_SECONDS = 86_400
+
 
 class Introspecting(NamedTuple):
     """What asks one issuer about opaque tokens.
@@ -40,12 +45,6 @@ class Introspecting(NamedTuple):
 
     client: IntrospectionClient
     validator: Validator
-
-
-# How long a token lasts whose end the issuer does not name (RFC 7662 §2.2: `exp` is optional). The
-# issuer is asked again every token_cache_time; were this shorter than the grace, an outage would
-# end the token.
-_UNNAMED_LIFETIME_SECONDS = 86_400
 
 
 def make_introspection(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from authmw.answers.negative_cache import NegativeCache
-from authmw.authenticator import Authenticator, MakeTokenAuth
+from authmw.authenticator import Authenticator
 from authmw.build.cache import name_endpoint, open_shared_cache, watch_canary
 from authmw.build.health import HealthCheck, make_health_checks
 from authmw.build.metrics import make_metrics, show_metrics
@@ -47,6 +47,7 @@ from authmw.runtime.refresh import Refresher
 from authmw.token import Token
 from authmw.validation.fixture_sources import switch_with_fixtures
 from authmw.validation.validator import Validator
+from authmw.wsgi.interfaces import MakeTokenAuth
 
 if TYPE_CHECKING:
     from authmw.build.issuers import IssuerParts
@@ -187,7 +188,8 @@ def find_at_start(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Findin
     Args:
         conf: as of `build_filter_parts`.
 
-    Returns the settings, which are None where they can't be read, and the findings.
+    Returns the settings, and the findings. Where no filter can be built, the settings are None and
+    the last finding is the option that is refused.
     """
     try:
         settings, findings = read_settings(conf)
@@ -197,7 +199,7 @@ def find_at_start(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Findin
     try:
         assemble_filter(settings).close()
     except ConfigurationError as error:
-        findings.append(Finding.of_error(error))
+        return None, [*findings, Finding.of_error(error)]
     return settings, findings
 
 

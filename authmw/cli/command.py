@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import sys
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from authmw import __version__
-from authmw.cli import demo, doctor, keys, token
 from authmw.cli.output import OutputLost, complain, finish
 
 
@@ -26,7 +27,8 @@ class Command(Protocol):
 # 128 + SIGINT, as of other programs.
 _INTERRUPTED = 130
 
-_COMMANDS: dict[str, Command] = {"demo": demo, "doctor": doctor, "keys": keys, "token": token}
+_COMMANDS = ("demo", "doctor", "keys", "token")
+"""The modules of this package that are subcommands."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subcommands = parser.add_subparsers(
         dest="command", required=True, title="commands", metavar="COMMAND"
     )
-    for name, module in _COMMANDS.items():
+    written = sys.argv[1:] if arguments is None else arguments
+    # Each imports much, so only the one that is asked for is loaded, if any is.
+    named = [name for name in written[:1] if name in _COMMANDS]
+    modules = {name: _load(name) for name in named or _COMMANDS}
+    for name, module in modules.items():
         description = module.__doc__ or ""
         subparser = subcommands.add_parser(
             name, help=description.splitlines()[0], description=description
@@ -51,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module.add_arguments(subparser)
     chosen = parser.parse_args(arguments)
     try:
-        status = _COMMANDS[chosen.command].run(chosen)
+        status = modules[chosen.command].run(chosen)
         finish()
     except OutputLost as lost:
         if lost.reason:
@@ -61,3 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain("authmw: interrupted")
         return _INTERRUPTED
     return status
+
+
+def _load(name: str) -> Command:
+    return cast(Command, importlib.import_module(f"authmw.cli.{name}"))

@@ -10,7 +10,8 @@ from authmw.doctor.endpoint import check_endpoint
 from authmw.doctor.identity import list_versions
 from authmw.doctor.outages import explain_outage
 from authmw.doctor.result import Result, Results, failed, passed, skipped, warned
-from authmw.errors import IdentityUnavailable
+from authmw.errors import IdentityUnavailable, Outage
+from authmw.identity.outcomes import Outcome
 
 # How servers say that a header is too long (RFC 6585 §5; others answer 400, or hang up).
 _TOO_LONG = (400, 413, 414, 431)
@@ -32,8 +33,10 @@ def _check_uri(deployment: Deployment, uri: str) -> Result:
     if urlsplit(uri).scheme not in ("http", "https"):
         return failed(check, f"{uri!r} is no URL", "write the public address of Keystone: https://")
     try:
-        answer = deployment.fetch(uri)
+        answer = deployment.fetch_following(uri)
     except IdentityUnavailable as error:
+        if isinstance(error, Outage) and error.kind == Outcome.REDIRECTED_ELSEWHERE.name:
+            return passed(check, f"{show(uri)} sends clients on to another address")
         found = explain_outage(check, error)
         return warned(
             check,
@@ -55,7 +58,11 @@ def _check_service(deployment: Deployment) -> Results[None]:
     if service is None:
         yield skipped(_SERVICE, "its address is not known: name it with --service URL")
         return
-    if not (yield from check_endpoint(deployment, service, "--service", _SERVICE)):
+    if not (
+        yield from check_endpoint(
+            deployment.settings, service, "--service", _SERVICE, now=deployment.clock()
+        )
+    ):
         return
     try:
         without = deployment.fetch(service)

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from authmw.build.cache import make_namespaces
-from authmw.cache.memcached.cache import open_memcached
-from authmw.config.auth_plugin import load_auth_plugin
+from authmw.build.parts import find_at_start
 from authmw.config.findings import Finding
-from authmw.config.loading import read_settings
 from authmw.config.options import GROUP, OPTIONS
 from authmw.config.settings import Settings
-from authmw.config.tls_files import verify_tls_files
-from authmw.errors import ConfigurationError
 
 # A configuration with more faults than this is corrected in more than one go.
 _MOST_ERRORS = 20
@@ -32,29 +27,17 @@ def find_faults(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Finding]
     errors: list[Finding] = []
     conf = dict(conf)
     for _ in range(_MOST_ERRORS):
-        warnings: list[Finding] = []
-        try:
-            settings, warnings = read_settings(conf)
-            _load_parts(settings)
-        except ConfigurationError as error:
-            errors.append(Finding.of_error(error))
-            if not _take_back(conf, error):
-                break
-        else:
-            return (None if errors else settings), [*errors, *warnings]
-    return None, [*errors, *warnings]
+        settings, findings = find_at_start(conf)
+        if settings is not None:
+            return (None if errors else settings), [*errors, *findings]
+        *findings, error = findings
+        errors.append(error)
+        if not _take_back(conf, error):
+            break
+    return None, [*errors, *findings]
 
 
-def _load_parts(settings: Settings) -> None:
-    """Load what else is checked at start."""
-    verify_tls_files(settings)
-    load_auth_plugin(settings.auth)
-    if settings.memcached_servers:
-        open_memcached(settings)
-    make_namespaces(settings, "")
-
-
-def _take_back(conf: dict[str, Any], error: ConfigurationError) -> bool:
+def _take_back(conf: dict[str, Any], error: Finding) -> bool:
     """Set the option at fault to its default; False: it is not known how."""
     option = next((opt for opt in OPTIONS if opt.name == error.option), None)
     if option is None or error.section != GROUP or option.default == conf.get(option.dest, object):

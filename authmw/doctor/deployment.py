@@ -11,6 +11,7 @@ from authmw.config.auth_plugin import load_auth_plugin
 from authmw.config.settings import Settings
 from authmw.identity.client import IdentityClient
 from authmw.identity.documents import DocumentFetcher, FetchedDocument
+from authmw.identity.transport import MAX_REDIRECTS
 from authmw.runtime.clock import wall_clock
 
 if TYPE_CHECKING:
@@ -52,6 +53,16 @@ class Deployment:
     def fetch(self, uri: str, headers: Mapping[str, str] | None = None) -> FetchedDocument:
         """GET a document that needs no credentials; raises IdentityUnavailable."""
         return self._fetch(uri, headers or {"accept": "application/json"})
+
+    def fetch_following(self, uri: str) -> FetchedDocument:
+        """GET a document, following redirects as discovery does; raises IdentityUnavailable."""
+        answer = self.fetch(uri)
+        for _ in range(MAX_REDIRECTS):
+            # Keystone lists its versions with status 300. A redirect to another origin has raised.
+            if not (300 < answer.status < 400 and "location" in answer.headers):
+                break
+            answer = self.fetch(answer.headers["location"])
+        return answer
 
     @property
     def auth_url(self) -> str | None:

@@ -9,8 +9,8 @@ import ssl
 import time
 from urllib.parse import SplitResult, urlsplit
 
+from authmw.config.settings import Settings
 from authmw.doctor import probes
-from authmw.doctor.deployment import Deployment
 from authmw.doctor.probes import Target
 from authmw.doctor.result import Result, Results, failed, passed, skipped, warned
 from authmw.doctor.trust import (
@@ -32,14 +32,17 @@ _FEW_DAYS = 14
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 
 
-def check_endpoint(deployment: Deployment, url: str, option: str, subject: str) -> Results[bool]:
+def check_endpoint(
+    settings: Settings, url: str, option: str, subject: str, *, now: float
+) -> Results[bool]:
     """Check the way to a URL; returns whether requests would arrive.
 
     Args:
-        deployment: whose filter sends the requests.
+        settings: TLS and time-outs of whoever sends the requests.
         url: http or https.
         option: that names it, for the fix.
         subject: what is there, for the names of the checks.
+        now: epoch seconds.
     """
     parts = _parse(url)
     if parts is None:
@@ -52,7 +55,7 @@ def check_endpoint(deployment: Deployment, url: str, option: str, subject: str) 
     target = Target(
         TcpAddress(parts.hostname or "", parts.port or _PORTS[parts.scheme]),
         parts.scheme,
-        deployment.settings.connect_timeout,
+        settings.connect_timeout,
     )
     proxy = find_proxy(url)
     if proxy is None:
@@ -62,8 +65,10 @@ def check_endpoint(deployment: Deployment, url: str, option: str, subject: str) 
         reached = yield from _check_proxy(target, proxy, subject)
     if not reached:
         return False
+    if proxy is not None and target.tunnel is None:
+        return True
     if target.scheme == "https":
-        return (yield from _check_tls(deployment, target, option, subject))
+        return (yield from _check_tls(settings, target, option, subject, now))
     if proxy is not None:
         return True
     return (yield from _check_plain(target, option, subject))
@@ -138,6 +143,9 @@ def _is_ip(host: str) -> bool:
 
 def _check_proxy(target: Target, proxy: Proxy, subject: str) -> Results[bool]:
     check = f"{subject} proxy"
+    if proxy.address.lower().startswith("socks"):
+        yield skipped(check, f"{proxy} speaks SOCKS: the next checks show whether it can be used")
+        return True
     host = target.address.host
     fix = (
         f"correct {proxy.variable or 'it'} in the service's environment, or add {host} to no_proxy "
@@ -162,7 +170,12 @@ def _check_proxy(target: Target, proxy: Proxy, subject: str) -> Results[bool]:
 
 def _check_plain(target: Target, option: str, subject: str) -> Results[bool]:
     check = f"{subject} protocol"
-    said = probes.ask_plainly(target)
+    try:
+        said = probes.ask_plainly(target)
+    except TimeoutError:
+        # The next check waits as long as the filter does.
+        yield skipped(check, f"{target.address} has not answered an HTTP request so far")
+        return True
     # nginx and Apache answer 400 in plain HTTP to whoever forgets TLS.
     if said.startswith(b"HTTP/") and b" 400 " not in said[:16]:
         yield passed(check, "plain HTTP: nothing is encrypted on the way")
@@ -186,9 +199,10 @@ def _check_plain(target: Target, option: str, subject: str) -> Results[bool]:
     return False
 
 
-def _check_tls(deployment: Deployment, target: Target, option: str, subject: str) -> Results[bool]:
+def _check_tls(
+    settings: Settings, target: Target, option: str, subject: str, now: float
+) -> Results[bool]:
     check = f"{subject} TLS"
-    settings = deployment.settings
     try:
         context = open_context(settings, verify=not settings.insecure)
         with probes.open_tls(target, context) as connection:
@@ -198,13 +212,13 @@ def _check_tls(deployment: Deployment, target: Target, option: str, subject: str
         yield failed(check, str(error).partition(": ")[0], error.fix)
         return False
     except ssl.SSLCertVerificationError as error:
-        yield _explain_certificate(deployment, target, error, option, check)
+        yield _explain_certificate(settings, target, error, option, check)
         return False
     except ssl.SSLError as error:
         yield _explain_handshake(target, error, option, check)
         return False
     except OSError as error:
-        if probes.ask_plainly(target).startswith(b"HTTP/"):
+        if _speaks_http(target):
             yield _plain_where_tls(target, option, check)
         else:
             yield failed(
@@ -213,8 +227,15 @@ def _check_tls(deployment: Deployment, target: Target, option: str, subject: str
                 f"correct the port in {option}, or look at the server there",
             )
         return False
-    yield _judge_days(chain, version, deployment.clock(), name_authorities(settings), check)
+    yield _judge_days(chain, version, now, name_authorities(settings), check)
     return True
+
+
+def _speaks_http(target: Target) -> bool:
+    try:
+        return probes.ask_plainly(target).startswith(b"HTTP/")
+    except TimeoutError:
+        return False
 
 
 def _judge_days(
@@ -233,14 +254,14 @@ def _judge_days(
 
 
 def _explain_certificate(
-    deployment: Deployment,
+    settings: Settings,
     target: Target,
     error: ssl.SSLCertVerificationError,
     option: str,
     check: str,
 ) -> Result:
     reason = error.verify_message
-    certificate = _read_certificate(deployment, target)
+    certificate = _read_certificate(settings, target)
     if certificate is None:
         return failed(check, f"the server's certificate is refused: {reason}", "look at it")
     cause = f"the certificate of {target.address} ({certificate.subject}) is refused: {reason}"
@@ -259,7 +280,7 @@ def _explain_certificate(
             f"write a name of the certificate in {option}, or have one made for "
             f"{target.address.host}",
         )
-    authorities = name_authorities(deployment.settings)
+    authorities = name_authorities(settings)
     return failed(
         check,
         f"{cause}; it was issued by {certificate.issuer}, and {authorities} "
@@ -270,9 +291,9 @@ def _explain_certificate(
     )
 
 
-def _read_certificate(deployment: Deployment, target: Target) -> Certificate | None:
+def _read_certificate(settings: Settings, target: Target) -> Certificate | None:
     with contextlib.suppress(OSError, ValueError, ConfigurationError):
-        context = open_context(deployment.settings, verify=False)
+        context = open_context(settings, verify=False)
         with probes.open_tls(target, context) as connection:
             der = connection.getpeercert(binary_form=True)
             return None if der is None else parse_certificate(der)
@@ -281,7 +302,7 @@ def _read_certificate(deployment: Deployment, target: Target) -> Certificate | N
 
 def _explain_handshake(target: Target, error: ssl.SSLError, option: str, check: str) -> Result:
     reason = error.reason or str(error)
-    if reason in _NOT_TLS or probes.ask_plainly(target).startswith(b"HTTP/"):
+    if reason in _NOT_TLS or _speaks_http(target):
         return _plain_where_tls(target, option, check)
     if "CERTIFICATE" in reason or "HANDSHAKE_FAILURE" in reason:
         return failed(
@@ -302,8 +323,3 @@ def _plain_where_tls(target: Target, option: str, check: str) -> Result:
         f"{target.address} does not speak TLS but plain HTTP, and {option} says https",
         f"write the port of https in {option}, or http:// if the network is trusted",
     )
-
-
-def skip_endpoint(subject: str, reason: str) -> Result:
-    """Return the result where the way to a URL is not checked."""
-    return skipped(f"{subject} connection", reason)

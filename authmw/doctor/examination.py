@@ -40,15 +40,20 @@ def examine(
         token: a client's token, to be validated as the service would; None: none.
         service: URL under which clients reach the service; None: it is not asked.
     """
-    deployment = yield from _guard("options", check_options(source, token=token, service=service))
+    deployment = yield from guard("options", check_options(source, token=token, service=service))
     if deployment is None:
         return
     for name, check in _GROUPS:
-        yield from _guard(name, check(deployment))
+        yield from guard(name, check(deployment))
 
 
-def _guard(name: str, results: Results[T]) -> Results[T | None]:
-    """Yield the results of a group; a fault of ours ends this group alone."""
+def guard(name: str, results: Results[T]) -> Results[T | None]:
+    """Yield the results of a group; a fault of ours ends this group alone.
+
+    Args:
+        name: of the group, for the result that says so.
+        results: of its checks; what they return is returned, None after a fault.
+    """
     try:
         return (yield from results)
     except Exception as error:  # noqa: BLE001

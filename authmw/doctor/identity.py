@@ -12,7 +12,7 @@ from authmw.doctor.clocks import check_clock
 from authmw.doctor.deployment import Deployment, show
 from authmw.doctor.endpoint import check_endpoint
 from authmw.doctor.outages import explain_outage
-from authmw.doctor.result import Result, Results, failed, passed, skipped, warned
+from authmw.doctor.result import Result, Results, Status, failed, passed, skipped, warned
 from authmw.errors import (
     EventsForbidden,
     IdentityUnavailable,
@@ -20,7 +20,9 @@ from authmw.errors import (
     MalformedEvents,
     Outage,
 )
+from authmw.identity.client import IdentityClient
 from authmw.identity.documents import FetchedDocument
+from authmw.identity.outcomes import Outcome
 from authmw.identity.proxies import find_proxy
 from authmw.revocation.events import parse_events
 from authmw.revocation.source import IdentityEvents, SinceTimes
@@ -37,48 +39,56 @@ _ROLES = ("service", "admin")
 
 def check_identity(deployment: Deployment) -> Results[None]:
     """Check address, discovery, our own login and rights, and the catalog."""
-    url = deployment.auth_url
+    settings, now, url = deployment.settings, deployment.clock(), deployment.auth_url
     if url is None:
         yield skipped("identity", "no auth_type: the identity service is never asked")
         return
-    if not (yield from check_endpoint(deployment, url, "auth_url", "identity")):
+    if not (yield from check_endpoint(settings, url, "auth_url", "identity", now=now)):
         yield skipped("identity login", "the identity service can't be reached")
         return
-    if not (yield from _check_discovery(deployment, url)):
-        yield skipped("identity login", "there is no identity service at auth_url")
-        return
-    own = yield from _check_login(deployment)
+    discovery = list(_check_discovery(deployment, url))
+    login, own = _check_login(deployment)
+    if own is not None and discovery[0].status is Status.FAIL:
+        # Where discovery is not allowed, the path of auth_url says the version, if it is right.
+        discovery = [warned(discovery[0].check, discovery[0].detail, discovery[0].fix)]
+    yield from discovery
     if own is None:
+        if discovery[0].status is Status.PASS:
+            yield login
+        else:
+            yield skipped(login.check, "there is no identity service at auth_url")
+        yield skipped("identity validation", "we have no token of our own")
         return
+    yield login
     endpoint = find_endpoint(deployment)
     if endpoint is not None and _origin(endpoint) != _origin(url):
         where = "the catalog's identity endpoint"
-        if not (yield from check_endpoint(deployment, endpoint, where, "identity endpoint")):
+        if not (yield from check_endpoint(settings, endpoint, where, "identity endpoint", now=now)):
             return
     if (yield from _check_validation(deployment, own)):
         yield from _check_rights(deployment)
         yield from check_catalog(deployment)
 
 
-def _check_discovery(deployment: Deployment, url: str) -> Results[bool]:
+def _check_discovery(deployment: Deployment, url: str) -> Results[None]:
     check = "identity discovery"
     try:
-        answer = deployment.fetch(url)
+        answer = deployment.fetch_following(url)
     except IdentityUnavailable as error:
         yield explain_outage(check, error)
-        return False
+        return
     versions = list_versions(answer)
     if any(version.startswith("v3") for version in versions):
         yield passed(check, f"{show(url)} has {', '.join(versions)}")
         yield from check_clock(deployment, answer, "identity")
-        return True
+        return
     if versions:
         yield failed(
             check,
             f"{show(url)} has the version {', '.join(versions)} alone",
             "write the address of version 3 in auth_url",
         )
-        return False
+        return
     cause = f"{show(url)}: HTTP {answer.status}, and no version document of an identity service"
     proxy = find_proxy(url)
     if proxy is not None:
@@ -88,11 +98,10 @@ def _check_discovery(deployment: Deployment, url: str) -> Results[bool]:
             f"{cause}; {proxy} may have answered itself",
             f"correct {proxy.variable or 'it'}, or ask {host} directly by adding it to no_proxy",
         )
-        return False
+        return
     right = _find_elsewhere(deployment, url)
     fix = f"write auth_url = {right}" if right else "correct host, port and path in auth_url"
     yield failed(check, cause, fix)
-    return False
 
 
 def list_versions(answer: FetchedDocument) -> list[str]:
@@ -128,21 +137,18 @@ def _find_elsewhere(deployment: Deployment, url: str) -> str | None:
     return None
 
 
-def _check_login(deployment: Deployment) -> Results[str | None]:
-    """Log in with our own credentials; returns the token, "" where they have none."""
+def _check_login(deployment: Deployment) -> tuple[Result, str | None]:
+    """Log in with our own credentials; returns the token as well, "" where they have none."""
     check = "identity login"
     try:
         token = deployment.identity.fetch_own_token()
     except Outage as outage:
-        yield explain_outage(check, outage)
-        return None
+        return explain_outage(check, outage), None
     plugin = deployment.plugin
     if isinstance(plugin, BaseIdentityPlugin) and plugin.auth_ref is not None:
         deployment.own = plugin.auth_ref
-        yield passed(check, _describe_own(plugin.auth_ref))
-    else:
-        yield passed(check, "the credentials need no login")
-    return token or ""
+        return passed(check, _describe_own(plugin.auth_ref)), token or ""
+    return passed(check, "the credentials need no login"), token or ""
 
 
 def _describe_own(own: AccessInfo) -> str:
@@ -204,6 +210,8 @@ def _check_rights(deployment: Deployment) -> Results[None]:
         failure = error
     except MalformedEvents as error:
         failure = IdentityUnavailable(f"the answer is no list of events ({error})")
+    if forbidden and deployment.token is not None:
+        forbidden = _is_forbidden(deployment.identity, deployment.token)
     yield _judge_role(deployment.own, is_forbidden=forbidden)
     check = "identity revocation events"
     if settings.revocation_poll_interval == 0:
@@ -218,6 +226,17 @@ def _check_rights(deployment: Deployment) -> Results[None]:
         found = explain_outage(check, failure)
         late = f"a revoked token stays valid for {settings.token_cache_time} s (token_cache_time)"
         yield warned(check, f"{found.detail}; {late}", found.fix)
+
+
+def _is_forbidden(identity: IdentityClient, token: str) -> bool:
+    """Tell whether we may not have this client's token validated."""
+    try:
+        identity.fetch_token(token)
+    except InvalidToken:
+        return False
+    except Outage as outage:
+        return outage.kind == Outcome.CREDENTIALS_FORBIDDEN.name
+    return False
 
 
 def _judge_role(own: AccessInfo | None, *, is_forbidden: bool) -> Result:
@@ -238,7 +257,8 @@ def _judge_role(own: AccessInfo | None, *, is_forbidden: bool) -> Result:
         )
     return failed(
         check,
-        f"{user} may not have others' tokens validated (its roles: {named})",
+        f"{user} may not read revocation events, nor have others' tokens validated unless "
+        f"Keystone's policy is not the default one (its roles: {named})",
         f"give it the role {_ROLES[0]} (or {_ROLES[1]}): {grant}",
     )
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from authmw.build.introspection import make_introspection_client
-from authmw.build.issuers import make_key_reader
-from authmw.config.issuer_settings import Introspection, IssuerSettings
+from authmw.build.issuers import make_document_fetcher, make_key_reader
+from authmw.config.issuer_settings import Introspection, IssuerSettings, connect_to
 from authmw.doctor.clocks import check_clock
 from authmw.doctor.deployment import Deployment, show
 from authmw.doctor.endpoint import check_endpoint
@@ -20,6 +20,7 @@ from authmw.errors import (
     InvalidToken,
     KeysUnreadable,
     MalformedRevocationList,
+    Outage,
 )
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import DocumentFetcher, FetchedDocument
@@ -43,20 +44,27 @@ def check_issuers(deployment: Deployment) -> Results[None]:
 class _DatedFetch:
     """Fetches documents, and keeps the last one for its Date."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+    def __init__(self, fetch: DocumentFetcher) -> None:
+        self._fetch = fetch
         self.last: FetchedDocument | None = None
 
     def __call__(self, uri: str, headers: Mapping[str, str]) -> FetchedDocument:
         """See `DocumentFetcher`."""
-        self.last = self._deployment.fetch(uri, headers)
+        self.last = self._fetch(uri, headers)
         return self.last
 
 
 def _check_issuer(
     deployment: Deployment, issuer: IssuerSettings, record: Issuer, subject: str
 ) -> Results[None]:
-    fetch = _DatedFetch(deployment)
+    check = f"{subject} TLS files"
+    try:
+        fetcher = make_document_fetcher(deployment.settings, issuer)
+    except ConfigurationError as error:
+        yield failed(check, str(error).partition(": ")[0], error.fix)
+        return
+    fetch = _DatedFetch(fetcher)
+    transport, now = connect_to(issuer, deployment.settings), deployment.clock()
     place = issuer.jwks_uri or record.keys_uri or record.identifier
     if issuer.introspection is not None:
         place = issuer.introspection.endpoint or place
@@ -65,11 +73,11 @@ def _check_issuer(
         not is_local
         and place is not None
         and urlsplit(place).scheme in ("http", "https")
-        and not (yield from check_endpoint(deployment, place, "issuer", subject))
+        and not (yield from check_endpoint(transport, place, "issuer", subject, now=now))
     ):
         return
     if issuer.introspection is not None:
-        yield from _check_introspection(deployment, issuer, issuer.introspection, subject)
+        yield from _check_introspection(deployment, issuer, issuer.introspection, fetcher, subject)
         return
     is_discovered = not is_local and issuer.jwks_uri is None and record.keys_uri is None
     if (
@@ -81,7 +89,7 @@ def _check_issuer(
     yield from _check_keys(deployment, issuer, record, fetch, subject)
     if fetch.last is not None:
         yield from check_clock(deployment, fetch.last, subject)
-    yield from _check_revocation_list(deployment, record, subject)
+    yield from _check_revocation_list(deployment, record, fetch, subject)
 
 
 def _check_discovery(
@@ -91,12 +99,15 @@ def _check_discovery(
     try:
         found = DiscoveryReader(identifier, fetch).read(deployment.clock())
     except IdentityUnavailable as error:
-        yield failed(
-            check,
-            error.detail,
-            "write issuer exactly as the discovery document of the issuer says it, or jwks_uri "
-            "where there is none",
-        )
+        if isinstance(error.__cause__, Outage):
+            yield explain_outage(check, error)
+        else:
+            yield failed(
+                check,
+                error.detail,
+                "write issuer exactly as the discovery document of the issuer says it, or jwks_uri "
+                "where there is none",
+            )
         return False
     if found.jwks_uri is None:
         yield failed(
@@ -143,6 +154,7 @@ def _check_introspection(
     deployment: Deployment,
     issuer: IssuerSettings,
     introspection: Introspection,
+    fetch: DocumentFetcher,
     subject: str,
 ) -> Results[None]:
     """Ask about a token that nobody issued: the answer must be that it is not active."""
@@ -152,7 +164,7 @@ def _check_introspection(
             deployment.settings,
             issuer,
             introspection,
-            DocumentFetcher(deployment.settings),
+            fetch,
             clock=deployment.clock,
         )
         client.fetch_token_response(
@@ -172,13 +184,15 @@ def _check_introspection(
         )
 
 
-def _check_revocation_list(deployment: Deployment, record: Issuer, subject: str) -> Results[None]:
+def _check_revocation_list(
+    deployment: Deployment, record: Issuer, fetch: _DatedFetch, subject: str
+) -> Results[None]:
     uri = record.revocation_list_uri
     if uri is None or deployment.settings.revocation_poll_interval == 0:
         return
     check = f"{subject} revocation list"
     try:
-        answer = deployment.fetch(uri)
+        answer = fetch(uri, {"accept": "application/json"})
         if answer.status != 200:
             yield failed(check, f"{show(uri)}: HTTP {answer.status}", "look at the issuer")
             return

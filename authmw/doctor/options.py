@@ -6,6 +6,8 @@ import difflib
 import importlib
 import importlib.metadata
 
+from authmw.config.external_oauth2 import name_own_option, translate_external_oauth2
+from authmw.config.findings import Finding
 from authmw.config.settings import Settings
 from authmw.doctor.configuration import find_faults
 from authmw.doctor.deployment import Deployment, show
@@ -13,6 +15,13 @@ from authmw.doctor.result import Result, Results, failed, of_finding, passed, sk
 from authmw.doctor.sources import Source
 from authmw.errors import ConfigurationError
 
+# The log says at start that a directory has no keys; the checks of keys say why as well.
+_LOOKED_AT_LATER = ("jws_public_key_repository", "public_key_repository")
+# These read another section.
+_EXTERNAL = (
+    "authmw.external_oauth2_token:filter_factory",
+    "egg:authmw#external_oauth2_token",
+)
 _FIX = "write paste.filter_factory = authmw:filter_factory"
 
 
@@ -27,7 +36,16 @@ def check_options(
     """
     if source.factory is not None:
         yield _check_factory(source.factory)
-    settings, findings = find_faults(source.conf)
+    conf = source.conf
+    if source.factory in _EXTERNAL:
+        try:
+            conf = translate_external_oauth2(conf)
+        except ConfigurationError as error:
+            yield of_finding("options", Finding.of_error(name_own_option(error)))
+            yield skipped("all else", "no filter can be built from these options")
+            return None
+    settings, findings = find_faults(conf)
+    findings = [finding for finding in findings if finding.option not in _LOOKED_AT_LATER]
     # A misspelt section explains why options are missing.
     for finding in sorted(findings, key=lambda one: one.option is not None):
         yield of_finding("options", finding)
@@ -36,7 +54,7 @@ def check_options(
         return None
     try:
         deployment = Deployment(
-            settings, source.conf, source.factory, token, service or settings.public_endpoint
+            settings, conf, source.factory, token, service or settings.public_endpoint
         )
     except ConfigurationError as error:
         yield failed("options", str(error).partition(": ")[0], error.fix)

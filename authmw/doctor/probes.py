@@ -156,11 +156,16 @@ def speaks_tls(target: Target) -> bool:
 
 
 def ask_plainly(target: Target) -> bytes:
-    """Return how a server begins to answer a request in plain HTTP; nothing if it does not."""
+    """Return how a server begins to answer a request in plain HTTP; nothing if it hangs up.
+
+    Raises TimeoutError if it says nothing for some seconds.
+    """
     try:
         with connect_to(target.address, min(target.seconds, _PATIENCE_SECONDS)) as stream:
             stream.sendall(_head_request(target.address))
             return stream.recv(64)
+    except TimeoutError:
+        raise
     except OSError:
         return b""
 

@@ -175,7 +175,7 @@ class Outcome(enum.Enum):
     READ_TIMEOUT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the server fell silent",
+        "the server fell silent: look at the server and its log, or correct the port in auth_url",
         errors=("requests.exceptions.ReadTimeout", "urllib3.exceptions.ReadTimeoutError"),
     )
 
@@ -281,7 +281,7 @@ class Outcome(enum.Enum):
     NOT_AUTHENTICATED = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "our own authentication got no token",
+        "our own authentication got no token: correct auth_url, which may name another server",
         errors=(
             "keystoneauth1.exceptions.InvalidResponse",
             "keystoneauth1.exceptions.AuthorizationFailure",

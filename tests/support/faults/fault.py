@@ -42,10 +42,12 @@ class Good:
     Attributes:
         name: of the row.
         seed: makes a good site another good one.
+        is_slow: as of `Fault`.
     """
 
     name: str
     seed: Seed
+    is_slow: bool = False
 
     def __str__(self) -> str:
         return self.name

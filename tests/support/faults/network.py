@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 
 from tests.support.faults.fault import Fault
 from tests.support.faults.site import Site, setting
-from tests.support.misbehaving import closed_port, listening, stay_silent
+from tests.support.misbehaving import closed_port, listening
 from tests.support.relay import proxy, tls_relay
 
 _FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\nConnection: close\r\n\r\nforbidden"
@@ -33,8 +34,13 @@ def _close_port(site: Site) -> None:
     site.options["auth_url"] = f"http://127.0.0.1:{port}/v3"
 
 
+def _listen_alone(client: socket.socket) -> None:
+    while client.recv(65536):
+        pass
+
+
 def _say_nothing(site: Site) -> None:
-    listener = site.stack.enter_context(listening(stay_silent))
+    listener = site.stack.enter_context(listening(_listen_alone))
     site.options["auth_url"] = f"http://127.0.0.1:{listener.getsockname()[1]}/v3"
     site.options["http_connect_timeout"] = "1"
 
@@ -133,8 +139,8 @@ FAULTS = (
     Fault(
         "a server that accepts and is silent",
         _say_nothing,
-        "identity protocol",
-        ("nothing", "port in auth_url"),
+        "identity discovery",
+        ("fell silent", "look at the server"),
     ),
     Fault(
         "http where https is spoken",

@@ -9,6 +9,7 @@ from tests.support.faults import caches, clients, issuers, keys, keystone, netwo
 from tests.support.faults.fault import Fault, Good
 from tests.support.faults.issuers import add_introspection, add_issuer
 from tests.support.faults.site import Site, without
+from tests.support.relay import tls_relay
 
 # Each of these costs a whole examination.
 _QUICK = 2
@@ -19,8 +20,16 @@ def _slow_but_some(faults: tuple[Fault, ...]) -> Iterator[Fault]:
         yield dataclasses.replace(fault, is_slow=place >= _QUICK)
 
 
+def _slow_warnings(faults: tuple[Fault, ...]) -> Iterator[Fault]:
+    """An option that is refused ends the examination, and one that is warned about does not."""
+    quick = _QUICK
+    for fault in faults:
+        quick -= fault.level == "warn"
+        yield dataclasses.replace(fault, is_slow=fault.level == "warn" and quick < 0)
+
+
 FAULTS: tuple[Fault, ...] = (
-    *options.FAULTS,
+    *_slow_warnings(options.FAULTS),
     *network.FAULTS,
     *keystone.FAULTS,
     *_slow_but_some(caches.FAULTS),
@@ -64,6 +73,19 @@ def _add_introspection(site: Site) -> None:
     add_introspection(site)
 
 
+def _give_an_issuer_its_authority(site: Site) -> None:
+    server, authority = add_issuer(site), site.authority()
+    port = int(server.url.rpartition(":")[2])
+    context = authority.server_context("localhost")
+    there = site.stack.enter_context(tls_relay(port, context))
+    path = server.jwks_uri.removeprefix(server.url)
+    site.sections[issuers.SECTION].update(
+        issuer="https://login.acme.example",
+        jwks_uri=f"https://localhost:{there}{path}",
+        cafile=str(authority.cafile),
+    )
+
+
 def _share_a_secret(site: Site) -> None:
     caches.start_another(site)
     caches.leave_canary_of(site)
@@ -84,13 +106,14 @@ GOOD: tuple[Good, ...] = (
             "memcache_secret_key",
         ),
     ),
-    Good("an application credential", _use_application_credential),
+    Good("an application credential", _use_application_credential, is_slow=True),
     Good("TLS with an authority of its own", network.let_tls_be_good),
-    Good("a proxy that is not for Keystone", _leave_proxies_out),
-    Good("two services with one secret", _share_a_secret),
-    Good("an issuer beside Keystone", _add_issuer),
+    Good("a proxy that is not for Keystone", _leave_proxies_out, is_slow=True),
+    Good("two services with one secret", _share_a_secret, is_slow=True),
+    Good("an issuer beside Keystone", _add_issuer, is_slow=True),
+    Good("an issuer with an authority of its own", _give_an_issuer_its_authority),
     Good("an issuer alone", _accept_an_issuer_alone),
-    Good("an issuer of opaque tokens", _add_introspection),
+    Good("an issuer of opaque tokens", _add_introspection, is_slow=True),
     Good("a paste file, and a service that decides", _use_paste),
-    Good("a service that clients reach", clients.lock),
+    Good("a service that clients reach", clients.lock, is_slow=True),
 )

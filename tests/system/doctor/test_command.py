@@ -98,14 +98,10 @@ def test_a_refused_token_is_a_failure_and_never_printed(
     assert token not in printed
 
 
-def test_a_check_that_fails_itself_is_no_verdict(
+def test_a_token_that_is_not_given_is_asked_for_again(
     conf: Write, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Closed(io.StringIO):
-        def read(self, size: int | None = -1) -> str:
-            return ""
-
-    monkeypatch.setattr(sys, "stdin", Closed())
+    give(monkeypatch, "\n")
     assert main(["doctor", "--config-file", str(conf()), "--token", "-"]) == 2
     assert "doctor: there is none on standard input" in capsys.readouterr().err
 

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -55,13 +56,14 @@ def described(checks: list[dict[str, Any]], *statuses: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param(fault, marks=[pytest.mark.slow] if fault.is_slow else [], id=fault.name)
-        for fault in FAULTS
-    ],
-)
+def rows(table: Iterable[Fault | Good]) -> list[Any]:
+    return [
+        pytest.param(row, marks=[pytest.mark.slow] if row.is_slow else [], id=row.name)
+        for row in table
+    ]
+
+
+@pytest.mark.parametrize("fault", rows(FAULTS))
 def test_a_fault_is_named_with_cause_and_fix(fault: Fault, site: Site, doctor: Doctor) -> None:
     fault.seed(site)
     began = time.monotonic()
@@ -76,7 +78,7 @@ def test_a_fault_is_named_with_cause_and_fix(fault: Fault, site: Site, doctor: D
     assert not described(checks, "error")
 
 
-@pytest.mark.parametrize("good", GOOD, ids=str)
+@pytest.mark.parametrize("good", rows(GOOD))
 def test_nothing_is_said_about_a_good_deployment(good: Good, site: Site, doctor: Doctor) -> None:
     good.seed(site)
     status, checks = doctor.examine(site, "--token", "-")
