@@ -11,57 +11,32 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any
 
 from authmw.checks.access_rules import verify_access
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
 from authmw.checks.paths import access_path
+from authmw.checks.presented_token import copy_bearer, find_plain_token, read_user_token
 from authmw.checks.rules import Rules
 from authmw.checks.service_roles import has_service_role, speaks_for
 from authmw.checks.token_bind import refuse_key_binding, verify_binding
-from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
+from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.logs.decisions import DecisionLog, log_with_fields
+from authmw.logs.fields import describe_decision, find_request_id
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED_FOR, Rejection
 from authmw.resolver import Resolver
-from authmw.runtime import request
+from authmw.runtime import oslo_context, request
 from authmw.runtime.clock import wall_clock
-from authmw.runtime.fingerprint import fingerprint
 from authmw.runtime.refresh import Refresher
 from authmw.token import Token, headers
 from authmw.token.access_rules import AccessRule
 from authmw.token.token_info import TokenInfo
+from authmw.wsgi.interfaces import Credentials, MakeTokenAuth, Resource
 
 if TYPE_CHECKING:
     from authmw.validation.proofs import ProofVerifier
 
-_log = logging.getLogger(__name__)
-
-
-class Credentials(Protocol):
-    """`keystone.token_auth` as the authenticator uses it; see `authmw.wsgi.token_auth`.
-
-    Attributes:
-        tokens: the user's token and its string, then the service's; None if there was none or it
-            was refused.
-    """
-
-    tokens: tuple[Token | None, str | None, Token | None, str | None]
-
-    def without_user(self) -> Credentials:
-        """Return the credentials of the same request without the user's token."""
-
-
-class Resource(Protocol):
-    """What OAuth clients learn of the service; see `authmw.wsgi.protected_resource`."""
-
-    def is_metadata_request(self, environ: dict[str, Any]) -> bool:
-        """Tell whether a request asks for the metadata of the resource."""
-
-
-# Makes `keystone.token_auth`, whose `tokens` the caller then sets.
-MakeTokenAuth = Callable[[], Credentials]
-
-# Holds the bearer token that we copied to X-Auth-Token.
-_COPIED: Final = "authmw.copied_bearer"
 
 # Read by every request: a lookup in a class or another module takes longer.
 _RESERVED_KEYS = headers.RESERVED_KEYS
@@ -69,8 +44,6 @@ _TOKEN_INFO = headers.TOKEN_INFO
 _TOKEN_AUTH = headers.TOKEN_AUTH
 _TOKEN = headers.TOKEN
 _REFUSE_EXPIRED = ExpiryPolicy.REFUSE_EXPIRED
-# Of Authorization, that bring a token (RFC 6750, RFC 9449).
-_SCHEMES: Final = frozenset({"bearer", "dpop"})
 
 
 class Authenticator:
@@ -84,6 +57,8 @@ class Authenticator:
         proofs: checks that clients hold the keys their tokens are bound to; None: no token is
             accepted that could be.
         resource: answers requests for its metadata; None: there is none.
+        log: of decisions; None: a new one.
+        metrics: counts decisions; None: nothing does.
         clock: epoch seconds.
     """
 
@@ -96,8 +71,11 @@ class Authenticator:
         *,
         proofs: ProofVerifier | None = None,
         resource: Resource | None = None,
+        log: DecisionLog | None = None,
+        metrics: FilterMetrics | None = None,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
+        self._log = log or DecisionLog(rules.log_refusals)
         self._resolver = resolver
         self._find_fresh = resolver.find_fresh
         self._refresher = refresher
@@ -107,17 +85,20 @@ class Authenticator:
         self._accepts_bearer = rules.accept_bearer
         self._clock = clock
         self._is_wall_clock = clock is wall_clock
-        # With proofs each header of a request counts, not its token alone.
-        self._admits_at_once = (
-            not rules.bind_policy.is_required and not rules.accept_bearer and proofs is None
-        )
+        self._admits_at_once = not rules.bind_policy.is_required
+        # Whether a token may come in Authorization, and what comes with it may decide about it.
+        self._has_schemes = rules.accept_bearer or proofs is not None
         self._find_entry = resolver.find_entry
         self._revalidation = resolver.revalidation
         self._proofs = proofs
         self._resource = resource
-        self._has_open_requests = (
-            rules.allow_cors_preflight or bool(rules.public_paths) or resource is not None
-        )
+        self._metrics = metrics
+        self._count_hit: Callable[[], object] | None = None
+        self._count_accepted: Callable[[], object] | None = None
+        if metrics is not None and metrics.hits is not None:
+            self._count_hit = metrics.hits.add
+            self._count_accepted = metrics.decisions.count("accepted", "").add
+        self._has_open_requests = rules.allow_cors_preflight or bool(rules.public_paths)
         self._warned_of_service_role = False
 
     def with_rules(self, rules: Rules) -> Authenticator:
@@ -129,6 +110,8 @@ class Authenticator:
             self._make_token_auth,
             proofs=self._proofs,
             resource=self._resource,
+            log=self._log.with_level(rules.log_refusals),
+            metrics=self._metrics,
             clock=self._clock,
         )
 
@@ -141,18 +124,22 @@ class Authenticator:
         if not _RESERVED_KEYS.isdisjoint(environ):
             headers.strip(environ)
         try:
-            if self._has_open_requests:
-                if self._is_open(environ):
-                    self.admit_anonymous(environ)
-                    return None
-                if self._resource is not None and self._resource.is_metadata_request(environ):
-                    return DESCRIBE_RESOURCE
+            if self._has_open_requests and self._is_open(environ):
+                self.admit_anonymous(environ)
+                return None
+            if self._resource is not None and self._resource.is_metadata_request(environ):
+                self._count("metadata")
+                return DESCRIBE_RESOURCE
             if self._admits_at_once and "HTTP_X_SERVICE_TOKEN" not in environ:
                 # The short way of most requests. Between two of them the service's own code evicts
                 # ours from the processor's caches, so that each function and object touched here
                 # costs more than the work done with it. If any condition below does not hold,
                 # `_decide` takes the whole way.
-                string = environ.get("HTTP_X_AUTH_TOKEN")
+                string: Any
+                if self._has_schemes:
+                    string = find_plain_token(environ, accepts_bearer=self._accepts_bearer)
+                else:
+                    string = environ.get("HTTP_X_AUTH_TOKEN")
                 entry = self._find_entry(string)
                 if entry is not None:
                     now = time.time() if self._is_wall_clock else self._clock()
@@ -164,27 +151,34 @@ class Authenticator:
                         and refresher.on_time_from <= now < refresher.overdue_at
                     ):
                         entry.used = True
+                        if "HTTP_X_AUTH_TOKEN" not in environ:
+                            copy_bearer(environ, string)
                         environ.update(token.user_environ)
                         environ[_TOKEN_INFO] = info = TokenInfo()
                         info["token"] = token.shared_body
                         environ[_TOKEN_AUTH] = auth = self._make_token_auth()
                         auth.tokens = (token, string, None, None)
                         environ[_TOKEN] = token
+                        if self._count_hit is not None:
+                            self._count_hit()
                         return None
             return self._decide(environ)
         except Exception as error:  # noqa: BLE001
             # A fault of ours must neither let the request pass nor look like a refused token.
             # The exception's text is left out: it could quote what the client sent.
-            _log.error(
-                "internal error while authenticating (%s):\n%s",
-                type(error).__name__,
-                "".join(traceback.format_tb(error.__traceback__)),
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log_with_fields(
+                logging.ERROR,
+                f"internal error while authenticating ({type(error).__name__}):\n{where}",
+                describe_decision(environ, reason="internal_error"),
             )
             headers.strip(environ)
+            self._count("rejected", "internal_error")
             return Rejection(503, retry_after=5)
 
     def admit_anonymous(self, environ: dict[str, Any]) -> None:
         """Let a request pass without an identity, whatever token came with it."""
+        self._count("open")
         headers.strip(environ)
         environ[headers.USER_STATUS_KEY] = headers.INVALID
         environ[_TOKEN_AUTH] = auth = self._make_token_auth()
@@ -193,8 +187,10 @@ class Authenticator:
     def refuse_accepted(self, environ: dict[str, Any], error: InvalidToken) -> Rejection | None:
         """Refuse a token that `authenticate` accepted; return what that would have returned."""
         token: Token = environ[headers.TOKEN]
-        _log.info("user token with audit id %s is not acceptable: %s", token.audit_id, str(error))
+        if self._metrics is not None:
+            self._metrics.hook_refusals.add(error.reason.value)
         credentials: Credentials = environ[headers.TOKEN_AUTH]
+        self._log.refused(environ, "user token", credentials.tokens[1] or "", error, token)
         headers.strip_user(environ)
         if not self._rules.delay_auth_decision:
             return Rejection(401, reason=error.reason)
@@ -203,19 +199,33 @@ class Authenticator:
         environ[headers.TOKEN_AUTH] = credentials.without_user()
         return None
 
+    def log_missing(self, environ: dict[str, Any], missing: str) -> None:
+        """Log that `require` or `check` refused a request for what its token lacks."""
+        token = environ.get(headers.TOKEN)
+        self._log.lacks_right(environ, token, missing)
+
+    def _count(self, outcome: str, reason: str = "") -> None:
+        if self._metrics is not None:
+            self._metrics.decisions.add(outcome, reason)
+
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
         now = time.time() if self._is_wall_clock else self._clock()
         refresher = self._refresher
         if not refresher.on_time_from <= now < refresher.overdue_at:
-            refresher.catch_up()
+            with oslo_context.replaced(environ, find_request_id(environ)):
+                refresher.catch_up()
         rejection: Rejection | None = None
         service: Token | None = None
+        user: Token | None = None
+        reason = Reason.MISSING.value
         speaker: Token | None = None  # the service token, if it has a service role
 
         service_string = environ.get("HTTP_X_SERVICE_TOKEN")
         if service_string and (service_string := service_string.strip()):
             try:
                 service = self._resolve(service_string, _REFUSE_EXPIRED, now, environ)
+                if now >= service.expires_at:
+                    verify_not_expired(service, now)
                 if service.is_bound or self._requires_binding:
                     verify_binding(self._rules.bind_policy, service, environ)
                     # A request has one proof, and it is the user's.
@@ -224,18 +234,18 @@ class Authenticator:
                 if rules is not None:
                     # Otherwise a restricted token sent in both headers would lift its own rules.
                     self._verify_access(rules, service, environ, is_service_request=False)
-                speaker = service if self._verify_service(service) else None
+                speaker = service if self._verify_service(service, environ) else None
                 environ.update(service.principal.service_environ)
             except (InvalidToken, IdentityUnavailable) as error:
                 environ[headers.SERVICE_STATUS_KEY] = headers.INVALID
-                rejection = self._refuse("service token", service_string, error, environ)
+                rejection = self._refuse("service token", service_string, error, environ, service)
                 service = service_string = None
                 if rejection is not None:
                     return rejection
 
         user_string = environ.get("HTTP_X_AUTH_TOKEN")
         if user_string is None or self._accepts_bearer:
-            user_string = self._read_user_token(environ)
+            user_string = read_user_token(environ, accepts_bearer=self._accepts_bearer)
         if user_string and (user_string := user_string.strip()):
             keystones = self._rules.keystones
             # Keystone alone can say whether an expired token may still be used, and of its own.
@@ -243,6 +253,8 @@ class Authenticator:
             expiry_policy = ExpiryPolicy.ALLOW_EXPIRED if is_of_keystone else _REFUSE_EXPIRED
             try:
                 user = self._resolve(user_string, expiry_policy, now, environ)
+                if now >= user.expires_at and expiry_policy is _REFUSE_EXPIRED:
+                    verify_not_expired(user, now)
                 is_service_request = speaker is not None and speaks_for(speaker, user, keystones)
                 rules = user.principal.access_rules
                 if rules is not None:
@@ -258,7 +270,8 @@ class Authenticator:
                 elif user.is_bound:
                     refuse_key_binding(user)
             except (InvalidToken, IdentityUnavailable) as error:
-                rejection = self._refuse("user token", user_string, error, environ)
+                reason = _name_reason(error)
+                rejection = self._refuse("user token", user_string, error, environ, user)
             else:
                 environ.update(user.user_environ)
                 environ[_TOKEN_INFO] = info = TokenInfo()
@@ -266,50 +279,39 @@ class Authenticator:
                 environ[_TOKEN_AUTH] = auth = self._make_token_auth()
                 auth.tokens = (user, user_string, service, service_string)
                 environ[_TOKEN] = user
+                if self._count_accepted is not None:
+                    self._count_accepted()
                 return None
         elif not self._rules.delay_auth_decision:
-            _log.debug("rejected: no token")
+            self._log.no_token(environ)
+            self._count("rejected", reason)
             return Rejection(401)
 
         if rejection is None:
+            self._count("invalid", reason)
             environ[headers.USER_STATUS_KEY] = headers.INVALID
             environ[_TOKEN_AUTH] = auth = self._make_token_auth()
             auth.tokens = (None, None, service, service_string)
         return rejection
 
-    def _read_user_token(self, environ: dict[str, Any]) -> str | None:
-        token: str | None = environ.get("HTTP_X_AUTH_TOKEN")
-        if token is not None:
-            if environ.get(_COPIED) is not token:
-                return token
-            # The app derived this request from one in which we copied a bearer token, so only
-            # the headers that it came with count.
-            del environ["HTTP_X_AUTH_TOKEN"]
-        token = environ.get("HTTP_X_STORAGE_TOKEN")
-        if token is None and self._accepts_bearer:
-            scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-            if credentials and scheme.lower() in _SCHEMES:
-                # Services send the caller's token on from here.
-                token = environ["HTTP_X_AUTH_TOKEN"] = environ[_COPIED] = credentials.strip()
-        return token
-
     def _resolve(
         self, string: str, expiry_policy: ExpiryPolicy, now: float, environ: dict[str, Any]
     ) -> Token:
+        """Return the token, which may have expired; raises what `Resolver` raises."""
         token = None if self._find_entry(string) is None else self._find_fresh(string, now)
         if token is None or (
             expiry_policy is not _REFUSE_EXPIRED and not is_conclusive(token, expiry_policy, now)
         ):
             mark = request.begin(environ)
+            former = oslo_context.replace(environ, find_request_id(environ))
             try:
                 token = self._resolver.resolve(string, expiry_policy, now)
             finally:
+                oslo_context.restore(former)
                 request.end(mark)
-        if now >= token.expires_at and expiry_policy is _REFUSE_EXPIRED:
-            verify_not_expired(token, now)
         return token
 
-    def _verify_service(self, service: Token) -> bool:
+    def _verify_service(self, service: Token, environ: dict[str, Any]) -> bool:
         """Tell whether the token has a service role.
 
         Raises:
@@ -323,11 +325,7 @@ class Authenticator:
             )
         if not self._warned_of_service_role:
             self._warned_of_service_role = True
-            _log.warning(
-                "a service token without any role of service_token_roles was accepted: set"
-                " [keystone_authtoken] service_token_roles_required = true once every service"
-                " user has such a role"
-            )
+            self._log.service_without_role(environ, service)
         return False
 
     def _verify_access(
@@ -360,19 +358,16 @@ class Authenticator:
         string: str,
         error: InvalidToken | IdentityUnavailable,
         environ: dict[str, Any],
+        token: Token | None,
     ) -> Rejection | None:
         """Log a refusal; return the rejection, or None if the app decides."""
+        self._log.refused(environ, what, string, error, token)
         if isinstance(error, InvalidToken):
-            _log.info("%s %s is not acceptable: %s", what, fingerprint(string), str(error))
             rejection = Rejection(401, reason=error.reason)
         else:
-            # The identity client has logged the outage itself; this names the token it affected.
-            level = logging.INFO if isinstance(error, Outage) else logging.WARNING
-            _log.log(
-                level, "%s %s could not be validated: %s", what, fingerprint(string), str(error)
-            )
             rejection = Rejection(503, error.retry_after)
         if not self._rules.delay_auth_decision:
+            self._count("rejected", _name_reason(error))
             return rejection
         self._note_reason(environ, rejection.reason)
         return None
@@ -381,3 +376,8 @@ class Authenticator:
         """Keep what the challenge of an app's own 401 says to OAuth clients."""
         if reason is not None and self._resource is not None:
             environ[REFUSED_FOR] = reason
+
+
+def _name_reason(error: InvalidToken | IdentityUnavailable) -> str:
+    # The label of a decision: one of few.
+    return error.reason.value if isinstance(error, InvalidToken) else "unavailable"

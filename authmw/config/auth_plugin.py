@@ -83,8 +83,8 @@ def read_auth_options(reader: OptionReader, *, is_expected: bool = True) -> Auth
             Finding(
                 "fail",
                 type_opt.name,
-                "no auth_type: authmw has no credentials of its own, and every token that the "
-                "identity service must be asked about gets 503",
+                f"no auth_type{_explain_lack(reader, section)}: authmw has no credentials of its "
+                "own, and every token that the identity service must be asked about gets 503",
                 "set auth_type, for example to password, with auth_url, username, password, "
                 "project_name and the domains",
                 section,
@@ -97,6 +97,13 @@ def read_auth_options(reader: OptionReader, *, is_expected: bool = True) -> Auth
         for loader in _find_method_loaders(methods):
             values = _read_values(reader, loader, section) | values
     return AuthOptions(auth_type, section, MappingProxyType(values))
+
+
+def _explain_lack(reader: OptionReader, section: str) -> str:
+    sections = reader.list_sections()
+    if not sections or section.lower() in (one.lower() for one in sections):
+        return ""
+    return f" (the files have no section [{section}])"
 
 
 def _read_values(
@@ -220,7 +227,7 @@ def list_keystoneauth_options() -> frozenset[str]:
             *loading.get_adapter_conf_options(),
             *loading.get_auth_common_conf_options(),
         )
-        for name in (opt.dest, opt.name, *(old.name for old in opt.deprecated_opts or ()))
+        for name in (opt.dest, *(old.name for old in opt.deprecated_opts or ()))
         if name
     }
     for entry in importlib.metadata.distribution("keystoneauth1").entry_points.select(
@@ -228,8 +235,7 @@ def list_keystoneauth_options() -> frozenset[str]:
     ):
         # One whose libraries are missing has no options to anyone.
         with contextlib.suppress(ConfigurationError):
-            for plugin_opt in _find_loader(entry.name).get_options():
-                names.update((plugin_opt.dest, plugin_opt.name))
+            names.update(opt.dest for opt in _find_loader(entry.name).get_options())
     return frozenset(names)
 
 

@@ -5,6 +5,7 @@ They are about plugins that keystoneauth1 brings; others are not judged.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -28,13 +29,18 @@ _APPLICATION_CREDENTIAL: Final = "v3applicationcredential"
 _VERSION_2: Final = frozenset({"v2password", "v2token"})
 _URL_ENDINGS: Final = ("_url", "_uri", "endpoint")
 
+# What stands behind the version by mistake; other paths may be a proxy's.
+_PAST_VERSION: Final = re.compile(r"/v3/(v3|auth)(/|$)|/tokens$")
+
 # What a token can be scoped to; a login names one of them (Identity API v3, "Scoped").
-_SCOPES: Final = {
-    "project": ("project_id", "project_name"),
-    "domain": ("domain_id", "domain_name"),
+SCOPES: Final = {
+    "project": ("project_name", "project_id"),
+    "domain": ("domain_name", "domain_id"),
     "trust": ("trust_id",),
     "system": ("system_scope",),
 }
+"""The options that name what our token is scoped to, by kind."""
+
 # It sends all of its scope in headers.
 _TOKENLESS: Final = "v3tokenlessauth"
 
@@ -56,7 +62,7 @@ def verify_credentials(
     for name, value in values.items():
         if name.endswith(_URL_ENDINGS) and value:
             verify_url(name, str(value), section=section)
-    _verify_auth_url(values, section)
+    _verify_auth_url(auth_type, values, section)
     for method in methods:
         for names in _NEEDED.get(method, ()):
             if not _any_set(values, names):
@@ -71,14 +77,14 @@ def verify_credentials(
         _verify_scope(auth_type, section, values)
 
 
-def _verify_auth_url(values: Mapping[str, object], section: str) -> None:
+def _verify_auth_url(auth_type: str, values: Mapping[str, object], section: str) -> None:
     url = str(values.get("auth_url") or "")
     path = urlsplit(url).path.rstrip("/")
-    if path.endswith("/tokens"):
+    if _PAST_VERSION.search(path) or (path.endswith("/v2.0") and auth_type not in _VERSION_2):
         raise ConfigurationError(
             "auth_url",
             "***" if "@" in url else url,
-            "write it up to the version, such as https://id.example:5000/v3",
+            "write it without a version or up to it, such as https://id.example:5000/v3",
             section=section,
         )
 
@@ -110,7 +116,7 @@ def _verify_user(methods: Collection[str], section: str, values: Mapping[str, ob
 def _verify_scope(auth_type: str, section: str, values: Mapping[str, object]) -> None:
     if auth_type == _TOKENLESS:
         return
-    scopes = [names for names in _SCOPES.values() if _any_set(values, names)]
+    scopes = [names for names in SCOPES.values() if _any_set(values, names)]
     written = [name for names in scopes for name in names if _any_set(values, [name])]
     if len(scopes) > 1:
         raise ConfigurationError(
@@ -157,11 +163,6 @@ def find_doubtful_credentials(auth_type: str, section: str) -> Iterator[Finding]
             f"write {other}",
             section,
         )
-
-
-def names_scope(values: Mapping[str, object]) -> bool:
-    """Tell whether the options of a plugin say what our own token is scoped to."""
-    return any(_any_set(values, names) for names in _SCOPES.values())
 
 
 def _default_domain(values: Mapping[str, object]) -> list[str]:

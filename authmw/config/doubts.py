@@ -26,6 +26,7 @@ def find_doubtful(settings: Settings) -> list[Finding]:
         *_find_doubtful_caches(settings),
         *_find_doubtful_offline(settings),
         *_find_doubtful_revocation(settings),
+        *_find_doubtful_oauth(settings),
     ]
 
 
@@ -105,6 +106,32 @@ def _find_doubtful_caches(settings: Settings) -> Iterator[Finding]:
             "identity",
             "set memcache_security_strategy to MAC or ENCRYPT",
         )
+    if not settings.memcache_sasl_enabled and settings.memcache_username is not None:
+        yield _warn(
+            "memcache_username",
+            "memcache_username has no effect without memcache_sasl_enabled",
+            "write memcache_sasl_enabled = true",
+        )
+    if not settings.memcache_tls_enabled:
+        for option in ("memcache_tls_cafile", "memcache_tls_certfile"):
+            if getattr(settings, option) is not None:
+                yield _warn(
+                    option,
+                    f"{option} has no effect without memcache_tls_enabled",
+                    "write memcache_tls_enabled = true",
+                )
+
+
+def _find_doubtful_oauth(settings: Settings) -> Iterator[Finding]:
+    if not settings.issuers:
+        # Not public_endpoint: services have one of their own, and may hand it over.
+        for option in ("oauth_resource", "oauth_scopes", "dpop_nonce_secret"):
+            if getattr(settings, option):
+                yield _warn(
+                    option,
+                    f"{option} has no effect without an issuer",
+                    "write a section [authmw_issuer:NAME]",
+                )
     nonce_secret = settings.dpop_nonce_secret
     if nonce_secret is not None and len(nonce_secret) < _SHORTEST_SECRET:
         yield _warn(

@@ -6,18 +6,17 @@ tokens (`profile = ext-oauth2`), and the same caches.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
 from oslo_config import cfg
 
+from authmw.config.loading import log_findings
 from authmw.config.option_reader import make_option_reader
 from authmw.config.options import CACHE_OPTIONS, IDENTITY_OPTIONS
+from authmw.config.slips import find_option_slips, find_section_slips
 from authmw.config.types import BoolOpt, IntOpt, StrOpt
 from authmw.errors import ConfigurationError
-
-_log = logging.getLogger(__name__)
 
 GROUP: Final = "ext_oauth2_auth"
 _ISSUER: Final = "issuer.ext_oauth2_auth."
@@ -107,9 +106,8 @@ def translate_external_oauth2(conf: Mapping[str, Any]) -> dict[str, Any]:
     reader = make_option_reader(conf)
     shared = reader.read(_SHARED_OPTIONS, GROUP)
     own = reader.read(OAUTH2_OPTIONS, GROUP)
-    unknown = reader.unknown_names()
-    if unknown:
-        _log.warning("Options not known to authmw, ignored: %s", ", ".join(unknown))
+    log_findings(find_option_slips(reader, [GROUP]))
+    log_findings(find_section_slips(reader, [GROUP]))
     for name in ("introspect_endpoint", "audience", "client_id"):
         if not own[name]:
             raise ConfigurationError(name, None, "this filter needs it.", section=GROUP)

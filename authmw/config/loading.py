@@ -19,7 +19,7 @@ from authmw.config.option_reader import OptionReader, make_option_reader
 from authmw.config.options import DEFAULT_ALGORITHMS, OPTIONS
 from authmw.config.rules import verify_settings
 from authmw.config.settings import Settings, Validation
-from authmw.config.slips import find_option_slips, find_section_slips
+from authmw.config.slips import find_option_slips, find_section_slips, find_slip_of
 from authmw.config.types import describe_type
 from authmw.errors import ConfigurationError
 
@@ -82,7 +82,11 @@ def read_settings(conf: Mapping[str, object]) -> tuple[Settings, list[Finding]]:
     if values["jws_accepted_algorithms"] != DEFAULT_ALGORITHMS:
         values["jws_accepted_algorithms"] = _parse_algorithms(values["jws_accepted_algorithms"])
     values["token_cache_time"] = max(0, values["token_cache_time"])
-    issuers = read_issuers(reader, skew_seconds=values["clock_skew_tolerance"])
+    issuers = read_issuers(
+        reader,
+        skew_seconds=values["clock_skew_tolerance"],
+        has_admin_project=values["admin_project_name"] is not None,
+    )
     if values["accept_bearer"] is None:
         values["accept_bearer"] = bool(issuers)
     settings = Settings(
@@ -91,11 +95,9 @@ def read_settings(conf: Mapping[str, object]) -> tuple[Settings, list[Finding]]:
         issuers=issuers,
         **values,
     )
-    verify_settings(settings)
     sections = reader.sections_read()
-    return settings, [
+    findings = [
         *reader.findings,
-        *find_doubtful(settings),
         *(
             Finding("warn", old, f"{old} is deprecated", f"write {new}")
             for old, new in reader.deprecated_names_in_use().items()
@@ -103,6 +105,17 @@ def read_settings(conf: Mapping[str, object]) -> tuple[Settings, list[Finding]]:
         *find_option_slips(reader, sections),
         *find_section_slips(reader, sections),
     ]
+    try:
+        verify_settings(settings)
+    except ConfigurationError as error:
+        slip = find_slip_of(error.option, findings)
+        if slip is None:
+            raise
+        # The log does not have the findings, as the start ends here.
+        raise ConfigurationError(
+            error.option, error.value, f"{error.fix} ({slip} stands there: is it misspelt?)"
+        ) from None
+    return settings, [*findings, *find_doubtful(settings)]
 
 
 def _read_options(reader: OptionReader) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from oslo_config.cfg import (
 
 from authmw.config.findings import Finding
 from authmw.config.options import GROUP, list_opts
+from authmw.config.texts import find_odd_text
 from authmw.config.types import describe_type
 from authmw.errors import ConfigurationError
 
@@ -47,6 +48,7 @@ class OptionReader:
         self._overrides = overrides
         self._conf = conf
         self._known: dict[str, set[str]] = {}
+        self._read_as_overrides_alone: dict[str, set[str]] = {}
         self.findings: list[Finding] = []
         self._deprecated_in_use: dict[str, str] = {}
 
@@ -64,14 +66,17 @@ class OptionReader:
         values = {}
         for opt in opts:
             names = [opt.dest, opt.name, opt.name.replace("-", "_")]
-            if opt.deprecated_opts:
-                names += [old.name for old in opt.deprecated_opts if old.name]
+            old_names = [old.name for old in opt.deprecated_opts or () if old.name]
+            if opt.name != opt.dest and opt.name not in old_names:
+                self._read_as_overrides_alone.setdefault(group, set()).add(opt.name)
+            names += old_names
             known.update(names)
             name = None
             if not self._overrides.keys().isdisjoint(names):
                 name = self._find_override(opt, names)
             if name is not None:
                 values[opt.dest] = _convert(opt, name, self._overrides[name])
+                self._inspect(opt, values[opt.dest], group)
                 continue
             try:
                 value = section[opt.dest]
@@ -82,8 +87,14 @@ class OptionReader:
             # The conf may hold another library's option of this name, of a looser type.
             if value != opt.default or type(value) is not type(opt.default):
                 value = _convert(opt, opt.name, value, group)
+                self._inspect(opt, value, group)
             values[opt.dest] = value
         return values
+
+    def _inspect(self, opt: Opt, value: object, group: str) -> None:
+        found = find_odd_text(opt.dest, value, is_secret=opt.secret, section=group)
+        if found is not None:
+            self.findings.append(found)
 
     def _find_override(self, opt: Opt, names: list[str]) -> str | None:
         """Return the first of these names that has an override to use."""
@@ -130,14 +141,29 @@ class OptionReader:
 
     def unknown_names_in(self, section: str) -> list[str]:
         """Return the names in a section of the files that name no option read there, sorted."""
+        written = {name for file in self._list_written(section) for name in file}
+        # There oslo.config reads user_domain_id, and not its name, which is user-domain-id.
+        read = self.known_names(section) - self._read_as_overrides_alone.get(section, set())
+        return sorted(written - read)
+
+    def repeated_names_in(self, section: str) -> list[str]:
+        """Return the options read that stand in one file more than once, with other values."""
+        return sorted(
+            name
+            for file in self._list_written(section)
+            for name, texts in file.items()
+            if len(set(texts)) > 1 and name in self.known_names(section)
+        )
+
+    def _list_written(self, section: str) -> list[Mapping[str, list[str]]]:
+        """Return what stands in a section: for each file the texts by name."""
         # oslo.config does not offer the names of what nobody registered.
         namespace = getattr(self._conf, "_mutable_ns", None) or getattr(
             self._conf, "_namespace", None
         )
         # It finds sections in any case.
-        parsed = getattr(namespace, "_normalized", ())
-        written = {name for sections in parsed for name in sections.get(section.lower(), ())}
-        return sorted(written - self.known_names(section))
+        name = section if section == "DEFAULT" else section.lower()
+        return [file[name] for file in getattr(namespace, "_normalized", ()) if name in file]
 
     def is_registered(self, section: str, name: str | None = None) -> bool:
         """Tell whether anyone registered a section, or an option of this name in it."""

@@ -29,6 +29,17 @@ _OPTIONS_ALIKE = 0.8
 _ISSUER_OPTIONS_ALIKE = 0.7
 _SECTIONS_ALIKE = 0.86
 _ISSUER_SECTIONS_ALIKE = 0.75
+# How names of options begin that nobody else has.
+_OURS_ALONE = (
+    *("delay_auth_", "www_authenticate_", "include_service_catalog", "enforce_token_", "jws_"),
+    *("service_token_roles", "memcache_security_", "memcache_secret_", "token_validation"),
+    *("revocation_", "authority_cache_", "identity_outage_"),
+)
+# Options of a server's own TLS, in the [DEFAULT] of services.
+_OF_SERVERS = frozenset({"ca_file", "cert_file", "key_file"})
+# Options of issuers that no plugin has.
+_OF_ISSUERS = frozenset({"issuer", "audience", "jwks_uri", "introspection_endpoint"})
+_DID_YOU_MEAN = "did you mean {}?"
 # A service may pass its whole [DEFAULT]: hundreds of names, none of them a mistake.
 _MOST_NAMES_SHOWN = 20
 
@@ -99,19 +110,30 @@ def find_option_slips(reader: OptionReader, sections: Iterable[str]) -> list[Fin
     findings = []
     others: list[str] = []
     for name in reader.unknown_names():
-        finding = _judge(name, reader.known_names(), GROUP)
+        finding = None if name in _OF_SERVERS else _judge(name, reader.known_names(), GROUP)
         if finding is None:
             others.append(name)
         else:
             findings.append(finding)
+    findings += _find_misplaced(reader)
     for section in sections:
+        findings += [
+            Finding(
+                "warn",
+                name,
+                f"{name} stands in one file twice, and the last one counts",
+                "remove the other",
+                section,
+            )
+            for name in reader.repeated_names_in(section)
+        ]
         for name in reader.unknown_names_in(section):
             if reader.is_registered(section, name):
                 continue
             finding = _judge(name, reader.known_names(section), section)
             if finding is None:
                 others.append(f"{name} in [{section}]")
-            elif name in OLD_OPTIONS or not _is_of_keystoneauth(name):
+            else:
                 findings.append(finding)
     if others:
         shown = others[:_MOST_NAMES_SHOWN]
@@ -119,6 +141,22 @@ def find_option_slips(reader: OptionReader, sections: Iterable[str]) -> list[Fin
             shown.append(f"and {len(others) - len(shown)} more")
         _log.info("Options not known to authmw, ignored: %s", ", ".join(shown))
     return findings
+
+
+def _find_misplaced(reader: OptionReader) -> list[Finding]:
+    """Return a finding for each option that stands in [DEFAULT], where nothing reads it."""
+    known = reader.known_names(GROUP)
+    return [
+        Finding(
+            "warn",
+            name,
+            f"{name} stands in [DEFAULT], where authmw does not read it",
+            f"write it in [{GROUP}]",
+            "DEFAULT",
+        )
+        for name in reader.unknown_names_in("DEFAULT")
+        if name.startswith(_OURS_ALONE) and name in known and not reader.is_registered(name)
+    ]
 
 
 def _judge(name: str, known: Iterable[str], section: str) -> Finding | None:
@@ -129,11 +167,15 @@ def _judge(name: str, known: Iterable[str], section: str) -> Finding | None:
         known: names of options that are read in its place.
         section: where it stands, or would in a file.
     """
+    if section == GROUP and name in _OF_ISSUERS:
+        cause = f"{name} is an option of issuers, ignored here"
+        return Finding("warn", name, cause, f"write it in a section [{ISSUER_PREFIX}NAME]")
     if section == GROUP and name in OLD_OPTIONS:
         cause = f"{name} is an option of old releases, ignored"
         return Finding("warn", name, cause, OLD_OPTIONS[name])
-    near = find_nearest(name, known, _OPTIONS_ALIKE)
-    if near is None:
+    # Names with hyphens are those of command lines, and deprecated ones.
+    near = find_nearest(name, (one for one in known if "-" not in one), _OPTIONS_ALIKE)
+    if near is None or _is_of_keystoneauth(name):
         return None
     return make_option_slip(name, near, section)
 
@@ -141,7 +183,13 @@ def _judge(name: str, known: Iterable[str], section: str) -> Finding | None:
 def make_option_slip(name: str, near: str, section: str) -> Finding:
     """Return the finding that a name is a misspelt one."""
     cause = f"{name} is not known to authmw, ignored"
-    return Finding("warn", name, cause, f"did you mean {near}?", section=section)
+    return Finding("warn", name, cause, _DID_YOU_MEAN.format(near), section=section)
+
+
+def find_slip_of(option: str, findings: Iterable[Finding]) -> str | None:
+    """Return the name that one of the findings takes for a misspelling of an option."""
+    fix = _DID_YOU_MEAN.format(option)
+    return next((finding.option for finding in findings if finding.fix == fix), None)
 
 
 def find_issuer_slips(section: str, unknown: Iterable[str], known: Iterable[str]) -> list[Finding]:

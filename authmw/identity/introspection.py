@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
-from authmw.identity.breaker import Breaker, Change
+from authmw.identity.breaker import Breaker, Change, State
+from authmw.identity.call_meter import CallMeter
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import open_session, read_verify
 from authmw.identity.http_messages import describe
-from authmw.identity.json_response import raise_for_status, read_strict_object
+from authmw.identity.json_response import raise_for_status
 from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outage import make_outage, make_outage_from, meaning_of
 from authmw.identity.outcomes import Outcome
@@ -23,11 +24,14 @@ from authmw.issuers.client_authentication import OAuthClient, authenticate_clien
 from authmw.issuers.introspection_response import verify_introspection_response
 from authmw.issuers.record import Issuer
 from authmw.issuers.token_body import make_oauth_access, make_token_body
+from authmw.jose.strict_json import parse_json_object
 from authmw.net.deadline import deadline
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.process import PerProcess
 
 if TYPE_CHECKING:
+    from requests import Response
+
     from authmw.config.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -51,6 +55,7 @@ class IntrospectionClient:
         client: what the issuer knows this service by.
         lifetime_seconds: how long a token counts as good if the issuer names no end.
         clock: seconds, for the pauses of the circuit breaker.
+        meter: counts and times the calls.
     """
 
     def __init__(
@@ -63,8 +68,10 @@ class IntrospectionClient:
         client: OAuthClient,
         lifetime_seconds: int,
         clock: Callable[[], float] = wall_clock,
+        meter: CallMeter | None = None,
     ) -> None:
         self._settings = settings
+        self._meter = meter or CallMeter()
         self._issuer = issuer
         self._endpoint = endpoint
         self._discovery = discovery
@@ -113,6 +120,11 @@ class IntrospectionClient:
         self._wake = wake
         self._patience_seconds = patience_seconds
 
+    @property
+    def breaker_state(self) -> State:
+        """What this process knows of the issuer; nothing is sent."""
+        return self._breaker.get().state
+
     def probe_at(self) -> float:
         """Return when a probe is due, in epoch seconds; infinity: never."""
         return self._breaker.get().probe_at
@@ -125,7 +137,8 @@ class IntrospectionClient:
                 self._probe(breaker, is_logged=False)
 
     def _fetch_verified(self, token: str, now: float) -> AccessToken:
-        answer = self._ask(token, now)
+        with self._meter.measure("introspect"):
+            answer = self._ask(token, now)
         try:
             return verify_introspection_response(
                 self._issuer, answer, now, lifetime_seconds=self._lifetime_seconds
@@ -155,7 +168,7 @@ class IntrospectionClient:
                 f"HTTP {response.status_code}",
             )
         raise_for_status(response, about_token=False)
-        return read_strict_object(response, max_bytes=MAX_BODY_SIZE)
+        return _read_object(response)
 
     def _find_endpoint(self, now: float) -> str:
         if self._endpoint is not None:
@@ -184,7 +197,8 @@ class IntrospectionClient:
         detail = ""
         try:
             try:
-                answer = self._ask(secrets.token_urlsafe(32), self._clock())
+                with self._meter.measure("probe"):
+                    answer = self._ask(secrets.token_urlsafe(32), self._clock())
                 if type(answer.get("active")) is not bool:
                     raise make_outage(Outcome.NOT_INTROSPECTION)
             except Exception as error:  # noqa: BLE001 - of any library below
@@ -201,7 +215,7 @@ class IntrospectionClient:
     def _take_for_outage(self, error: Exception, *, is_logged: bool = True) -> Outage:
         outage = make_outage_from(error)
         if self._discovery is not None:
-            self._discovery.forget()  # the endpoint may have moved
+            self._discovery.forget(self._clock())  # the endpoint may have moved
         if is_logged:
             is_ours = meaning_of(outage).verdict is Verdict.CREDENTIALS_REFUSED
             level = logging.ERROR if is_ours else logging.WARNING
@@ -222,6 +236,21 @@ class IntrospectionClient:
             )
         elif change is Change.CLOSED:
             _log.warning("Issuer %s answers again", name)
+
+
+def _read_object(response: Response) -> dict[str, object]:
+    """Return the JSON object of a response that no two parsers can read differently.
+
+    Raises Outage for anything else, and for a larger body: parsing holds up every thread.
+    """
+    if len(response.content) > MAX_BODY_SIZE:
+        note = f"more than {MAX_BODY_SIZE} bytes"
+        raise make_outage(Outcome.BODY_TOO_LARGE, describe(response.request), note)
+    try:
+        return parse_json_object(response.content)
+    except ValueError as error:
+        note = f"{error}; {response.headers.get('Content-Type', 'no type')}"
+        raise make_outage(Outcome.NOT_JSON, describe(response.request), note) from None
 
 
 def _make_body(verified: AccessToken) -> dict[str, object]:

@@ -193,7 +193,7 @@ def test_without_auth_type_the_start_goes_on_and_the_log_says_what_will_fail(
     assert settings.auth is None
     assert load_auth_plugin(settings.auth) is None
     (line,) = messages(caplog, logging.ERROR)
-    assert line.startswith("[credentails] no auth_type: ")
+    assert line.startswith("[credentails] no auth_type (the files have no section [crede")
     assert "gets 503" in line
 
 

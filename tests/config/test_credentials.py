@@ -45,7 +45,17 @@ def load(auth_type: str, options: dict[str, Any]) -> None:
         (
             {**USER, **PROJECT, "user_domain_id": "d", "auth_url": "http://id/v3/auth/tokens"},
             "auth_url",
-            "write it up to the version",
+            "write it without a version or up to it",
+        ),
+        (
+            {**USER, **PROJECT, "user_domain_id": "d", "auth_url": "http://id/identity/v2.0"},
+            "auth_url",
+            "write it without a version or up to it",
+        ),
+        (
+            {**USER, **PROJECT, "user_domain_id": "d", "auth_url": "http://id/v3/v3/"},
+            "auth_url",
+            "write it without a version or up to it",
         ),
     ],
 )
@@ -117,6 +127,7 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("password", {**USER, "user_domain_id": "d", "project_domain_id": "d", "system_scope": "all"}),
     ("v3password", {"user_id": "u", "password": SECRET, **PROJECT, "project_id": "p"}),
     ("v3applicationcredential", {**CREDENTIAL, "application_credential_id": "i"}),
+    ("v3password", {"user_id": "u", "password": SECRET, "auth_url": "http://id/v3/of/a/proxy/"}),
     (
         "v3applicationcredential",
         {**CREDENTIAL, "application_credential_id": "i", "project_domain_id": "d"},

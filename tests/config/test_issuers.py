@@ -114,6 +114,7 @@ def test_claims_are_mapped() -> None:
     assert mapping.project_id.names == ("acme.example", "tenant")
 
 
+OPAQUE = {"profile": "introspection", "client_id": "c", "client_secret": "s"}
 WRONG = [
     ({"audience": None}, "[authmw_issuer:acme] audience is not set: write what 'aud' says"),
     ({"audience": ""}, "[authmw_issuer:acme] audience is not set"),
@@ -139,6 +140,18 @@ WRONG = [
         "introspection_endpoint is not set: write it, or issuer",
     ),
     ({"issuer": "https://a.example/{tenant}"}, "list the permitted values of each variable"),
+    ({"issuer": f"{ACME}\n"}, "issuer = 'https://login.acme.example\\n': it is no URL of a host"),
+    ({"jwks_uri": f"{ACME}/jw\tks"}, "jwks_uri = "),
+    ({"introspection_endpoint": f"{ACME}/introspect"}, "introspection_endpoint = "),
+    ({"client_secret": "of-a-test"}, "client_secret = '***': leave it out"),
+    ({"auth_method": "tls_client_auth"}, "auth_method = 'tls_client_auth': leave it out"),
+    ({"expires_at": "ends"}, "expires_at = 'ends': leave it out"),
+    ({**OPAQUE, "jwks_uri": f"{ACME}/jwks"}, "jwks_uri = "),
+    ({**OPAQUE, "public_key_repository": "/keys"}, "public_key_repository = '/keys': leave it out"),
+    ({**OPAQUE, "types": "at+jwt"}, "types = ['at+jwt']: leave it out"),
+    ({**OPAQUE, "algorithms": "ES256"}, "algorithms = ['ES256']"),
+    ({"public_key_repository": "/keys", "bearer_token_file": "/t"}, "bearer_token_file = '/t'"),
+    ({"keyfile": "/k"}, "keyfile = '/k': set certfile"),
 ]
 
 
@@ -147,6 +160,14 @@ def test_tokens_of_an_issuer_can_not_be_keystones_as_well() -> None:
         from_paste({"issuer.acme.issuer": ACME, "issuer.acme.audience": US, "jws_issuer": ACME})
     assert "[keystone_authtoken] jws_issuer" in str(refused.value)
     assert "authmw_issuer:acme" in str(refused.value)
+
+
+def test_a_service_s_own_public_endpoint_does_not_stop_the_start() -> None:
+    """Services that hand over all their options have one; issuers alone make it ours."""
+    own = {"public_endpoint": "https://images.example/?of=service"}
+    assert not from_paste(own).issuers
+    with pytest.raises(ConfigurationError, match="public_endpoint"):
+        from_paste({"issuer.acme.issuer": ACME, "issuer.acme.audience": US, **own})
 
 
 @pytest.mark.parametrize("bind", ["jkt", "kerberos", "x5t#S256"])
@@ -261,3 +282,10 @@ def test_pairs_with_repeated_names(written: object, lists: dict[str, list[str]])
 def test_what_are_no_pairs(written: str) -> None:
     with pytest.raises(ValueError, match="no"):
         NamedLists()(written)
+
+
+@pytest.mark.parametrize("name", ["openid-configuration", "oauth-authorization-server"])
+def test_address_of_a_discovery_document_is_no_issuer(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"write {ACME}, or what `iss` says") as refused:
+        from_one(issuer=f"{ACME}/.well-known/{name}")
+    assert (refused.value.option, refused.value.section) == ("issuer", "authmw_issuer:acme")

@@ -55,6 +55,8 @@ def slip(name: str, near: str, where: str = "keystone_authtoken") -> str:
         # Of the auth plugin.
         ("user_domian_id", "user_domain_id"),
         ("passwd", "password"),
+        # oslo.config does not read it so.
+        ("user-domain-id", "user_domain_id"),
         # Of the common options of auth plugins.
         ("auth_sections", "auth_section"),
     ],
@@ -110,6 +112,45 @@ def test_no_option_of_old_releases_is_one_of_ours() -> None:
     assert OLD_OPTIONS.keys().isdisjoint(opt.dest for opt in OPTIONS)
 
 
+@pytest.mark.parametrize("name", ["issuer", "audience", "jwks_uri"])
+def test_option_of_issuers_in_our_section_is_told_where_to_write_it(
+    name: str, tmp_path: Path
+) -> None:
+    (line,) = found_with(tmp_path, {name: "https://a.example"})
+    assert line == (
+        f"[keystone_authtoken] {name} is an option of issuers, ignored here: "
+        "write it in a section [authmw_issuer:NAME]"
+    )
+
+
+def test_option_in_the_default_section_is_told_where_to_write_it(tmp_path: Path) -> None:
+    more = "[DEFAULT]\ndelay_auth_decision = true\nmemcached_servers = a:1\n"
+    conf = conf_of(tmp_path, section("keystone_authtoken", PASSWORD) + more)
+    (line,) = found_in(conf)
+    assert line == (
+        "[DEFAULT] delay_auth_decision stands in [DEFAULT], where authmw does not read it: "
+        "write it in [keystone_authtoken]"
+    )
+    conf.register_opt(cfg.BoolOpt("delay_auth_decision"))
+    assert found_in(conf) == []
+
+
+def test_option_that_stands_twice_with_different_values_is_told(tmp_path: Path) -> None:
+    text = section("keystone_authtoken", PASSWORD) + "password = other\nusername = nova\n"
+    (line,) = found_in(conf_of(tmp_path, text))
+    assert line.startswith("[keystone_authtoken] password stands in one file twice")
+    assert SECRET not in line
+
+
+def test_option_in_two_files_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "b.conf").write_text("[keystone_authtoken]\npassword = other\n")
+    (tmp_path / "a.conf").write_text(section("keystone_authtoken", PASSWORD))
+    conf = cfg.ConfigOpts()
+    files = [str(tmp_path / name) for name in ("a.conf", "b.conf")]
+    conf([], project="service", default_config_files=files)
+    assert found_in(conf) == []
+
+
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
@@ -134,6 +175,15 @@ def test_misspelt_section_of_credentials_is_told(tmp_path: Path) -> None:
     text = section("keystone_authtoken", {"auth_section": "credentails"})
     found = found_in(conf_of(tmp_path, text + section("credentials", PASSWORD)))
     assert found[-1].endswith("did you mean [credentails]?")
+
+
+def test_section_that_is_missing_is_told(tmp_path: Path) -> None:
+    for text, missing in (
+        ("[DEFAULT]\n[nova]\n", "keystone_authtoken"),
+        (section("keystone_authtoken", {"auth_section": "creds"}), "creds"),
+    ):
+        found = found_in(conf_of(tmp_path, text))
+        assert f"[{missing}] no auth_type (the files have no section [{missing}])" in found[0]
 
 
 # Sections that services have, and what they and other libraries write into ours.
@@ -178,6 +228,29 @@ def test_options_of_sessions_adapters_and_other_plugins_are_not_taken_for_misspe
         others.pop(scope)
     written = "".join(f"{name} = {value}\n" for name, value in others.items())
     assert found_in(conf_of(tmp_path, text + written)) == []
+
+
+def test_what_a_service_hands_over_of_its_own_is_not_taken_for_misspelt(tmp_path: Path) -> None:
+    conf = conf_of(tmp_path, section("keystone_authtoken", PASSWORD))
+    own = {"cert_file": "x", "key_file": "x", "ca_file": "x", "bind_host": "::", "workers": "4"}
+    assert found_in(conf, **own, public_endpoint="https://us.example") == []
+
+
+@pytest.mark.parametrize("where", ["file", "paste"])
+def test_option_of_another_plugin_is_not_taken_for_ours(where: str, tmp_path: Path) -> None:
+    options = {"auth_type": "none", "endpoint": "http://id.example"}
+    options |= {"www_authenticate_uri": "http://id.example"}
+    other = {"project_name": "service", "project_domain_name": "Default"}
+    text = section("keystone_authtoken", options | (other if where == "file" else {}))
+    assert found_in(conf_of(tmp_path, text), **(other if where == "paste" else {})) == []
+
+
+def test_misspelt_option_is_found_in_a_section_with_capital_letters(tmp_path: Path) -> None:
+    more = "[authmw_issuer:Acme]\nissuer = https://a.example\naudience = x\nprofil = entra\n"
+    text = section("keystone_authtoken", PASSWORD)
+    assert found_in(conf_of(tmp_path, text + more)) == [
+        slip("profil", "profile", "authmw_issuer:Acme")
+    ]
 
 
 def test_option_that_a_service_registered_is_not_taken_for_a_misspelt_one(tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ def test_it_serves_as_is_said_here(serve: Serve, name: str) -> None:
     assert (told.loaded_by not in pids) is service.kind.is_loaded_before_fork
     said = service.hosted.server.log.read_text()
     assert ("Python threads support is disabled" in said) is service.kind.stops_threads
+    assert ("start uWSGI with enable-threads = true" in said) is service.kind.stops_threads
 
 
 @pytest.mark.parametrize("name", KINDS)

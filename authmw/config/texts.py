@@ -1,0 +1,55 @@
+"""Finds what is part of a text by mistake: quotes, comments, the next line, a placeholder."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from authmw.config.findings import Finding
+
+_QUOTES = ("'", '"')
+_LIST_BEGINS, _LIST_ENDS = ("['", '["'), ("']", '"]')
+_COMMENT = re.compile(r"\s[#;]\s")
+# As in configuration files that distributions and deployment tools fill in.
+_PLACEHOLDER = re.compile(r"%[A-Z][A-Z0-9_]*%|\{\{.*\}\}|<[A-Za-z][A-Za-z _-]*>")
+
+
+def find_odd_text(name: str, value: Any, *, is_secret: bool, section: str) -> Finding | None:
+    """Return what stands in a value and is hardly meant; None: nothing.
+
+    A secret may hold any character, and is not shown.
+
+    Args:
+        name: of the option.
+        value: text or a list of texts; others are right by their type.
+        is_secret: whether it is one.
+        section: where the option stands.
+    """
+    texts = value if isinstance(value, list | tuple) else (value,)
+    for text in texts:
+        if not isinstance(text, str) or len(text) < 2:
+            continue
+        found = _judge(text, is_secret=is_secret)
+        if found is not None:
+            # A URL may hold a password.
+            shown = name if is_secret or "@" in text else f"{name} = {text!r}"
+            return Finding("warn", name, f"{shown} {found[0]}", found[1], section)
+    return None
+
+
+def _judge(text: str, *, is_secret: bool) -> tuple[str, str] | None:
+    """Return what a text has in it, and what to write."""
+    if "\n" in text:
+        return "goes over several lines, as the next is indented", "begin each option a line"
+    if _PLACEHOLDER.fullmatch(text):
+        return "is a placeholder", "write the value that it stands for"
+    if is_secret:
+        return None
+    if text.startswith((*_QUOTES, *_LIST_BEGINS)) or text.endswith((*_QUOTES, *_LIST_ENDS)):
+        return "has quotes in it, which are part of the value", "write it without them"
+    if _COMMENT.search(text):
+        return (
+            "has a comment in it, which is part of the value",
+            "write the comment on a line of its own",
+        )
+    return None
