@@ -117,7 +117,7 @@ class _Node(NamedTuple):
 
 
 class SqliteFacts:
-    """The facts of one revision; a `FactsReader`.
+    """The facts of one revision; a `FactsReader`. Threads may share it if they may the connection.
 
     Args:
         connection: to the file, read-only. It must show one revision for as long as this lives.
