@@ -11,11 +11,12 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any
 
 from authmw.checks.access_rules import verify_access
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
 from authmw.checks.paths import access_path
+from authmw.checks.presented_token import copy_bearer, find_plain_token, read_user_token
 from authmw.checks.rules import Rules
 from authmw.checks.service_roles import has_service_role, speaks_for
 from authmw.checks.token_bind import refuse_key_binding, verify_binding
@@ -31,37 +32,11 @@ from authmw.runtime.refresh import Refresher
 from authmw.token import Token, headers
 from authmw.token.access_rules import AccessRule
 from authmw.token.token_info import TokenInfo
+from authmw.wsgi.interfaces import Credentials, MakeTokenAuth, Resource
 
 if TYPE_CHECKING:
     from authmw.validation.proofs import ProofVerifier
 
-
-class Credentials(Protocol):
-    """`keystone.token_auth` as the authenticator uses it; see `authmw.wsgi.token_auth`.
-
-    Attributes:
-        tokens: the user's token and its string, then the service's; None if there was none or it
-            was refused.
-    """
-
-    tokens: tuple[Token | None, str | None, Token | None, str | None]
-
-    def without_user(self) -> Credentials:
-        """Return the credentials of the same request without the user's token."""
-
-
-class Resource(Protocol):
-    """What OAuth clients learn of the service; see `authmw.wsgi.protected_resource`."""
-
-    def is_metadata_request(self, environ: dict[str, Any]) -> bool:
-        """Tell whether a request asks for the metadata of the resource."""
-
-
-# Makes `keystone.token_auth`, whose `tokens` the caller then sets.
-MakeTokenAuth = Callable[[], Credentials]
-
-# Holds the bearer token that we copied to X-Auth-Token.
-_COPIED: Final = "authmw.copied_bearer"
 
 # Read by every request: a lookup in a class or another module takes longer.
 _RESERVED_KEYS = headers.RESERVED_KEYS
@@ -69,8 +44,6 @@ _TOKEN_INFO = headers.TOKEN_INFO
 _TOKEN_AUTH = headers.TOKEN_AUTH
 _TOKEN = headers.TOKEN
 _REFUSE_EXPIRED = ExpiryPolicy.REFUSE_EXPIRED
-# Of Authorization, that bring a token (RFC 6750, RFC 9449).
-_SCHEMES: Final = frozenset({"bearer", "dpop"})
 
 
 class Authenticator:
@@ -87,7 +60,6 @@ class Authenticator:
         log: of decisions; None: a new one.
         metrics: counts decisions; None: nothing does.
         clock: epoch seconds.
-
     """
 
     def __init__(
@@ -103,7 +75,7 @@ class Authenticator:
         metrics: FilterMetrics | None = None,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
-        self._log = DecisionLog() if log is None else log
+        self._log = log or DecisionLog(rules.log_refusals)
         self._resolver = resolver
         self._find_fresh = resolver.find_fresh
         self._refresher = refresher
@@ -113,10 +85,9 @@ class Authenticator:
         self._accepts_bearer = rules.accept_bearer
         self._clock = clock
         self._is_wall_clock = clock is wall_clock
-        # With proofs each header of a request counts, not its token alone.
-        self._admits_at_once = (
-            not rules.bind_policy.is_required and not rules.accept_bearer and proofs is None
-        )
+        self._admits_at_once = not rules.bind_policy.is_required
+        # Whether a token may come in Authorization, and what comes with it may decide about it.
+        self._has_schemes = rules.accept_bearer or proofs is not None
         self._find_entry = resolver.find_entry
         self._revalidation = resolver.revalidation
         self._proofs = proofs
@@ -127,9 +98,7 @@ class Authenticator:
         if metrics is not None and metrics.hits is not None:
             self._count_hit = metrics.hits.add
             self._count_accepted = metrics.decisions.count("accepted", "").add
-        self._has_open_requests = (
-            rules.allow_cors_preflight or bool(rules.public_paths) or resource is not None
-        )
+        self._has_open_requests = rules.allow_cors_preflight or bool(rules.public_paths)
         self._warned_of_service_role = False
 
     def with_rules(self, rules: Rules) -> Authenticator:
@@ -141,7 +110,7 @@ class Authenticator:
             self._make_token_auth,
             proofs=self._proofs,
             resource=self._resource,
-            log=self._log,
+            log=self._log.with_level(rules.log_refusals),
             metrics=self._metrics,
             clock=self._clock,
         )
@@ -155,19 +124,22 @@ class Authenticator:
         if not _RESERVED_KEYS.isdisjoint(environ):
             headers.strip(environ)
         try:
-            if self._has_open_requests:
-                if self._is_open(environ):
-                    self.admit_anonymous(environ)
-                    return None
-                if self._resource is not None and self._resource.is_metadata_request(environ):
-                    self._count("metadata")
-                    return DESCRIBE_RESOURCE
+            if self._has_open_requests and self._is_open(environ):
+                self.admit_anonymous(environ)
+                return None
+            if self._resource is not None and self._resource.is_metadata_request(environ):
+                self._count("metadata")
+                return DESCRIBE_RESOURCE
             if self._admits_at_once and "HTTP_X_SERVICE_TOKEN" not in environ:
                 # The short way of most requests. Between two of them the service's own code evicts
                 # ours from the processor's caches, so that each function and object touched here
                 # costs more than the work done with it. If any condition below does not hold,
                 # `_decide` takes the whole way.
-                string = environ.get("HTTP_X_AUTH_TOKEN")
+                string: Any
+                if self._has_schemes:
+                    string = find_plain_token(environ, accepts_bearer=self._accepts_bearer)
+                else:
+                    string = environ.get("HTTP_X_AUTH_TOKEN")
                 entry = self._find_entry(string)
                 if entry is not None:
                     now = time.time() if self._is_wall_clock else self._clock()
@@ -178,15 +150,17 @@ class Authenticator:
                         and entry.generation is self._revalidation.generation
                         and refresher.on_time_from <= now < refresher.overdue_at
                     ):
-                        if self._count_hit is not None:
-                            self._count_hit()
                         entry.used = True
+                        if "HTTP_X_AUTH_TOKEN" not in environ:
+                            copy_bearer(environ, string)
                         environ.update(token.user_environ)
                         environ[_TOKEN_INFO] = info = TokenInfo()
                         info["token"] = token.shared_body
                         environ[_TOKEN_AUTH] = auth = self._make_token_auth()
                         auth.tokens = (token, string, None, None)
                         environ[_TOKEN] = token
+                        if self._count_hit is not None:
+                            self._count_hit()
                         return None
             return self._decide(environ)
         except Exception as error:  # noqa: BLE001
@@ -216,7 +190,7 @@ class Authenticator:
         if self._metrics is not None:
             self._metrics.hook_refusals.add(error.reason.value)
         credentials: Credentials = environ[headers.TOKEN_AUTH]
-        self._log_refusal(environ, "user token", credentials.tokens[1] or "", error, token)
+        self._log.refused(environ, "user token", credentials.tokens[1] or "", error, token)
         headers.strip_user(environ)
         if not self._rules.delay_auth_decision:
             return Rejection(401, reason=error.reason)
@@ -228,7 +202,7 @@ class Authenticator:
     def log_missing(self, environ: dict[str, Any], missing: str) -> None:
         """Log that `require` or `check` refused a request for what its token lacks."""
         token = environ.get(headers.TOKEN)
-        self._log.lacks_right(environ, token, missing, level=self._rules.log_refusals)
+        self._log.lacks_right(environ, token, missing)
 
     def _count(self, outcome: str, reason: str = "") -> None:
         if self._metrics is not None:
@@ -271,7 +245,7 @@ class Authenticator:
 
         user_string = environ.get("HTTP_X_AUTH_TOKEN")
         if user_string is None or self._accepts_bearer:
-            user_string = self._read_user_token(environ)
+            user_string = read_user_token(environ, accepts_bearer=self._accepts_bearer)
         if user_string and (user_string := user_string.strip()):
             keystones = self._rules.keystones
             # Keystone alone can say whether an expired token may still be used, and of its own.
@@ -319,22 +293,6 @@ class Authenticator:
             environ[_TOKEN_AUTH] = auth = self._make_token_auth()
             auth.tokens = (None, None, service, service_string)
         return rejection
-
-    def _read_user_token(self, environ: dict[str, Any]) -> str | None:
-        token: str | None = environ.get("HTTP_X_AUTH_TOKEN")
-        if token is not None:
-            if environ.get(_COPIED) is not token:
-                return token
-            # The app derived this request from one in which we copied a bearer token, so only
-            # the headers that it came with count.
-            del environ["HTTP_X_AUTH_TOKEN"]
-        token = environ.get("HTTP_X_STORAGE_TOKEN")
-        if token is None and self._accepts_bearer:
-            scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-            if credentials and scheme.lower() in _SCHEMES:
-                # Services send the caller's token on from here.
-                token = environ["HTTP_X_AUTH_TOKEN"] = environ[_COPIED] = credentials.strip()
-        return token
 
     def _resolve(
         self, string: str, expiry_policy: ExpiryPolicy, now: float, environ: dict[str, Any]
@@ -403,28 +361,16 @@ class Authenticator:
         token: Token | None,
     ) -> Rejection | None:
         """Log a refusal; return the rejection, or None if the app decides."""
+        self._log.refused(environ, what, string, error, token)
         if isinstance(error, InvalidToken):
-            self._log_refusal(environ, what, string, error, token)
             rejection = Rejection(401, reason=error.reason)
         else:
-            self._log.not_validated(environ, what, string, error)
             rejection = Rejection(503, error.retry_after)
         if not self._rules.delay_auth_decision:
             self._count("rejected", _name_reason(error))
             return rejection
         self._note_reason(environ, rejection.reason)
         return None
-
-    def _log_refusal(
-        self,
-        environ: dict[str, Any],
-        what: str,
-        string: str,
-        error: InvalidToken,
-        token: Token | None,
-    ) -> None:
-        level = self._rules.log_refusals
-        self._log.refused(environ, what, string, error, level=level, token=token)
 
     def _note_reason(self, environ: dict[str, Any], reason: Reason | None) -> None:
         """Keep what the challenge of an app's own 401 says to OAuth clients."""
@@ -433,5 +379,5 @@ class Authenticator:
 
 
 def _name_reason(error: InvalidToken | IdentityUnavailable) -> str:
-    """Return the label of a decision: of a closed set, as every label is."""
+    # The label of a decision: one of few.
     return error.reason.value if isinstance(error, InvalidToken) else "unavailable"

@@ -12,9 +12,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from oslo_middleware.healthcheck.pluginbase import HealthcheckBaseExtension, HealthcheckResult
-
 from authmw.readiness import Health, health
+from authmw.runtime.libraries import importing_quietly
+
+with importing_quietly():
+    from oslo_middleware.healthcheck.pluginbase import (
+        HealthcheckBaseExtension,
+        HealthcheckResult,
+    )
 
 _log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from benchmarks import (
     cold,
     first_sight,
     hits,
+    issuer_requests,
     issuers,
     live_tokens,
     machine,
@@ -36,6 +37,7 @@ TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
     "cold": cold.run,
     "first_sight": first_sight.run,
     "hits": hits.run,
+    "issuer_requests": issuer_requests.run,
     "issuers": issuers.run,
     "live_tokens": live_tokens.run,
     "metrics": metrics.run,
@@ -63,7 +65,8 @@ Calls are counted inside the package alone, and exact (``python -m benchmarks.wa
 
 Times of requests are what a filter adds to the bare app: medians over rounds in which each
 contender has its turn, the time of the bare app subtracted, the garbage collector on and
-what was there before frozen. Times of starts are medians of processor time. "Cold" means that so
+what was there before frozen. Times of starts, of issuers' tokens never seen and of proofs are
+medians of processor time. "Cold" means that so
 many dicts, scattered over memory, are read before each call, as a service's own code would
 between two requests. Under gunicorn each contender has one worker, and wrk sends it requests
 over eight connections.

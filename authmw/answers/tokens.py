@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from authmw.cache.digests import digest_text
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, was_expired
@@ -58,7 +58,7 @@ class TokenSubject:
             return token
         # Only the endpoint can say for how long an expired token may be used: no grace.
         until = answered_at + self._lifetime.expired_seconds
-        return replace(token, fresh_until=until, usable_until=until)
+        return token.renewed(fresh_until=until, usable_until=until)
 
     def accepts(self, answer: Token, now: float) -> bool:
         return is_conclusive(answer, self.expiry_policy, now)

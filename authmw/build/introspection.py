@@ -29,6 +29,11 @@ from authmw.validation.measured import MeasuredValidator
 from authmw.validation.remote import RemoteValidator
 from authmw.validation.validator import Validator
 
+# How long a token lasts whose end the issuer does not name (RFC 7662 §2.2: `exp` is optional). The
+# issuer is asked again every token_cache_time; were this shorter than the grace, an outage would
+# end the token.
+_UNNAMED_LIFETIME_SECONDS = 86_400
+
 
 class Introspecting(NamedTuple):
     """What asks one issuer about opaque tokens.
@@ -40,10 +45,6 @@ class Introspecting(NamedTuple):
 
     client: IntrospectionClient
     validator: Validator
-
-
-# Where nothing is remembered (token_cache_time = 0), of an answer that names no end.
-_SHORTEST_LIFETIME_SECONDS = 1
 
 
 def make_introspection(
@@ -128,7 +129,9 @@ def make_introspection_client(
         endpoint=introspection.endpoint,
         discovery=None if record.identifier is None else DiscoveryReader(record.identifier, fetch),
         client=make_oauth_client(introspection, record, issuer.section),
-        lifetime_seconds=max(settings.token_cache_time, _SHORTEST_LIFETIME_SECONDS),
+        lifetime_seconds=_UNNAMED_LIFETIME_SECONDS
+        + settings.token_cache_time
+        + settings.identity_outage_grace,
         clock=clock,
         meter=meter,
     )
@@ -171,6 +174,7 @@ def make_oauth_client(introspection: Introspection, record: Issuer, section: str
         values = {
             "auth_method": introspection.auth_method,
             "client_id": introspection.client_id,
+            "client_secret": "***" if introspection.client_secret else None,
             "jwt_algorithm": introspection.jwt_algorithm,
         }
         raise ConfigurationError(option, values.get(option), f"{fix.rstrip('.')}.", section=section)

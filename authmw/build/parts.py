@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from authmw.answers.negative_cache import NegativeCache
-from authmw.authenticator import Authenticator, MakeTokenAuth
+from authmw.authenticator import Authenticator
 from authmw.build.cache import name_endpoint, open_shared_cache, watch_canary
 from authmw.build.health import HealthCheck, make_health_checks
 from authmw.build.metrics import make_metrics, show_metrics
@@ -47,6 +47,7 @@ from authmw.runtime.refresh import Refresher
 from authmw.token import Token
 from authmw.validation.fixture_sources import switch_with_fixtures
 from authmw.validation.validator import Validator
+from authmw.wsgi.interfaces import MakeTokenAuth
 
 if TYPE_CHECKING:
     from authmw.build.issuers import IssuerParts

@@ -69,7 +69,9 @@ class PublicEndpoint:
 
     @classmethod
     def parse(cls, url: str) -> PublicEndpoint:
-        """Read an http or https URL; raises ValueError if it is none."""
+        """Read an http or https URL; raises ValueError if it is none, or has a query."""
+        if "?" in url or "#" in url:
+            raise ValueError("it has a query or a fragment")
         origin, path = _split_url(url)
         return cls(origin, path.rstrip(b"/"))
 
@@ -163,13 +165,14 @@ def _verify_url(url: object, target: RequestTarget) -> None:
 def _split_url(url: str) -> tuple[tuple[str, str, int], bytes]:
     """Return origin and decoded path of a URL; raises ValueError."""
     parts = urlsplit(url)
-    default = _DEFAULT_PORTS.get(parts.scheme)
-    if default is None or not parts.hostname or parts.username is not None or not url.isascii():
+    default, host = _DEFAULT_PORTS.get(parts.scheme), parts.hostname
+    if default is None or not host or parts.username is not None or not url.isascii():
         raise ValueError("it is no http or https URL of a server")
-    if any(char <= " " or char == "\x7f" for char in url):
+    if " " in url or not url.isprintable():
         raise ValueError("it holds a blank or a control character")
-    port = default if parts.port is None else parts.port
-    return (parts.scheme, parts.hostname, port), unquote_to_bytes(parts.path) or b"/"
+    port = parts.port
+    origin = (parts.scheme, host, default if port is None else port)
+    return origin, unquote_to_bytes(parts.path) or b"/"
 
 
 def _refuse(detail: str) -> InvalidToken:

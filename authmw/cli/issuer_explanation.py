@@ -61,7 +61,7 @@ def explain_by_issuer(token: str, settings: Settings, now: float) -> Explanation
     except InvalidToken as refusal:
         explanation.findings.append(Finding("form", "", refusal))
         return explanation
-    if accepts_keystone and claims.get("iss") in (None, settings.jws_issuer):
+    if accepts_keystone and table.is_keystones(claims, settings.jws_issuer):
         return None
     try:
         issuer = table.find_issuer(claims)

@@ -55,7 +55,7 @@ RECOGNITION_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
 )
 
-KEY_OPTIONS: tuple[cfg.Opt, ...] = (
+SIGNATURE_OPTIONS: tuple[cfg.Opt, ...] = (
     StrOpt(
         "jwks_uri",
         help="Where its public keys are, if its discovery document does not say, or it has none.",
@@ -110,7 +110,8 @@ CLAIM_OPTIONS: tuple[cfg.Opt, ...] = (
     StrOpt("user_domain_name", help="The claim with the name of the user's domain."),
     ListOpt(
         "roles",
-        help="The claims with the user's roles: lists of names, or of objects with name and id.",
+        help="The claims with the user's roles: lists of names, or of objects with name and id. "
+        "Here, as in the other options that name a claim, none stands for no claim.",
     ),
     StrOpt("groups", help="The claim with the ids of the user's groups."),
     ListOpt(
@@ -178,7 +179,7 @@ INTROSPECTION_OPTIONS: tuple[cfg.Opt, ...] = (
 
 ISSUER_OPTIONS: tuple[cfg.Opt, ...] = (
     *RECOGNITION_OPTIONS,
-    *KEY_OPTIONS,
+    *SIGNATURE_OPTIONS,
     *CONNECTION_OPTIONS,
     *CLAIM_OPTIONS,
     *INTROSPECTION_OPTIONS,

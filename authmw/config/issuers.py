@@ -21,7 +21,9 @@ OVERRIDE_PREFIX = "issuer."
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def read_issuers(reader: OptionReader, *, skew_seconds: int) -> tuple[IssuerSettings, ...]:
+def read_issuers(
+    reader: OptionReader, *, skew_seconds: int, has_admin_project: bool
+) -> tuple[IssuerSettings, ...]:
     """Read every issuer that is configured, in the order of their names.
 
     Names in their sections that are not options go to the findings of the reader.
@@ -29,6 +31,7 @@ def read_issuers(reader: OptionReader, *, skew_seconds: int) -> tuple[IssuerSett
     Args:
         reader: of the filter's configuration; it does not have the issuers' overrides afterwards.
         skew_seconds: `clock_skew_tolerance`.
+        has_admin_project: whether `admin_project_name` is set.
 
     Raises:
         ConfigurationError: an option is wrong or missing, or two issuers claim the same tokens.
@@ -49,7 +52,12 @@ def read_issuers(reader: OptionReader, *, skew_seconds: int) -> tuple[IssuerSett
             )
         names.add(name)
     found = [
-        read_issuer(overrides.split_off(f"{name}."), name, skew_seconds=skew_seconds)
+        read_issuer(
+            overrides.split_off(f"{name}."),
+            name,
+            skew_seconds=skew_seconds,
+            has_admin_project=has_admin_project,
+        )
         for name in sorted(names)
     ]
     issuers = tuple(issuer for issuer in found if issuer is not None)
@@ -60,13 +68,15 @@ def read_issuers(reader: OptionReader, *, skew_seconds: int) -> tuple[IssuerSett
     return issuers
 
 
-def read_issuer(reader: OptionReader, name: str, *, skew_seconds: int) -> IssuerSettings | None:
+def read_issuer(
+    reader: OptionReader, name: str, *, skew_seconds: int, has_admin_project: bool
+) -> IssuerSettings | None:
     """Read one issuer; None: its section is empty, as that of a sample file.
 
     Args:
         reader: of its overrides.
         name: as in `[authmw_issuer:NAME]`.
-        skew_seconds: `clock_skew_tolerance`.
+        skew_seconds, has_admin_project: as of `read_issuers`.
     """
     section = f"{ISSUER_PREFIX}{name}"
     if not _NAME.fullmatch(name):
@@ -83,11 +93,16 @@ def read_issuer(reader: OptionReader, name: str, *, skew_seconds: int) -> Issuer
         reader.findings += find_issuer_slips(section, unknown, reader.known_names())
     elif all(values[opt.dest] in (None, opt.default) for opt in ISSUER_OPTIONS):
         return None
-    return _make_settings(name, section, values, skew_seconds)
+    return _make_settings(name, section, values, skew_seconds, has_admin_project=has_admin_project)
 
 
 def _make_settings(
-    name: str, section: str, values: Mapping[str, Any], skew_seconds: int
+    name: str,
+    section: str,
+    values: Mapping[str, Any],
+    skew_seconds: int,
+    *,
+    has_admin_project: bool,
 ) -> IssuerSettings:
     from authmw.config.issuer_options import CLAIM_OPTIONS
     from authmw.config.issuer_settings import Connection, IssuerSettings
@@ -118,8 +133,10 @@ def _make_settings(
             trust_domain=values["trust_domain"],
             expires_at=values["expires_at"],
             skew_seconds=skew_seconds,
+            has_admin_project=has_admin_project,
         )
     )
+    _refuse_idle(values, section, is_introspected=records[0].profile.is_introspected)
     settings = IssuerSettings(
         name=name,
         records=records,
@@ -139,6 +156,32 @@ def _make_settings(
             section=section,
         )
     return settings
+
+
+def _refuse_idle(values: Mapping[str, Any], section: str, *, is_introspected: bool) -> None:
+    """Refuse options that would have no effect with this profile, and were meant to have one."""
+    from authmw.config.issuer_options import INTROSPECTION_OPTIONS, SIGNATURE_OPTIONS
+
+    for opt in SIGNATURE_OPTIONS if is_introspected else INTROSPECTION_OPTIONS:
+        value = values[opt.dest]
+        if value in (None, opt.default):
+            continue
+        about = (
+            "the issuer is asked about opaque" if is_introspected else "keys verify this issuer's"
+        )
+        raise ConfigurationError(
+            opt.dest,
+            "***" if opt.secret else value,
+            f"leave it out, or write another profile: with this one {about} tokens.",
+            section=section,
+        )
+    if values["public_key_repository"] is not None and values["bearer_token_file"] is not None:
+        raise ConfigurationError(
+            "bearer_token_file",
+            values["bearer_token_file"],
+            "leave it out: nothing is fetched where keys are in public_key_repository.",
+            section=section,
+        )
 
 
 def _strip(written: str | list[str] | None) -> list[str]:

@@ -82,7 +82,11 @@ def read_settings(conf: Mapping[str, object]) -> tuple[Settings, list[Finding]]:
     if values["jws_accepted_algorithms"] != DEFAULT_ALGORITHMS:
         values["jws_accepted_algorithms"] = _parse_algorithms(values["jws_accepted_algorithms"])
     values["token_cache_time"] = max(0, values["token_cache_time"])
-    issuers = read_issuers(reader, skew_seconds=values["clock_skew_tolerance"])
+    issuers = read_issuers(
+        reader,
+        skew_seconds=values["clock_skew_tolerance"],
+        has_admin_project=values["admin_project_name"] is not None,
+    )
     if values["accept_bearer"] is None:
         values["accept_bearer"] = bool(issuers)
     settings = Settings(

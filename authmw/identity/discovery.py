@@ -14,6 +14,8 @@ MAX_BODY_SIZE = 1 << 18
 """Octets of a discovery document; real ones have up to 10,000."""
 FRESH_SECONDS = 3600
 """How long a document is used without reading it again."""
+LEAST_SECONDS = 60
+"""How long it is used even if what it names does not answer."""
 
 
 class DiscoveryReader:
@@ -48,9 +50,15 @@ class DiscoveryReader:
         self._known = (found, now)
         return found
 
-    def forget(self) -> None:
-        """Read the document anew the next time."""
-        self._known = None
+    def forget(self, now: float) -> None:
+        """Read the document anew the next time, unless it was read a moment ago.
+
+        To be called when what it names does not answer properly. A client may cause that with a
+        token, as often as it likes.
+        """
+        known = self._known
+        if known is not None and abs(now - known[1]) >= LEAST_SECONDS:
+            self._known = None
 
     def _read(self) -> Discovery:
         uris = list_discovery_uris(self.identifier)

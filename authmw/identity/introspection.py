@@ -14,7 +14,7 @@ from authmw.identity.call_meter import CallMeter
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import open_session, read_verify
 from authmw.identity.http_messages import describe
-from authmw.identity.json_response import raise_for_status, read_strict_object
+from authmw.identity.json_response import raise_for_status
 from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outage import make_outage, make_outage_from, meaning_of
 from authmw.identity.outcomes import Outcome
@@ -24,11 +24,14 @@ from authmw.issuers.client_authentication import OAuthClient, authenticate_clien
 from authmw.issuers.introspection_response import verify_introspection_response
 from authmw.issuers.record import Issuer
 from authmw.issuers.token_body import make_oauth_access, make_token_body
+from authmw.jose.strict_json import parse_json_object
 from authmw.net.deadline import deadline
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.process import PerProcess
 
 if TYPE_CHECKING:
+    from requests import Response
+
     from authmw.config.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -165,7 +168,7 @@ class IntrospectionClient:
                 f"HTTP {response.status_code}",
             )
         raise_for_status(response, about_token=False)
-        return read_strict_object(response, max_bytes=MAX_BODY_SIZE)
+        return _read_object(response)
 
     def _find_endpoint(self, now: float) -> str:
         if self._endpoint is not None:
@@ -212,7 +215,7 @@ class IntrospectionClient:
     def _take_for_outage(self, error: Exception, *, is_logged: bool = True) -> Outage:
         outage = make_outage_from(error)
         if self._discovery is not None:
-            self._discovery.forget()  # the endpoint may have moved
+            self._discovery.forget(self._clock())  # the endpoint may have moved
         if is_logged:
             is_ours = meaning_of(outage).verdict is Verdict.CREDENTIALS_REFUSED
             level = logging.ERROR if is_ours else logging.WARNING
@@ -233,6 +236,21 @@ class IntrospectionClient:
             )
         elif change is Change.CLOSED:
             _log.warning("Issuer %s answers again", name)
+
+
+def _read_object(response: Response) -> dict[str, object]:
+    """Return the JSON object of a response that no two parsers can read differently.
+
+    Raises Outage for anything else, and for a larger body: parsing holds up every thread.
+    """
+    if len(response.content) > MAX_BODY_SIZE:
+        note = f"more than {MAX_BODY_SIZE} bytes"
+        raise make_outage(Outcome.BODY_TOO_LARGE, describe(response.request), note)
+    try:
+        return parse_json_object(response.content)
+    except ValueError as error:
+        note = f"{error}; {response.headers.get('Content-Type', 'no type')}"
+        raise make_outage(Outcome.NOT_JSON, describe(response.request), note) from None
 
 
 def _make_body(verified: AccessToken) -> dict[str, object]:

@@ -13,7 +13,6 @@ from authmw.identity.keystone_error import quote_status
 from authmw.identity.meaning import Verdict
 from authmw.identity.outage import LONGEST_NOTE, judge_response, make_outage
 from authmw.identity.outcomes import Outcome
-from authmw.jose.strict_json import parse_json_object
 from authmw.runtime.printable import printable
 
 if TYPE_CHECKING:
@@ -65,21 +64,6 @@ def read_object(response: Response) -> dict[str, object]:
         note = f"JSON, but a {type(parsed).__name__}"
         raise make_outage(Outcome.NOT_JSON, describe(response.request), note)
     return parsed
-
-
-def read_strict_object(response: Response, *, max_bytes: int) -> dict[str, object]:
-    """Return the JSON object of a response that no two parsers can read differently.
-
-    Raises Outage for anything else, and for a larger body: parsing holds up every thread.
-    """
-    if len(response.content) > max_bytes:
-        note = f"more than {max_bytes} bytes"
-        raise make_outage(Outcome.BODY_TOO_LARGE, describe(response.request), note)
-    try:
-        return parse_json_object(response.content)
-    except ValueError as error:
-        note = f"{error}; {response.headers.get('Content-Type', 'no type')}"
-        raise make_outage(Outcome.NOT_JSON, describe(response.request), note) from None
 
 
 def read_dated_object(response: Response) -> JsonResponse:

@@ -7,8 +7,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from authmw.errors import Outage
-from authmw.identity.http_messages import describe_call, parse_retry_after
-from authmw.identity.keystone_error import quote_status, read_keystone_error, wants_tls
 from authmw.identity.meaning import Meaning
 from authmw.identity.outcomes import Outcome
 from authmw.runtime.printable import printable
@@ -73,6 +71,9 @@ def judge_response(
         otherwise: the outcome where the response is not known to mean another; None: that of
             its status.
     """
+    # Imported here: only failures need it.
+    from authmw.identity.keystone_error import read_keystone_error, wants_tls
+
     status = response.status_code
     if wants_tls(response):
         return Outcome.SPEAKS_TLS
@@ -97,6 +98,9 @@ def _find_http_error(error: BaseException) -> Any:
 
 
 def _make_outage_of(outcome: Outcome, error: Any) -> Outage:
+    from authmw.identity.http_messages import describe_call, parse_retry_after
+    from authmw.identity.keystone_error import quote_status
+
     response = error.response
     return make_outage(
         outcome,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from authmw.identity.http_messages import parse_http_date
 from authmw.runtime.clock import wall_clock
 
 
@@ -26,6 +25,9 @@ class ServerClock:
 
     def find_difference(self) -> float | None:
         """Return how many seconds the server's clock was ahead of ours; None: it is not known."""
+        # Imported here: few filters ask.
+        from authmw.identity.http_messages import parse_http_date
+
         latest = self._latest
         date = None if latest is None else parse_http_date(latest[0])
         return None if latest is None or date is None else date - latest[1]

@@ -21,6 +21,8 @@ CLAIM_OPTIONS: Final = (
     *("domain_id", "domain_name", "system_scope", "groups", "is_admin_project"),
 )
 CLAIMS_OPTIONS: Final = ("user_id", "roles", "oauth_scope")
+# Written instead of a claim: none says so. A claim of that name is written as /none.
+_NO_CLAIM: Final = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +34,13 @@ class IssuerOptions:
         issuer: an issuer identifier, perhaps with variables: https://login.example/{tenant}.
         issuer_variables: the permitted values of each variable.
         audience: `{tenant}` and the like in it are filled in.
-        claims: claims paths by meaning (`CLAIM_OPTIONS`, `CLAIMS_OPTIONS`).
+        claims: claims paths by meaning (`CLAIM_OPTIONS`, `CLAIMS_OPTIONS`), or "none".
         required_values: claims that must have one of certain values, by claims path.
         expires_at: a claim with the time of expiry, if not `exp`; of opaque tokens.
         types: values of `typ`; "none" means that it may be absent.
         trust_domain: of a SPIFFE issuer without `issuer`.
+        has_admin_project: whether the service tells one project from all others by its name
+            (`admin_project_name`).
     """
 
     name: str
@@ -51,6 +55,7 @@ class IssuerOptions:
     expires_at: str | None = None
     trust_domain: str | None = None
     skew_seconds: int = 5
+    has_admin_project: bool = False
 
 
 def make_issuers(options: IssuerOptions) -> tuple[Issuer, ...]:
@@ -180,8 +185,12 @@ def _adapt(profile: Profile, options: IssuerOptions) -> Profile:
         )
     if options.expires_at is not None:
         changes["expires_at"] = _parse_path(options, "expires_at", options.expires_at)
-    if options.claims:
-        changes["mapping"] = _adapt_mapping(profile, options)
+    mapping = _adapt_mapping(profile, options) if options.claims else profile.mapping
+    if options.has_admin_project and mapping is not None and mapping.assumed_admin_project is None:
+        # Keystone's rule is for deployments without one.
+        mapping = replace(mapping, assumed_admin_project=False)
+    if mapping is not profile.mapping:
+        changes["mapping"] = mapping
     return replace(profile, **changes) if changes else profile
 
 
@@ -202,6 +211,11 @@ def _adapt_mapping(profile: Profile, options: IssuerOptions) -> ClaimsMapping:
         )
     changes: dict[str, Any] = {}
     for option, texts in options.claims.items():
+        if list(texts) == [_NO_CLAIM]:
+            if option == "user_id":
+                raise _wrong(options, option, _NO_CLAIM, "write a claim: a token has a user.")
+            changes[option] = () if option in CLAIMS_OPTIONS else None
+            continue
         try:
             paths = tuple(ClaimsPath.parse(text) for text in texts)
         except ValueError as error:

@@ -57,6 +57,8 @@ def verify_user(claims: Mapping[str, object]) -> None:
     ruleset_version = claims.get("keystone_ruleset_version")
     if type(ruleset_version) is not int or ruleset_version < 0:
         raise InvalidToken(Reason.MALFORMED, "'keystone_ruleset_version' is no natural number")
+    if type(claims.get("amr")) is not list:
+        raise InvalidToken(Reason.MALFORMED, "'amr' is no array of names")
 
 
 def verify_scope(claims: Mapping[str, object]) -> None:

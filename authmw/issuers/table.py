@@ -61,14 +61,28 @@ class IssuerTable:
         identifier = claims.get("iss")
         issuer = self._by_identifier.get(identifier) if type(identifier) is str else None
         if issuer is None:
-            issuer = self.find_by_trust_domain(claims)
+            issuer = self._find_by_trust_domain(claims)
         if issuer is None and identifier is None:
             issuer = self.unnamed
         if issuer is None:
             raise InvalidToken(Reason.WRONG_ISSUER, "'iss' is that of no configured issuer")
         return issuer
 
-    def find_by_trust_domain(self, claims: Mapping[str, object]) -> Issuer | None:
+    def is_keystones(self, claims: Mapping[str, object], keystone_issuer: str | None) -> bool:
+        """Tell whether a signed token claims to be Keystone's own, where that is configured.
+
+        Keystone's tokens have no `iss`, and neither have most JWT-SVIDs.
+
+        Args:
+            claims: as of `find_issuer`.
+            keystone_issuer: what `iss` may say in Keystone's tokens (`jws_issuer`).
+        """
+        identifier = claims.get("iss")
+        if identifier is None:
+            return self._find_by_trust_domain(claims) is None
+        return identifier == keystone_issuer
+
+    def _find_by_trust_domain(self, claims: Mapping[str, object]) -> Issuer | None:
         """Return the issuer in whose trust domain the subject is, if one is known by that.
 
         `iss` is optional in a JWT-SVID, and says nothing of its trust domain.

@@ -67,7 +67,8 @@ def verify_with_embedded_key(
             header's algorithm; (bad_signature) the key does not verify it.
     """
     jws = parse_compact(text, max_size=max_size, types=frozenset({typ}), parse_header=_parse_header)
-    key = _parse_header(text.partition(".")[0]).key
+    assert isinstance(jws.header, _HeaderWithKey)  # noqa: S101 - of `_parse_header`
+    key = jws.header.key
     if find_verifying_key(jws, (key,)) is None:
         raise InvalidToken(Reason.BAD_SIGNATURE, "the key in its header does not verify it")
     return key, parse_claims(jws)

@@ -45,5 +45,5 @@ class DiscoveredKeys:
             return self._keys.read(now)
         except KeysUnreadable as error:
             # The keys may have moved.
-            self._discovery.forget()
+            self._discovery.forget(now)
             raise KeysUnreadable(f"{uri}: {error}") from error

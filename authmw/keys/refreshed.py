@@ -97,10 +97,9 @@ class RefreshedKeys(KeyChanges):
         return None if state.keys is None else state.read_at
 
     @property
-    def key_count(self) -> int:
-        """The number of keys read last, even if they are too old now."""
-        keys = self._state.keys
-        return 0 if keys is None else len(keys.keys)
+    def key_count(self) -> int | None:
+        """The number of keys in use; None: nobody has tried to read them yet."""
+        return None if self._state.error == _NOT_READ else len(self._usable)
 
     def current(self, now: float) -> KeySet:
         """Return the keys in use, without I/O; see `KeySource.current`."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.logs.fields import describe_decision
-from authmw.runtime.clock import steady_clock
 from authmw.runtime.fingerprint import fingerprint
 from authmw.runtime.line_limit import LineLimit, describe_left_out
 from authmw.runtime.printable import printable
@@ -25,62 +24,59 @@ class DecisionLog:
     """Logs decisions; one for all requests of a filter.
 
     Args:
-        clock: monotonic seconds.
+        level: of lines about refusals (`log_refusals`).
+        limit: of lines; None: a new one.
     """
 
-    def __init__(self, clock: Callable[[], float] = steady_clock) -> None:
-        self._limit = LineLimit(clock)
+    def __init__(self, level: int, limit: LineLimit | None = None) -> None:
+        self._level = level
+        self._limit = limit or LineLimit()
+
+    def with_level(self, level: int) -> DecisionLog:
+        """Return a log with another level that shares the limit with this one."""
+        return DecisionLog(level, self._limit)
 
     def refused(
         self,
         environ: Mapping[str, Any],
         kind: str,
         string: str,
-        refusal: InvalidToken,
-        *,
-        level: int,
-        token: Token | None = None,
+        error: InvalidToken | IdentityUnavailable,
+        token: Token | None,
     ) -> None:
-        """Log that a token is not acceptable.
+        """Log that a token is not acceptable, or could not be validated.
 
         Args:
             environ: of the request.
             kind: "user token" or "service token".
             string: the token; its fingerprint is logged.
-            refusal: says why.
-            level: of the line (`log_refusals`).
-            token: what is known of it.
+            error: says why.
+            token: what is known of it; None: nothing.
         """
         name = fingerprint(string)
+        audit_id = user_id = None
+        level = self._level
+        if isinstance(error, InvalidToken):
+            reason, audit_id, user_id = error.reason.value, error.audit_id, error.user_id
+            verdict, why = "is not acceptable", printable(str(error), _LONGEST_REASON)
+        else:
+            verdict = "could not be validated"
+            if isinstance(error, Outage):
+                # The identity client has logged address and cause.
+                level, reason = logging.INFO, error.kind.lower()
+                why = reason
+            else:
+                level, reason, why = logging.WARNING, "unavailable", error.detail
         self._write(
             level,
-            (kind, refusal.reason),
-            f"{kind} {name} is not acceptable: {printable(str(refusal), _LONGEST_REASON)}",
+            (kind, reason),
+            f"{kind} {name} {verdict}: {why}",
             environ,
-            reason=refusal.reason.value,
+            reason=reason,
             fingerprint=name,
             token=token,
-            audit_id=refusal.audit_id,
-            user_id=refusal.user_id,
-        )
-
-    def not_validated(
-        self, environ: Mapping[str, Any], kind: str, string: str, error: IdentityUnavailable
-    ) -> None:
-        """Log that a token could not be validated; arguments as of `refused`."""
-        name = fingerprint(string)
-        if isinstance(error, Outage):
-            # The identity client has logged address and cause.
-            level, cause, why = logging.INFO, error.kind.lower(), error.kind.lower()
-        else:
-            level, cause, why = logging.WARNING, "unavailable", error.detail
-        self._write(
-            level,
-            (kind, cause),
-            f"{kind} {name} could not be validated: {why}",
-            environ,
-            reason=cause,
-            fingerprint=name,
+            audit_id=audit_id,
+            user_id=user_id,
         )
 
     def no_token(self, environ: Mapping[str, Any]) -> None:
@@ -99,19 +95,16 @@ class DecisionLog:
             describe_decision(environ, reason=Reason.SERVICE_ROLE.value, token=service),
         )
 
-    def lacks_right(
-        self, environ: Mapping[str, Any], token: Token | None, missing: str, *, level: int
-    ) -> None:
+    def lacks_right(self, environ: Mapping[str, Any], token: Token | None, missing: str) -> None:
         """Log that `require` or `check` refused a request with a valid token.
 
         Args:
             environ: of the request.
             token: the user's.
             missing: what it lacks.
-            level: of the line (`log_refusals`).
         """
         self._write(
-            level,
+            self._level,
             "lacks_right",
             f"request refused, its token lacks {missing}",
             environ,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from authmw.cache.memory import MemoryCache
@@ -99,7 +100,7 @@ class IssuersValidator:
         table: IssuerTable,
         verifier: IssuerVerifier,
         standings: Mapping[str, IssuerStanding],
-        streaks: Mapping[str, RefusalStreak],
+        streaks: Mapping[str, RefusalStreak] = MappingProxyType({}),
         *,
         keystone: Validator | None,
         keystone_issuer: str | None,
@@ -148,7 +149,7 @@ class IssuersValidator:
         streak = self._of_others
         try:
             issuer = self._table.find_issuer(claims)
-            streak = self._streaks[issuer.key]
+            streak = self._streaks.get(issuer.key, self._of_others)
             with Measurement(self._validations, "issuer", issuer.name):
                 key = self._verifier.find_key(issuer, jws, now)
                 made = self._make_token(issuer, key.thumbprint, jws.header, claims, now)
@@ -214,12 +215,10 @@ class IssuersValidator:
         identifier = claims.get("iss")
         if identifier is not None and identifier == self._introspected_identifier:
             return self._introspection
-        if self._keystone is None or identifier not in (None, self._keystone_issuer):
-            return None
-        # Keystone's tokens have no `iss`, and neither have most JWT-SVIDs.
-        if identifier is None and self._table.find_by_trust_domain(claims) is not None:
-            return None
-        return self._keystone
+        keystone = self._keystone
+        if keystone is not None and self._table.is_keystones(claims, self._keystone_issuer):
+            return keystone
+        return None
 
     def _find_opaque(self, token: str) -> Validator:
         if self._introspection is not None and not (

@@ -6,6 +6,7 @@ from typing import Any
 
 from authmw.cache.replays import Replays
 from authmw.checks.dpop import ProofRules, PublicEndpoint, verify_proof
+from authmw.checks.presented_token import find_scheme
 from authmw.checks.token_bind import find_key_thumbprint
 from authmw.errors import InvalidToken, Reason
 from authmw.token import Token
@@ -47,7 +48,7 @@ class ProofVerifier:
         """
         thumbprint = find_key_thumbprint(token)
         proof: str | None = environ.get("HTTP_DPOP")
-        scheme = _find_scheme(environ, string)
+        scheme = find_scheme(environ, string)
         if thumbprint is None:
             if scheme == "dpop" or proof is not None:
                 raise InvalidToken(
@@ -77,9 +78,3 @@ class ProofVerifier:
         if not self._replays.claim(proven.replay_id, now):
             raise InvalidToken(Reason.WRONG_PROOF, "the DPoP proof was used before")
         environ[_PROVEN] = proven.replay_id
-
-
-def _find_scheme(environ: dict[str, Any], string: str) -> str | None:
-    """Return the scheme in Authorization that a token came by, in lower case; None: it did not."""
-    scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return scheme.lower() if credentials.strip() == string else None

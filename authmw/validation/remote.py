@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from authmw.answers.refusal_times import RefusalTimes
 from authmw.answers.source import AnswerSource
 from authmw.answers.tokens import TokenLifetime, TokenSubject
@@ -76,7 +74,7 @@ class RemoteValidator:
             return self._source.fetch(subject, now, newer_than=max(newer_than, known.answered_at))
         except IdentityUnavailable:
             if now < known.usable_until:
-                return replace(known, fresh_until=_next_try(known, now))
+                return known.renewed(fresh_until=_next_try(known, now))
             raise
 
     def _note_refusal(self, subject: TokenSubject, now: float) -> None:
@@ -97,7 +95,7 @@ def _join_bearer(
     if newest is None or now >= newest.fresh_until:
         # After a refusal (None) the endpoint has to be asked; only with an answer can that wait.
         if newest is not None and not bearers.may_ask(bearer, now):
-            return replace(own, principal=newest.principal, fresh_until=_next_try(own, now))
+            return own.renewed(principal=newest.principal, fresh_until=_next_try(own, now))
         try:
             newest = bearers.look_up(bearer, now)
         except IdentityUnavailable:
@@ -105,7 +103,7 @@ def _join_bearer(
     elif newest.renew is not None and now >= newest.renew_from:
         newest.renew(bearer, newest, now)
     until = min(newest.relied_on_until(now), own_until)
-    return replace(own, principal=newest.principal, fresh_until=until)
+    return own.renewed(principal=newest.principal, fresh_until=until)
 
 
 def _use_in_outage(
@@ -121,7 +119,7 @@ def _use_in_outage(
             "a token of the same bearer was refused, and the identity endpoint does not say "
             "whether this one is still valid"
         )
-    return replace(own, principal=newest.principal, fresh_until=_next_try(own, now))
+    return own.renewed(principal=newest.principal, fresh_until=_next_try(own, now))
 
 
 def _next_try(own: Token, now: float) -> int:

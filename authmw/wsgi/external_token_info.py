@@ -14,7 +14,7 @@ def make_external_token_info(token: Token) -> dict[str, Any]:
     """Return what that filter puts into the environ; the caller may change it.
 
     Roles are one string of names, joined by commas. `origin_token_metadata` is the answer to the
-    introspection request; where that has no `exp`, ours has the time up to which it is used.
+    introspection request; where that has no `exp`, ours has a time that is far off.
     """
     names = [role.name for role in token.roles]
     user = token.user

@@ -167,6 +167,12 @@ def test_the_path_is_that_of_the_mounted_app_below_the_public_endpoint() -> None
     verify_proof(proof, TOKEN, target, ProofRules(), NOW)
 
 
+@pytest.mark.parametrize("end", ["?", "?a=b", "#top", "/a?b=https://c"])
+def test_public_endpoint_has_no_query(end: str) -> None:
+    with pytest.raises(ValueError, match="query"):
+        PublicEndpoint.parse("https://resource.example.org" + end)
+
+
 def _hmac() -> str:
     return make_proof(header={"alg": "HS256"})
 

@@ -12,6 +12,8 @@ import pytest
 from authmw.cli import main
 from authmw.testing.oidc_server import OidcServer
 from authmw.testing.oidc_tokens import SHAPES
+from tests.support.certificates import Authority
+from tests.support.issuers.tls_issuer import TlsIssuer
 
 Explain = Callable[..., tuple[int, str]]
 
@@ -123,3 +125,18 @@ def test_opaque_token_is_for_its_issuer_to_judge(explain: Explain) -> None:
         assert not server.calls["introspect"]
     assert status == 1
     assert "issuer acme is asked about it" in printed
+
+
+def test_issuer_is_connected_to_as_its_section_says(explain: Explain, tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "private")
+    (tmp_path / "token").write_text("of-the-cluster")
+    context = authority.server_context("localhost")
+    with TlsIssuer(OidcServer(), context, token="of-the-cluster") as tls:
+        options = {"issuer": tls.issuer, "bearer_token_file": str(tmp_path / "token")}
+        token = tls.server.issue("ada", issuer=tls.issuer)
+        status, printed = explain(token, tls.server, cafile=str(authority.cafile), **options)
+        assert status == 0, printed
+        status, printed = explain(token, tls.server, **options)
+        assert status != 0
+        assert "TLS failed" in printed
+        assert "of-the-cluster" not in printed

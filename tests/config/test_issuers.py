@@ -114,6 +114,7 @@ def test_claims_are_mapped() -> None:
     assert mapping.project_id.names == ("acme.example", "tenant")
 
 
+OPAQUE = {"profile": "introspection", "client_id": "c", "client_secret": "s"}
 WRONG = [
     ({"audience": None}, "[authmw_issuer:acme] audience is not set: write what 'aud' says"),
     ({"audience": ""}, "[authmw_issuer:acme] audience is not set"),
@@ -139,6 +140,18 @@ WRONG = [
         "introspection_endpoint is not set: write it, or issuer",
     ),
     ({"issuer": "https://a.example/{tenant}"}, "list the permitted values of each variable"),
+    ({"issuer": f"{ACME}\n"}, "issuer = 'https://login.acme.example\\n': it is no URL of a host"),
+    ({"jwks_uri": f"{ACME}/jw\tks"}, "jwks_uri = "),
+    ({"introspection_endpoint": f"{ACME}/introspect"}, "introspection_endpoint = "),
+    ({"client_secret": "of-a-test"}, "client_secret = '***': leave it out"),
+    ({"auth_method": "tls_client_auth"}, "auth_method = 'tls_client_auth': leave it out"),
+    ({"expires_at": "ends"}, "expires_at = 'ends': leave it out"),
+    ({**OPAQUE, "jwks_uri": f"{ACME}/jwks"}, "jwks_uri = "),
+    ({**OPAQUE, "public_key_repository": "/keys"}, "public_key_repository = '/keys': leave it out"),
+    ({**OPAQUE, "types": "at+jwt"}, "types = ['at+jwt']: leave it out"),
+    ({**OPAQUE, "algorithms": "ES256"}, "algorithms = ['ES256']"),
+    ({"public_key_repository": "/keys", "bearer_token_file": "/t"}, "bearer_token_file = '/t'"),
+    ({"keyfile": "/k"}, "keyfile = '/k': set certfile"),
 ]
 
 

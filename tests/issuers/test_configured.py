@@ -217,3 +217,20 @@ def test_issuer_identifier_is_an_https_url_or_one_of_this_machine(identifier: st
 def test_other_text_is_no_issuer_identifier(identifier: str) -> None:
     assert find_fault(identifier)
     assert refusal_of(issuer=identifier, audience=[US]).option == "issuer"
+
+
+def test_operator_may_say_that_no_claim_says_what_a_profile_reads() -> None:
+    """So an issuer that is not trusted with roles gives nobody any, whatever its tokens say."""
+    none = {"roles": ["none"], "groups": ["none"], "oauth_scope": ["none"]}
+    (issuer,) = make(issuer=ACME, audience=[US], claims=none)
+    mapping = issuer.profile.mapping
+    assert mapping is not None
+    assert (mapping.roles, mapping.groups, mapping.oauth_scope) == ((), None, ())
+    (named,) = make(issuer=ACME, audience=[US], claims={"roles": ["/none"]})
+    assert named.profile.mapping is not None
+    assert [path.names for path in named.profile.mapping.roles] == [("none",)]
+
+
+def test_without_a_claim_for_the_user_there_is_no_token() -> None:
+    options = {"issuer": ACME, "audience": [US], "claims": {"user_id": ["none"]}}
+    assert refusal_of(**options).option == "user_id"

@@ -6,8 +6,14 @@ import pytest
 
 from authmw.errors import ConfigurationError, InvalidToken, Reason
 from authmw.issuers.configured import IssuerOptions, make_issuers
+from authmw.issuers.table import IssuerTable
 from authmw.issuers.token_body import make_token_body
+from authmw.issuers.verifier import IssuerVerifier
+from authmw.jose.jwk import parse_jwk
+from authmw.jose.key_set import KeySet
+from authmw.testing.signing_key import SigningKey
 from tests.support.issuers.shapes import NOW, OP, OP_OPTIONS, Claims, check, op_claims
+from tests.support.signing import HeldKeys
 
 SCOPES = ("project", "domain", "system", "unscoped")
 METHODS = ("trust", "app_cred", "ec2")
@@ -144,6 +150,63 @@ def test_delegation_that_does_not_exist_is_refused(context: object) -> None:
 def test_version_of_the_ruleset_is_a_number_of_any_size(version: object) -> None:
     assert verify({**op_claims(), "keystone_ruleset_version": 2**128 - 1})
     assert reason_of({**op_claims(), "keystone_ruleset_version": version}) is Reason.MALFORMED
+
+
+@pytest.mark.parametrize("amr", ["pwd", [1], [""], [["pwd"]], {"pwd": 1}], ids=repr)
+def test_methods_are_an_array_of_names(amr: object) -> None:
+    assert reason_of({**op_claims(), "amr": amr}) is Reason.MALFORMED
+
+
+@pytest.mark.parametrize("domain_id", [True, 1, "", ["d1"], {"id": "d1"}], ids=repr)
+def test_domain_of_the_user_may_be_absent_and_nothing_else(domain_id: object) -> None:
+    assert reason_of({**op_claims(), "user_domain_id": domain_id}) is Reason.MALFORMED
+
+
+@pytest.mark.parametrize("roles", ["member", [""], [["member"]], [{"name": "member"}]], ids=repr)
+def test_roles_are_names(roles: object) -> None:
+    assert reason_of({**op_claims(), "roles": roles}) is Reason.MALFORMED
+
+
+@pytest.mark.parametrize("references", [["member"], [{"name": "member"}], [{"id": 1}]], ids=repr)
+def test_references_of_roles_have_ids(references: object) -> None:
+    assert reason_of({**op_claims(), "scope_roles": references}) is Reason.MALFORMED
+
+
+def test_name_in_the_header_says_jwt_or_nothing() -> None:
+    assert verify(op_claims(), typ=None) == verify(op_claims(), typ="JWT")
+    for typ in ("at+jwt", "JOSE", "dpop+jwt", ""):
+        assert reason_of(op_claims(), typ=typ) is Reason.MALFORMED
+
+
+@pytest.mark.parametrize(("algorithm", "is_good"), [("ES256", 1), ("RS256", 1), ("PS256", 0)])
+def test_signature_is_of_one_of_two_algorithms(algorithm: str, is_good: int) -> None:
+    key = SigningKey.generate("k1", algorithm)
+    held = HeldKeys(KeySet([parse_jwk(key.jwk(), "op")]))
+    verifier = IssuerVerifier(IssuerTable([ISSUER]), lambda _: held, max_keys=4, max_size=8000)
+    token = key.sign(op_claims())
+    if is_good:
+        assert verifier.verify(token, NOW)
+    else:
+        with pytest.raises(InvalidToken, match="algorithms of issuer op"):
+            verifier.verify(token, NOW)
+
+
+def test_token_of_another_domain_is_none_of_this_issuer() -> None:
+    """Its key is another, and so is its audience."""
+    other = OP.removesuffix("d1") + "d2"
+    assert reason_of({**op_claims(), "iss": other}) is Reason.WRONG_ISSUER
+    assert reason_of({**op_claims(), "iss": OP + "/"}) is Reason.WRONG_ISSUER
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("time", [-1, float(NOW), str(NOW), 10**400, [NOW]], ids=lambda _: "")
+def test_times_are_whole_seconds(name: str, time: object) -> None:
+    assert reason_of({**op_claims(), name: time}) is Reason.MALFORMED
+
+
+def test_times_are_kept() -> None:
+    assert reason_of({**op_claims(), "exp": NOW}) is Reason.EXPIRED
+    assert reason_of({**op_claims(), "iat": NOW + 60}) is Reason.NOT_YET_VALID
 
 
 def test_role_of_which_two_have_the_name_gets_no_id() -> None:

@@ -75,6 +75,16 @@ def test_iss_of_a_configured_issuer_comes_before_a_trust_domain() -> None:
     assert ALL.find_issuer(claims).name == "acme"
 
 
+def test_token_without_iss_is_keystones_unless_its_subject_is_in_a_trust_domain() -> None:
+    assert ALL.is_keystones(KEYSTONE_CLAIMS, None)
+    assert ALL.is_keystones({**KEYSTONE_CLAIMS, "iss": "https://id"}, "https://id")
+    assert not ALL.is_keystones({**KEYSTONE_CLAIMS, "iss": "https://id"}, None)
+    assert not ALL.is_keystones({**KEYSTONE_CLAIMS, "iss": ["https://id"]}, "https://id")
+    assert not ALL.is_keystones(SPIFFE_CLAIMS, None)
+    assert ALL.is_keystones({**SPIFFE_CLAIMS, "sub": "spiffe://evil.example/a"}, None)
+    assert table(ACME_OPTIONS).is_keystones(SPIFFE_CLAIMS, None)
+
+
 def test_opaque_tokens_have_one_issuer() -> None:
     one = IssuerOptions(name="asked", profile="introspection", issuer="https://as.example")
     assert ALL.introspected is None

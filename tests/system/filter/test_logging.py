@@ -52,8 +52,8 @@ def test_an_outage_is_warned_of_once_and_whom_it_met_is_said_beside_it(
     protect: Protect, server: IdentityServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever counts warnings counts outages, not the requests that met them."""
-    caplog.set_level(logging.INFO, "authmw")
     protected = protect(http_request_max_retries="0")
+    caplog.set_level(logging.INFO, "authmw")
     token = server.issue(project="inventory")
     with server.failing(Fault.ERROR_500, "validate"):
         assert protected.get(token).status_int == 503

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -49,3 +51,75 @@ def test_same_claims_of_two_issuers_are_two_bearers(server: OidcServer) -> None:
         tokens = [seen["authmw.token"].issuer for seen in protected.service.seen]
         assert tokens == [server.issuer, server.issuer, other.issuer]
         protected.close()
+
+
+def claims_of(server: OidcServer, **changes: Any) -> dict[str, Any]:
+    now = int(time.time())
+    claims = {
+        "iss": server.issuer,
+        "aud": server.audience,
+        "sub": "ada",
+        "client_id": "c1",
+        "roles": ["member"],
+        "iat": now,
+        "exp": now + 900,
+        "jti": "first",
+        **changes,
+    }
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def sign(server: OidcServer, typ: str = "at+jwt", **changes: Any) -> str:
+    return server.keys[-1].sign(claims_of(server, **changes), typ=typ)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"jti": None},
+        {"jti": ""},
+        {"jti": 7},
+        {"exp": None},
+        {"exp": 1},
+        {"exp": True},
+        {"iat": None},
+        {"iat": 2**33},
+        {"nbf": 2**33},
+        {"typ": "JWT"},
+        {"cnf": {"jkt": "of a key that nobody has shown"}},
+        {"cnf": {"kid": "1"}},
+        {"nonce": "n"},
+        {"aud": "other"},
+        {"client_id": None},
+    ],
+)
+def test_token_of_a_known_bearer_is_checked_like_the_first(
+    server: OidcServer, changes: dict[str, Any]
+) -> None:
+    protected = protect_by(server)
+    assert protected.status_of(sign(server)) == 200
+    assert protected.status_of(sign(server, jti="second")) == 200
+    assert protected.status_of(sign(server, **changes)) == 401
+    assert protected.status_of(sign(server, jti="third")) == 200
+    protected.close()
+
+
+def test_each_token_has_times_id_and_claims_of_its_own(server: OidcServer) -> None:
+    protected = protect_by(server)
+    now = int(time.time())
+    tokens = []
+    owns: list[dict[str, Any]] = [
+        {"jti": "1"},
+        {"jti": "2", "nbf": now - 2},
+        {"jti": "3", "iat": now - 3},
+    ]
+    for number, own in enumerate(owns):
+        exp = now + 100 + number
+        assert protected.status_of(sign(server, exp=exp, **own)) == 200
+        token = protected.service.last["authmw.token"]
+        assert (token.audit_id, token.expires_at) == (own["jti"], exp)
+        assert token.claims == claims_of(server, iat=token.issued_at, exp=exp) | own
+        tokens.append(token)
+    assert len({token.issued_at for token in tokens}) >= 2
+    assert tokens[0].principal is tokens[1].principal is tokens[2].principal
+    protected.close()

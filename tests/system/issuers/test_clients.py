@@ -12,6 +12,7 @@ import authmw
 from authmw.errors import ConfigurationError
 from authmw.testing.oidc_server import OidcServer
 from tests.support.issuers.filter import IssuerFilter, protect_by
+from tests.support.issuers.oauth_client import find_token
 
 RESOURCE = "https://inventory.example"
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -169,3 +170,17 @@ def test_service_reads_claims_client_and_issuer(make: Any, server: OidcServer) -
     assert token.oauth_scope == {"a", "b"}
     with pytest.raises(TypeError):
         token.claims["sub"] = "eve"
+
+
+def test_client_that_knows_the_service_alone_gets_a_token_and_is_let_in(
+    make: Any, server: OidcServer
+) -> None:
+    app = make().app
+    token = find_token(
+        app,
+        "/items",
+        client_id=server.client_id,
+        client_secret=server.client_secret,
+        scope="inventory.read",
+    )
+    app.get("/items", headers={"Authorization": f"Bearer {token}"}, status=200)

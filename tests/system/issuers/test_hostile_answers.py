@@ -1,14 +1,18 @@
-"""Answers to introspection requests that an issuer, or somebody in its place, should never give."""
+"""Answers that an issuer, or somebody in its place, should never give."""
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import time
+from collections.abc import Iterator
 
+import jwt
 import pytest
 
-from tests.support.issuers.filter import protect_with
+from authmw.testing.oidc_server import OidcServer
+from tests.support.issuers.filter import protect_by, protect_with
 from tests.support.misbehaving import (
     Behaviour,
     MisbehavingIdentity,
@@ -109,3 +113,89 @@ def test_answer_is_judged(name: str) -> None:
         finally:
             protected.close()
         assert {(seen.method, seen.path) for seen in server.seen} == {("POST", "/introspect")}
+
+
+OCT = {"kty": "oct", "kid": "key-1", "alg": "HS256", "k": "c2VjcmV0" * 6}
+# What an issuer gives out in place of its discovery document or its keys.
+DOCUMENTS: dict[str, Behaviour] = {
+    "10 MB": answer(200, {"issuer": "x", "keys": [], "padding": "x" * 10_000_000}),
+    "brackets": answer(200, b"[" * 200_000),
+    "objects in objects": answer(200, b'{"keys": ' + b'{"a":' * 100_000),
+    "compressed, 200 MB": encoded(gzip.compress(b" " * 200_000_000, 1), "gzip"),
+    "compressed twice": encoded(gzip.compress(gzip.compress(b"{}")), "gzip, gzip"),
+    "without end": send_without_end,
+    "byte by byte": drip_body,
+    "elsewhere": redirect("http://169.254.169.254/latest/meta-data"),
+    "around": redirect("/jwks"),
+    "at no address": send_and_hang_up(b"HTTP/1.1 302 Found\r\nLocation: /\xff\r\n\r\n"),
+    "as HTML": answer(200, b"<!DOCTYPE html>", content_type="text/html"),
+    "nothing": answer(200),
+    "null": answer(200, b"null"),
+    "404": answer(404),
+    "a shared secret": answer(200, {"keys": [OCT]}),
+    "no keys": answer(200, {"keys": []}),
+    "keys twice": answer(200, b'{"keys": [], "keys": []}'),
+    "99 MB announced": send_and_hang_up(b"HTTP/1.1 200 OK\r\nContent-Length: 99000000\r\n\r\n{"),
+}
+
+
+@pytest.fixture(scope="module")
+def good() -> Iterator[OidcServer]:
+    with OidcServer() as running:
+        yield running
+
+
+@pytest.mark.parametrize("what", ["discovery document", "keys"])
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_document_hurts_its_own_issuer_alone(name: str, what: str, good: OidcServer) -> None:
+    with MisbehavingIdentity({Stage.OTHER: DOCUMENTS[name]}).served() as server:
+        keys = {} if what != "keys" else {"issuer__evil__jwks_uri": f"{server.url}/jwks"}
+        protected = protect_by(
+            good,
+            issuer__evil__issuer=server.url,
+            issuer__evil__audience=good.audience,
+            http_request_max_retries="0",
+            identity_deadline="2",
+            **keys,
+        )
+        try:
+            assert protected.status_of(good.issue("ada")) == 200
+            token = good.issue("eve", issuer=server.url)
+            signed_with_secret = _sign_hs256({"iss": server.url, "aud": good.audience})
+            for _ in range(2):
+                began = time.monotonic()
+                assert protected.status_of(token) == 503
+                # Whatever the keys are: a shared secret signs no token of anybody.
+                assert protected.status_of(signed_with_secret) in (401, 503)
+                assert time.monotonic() - began < 5
+                began = time.monotonic()
+                assert protected.status_of(good.issue("ada")) == 200
+                assert time.monotonic() - began < 1
+        finally:
+            protected.close()
+
+
+def _sign_hs256(claims: dict[str, object]) -> str:
+    return jwt.encode(
+        {"sub": "eve", "client_id": "c", "jti": "1", "iat": NOW, "exp": NOW + 600, **claims},
+        base64.urlsafe_b64decode(OCT["k"]),
+        "HS256",
+        headers={"kid": "key-1", "typ": "at+jwt"},
+    )
+
+
+def test_keys_that_change_at_each_reading_cost_others_nothing(good: OidcServer) -> None:
+    with OidcServer() as evil:
+        protected = protect_by(good, evil)
+        try:
+            known = good.issue("ada")
+            assert protected.status_of(known) == protected.status_of(evil.issue("eve")) == 200
+            before = good.calls["keys"]
+            for _ in range(20):
+                evil.rotate_key(forget_older=True)
+                assert protected.status_of(evil.issue("eve")) in (200, 401)
+                assert protected.status_of(known) == 200
+            assert evil.calls["keys"] <= 3
+            assert good.calls["keys"] == before
+        finally:
+            protected.close()

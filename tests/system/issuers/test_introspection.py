@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from oslo_config import cfg
+from webtest import TestApp
 
+from authmw import AuthMiddleware
+from authmw.build import build_filter_parts
 from authmw.errors import ConfigurationError
+from authmw.identity.discovery import DiscoveryReader
+from authmw.identity.documents import FetchedDocument
 from authmw.testing.faults import Fault
 from authmw.testing.oidc_server import OidcServer
-from tests.support.issuers.filter import IssuerFilter, protect_by
+from tests.support.clock import Clock
+from tests.support.issuers.filter import IssuerFilter, issuer_options, protect_by
 from tests.support.memcached import Memcached
+from tests.support.protected import Service
 
 Protect = Callable[..., IssuerFilter]
 
@@ -126,6 +136,102 @@ def test_outage_costs_a_few_requests_only(server: OidcServer, protect: Protect) 
         for _ in range(30):
             assert protected.status_of(server.issue_opaque("ada")) == 503
         assert server.calls["introspect"] <= before + 2
+
+
+def test_many_requests_with_a_new_token_ask_once(server: OidcServer, protect: Protect) -> None:
+    protected = protect()
+    token = server.issue_opaque("ada")
+    server.delay_seconds = 0.3
+    statuses: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: statuses.append(protected.status_of(token)))
+        for _ in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert statuses == [200] * 16
+    assert server.calls["introspect"] == 1
+
+
+@pytest.mark.parametrize("exp", ["an hour", "not said"])
+def test_answer_counts_for_its_time_and_in_an_outage_for_its_grace(exp: str, clock: Clock) -> None:
+    claims = {"claims": {"exp": None}} if exp == "not said" else {}
+    with OidcServer(clock=clock, lifetime_seconds=3600) as server:
+        service = Service()
+        parts = build_filter_parts(
+            {
+                "oslo_config_config": cfg.ConfigOpts(),
+                "http_request_max_retries": "0",
+                "token_cache_time": "60",
+                "identity_outage_grace": "120",
+                **issuer_options("a", server),
+                "issuer.a.profile": "introspection",
+                "issuer.a.client_id": server.client_id,
+                "issuer.a.client_secret": server.client_secret,
+            },
+            clock=clock,
+        )
+        app = TestApp(AuthMiddleware.from_parts(service, parts))
+
+        def status_of(token: str) -> int:
+            return int(app.get("/", headers={"X-Auth-Token": token}, status="*").status_int)
+
+        try:
+            token = server.issue_opaque("ada", **claims)
+            revoked = server.issue_opaque("ada", **claims)
+            assert status_of(token) == status_of(revoked) == 200
+            server.revoke(revoked)
+            clock.now += 59
+            assert status_of(token) == status_of(revoked) == 200
+            assert server.calls["introspect"] == 2
+            for _ in range(3):
+                clock.now += 61
+                assert status_of(token) == 200
+            assert status_of(revoked) == 401
+            with server.failing(Fault.ERROR_503, "introspect"):
+                clock.now += 61
+                assert status_of(token) == 200
+                assert status_of(revoked) in (401, 503)
+                clock.now += 120
+                assert status_of(token) == 503
+        finally:
+            parts.close()
+
+
+def test_token_that_the_issuer_stumbles_over_costs_no_other_call(
+    server: OidcServer, protect: Protect
+) -> None:
+    """Else whoever finds such a token has the discovery document read again and again."""
+    protected = protect()
+    assert protected.status_of(server.issue_opaque("ada")) == 200
+    for _ in range(10):
+        with server.failing(Fault.ERROR_500, "introspect"):
+            protected.status_of("such a token")
+        protected.status_of(server.issue_opaque("ada"))
+    assert server.calls["discover"] == 1
+
+
+def test_endpoint_that_has_moved_is_found(clock: Clock) -> None:
+    found = []
+
+    def fetch(uri: str, _headers: Mapping[str, str]) -> FetchedDocument:
+        found.append(uri)
+        endpoint = f"https://login.example/introspect-{len(found)}"
+        body = {"issuer": "https://login.example", "introspection_endpoint": endpoint}
+        return FetchedDocument(200, {}, json.dumps(body).encode())
+
+    reader = DiscoveryReader("https://login.example", fetch)
+    reader.read(clock())
+    reader.forget(clock())
+    assert reader.read(clock()).introspection_endpoint == "https://login.example/introspect-1"
+    clock.now += 61
+    reader.forget(clock())
+    assert reader.read(clock()).introspection_endpoint == "https://login.example/introspect-2"
+    clock.now -= 4000  # set back
+    reader.forget(clock())
+    assert reader.read(clock()).introspection_endpoint == "https://login.example/introspect-3"
 
 
 def test_silent_issuer_costs_a_request_no_more_than_the_deadline(

@@ -68,6 +68,21 @@ def test_service_learns_roles_and_project_from_the_token(server: OidcServer, sit
     assert server.calls == {"keys": 1, "events": 1}  # no discovery document
 
 
+def test_where_there_is_an_admin_project_a_token_that_does_not_say_is_not_of_it(
+    server: OidcServer, clock: Clock
+) -> None:
+    """It has the project's id alone, and the option is a name."""
+    token = server.issue("ada", roles=["admin"], project_id="inventory-id")
+    for options, told in (
+        ({}, "True"),
+        ({"admin_project_name": "admin", "admin_project_domain_name": "Default"}, "False"),
+    ):
+        site = Site(server, clock, **options)
+        assert site.status_of(token) == 200
+        assert site.service.last["HTTP_X_IS_ADMIN_PROJECT"] == told
+        site.parts.close()
+
+
 def test_revoked_token_is_refused_at_the_next_poll_though_it_is_in_memory(
     server: OidcServer, site: Site, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

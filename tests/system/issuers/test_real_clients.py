@@ -13,6 +13,7 @@ from webtest import TestApp
 import authmw
 from authmw.testing.dpop import DpopClient
 from tests.support.certificates import Authority
+from tests.support.issuers.oauth_client import find_token
 from tests.support.issuers.oidc_provider import OidcProvider
 from tests.support.protected import Service
 
@@ -40,6 +41,19 @@ def test_two_lines_accept_its_tokens(oidc_provider: OidcProvider, client: TestAp
     client.get("/", headers={"Authorization": f"Bearer {id_token}"}, status=401)
     metadata = client.get("/.well-known/oauth-protected-resource").json
     assert metadata["authorization_servers"] == [oidc_provider.issuer]
+
+
+def test_client_that_knows_the_service_alone_gets_a_token_and_is_let_in(
+    oidc_provider: OidcProvider, client: TestApp
+) -> None:
+    token = find_token(
+        client,
+        "/items",
+        client_id="posting-robot",
+        client_secret=oidc_provider.secret_of("posting-robot"),
+        scope="inventory.read",
+    )
+    client.get("/items", headers={"Authorization": f"Bearer {token}"}, status=200)
 
 
 def test_token_that_it_binds_to_a_key_needs_a_proof(

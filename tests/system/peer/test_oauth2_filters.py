@@ -63,7 +63,9 @@ class Side:
         self.answered: dict[str, str] = {}
         self.content = b""
         with quiet():
-            self._app = factory({}, oslo_config_config=cfg.ConfigOpts(), **options)(self._serve)
+            self._app = factory({}, **{"oslo_config_config": cfg.ConfigOpts(), **options})(
+                self._serve
+            )
 
     def _serve(self, environ: Environ, start_response: Any) -> list[bytes]:
         self.environ = environ
@@ -164,6 +166,37 @@ def test_external_filters_say_the_same(
     assert sides.ask(token) == (200, 200)
     assert sides.ours.headers() == sides.theirs.headers()
     assert sides.ask(token) == (200, 200)
+
+
+def test_external_filters_read_the_section_of_a_file(server: OidcServer, tmp_path: Path) -> None:
+    given = {
+        "introspect_endpoint": server.introspection_endpoint,
+        "audience": server.token_endpoint,
+        "auth_method": "client_secret_post",
+        "client_id": server.client_id,
+        "client_secret": server.client_secret,
+        "thumbprint_verify": "false",
+        "token_cache_time": "300",
+        **MAPPING,
+    }
+    path = tmp_path / "service.conf"
+    path.write_text(
+        "[ext_oauth2_auth]\n"
+        + "".join(f"{name} = {value}\n" for name, value in given.items())
+        # Nothing of this is about this filter.
+        + "[keystone_authtoken]\ndelay_auth_decision = true\npublic_paths = /\n"
+    )
+    conf = cfg.ConfigOpts()
+    conf([], project="service", default_config_files=[str(path)])
+    sides = Sides(
+        keystonemiddleware.external_oauth2_token,
+        authmw.external_oauth2_token,
+        {"oslo_config_config": conf},
+    )
+    assert sides.ask(issue(server, DOMAIN)) == (200, 200)
+    assert sides.ours.headers() == sides.theirs.headers()
+    assert sides.ask("made-up") == (401, 401)
+    assert sides.ask(None) == (401, 401)
 
 
 def test_roles_of_the_external_filter_may_be_written_with_blanks(server: OidcServer) -> None:
@@ -389,6 +422,18 @@ def test_external_filter_names_the_option_that_is_wrong(option: str, value: str)
             | {"client_secret": "d", **MAPPING, option: value},
         )
     assert str(refused.value).startswith(f"[ext_oauth2_auth] {option} = ")
+
+
+def test_external_filter_does_not_start_with_a_secret_that_could_be_guessed() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Side(
+            authmw.external_oauth2_token.filter_factory,
+            {"introspect_endpoint": "https://a.example", "audience": "b", "client_id": "c"}
+            | {"client_secret": "too-short", "auth_method": "client_secret_jwt", **MAPPING}
+            | {"jwt_algorithm": "HS256"},
+        )
+    said = "[ext_oauth2_auth] client_secret = '***': HS256 needs one of 32 bytes or more."
+    assert str(refused.value) == said
 
 
 def test_external_filter_names_the_secret_that_is_missing() -> None:

@@ -13,8 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from authmw.testing import IdentityServer
+from tests.support.programs import ROOT
 from tests.support.waiting import wait_for
-from tests.support.wsgi_server import Gunicorn, serve_paste_file
+from tests.support.wsgi_server import Gunicorn
 from tests.system.servers.crowd import Crowd
 from tests.system.servers.paste_files import write_paste_file
 from tests.system.servers.wire import send
@@ -36,23 +37,25 @@ def identity() -> Iterator[IdentityServer]:
         yield server
 
 
-@pytest.fixture(params=["after the fork", "before the fork", "threads"])
+@pytest.fixture(params=["after the fork", "before the fork", "threads", "greenlets"])
 def server(
     request: pytest.FixtureRequest, identity: IdentityServer, tmp_path: Path
 ) -> Iterator[Gunicorn]:
-    """Two workers; the app is loaded after the fork or before it, or there are threads as well."""
+    """Two workers; the app is loaded after the fork or before it; threads or greenlets as well."""
     files = tmp_path / "metrics"
     files.mkdir()
     options = {**identity.service_credentials, "metrics": "prometheus"}
     paste_file = write_paste_file(tmp_path / "paste.ini", {"strict": options})
     text = paste_file.read_text().replace("strict = strict", "strict = strict\nmetrics = metrics")
     paste_file.write_text(text + _METRICS)
-    running = serve_paste_file(
-        paste_file,
+    more = ["--worker-class=gevent"] if request.param == "greenlets" else []
+    running = Gunicorn(
+        [f"--paste={paste_file}", *more],
+        log=paste_file.with_suffix(".log"),
         workers=2,
         threads=4 if request.param == "threads" else 1,
         preload=request.param == "before the fork",
-        environ={"PROMETHEUS_MULTIPROC_DIR": str(files)},
+        environ={"PROMETHEUS_MULTIPROC_DIR": str(files), "PYTHONPATH": str(ROOT)},
     )
     running.start()
     yield running
