@@ -126,13 +126,15 @@ class Outcome(enum.Enum):
     NAME_UNKNOWN = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the host name can't be resolved",
+        "the host name can't be resolved: correct its address (auth_url, the catalog, an issuer's "
+        "section), or this host's resolver",
         errors=("urllib3.exceptions.NameResolutionError",),
     )
     CONNECT_FAILED = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the connection was refused, or there is no way to the host",
+        "the connection was refused, or there is no way to the host: start the server there, open "
+        "the firewall, or correct its address (auth_url, the catalog, an issuer's section)",
         errors=("urllib3.exceptions.NewConnectionError",),
     )
     NO_TLS = Meaning(
@@ -169,13 +171,15 @@ class Outcome(enum.Enum):
     CONNECT_TIMEOUT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the connection was not accepted in time",
+        "the connection was not accepted in time: look at the firewall and the server there, or "
+        "correct its address (auth_url, the catalog, an issuer's section)",
         errors=("requests.exceptions.ConnectTimeout", "urllib3.exceptions.ConnectTimeoutError"),
     )
     READ_TIMEOUT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the server fell silent: look at the server and its log, or correct the port in auth_url",
+        "the server fell silent: look at the server and its log, or correct its address (auth_url, the "
+        "catalog, an issuer's section)",
         errors=("requests.exceptions.ReadTimeout", "urllib3.exceptions.ReadTimeoutError"),
     )
 

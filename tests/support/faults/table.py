@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
 
 from tests.support.faults import caches, clients, issuers, keys, keystone, network, options
 from tests.support.faults.fault import Fault, Good
@@ -117,3 +120,11 @@ GOOD: tuple[Good, ...] = (
     Good("a paste file, and a service that decides", _use_paste),
     Good("a service that clients reach", clients.lock, is_slow=True),
 )
+
+
+def as_parameters(rows: Iterable[Fault | Good]) -> list[Any]:
+    """Return rows as parameters of a test, by name; slow ones are marked as such."""
+    return [
+        pytest.param(row, marks=[pytest.mark.slow] if row.is_slow else [], id=row.name)
+        for row in rows
+    ]

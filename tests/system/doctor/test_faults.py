@@ -6,7 +6,6 @@ import io
 import json
 import sys
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from authmw.cli import main
 from tests.support.faults.fault import Fault, Good
 from tests.support.faults.site import SECRET, Site
-from tests.support.faults.table import FAULTS, GOOD
+from tests.support.faults.table import FAULTS, GOOD, as_parameters
 
 # An operator waits for it: the slowest fault takes the time-outs of the filter.
 _LONGEST_SECONDS = 20
@@ -56,14 +55,7 @@ def described(checks: list[dict[str, Any]], *statuses: str) -> list[str]:
     ]
 
 
-def rows(table: Iterable[Fault | Good]) -> list[Any]:
-    return [
-        pytest.param(row, marks=[pytest.mark.slow] if row.is_slow else [], id=row.name)
-        for row in table
-    ]
-
-
-@pytest.mark.parametrize("fault", rows(FAULTS))
+@pytest.mark.parametrize("fault", as_parameters(FAULTS))
 def test_a_fault_is_named_with_cause_and_fix(fault: Fault, site: Site, doctor: Doctor) -> None:
     fault.seed(site)
     began = time.monotonic()
@@ -78,7 +70,7 @@ def test_a_fault_is_named_with_cause_and_fix(fault: Fault, site: Site, doctor: D
     assert not described(checks, "error")
 
 
-@pytest.mark.parametrize("good", rows(GOOD))
+@pytest.mark.parametrize("good", as_parameters(GOOD))
 def test_nothing_is_said_about_a_good_deployment(good: Good, site: Site, doctor: Doctor) -> None:
     good.seed(site)
     status, checks = doctor.examine(site, "--token", "-")

@@ -18,7 +18,7 @@ from authmw.errors import ConfigurationError
 from tests.support.faults.fault import Fault, Good
 from tests.support.faults.issuers import SECTION
 from tests.support.faults.site import Site
-from tests.support.faults.table import FAULTS, GOOD
+from tests.support.faults.table import FAULTS, GOOD, as_parameters
 from tests.support.identity_types import project_scope
 from tests.support.signing import sign
 
@@ -114,7 +114,7 @@ def make_tokens(site: Site) -> list[str]:
     return tokens
 
 
-@pytest.mark.parametrize("fault", MET, ids=str)
+@pytest.mark.parametrize("fault", as_parameters(MET))
 def test_the_log_names_a_fault_and_what_to_correct(
     fault: Fault, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -124,7 +124,7 @@ def test_the_log_names_a_fault_and_what_to_correct(
     assert any(all(word in line for word in words) for line in said), "\n".join(said)
 
 
-@pytest.mark.parametrize("good", GOOD, ids=str)
+@pytest.mark.parametrize("good", as_parameters(GOOD))
 def test_a_good_deployment_is_warned_of_nothing(
     good: Good, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
