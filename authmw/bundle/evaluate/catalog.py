@@ -6,7 +6,7 @@ Identity API v3, "Service catalog and endpoints"; OS-EP-FILTER.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from authmw.bundle.facts import unpack_id
@@ -92,20 +92,23 @@ def format_url(template: str, substitutions: Mapping[str, str]) -> str | None:
 def _filtered(facts: FactsReader, project_id: Id) -> frozenset[Id]:
     """Return the endpoints that a project's catalog is limited to; none: it is not limited."""
     limits = facts.endpoint_filter(project_id)
-    if not limits.group_ids:
-        return limits.endpoint_ids
-    filters = [facts.endpoint_groups.get(each) for each in limits.group_ids]
-    # One group that is not there turns off all of them.
-    known = [each for each in filters if each is not None]
-    if len(known) < len(filters):
-        return limits.endpoint_ids
-    return limits.endpoint_ids | frozenset(_in_groups(facts, known))
+    if not limits.endpoint_ids and not limits.group_ids:
+        return frozenset()
+    groups = [facts.endpoint_groups.get(each) for each in limits.group_ids]
+    filters = [each for each in groups if each is not None]
+    if len(filters) < len(groups):
+        # One group that is not there turns off all of them.
+        filters = []
+    return frozenset(
+        endpoint.id
+        for endpoint in facts.endpoints
+        if endpoint.id in limits.endpoint_ids
+        or any(_has_members(endpoint, each) for each in filters)
+    )
 
 
-def _in_groups(facts: FactsReader, filters: list[Mapping[str, Any]]) -> Iterable[Id]:
-    for endpoint in facts.endpoints:
-        members = _render(endpoint, endpoint.url)
-        members["service_id"] = unpack_id(endpoint.service_id)
-        members["enabled"] = endpoint.enabled
-        if any(each.items() <= members.items() for each in filters):
-            yield endpoint.id
+def _has_members(endpoint: Endpoint, wanted: Mapping[str, Any]) -> bool:
+    members = _render(endpoint, endpoint.url)
+    members["service_id"] = unpack_id(endpoint.service_id)
+    members["enabled"] = endpoint.enabled
+    return wanted.items() <= members.items()

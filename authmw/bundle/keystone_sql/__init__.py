@@ -1,0 +1,9 @@
+"""Reads the facts of a bundle from Keystone's SQL database.
+
+Needs SQLAlchemy (`pip install authmw[bundle]`) and the database's driver.
+"""
+
+from authmw.bundle.keystone_sql.queries import Configuration
+from authmw.bundle.keystone_sql.snapshot import KeystoneDatabase, Snapshot
+
+__all__ = ["Configuration", "KeystoneDatabase", "Snapshot"]
