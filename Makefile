@@ -20,7 +20,7 @@ PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test-unit test test-slow soak test-all bench bench-quick services lint sample clean
+.PHONY: help demo test-unit test test-slow soak soak-bundle test-all bench bench-quick services lint sample clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,11 +35,16 @@ test: $(VENV)/.test ## all tests but the slow ones, with a real Keystone and mem
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --reruns $(RERUNS) $(PYTEST_ARGUMENTS)
 
-test-slow: $(VENV)/.test $(ISSUERS)/.installed ## the tests that take many seconds each
+test-slow: $(VENV)/.test $(VENV)/.promtool $(ISSUERS)/.installed ## the tests that take many seconds each
+	@.ci/need databases || echo "the tests of these databases are skipped" >&2
 	$(BIN)/python -m pytest -m slow --reruns $(RERUNS)
 
 soak: $(VENV)/.test ## real filters beside a model of what they decide; SECONDS=600
 	$(BIN)/python -m tests.system.model.soak $(or $(SECONDS),600)
+
+soak-bundle: $(VENV)/.test ## a bundle's answers beside those of a real Keystone; WORLDS=1000
+	AUTHMW_WORLDS=$(or $(WORLDS),1000) $(BIN)/python -m pytest tests/bundle/test_differential.py \
+		-n 0 -o faulthandler_timeout=0
 
 test-all: $(VENV)/.test ## every test, with coverage, and a short run of the benchmarks
 	@rm -f $(SKIPS)
@@ -89,6 +94,10 @@ $(VENV)/.demo: $(VENV)/.python $(PACKAGE)
 $(VENV)/.test: $(VENV)/.python $(PACKAGE)
 	@.ci/need tests
 	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.promtool: $(VENV)/.python .ci/promtool
+	@.ci/promtool $(BIN) || echo "the tests with promtool are skipped" >&2
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
+    bundle,
     cold,
     first_sight,
     hits,
@@ -21,6 +22,7 @@ from benchmarks import (
     issuers,
     live_tokens,
     machine,
+    metrics,
     personas,
     revocation,
     stampede,
@@ -33,12 +35,14 @@ from benchmarks.stage import silence_logs
 from benchmarks.table import Row, format_rst, format_text
 
 TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
+    "bundle": bundle.run,
     "cold": cold.run,
     "first_sight": first_sight.run,
     "hits": hits.run,
     "issuer_requests": issuer_requests.run,
     "issuers": issuers.run,
     "live_tokens": live_tokens.run,
+    "metrics": metrics.run,
     "personas": personas.run,
     "revocation": revocation.run,
     "stampede": stampede.run,

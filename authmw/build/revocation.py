@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from authmw.build.cache import make_namespaces, name_endpoint
 from authmw.config.settings import Settings, Validation
 from authmw.identity.client import IdentityClient
+from authmw.metrics import table
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revocation.revocations import NoRevocations, Revocations
 from authmw.runtime.refresh import Refresher
 
@@ -38,7 +40,7 @@ _USER_AND_SCOPE = (
 
 
 def make_revocations(
-    settings: Settings, identity: IdentityClient, refresher: Refresher
+    settings: Settings, identity: IdentityClient, refresher: Refresher, metrics: FilterMetrics
 ) -> Revocations:
     """Return the revocation feed; `NoRevocations` where no token outlives its validation."""
     verifies_here = settings.has_key_source and settings.token_validation is not Validation.REMOTE
@@ -56,7 +58,10 @@ def make_revocations(
         retention_seconds=settings.revocation_retention,
         max_events=settings.revocation_max_events,
         store=open_store(settings),
+        failures=metrics.refresh_failures.count("revocation", ""),
     )
+    metrics.watch(table.REVOCATION_ANSWERED, lambda: feed.answered_at)
+    metrics.watch(table.REVOCATION_EVENTS, lambda: len(feed))
     # Remote tokens are accepted without events, so the first request need not wait for them.
     refresher.add(feed, in_background=not verifies_here)
     return feed

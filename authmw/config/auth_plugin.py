@@ -227,7 +227,7 @@ def list_keystoneauth_options() -> frozenset[str]:
             *loading.get_adapter_conf_options(),
             *loading.get_auth_common_conf_options(),
         )
-        for name in (opt.dest, opt.name, *(old.name for old in opt.deprecated_opts or ()))
+        for name in (opt.dest, *(old.name for old in opt.deprecated_opts or ()))
         if name
     }
     for entry in importlib.metadata.distribution("keystoneauth1").entry_points.select(
@@ -235,8 +235,7 @@ def list_keystoneauth_options() -> frozenset[str]:
     ):
         # One whose libraries are missing has no options to anyone.
         with contextlib.suppress(ConfigurationError):
-            for plugin_opt in _find_loader(entry.name).get_options():
-                names.update((plugin_opt.dest, plugin_opt.name))
+            names.update(opt.dest for opt in _find_loader(entry.name).get_options())
     return frozenset(names)
 
 

@@ -48,6 +48,7 @@ class OptionReader:
         self._overrides = overrides
         self._conf = conf
         self._known: dict[str, set[str]] = {}
+        self._read_as_overrides_alone: dict[str, set[str]] = {}
         self.findings: list[Finding] = []
         self._deprecated_in_use: dict[str, str] = {}
 
@@ -65,8 +66,10 @@ class OptionReader:
         values = {}
         for opt in opts:
             names = [opt.dest, opt.name, opt.name.replace("-", "_")]
-            if opt.deprecated_opts:
-                names += [old.name for old in opt.deprecated_opts if old.name]
+            old_names = [old.name for old in opt.deprecated_opts or () if old.name]
+            if opt.name != opt.dest and opt.name not in old_names:
+                self._read_as_overrides_alone.setdefault(group, set()).add(opt.name)
+            names += old_names
             known.update(names)
             name = None
             if not self._overrides.keys().isdisjoint(names):
@@ -139,7 +142,9 @@ class OptionReader:
     def unknown_names_in(self, section: str) -> list[str]:
         """Return the names in a section of the files that name no option read there, sorted."""
         written = {name for file in self._list_written(section) for name in file}
-        return sorted(written - self.known_names(section))
+        # There oslo.config reads user_domain_id, and not its name, which is user-domain-id.
+        read = self.known_names(section) - self._read_as_overrides_alone.get(section, set())
+        return sorted(written - read)
 
     def repeated_names_in(self, section: str) -> list[str]:
         """Return the options read that stand in one file more than once, with other values."""

@@ -90,7 +90,8 @@ def _verify_oauth(settings: Settings) -> None:
             raise ConfigurationError(
                 "oauth_resource", settings.oauth_resource, str(error)
             ) from None
-    if settings.public_endpoint is not None:
+    # Without issuers it has no use here; services that hand over all their options have one.
+    if settings.public_endpoint is not None and settings.issuers:
         from authmw.checks.dpop import PublicEndpoint
 
         try:

@@ -133,7 +133,7 @@ def find_option_slips(reader: OptionReader, sections: Iterable[str]) -> list[Fin
             finding = _judge(name, reader.known_names(section), section)
             if finding is None:
                 others.append(f"{name} in [{section}]")
-            elif finding.option in OLD_OPTIONS or not _is_of_keystoneauth(name):
+            else:
                 findings.append(finding)
     if others:
         shown = others[:_MOST_NAMES_SHOWN]
@@ -173,8 +173,9 @@ def _judge(name: str, known: Iterable[str], section: str) -> Finding | None:
     if section == GROUP and name in OLD_OPTIONS:
         cause = f"{name} is an option of old releases, ignored"
         return Finding("warn", name, cause, OLD_OPTIONS[name])
-    near = find_nearest(name, known, _OPTIONS_ALIKE)
-    if near is None:
+    # Names with hyphens are those of command lines, and deprecated ones.
+    near = find_nearest(name, (one for one in known if "-" not in one), _OPTIONS_ALIKE)
+    if near is None or _is_of_keystoneauth(name):
         return None
     return make_option_slip(name, near, section)
 

@@ -1,20 +1,15 @@
-"""A Keystone that builds worlds on demand, and the bundle that its database gives."""
+"""A Keystone that builds worlds on demand."""
 
 from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from authmw.bundle.facts import TABLES
-from authmw.bundle.keystone_sql import Configuration, KeystoneDatabase
-from authmw.bundle.sqlite_reader import SqliteFacts
+from authmw.bundle.keystone_sql import Configuration
 from tests.support.programs import ROOT
 
 ADMIN_PASSWORD = "made up for tests of bundles"
@@ -25,7 +20,7 @@ _CONFIGURATION = """\
 public_endpoint = {public_endpoint}
 log_file = {site}/keystone.log
 [database]
-connection = sqlite:///{site}/keystone.db
+connection = {database_url}
 sqlite_synchronous = false
 [cache]
 enabled = true
@@ -64,10 +59,19 @@ CONFIGURATION = Configuration(
 
 
 class KeystoneOfWorlds:
-    """A Keystone site and the process that builds worlds in it; see `keystone_world_builder`."""
+    """A Keystone site and the process that builds worlds in it; see `keystone_world_builder`.
 
-    def __init__(self, site: Path) -> None:
+    Args:
+        site: its directory.
+        database_url: of an empty database, as SQLAlchemy has it; one in SQLite unless given.
+
+    Attributes:
+        configuration_file: of Keystone.
+    """
+
+    def __init__(self, site: Path, database_url: str | None = None) -> None:
         self._site = site
+        self.database_url = database_url or f"sqlite:///{site}/keystone.db"
         self._set_up()
         with (site / "builder.log").open("w") as log:
             self._process = subprocess.Popen(
@@ -85,9 +89,13 @@ class KeystoneOfWorlds:
         path = self._site / f"{provider}.conf"
         path.write_text(
             _CONFIGURATION.format(
-                site=self._site, provider=provider, public_endpoint=PUBLIC_ENDPOINT
+                site=self._site,
+                database_url=self.database_url,
+                provider=provider,
+                public_endpoint=PUBLIC_ENDPOINT,
             )
         )
+        self.configuration_file = path
         return path
 
     def _set_up(self) -> None:
@@ -108,11 +116,6 @@ class KeystoneOfWorlds:
         assert finished.returncode == 0, finished.stdout[-5000:]
         for name in ("private", "public"):
             (self._site / "pair" / f"{name}.pem").rename(self._site / f"jws-{name}" / f"{name}.pem")
-
-    @property
-    def database_url(self) -> str:
-        """Of the database, as SQLAlchemy has it."""
-        return f"sqlite:///{self._site}/keystone.db"
 
     def build(self, world: dict[str, Any]) -> dict[str, Any]:
         """Build a world; returns what `WorldBuilder.build` does."""
@@ -141,25 +144,3 @@ class KeystoneOfWorlds:
         self._process.stdin.close()
         self._process.wait(timeout=30)
         self._process.stdout.close()
-
-
-def export(url: str, configuration: Configuration, file: sqlite3.Connection) -> int:
-    """Write the facts of a database to an SQLite file; returns when they were read."""
-    with KeystoneDatabase(url, configuration).snapshot() as snapshot:
-        for table in TABLES:
-            file.execute(table.create_statement)
-            file.executemany(table.insert_statement, snapshot.rows(table))
-        file.commit()
-        return snapshot.read_at
-
-
-@contextmanager
-def facts_of(url: str, configuration: Configuration, *, newer_by: int = 0) -> Iterator[SqliteFacts]:
-    """Export a database, and read the facts.
-
-    Args:
-        newer_by: how much later they are said to have been read, seconds.
-    """
-    with closing(sqlite3.connect(":memory:")) as file:
-        read_at = export(url, configuration, file)
-        yield SqliteFacts(file, read_at + newer_by)

@@ -6,6 +6,7 @@ worlds share, and the projects of a world begin at 1.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hypothesis import strategies as st
@@ -53,7 +54,7 @@ _TARGET = st.one_of(
     st.tuples(st.just("domain"), _index(DOMAINS)),
     st.tuples(st.just("domain as project"), _index(DOMAINS)),
 )
-_GRANT = st.tuples(_ACTOR, _TARGET, _index(ROLES), st.booleans()).map(
+_GRANT = st.tuples(_ACTOR, _TARGET, _index(ROLES), st.sampled_from([False, False, True])).map(
     lambda grant: [*grant[0], *grant[1], grant[2], grant[3]]
 )
 _SYSTEM_GRANT = st.tuples(_ACTOR, _index(ROLES)).map(lambda grant: [*grant[0], grant[1]])
@@ -145,18 +146,20 @@ _CHANGE = st.one_of(
 def worlds(draw: st.DrawFn) -> dict[str, Any]:
     """A world, as `tests.support.keystone_world_builder.World` takes it."""
     domains = 1 if draw(st.booleans()) else DOMAINS
-    projects = [draw(_PROJECT) for _ in range(PROJECTS)]
+    projects: list[dict[str, Any]] = [draw(_PROJECT) for _ in range(PROJECTS)]
     for index, project in enumerate(projects):
         project["domain"] %= domains
         project["parent"] = draw(st.one_of(st.none(), _index(index))) if index else None
-    roles = [draw(_ROLE) for _ in range(ROLES)]
-    users = [draw(_USER) for _ in range(USERS)]
+    roles: list[dict[str, Any]] = [draw(_ROLE) for _ in range(ROLES)]
+    for role in roles[:2]:
+        role["domain"] = None
+    users: list[dict[str, Any]] = [draw(_USER) for _ in range(USERS)]
     groups = [
         {"domain": draw(_index(domains)), "members": draw(st.sets(_index(USERS)).map(sorted))}
         for _ in range(GROUPS)
     ]
-    for each in (*users, *(role for role in roles if role["domain"] is not None)):
-        each["domain"] %= domains
+    for one in (*users, *(role for role in roles if role["domain"] is not None)):
+        one["domain"] %= domains
     federated = [
         {"memberships": draw(_many(_index(GROUPS), 2))} for _ in range(draw(_index(FEDERATED + 1)))
     ]
@@ -174,7 +177,24 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
             fitted.append([kind, actor, *others])
         return fitted
 
-    grants = fit(draw(_many(_GRANT, 9, 3)))
+    grants = fit(draw(_many(_GRANT, 7, 1)))
+    for number in (0, 1):
+        # So that each world has roles that tokens can have.
+        grants.append(
+            ["user", draw(_index(USERS)), "project", draw(_index(PROJECTS)) + 1, number, False]
+        )
+    # Delegations of roles that somebody has are worth more than those of roles that nobody has.
+    held = [grant for grant in grants if grant[0] == "user" and grant[2] == "project"]
+    delegations: list[list[dict[str, Any]]] = [
+        draw(_many(each, most))
+        for each, most in ((_TRUST, TRUSTS), (_CREDENTIAL, 2), (_ACCESS_TOKEN, 1))
+    ]
+    trusts, credentials, access_tokens = delegations
+    for delegation in (*trusts, *credentials, *access_tokens):
+        if draw(_index(4)):
+            _, actor, _, target, role, _ = draw(st.sampled_from(held))
+            owner = "trustor" if "trustor" in delegation else "user"
+            delegation.update({owner: actor % USERS, "project": target, "roles": [role]})
     world: dict[str, Any] = {
         "domains": domains,
         "roles": roles,
@@ -186,9 +206,9 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         "federated": federated,
         "grants": grants,
         "system_grants": fit(draw(_many(_SYSTEM_GRANT, 2))),
-        "trusts": draw(_many(_TRUST, TRUSTS)),
-        "credentials": draw(_many(_CREDENTIAL, 2)),
-        "access_tokens": draw(_many(_ACCESS_TOKEN, 1)),
+        "trusts": trusts,
+        "credentials": credentials,
+        "access_tokens": access_tokens,
         "catalog": draw(_CATALOG),
     }
     world["tokens"] = _draw_tokens(draw, world, everyone)
@@ -207,15 +227,14 @@ def _draw_tokens(draw: st.DrawFn, world: dict[str, Any], everyone: int) -> list[
         "audit_ids": 1,
     }
     tokens = []
-    for kind, actor, target_kind, target, _, _ in world["grants"]:
+    for kind, actor, target_kind, target, _, inherited in world["grants"]:
         users = [actor] if kind == "user" else world["groups"][actor]["members"][:1]
+        likely = [(target_kind, target)]
+        if inherited:
+            likely += _projects_below(world, target_kind, target)
         for user in users:
-            projects = st.just(("project", target))
-            if target_kind == "project":
-                projects = st.one_of(projects, _SCOPE)
-            else:
-                projects = st.one_of(st.just(("domain", target)), _SCOPE)
-            tokens.append({**nothing, "user": user, "scope": draw(projects)})
+            scope = draw(st.sampled_from(likely[-2:]) if draw(_index(4)) else _SCOPE)
+            tokens.append({**nothing, "user": user, "scope": scope})
     for _ in range(3):
         tokens.append({**nothing, "user": draw(_index(everyone)), "scope": draw(_SCOPE)})
     for kind, actor, _ in world["system_grants"]:
@@ -232,6 +251,12 @@ def _draw_tokens(draw: st.DrawFn, world: dict[str, Any], everyone: int) -> list[
         for _ in range(2):
             groups = draw(_many(_index(GROUPS), 2))
             tokens.append({**nothing, "user": index, "scope": draw(_SCOPE), "groups": groups})
+        for kind, actor, target_kind, target, _, _ in world["grants"]:
+            if kind == "group" and target_kind != "domain as project":
+                scope = (target_kind, target)
+                tokens.append({**nothing, "user": index, "scope": scope, "groups": [actor]})
+    unique = {json.dumps(token): token for token in tokens}
+    tokens = list(unique.values())
     for token in tokens:
         kind, target = token["scope"]
         if kind.startswith("domain"):
@@ -241,10 +266,25 @@ def _draw_tokens(draw: st.DrawFn, world: dict[str, Any], everyone: int) -> list[
     return tokens
 
 
+def _projects_below(world: dict[str, Any], kind: str, target: int) -> list[tuple[str, int]]:
+    """Return the projects that an assignment is inherited to."""
+    below = []
+    for index in range(len(world["projects"])):
+        path = [index]
+        while (parent := world["projects"][path[-1]]["parent"]) is not None:
+            path.append(parent)
+        domain = world["projects"][path[-1]]["domain"]
+        if (target - 1 in path[1:]) if kind == "project" else (target == domain):
+            below.append(("project", index + 1))
+    return below
+
+
 def _draw_changes(draw: st.DrawFn, world: dict[str, Any], everyone: int) -> list[list[Any]]:
     revoke = st.sampled_from(world["grants"]).map(lambda grant: ["revoke grant", 0, *grant])
-    changes = []
-    for change in draw(_many(st.one_of(revoke, _CHANGE.map(list)), 3)):
+    changes: list[list[Any]] = []
+    if draw(st.booleans()):
+        return changes
+    for change in draw(_many(st.one_of(revoke, _CHANGE.map(list)), 3, 1)):
         what, index, *more = change
         if what == "disable domain":
             index %= world["domains"]

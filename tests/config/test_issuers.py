@@ -162,6 +162,14 @@ def test_tokens_of_an_issuer_can_not_be_keystones_as_well() -> None:
     assert "authmw_issuer:acme" in str(refused.value)
 
 
+def test_a_service_s_own_public_endpoint_does_not_stop_the_start() -> None:
+    """Services that hand over all their options have one; issuers alone make it ours."""
+    own = {"public_endpoint": "https://images.example/?of=service"}
+    assert not from_paste(own).issuers
+    with pytest.raises(ConfigurationError, match="public_endpoint"):
+        from_paste({"issuer.acme.issuer": ACME, "issuer.acme.audience": US, **own})
+
+
 @pytest.mark.parametrize("bind", ["jkt", "kerberos", "x5t#S256"])
 def test_binding_that_can_be_checked_is_not_called_unknown(
     bind: str, caplog: pytest.LogCaptureFixture

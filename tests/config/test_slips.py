@@ -55,6 +55,8 @@ def slip(name: str, near: str, where: str = "keystone_authtoken") -> str:
         # Of the auth plugin.
         ("user_domian_id", "user_domain_id"),
         ("passwd", "password"),
+        # oslo.config does not read it so.
+        ("user-domain-id", "user_domain_id"),
         # Of the common options of auth plugins.
         ("auth_sections", "auth_section"),
     ],
@@ -232,6 +234,23 @@ def test_what_a_service_hands_over_of_its_own_is_not_taken_for_misspelt(tmp_path
     conf = conf_of(tmp_path, section("keystone_authtoken", PASSWORD))
     own = {"cert_file": "x", "key_file": "x", "ca_file": "x", "bind_host": "::", "workers": "4"}
     assert found_in(conf, **own, public_endpoint="https://us.example") == []
+
+
+@pytest.mark.parametrize("where", ["file", "paste"])
+def test_option_of_another_plugin_is_not_taken_for_ours(where: str, tmp_path: Path) -> None:
+    options = {"auth_type": "none", "endpoint": "http://id.example"}
+    options |= {"www_authenticate_uri": "http://id.example"}
+    other = {"project_name": "service", "project_domain_name": "Default"}
+    text = section("keystone_authtoken", options | (other if where == "file" else {}))
+    assert found_in(conf_of(tmp_path, text), **(other if where == "paste" else {})) == []
+
+
+def test_misspelt_option_is_found_in_a_section_with_capital_letters(tmp_path: Path) -> None:
+    more = "[authmw_issuer:Acme]\nissuer = https://a.example\naudience = x\nprofil = entra\n"
+    text = section("keystone_authtoken", PASSWORD)
+    assert found_in(conf_of(tmp_path, text + more)) == [
+        slip("profil", "profile", "authmw_issuer:Acme")
+    ]
 
 
 def test_option_that_a_service_registered_is_not_taken_for_a_misspelt_one(tmp_path: Path) -> None:

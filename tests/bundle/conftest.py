@@ -1,0 +1,17 @@
+"""What several tests of bundles use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bundle.keystone_worlds import KeystoneOfWorlds
+
+
+@pytest.fixture(scope="session")
+def keystone_of_worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeystoneOfWorlds]:
+    """A real Keystone that builds worlds."""
+    keystone = KeystoneOfWorlds(tmp_path_factory.mktemp("worlds"))
+    yield keystone
+    keystone.stop()
