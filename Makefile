@@ -36,6 +36,7 @@ test: $(VENV)/.test ## all tests but the slow ones, with a real Keystone and mem
 	  --reruns $(RERUNS) $(PYTEST_ARGUMENTS)
 
 test-slow: $(VENV)/.test $(VENV)/.promtool $(ISSUERS)/.installed ## the tests that take many seconds each
+	@.ci/need databases || echo "the tests of these databases are skipped" >&2
 	$(BIN)/python -m pytest -m slow --reruns $(RERUNS)
 
 soak: $(VENV)/.test ## real filters beside a model of what they decide; SECONDS=600

@@ -1,6 +1,7 @@
 """Every exception that one module of authmw raises for another, in one tree.
 
 - `ConfigurationError`: an option is wrong; the operator has to correct it.
+- `UsageError`: an argument of a command is wrong.
 - `InvalidToken`: a credential is not acceptable; the client needs another.
 - `IdentityUnavailable`: a credential could not be validated; the operator has to end an outage.
 - `Refused`: a token does not meet the service's own requirement; the client lacks rights.
@@ -42,6 +43,10 @@ class ConfigurationError(AuthmwError):
         self.value = value
         self.fix = fix
         self.section = section
+
+
+class UsageError(AuthmwError):
+    """The arguments of a command, or a file that they name, are wrong; says how."""
 
 
 # --- results of a validation

@@ -20,7 +20,7 @@ _CONFIGURATION = """\
 public_endpoint = {public_endpoint}
 log_file = {site}/keystone.log
 [database]
-connection = sqlite:///{site}/keystone.db
+connection = {database_url}
 sqlite_synchronous = false
 [cache]
 enabled = true
@@ -59,10 +59,19 @@ CONFIGURATION = Configuration(
 
 
 class KeystoneOfWorlds:
-    """A Keystone site and the process that builds worlds in it; see `keystone_world_builder`."""
+    """A Keystone site and the process that builds worlds in it; see `keystone_world_builder`.
 
-    def __init__(self, site: Path) -> None:
+    Args:
+        site: its directory.
+        database_url: of an empty database, as SQLAlchemy has it; one in SQLite unless given.
+
+    Attributes:
+        configuration_file: of Keystone.
+    """
+
+    def __init__(self, site: Path, database_url: str | None = None) -> None:
         self._site = site
+        self.database_url = database_url or f"sqlite:///{site}/keystone.db"
         self._set_up()
         with (site / "builder.log").open("w") as log:
             self._process = subprocess.Popen(
@@ -80,9 +89,13 @@ class KeystoneOfWorlds:
         path = self._site / f"{provider}.conf"
         path.write_text(
             _CONFIGURATION.format(
-                site=self._site, provider=provider, public_endpoint=PUBLIC_ENDPOINT
+                site=self._site,
+                database_url=self.database_url,
+                provider=provider,
+                public_endpoint=PUBLIC_ENDPOINT,
             )
         )
+        self.configuration_file = path
         return path
 
     def _set_up(self) -> None:
@@ -103,11 +116,6 @@ class KeystoneOfWorlds:
         assert finished.returncode == 0, finished.stdout[-5000:]
         for name in ("private", "public"):
             (self._site / "pair" / f"{name}.pem").rename(self._site / f"jws-{name}" / f"{name}.pem")
-
-    @property
-    def database_url(self) -> str:
-        """Of the database, as SQLAlchemy has it."""
-        return f"sqlite:///{self._site}/keystone.db"
 
     def build(self, world: dict[str, Any]) -> dict[str, Any]:
         """Build a world; returns what `WorldBuilder.build` does."""

@@ -8,7 +8,7 @@ import authmw
 from authmw.cli import main
 
 
-@pytest.mark.parametrize("command", [[], ["keys"], ["token"]])
+@pytest.mark.parametrize("command", [[], ["bundle"], ["keys"], ["token"]])
 def test_who_names_no_command_is_told_that_one_is_missing(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

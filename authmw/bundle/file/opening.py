@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -44,6 +44,13 @@ class Bundle:
     def rows(self, table: Table) -> Iterator[Row]:
         """Yield the rows of one table in the order of its key. Raises BundleUnreadable."""
         yield from read_rows(self._connection, table)
+
+    def select(self, statement: str, parameters: Sequence[object] = ()) -> Iterator[Any]:
+        """Yield the results of a statement, for tools: it may scan. Raises BundleUnreadable."""
+        try:
+            yield from self._connection.execute(statement, parameters)
+        except sqlite3.Error as error:
+            raise BundleUnreadable(f"the bundle can't be read: {error}") from error
 
     def check_pages(self) -> str:
         """Have SQLite check the structure of the file, and that rows are in order.

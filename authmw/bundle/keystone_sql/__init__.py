@@ -3,7 +3,7 @@
 Needs SQLAlchemy (`pip install authmw[bundle]`) and the database's driver.
 """
 
-from authmw.bundle.keystone_sql.queries import Configuration
+from authmw.bundle.keystone_configuration import Configuration
 from authmw.bundle.keystone_sql.snapshot import KeystoneDatabase, Snapshot
 
 __all__ = ["Configuration", "KeystoneDatabase", "Snapshot"]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, select
 
-from authmw.bundle.facts import Kind, Table, pack_id, pack_json
+from authmw.bundle.keystone_configuration import Configuration
 from authmw.bundle.keystone_sql.columns import SOURCES
+from authmw.bundle.packing import Row, to_microseconds
 from authmw.errors import BundleUnreadable
-
-Row = tuple[Any, ...]
 
 # What stands for "no domain" where a column can't be NULL.
 _NO_DOMAIN_OF_PROJECT = "<<keystone.domain.root>>"
@@ -34,79 +33,28 @@ _SYSTEM_ACTORS: Final = {"UserSystem": 0, "GroupSystem": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
-    """What Keystone's configuration file says that its database does not.
-
-    Attributes:
-        settings: rows of the table `settings`; see `authmw.bundle.facts.SETTINGS`.
-        inactive_days: `[security_compliance] disable_user_account_days_inactive`.
-        membership_minutes: `[federation] default_authorization_ttl`.
-    """
-
-    settings: Mapping[str, Any]
-    inactive_days: int | None = None
-    membership_minutes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Query:
     """Where the rows of one table come from.
 
     Attributes:
         statement: what is selected.
         make: makes rows of one result, in the order of the table's columns, not packed yet.
+            None: a result is a row as it is.
+        make_all: makes rows of many results, in place of `make`, where there are millions.
     """
 
     statement: Select[Any]
-    make: Callable[[Any, Configuration], Iterable[Row]] = lambda row, _: (tuple(row),)
+    make: Callable[[Any, Configuration], Iterable[Row]] | None = None
+    make_all: Callable[[Iterable[Any]], Iterable[Row]] | None = None
 
-
-def pack_rows(table: Table, rows: Iterable[Row]) -> Iterator[Row]:
-    """Return rows as SQLite holds them.
-
-    Raises:
-        BundleUnreadable: a value is NULL that must not be, or of another type.
-    """
-    packers = [_PACKERS[column.kind] for column in table.columns]
-    for row in rows:
-        try:
-            yield tuple(
-                [
-                    None if value is None and column.optional else pack(value)
-                    for value, pack, column in zip(row, packers, table.columns, strict=True)
-                ]
-            )
-        except (TypeError, ValueError, AttributeError) as error:
-            raise BundleUnreadable(f"a row of {table.name!r} can't be read: {error}") from error
-
-
-def _pack_text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} in place of text")
-    return value
-
-
-def _pack_integer(value: Any) -> int:
-    return int(value)
-
-
-_PACKERS: Final[Mapping[Kind, Callable[[Any], Any]]] = {
-    Kind.ID: lambda value: pack_id(_pack_text(value)),
-    Kind.TEXT: _pack_text,
-    Kind.BOOLEAN: lambda value: int(bool(value)),
-    Kind.INTEGER: _pack_integer,
-    Kind.TIME: _pack_integer,
-    Kind.JSON: pack_json,
-}
-
-
-def to_microseconds(value: datetime | date) -> int:
-    """Return a time of the database, which is UTC, in microseconds since 1970."""
-    if not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    elif value.tzinfo is None:
-        value = value.replace(tzinfo=UTC)
-    return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    def rows(self, results: Iterable[Any], configuration: Configuration) -> Iterable[Row]:
+        """Make rows of results."""
+        if self.make_all is not None:
+            return self.make_all(results)
+        if self.make is None:
+            return results
+        make = self.make
+        return (row for result in results for row in make(result, configuration))
 
 
 def _either_time(microseconds: int | None, time: datetime | None) -> int | None:
@@ -244,11 +192,18 @@ def _make_expiring_membership(row: Any, configuration: Configuration) -> Iterabl
 # --- assignments and delegations
 
 
-def _make_assignment(row: Any, _: Configuration) -> Iterable[Row]:
-    if row.type not in _TARGETS:
-        raise BundleUnreadable(f"an assignment has the unknown type {row.type!r}")
-    is_group, is_domain = _TARGETS[row.type]
-    yield row.target_id, row.inherited, row.actor_id, is_group, is_domain, row.role_id
+def _select_assignments() -> Select[Any]:
+    return select(*_columns("assignment", "target_id", "inherited", "actor_id", "type", "role_id"))
+
+
+def _make_assignments(rows: Iterable[Any]) -> Iterable[Row]:
+    try:
+        return [
+            (target, inherited, actor, *_TARGETS[kind], role)
+            for target, inherited, actor, kind, role in rows
+        ]
+    except KeyError as error:
+        raise BundleUnreadable(f"an assignment has the unknown type {error}") from error
 
 
 def _make_system_assignment(row: Any, _: Configuration) -> Iterable[Row]:
@@ -363,7 +318,7 @@ QUERIES: Final[Mapping[str, Query]] = {
     "expiring_memberships": Query(_select_expiring_memberships(), _make_expiring_membership),
     "roles": Query(_select_roles(), _make_role),
     "implied_roles": _plain("implied_role", "prior_role_id", "implied_role_id"),
-    "assignments": Query(select(SOURCES["assignment"]), _make_assignment),
+    "assignments": Query(_select_assignments(), make_all=_make_assignments),
     "system_assignments": Query(select(SOURCES["system_assignment"]), _make_system_assignment),
     "trusts": Query(_select_trusts(), _make_trust),
     "trust_roles": Query(_select_trust_roles()),

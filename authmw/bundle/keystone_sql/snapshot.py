@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, select
+from sqlalchemy import Connection, Engine, create_engine, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from authmw.bundle.facts import Table
+from authmw.bundle.keystone_configuration import Configuration
 from authmw.bundle.keystone_sql.columns import KNOWN_SCHEMAS, SOURCES
-from authmw.bundle.keystone_sql.queries import QUERIES, Configuration, Row, pack_rows
+from authmw.bundle.keystone_sql.queries import QUERIES
+from authmw.bundle.packing import Row, pack_rows
 from authmw.errors import BundleUnreadable
 
 # Rows that a server sends at a time, so that memory stays bounded.
@@ -30,6 +32,23 @@ _IN_ONE_SNAPSHOT: Mapping[str, Mapping[str, Any]] = {
     # Its driver would begin no transaction for reading; `snapshot` begins one itself.
     "sqlite": {"isolation_level": "AUTOCOMMIT"},
 }
+
+
+_STATEMENTS_BEFORE: Mapping[str, str] = {
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+    "mariadb": "SET SESSION TRANSACTION READ ONLY",
+    "sqlite": "BEGIN",
+}
+
+# Those that grow with a cloud.
+_LARGE_SOURCES = (
+    "project",
+    "user",
+    "user_group_membership",
+    "assignment",
+    "trust",
+    "application_credential",
+)
 
 
 class Snapshot:
@@ -56,6 +75,16 @@ class Snapshot:
             )
         return release
 
+    def count_rows(self) -> int:
+        """Return about how many rows the large tables have, for a progress bar."""
+        try:
+            return sum(
+                self._connection.scalar(select(func.count()).select_from(SOURCES[name])) or 0
+                for name in _LARGE_SOURCES
+            )
+        except SQLAlchemyError as error:
+            raise BundleUnreadable(f"the database can't be read: {_describe(error)}") from error
+
     def rows(self, table: Table) -> Iterator[Row]:
         """Yield the rows of one table of facts, packed, in no order.
 
@@ -72,11 +101,10 @@ class Snapshot:
             yield from self._configuration.settings.items()
             return
         query = QUERIES[table.name]
-        make, configuration = query.make, self._configuration
         try:
             with self._connection.execute(query.statement) as result:
-                for row in result:
-                    yield from make(row, configuration)
+                for some in result.partitions():
+                    yield from query.rows(some, self._configuration)
         except (SQLAlchemyError, ValueError) as error:
             raise BundleUnreadable(f"{table.name!r} can't be read: {_describe(error)}") from error
 
@@ -96,7 +124,7 @@ class KeystoneDatabase:
         self._configuration = configuration
         try:
             self._engine: Engine = create_engine(make_url(url))
-        except (ArgumentError, ImportError, SQLAlchemyError) as error:
+        except (ArgumentError, ImportError, SQLAlchemyError, ValueError) as error:
             # The message must not show the URL, which may hold a password.
             raise BundleUnreadable(
                 f"the database's URL can't be used: {type(error).__name__}"
@@ -106,6 +134,11 @@ class KeystoneDatabase:
                 f"no snapshot can be made of a database of {self._engine.dialect.name}; it is "
                 f"known how for {', '.join(_IN_ONE_SNAPSHOT)}"
             )
+
+    @property
+    def kind(self) -> str:
+        """The name of the database system."""
+        return self._engine.dialect.name
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -123,8 +156,8 @@ class KeystoneDatabase:
         read_at = int(time.time())
         try:
             with self._engine.connect().execution_options(**options) as connection:
-                if name == "sqlite":
-                    connection.exec_driver_sql("BEGIN")
+                if name in _STATEMENTS_BEFORE:
+                    connection.exec_driver_sql(_STATEMENTS_BEFORE[name])
                 # The first statement fixes the state that all others see.
                 yield Snapshot(connection, self._configuration, read_at)
                 if name == "sqlite":
