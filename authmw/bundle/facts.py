@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import enum
 import json
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -284,19 +284,16 @@ TABLES: Final[tuple[Table, ...]] = (
 #     ancestors and domains themselves, each user, group and credential that these name, all
 #     memberships of each user that it has, and all roles, implied roles and system assignments.
 #     What is not in such a bundle is unknown, never denied. `regions` chooses endpoints alone.
-SETTINGS: Final = frozenset(
-    {
-        "admin_project",
-        "max_redelegation_count",
-        "return_all_endpoints_if_no_filter",
-        "url_substitutions",
-        "filter",
-    }
-)
+SETTINGS: Final[Mapping[str, type]] = {
+    "admin_project": dict,
+    "max_redelegation_count": int,
+    "return_all_endpoints_if_no_filter": bool,
+    "url_substitutions": dict,
+    "filter": dict,
+}
+"""The names in `settings`, and what each value is."""
 
 TABLES_BY_NAME: Final = {table.name: table for table in TABLES}
-
-_HEX_ID = re.compile("(?:[0-9a-f]{32}){1,2}").fullmatch
 
 
 def pack_id(identifier: str) -> bytes | str:
@@ -306,7 +303,15 @@ def pack_id(identifier: str) -> bytes | str:
     are held as bytes. Any other one is held as text (`default`, the id of a region). So each
     identifier has one form.
     """
-    return bytes.fromhex(identifier) if _HEX_ID(identifier) else identifier
+    if len(identifier) == 32 or len(identifier) == 64:
+        try:
+            packed = bytes.fromhex(identifier)
+        except ValueError:
+            return identifier
+        # Upper-case digits and spaces are read as well.
+        if packed.hex() == identifier:
+            return packed
+    return identifier
 
 
 def unpack_id(packed: bytes | str) -> str:
