@@ -320,5 +320,11 @@ def unpack_id(packed: bytes | str) -> str:
 
 
 def pack_json(value: object) -> str:
-    """Return the one JSON text of a value: members sorted, nothing between tokens."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Return the one JSON text of a value: members sorted, nothing between tokens.
+
+    Raises:
+        ValueError: a number is infinite, or none (NaN): JSON has no such numbers.
+    """
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )

@@ -134,7 +134,8 @@ class SqliteFacts:
         self._nodes: dict[Id, _Node] = {}
         try:
             self._load()
-        except (TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            # SQLite holds values of any type in any column.
             raise _unreadable(error) from error
 
     def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
