@@ -44,7 +44,7 @@ from authmw.bundle.file.delta import DeltaHeader, encode_delta
 from authmw.bundle.file.header import read_header
 from authmw.bundle.file.rows import encode_rows
 from authmw.errors import InvalidToken
-from benchmarks.bundle_world import DEPTH, READ_AT, World, identifier, write_world
+from benchmarks.bundle_world import DEPTH, READ_AT, TREE, World, identifier, write_world
 from benchmarks.measure import FULL, Effort
 from benchmarks.table import Row
 
@@ -86,7 +86,8 @@ def questions(world: World, seed: int) -> Iterator[KeystoneClaims]:
     """Yield the claims of random tokens, without end."""
     numbers = random.Random(seed)
     while True:
-        project = numbers.randrange(world.projects // DEPTH) * DEPTH + DEPTH - 1
+        project = numbers.randrange(world.projects // TREE) * TREE
+        project += numbers.randrange(DEPTH - 1, TREE)
         user = numbers.choice(world.users_of(project))
         yield KeystoneClaims(
             user_id=identifier("user", user).hex(),

@@ -7,6 +7,8 @@ import os
 import sqlite3
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -44,12 +46,22 @@ def create_database(path: Path) -> sqlite3.Connection:
         sqlite3.Error: it can't be written.
     """
     connection = open_for_writing(path)
-    connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-    for statement in _SCHEMA.values():
-        connection.execute(statement)
+    with _closed_on_failure(connection):
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        for statement in _SCHEMA.values():
+            connection.execute(statement)
     return connection
+
+
+@contextmanager
+def _closed_on_failure(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -62,14 +74,12 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         sqlite3.Error: it can't be opened.
     """
     connection = sqlite3.connect(path, isolation_level=None)
-    _restrict(connection)
-    for pragma in (
-        "journal_mode = OFF",
-        "synchronous = OFF",
-        "locking_mode = EXCLUSIVE",
-        "cache_size = -65536",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    with _closed_on_failure(connection):
+        _restrict(connection)
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA cache_size = -65536")
     return connection
 
 
@@ -135,10 +145,11 @@ def _open_one(path: Path, cache_kib: int) -> OpenFile | None:
         _verify_file(status, descriptor)
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         connection = _connect(path)
-        # SQLite opens a path, not a descriptor: it must still be the file that was verified.
-        if identity_of(os.stat(path)) == identity_of(status):
-            _prepare(connection, cache_kib)
-            return OpenFile(connection, identity_of(status), descriptor)
+        with _closed_on_failure(connection):
+            # SQLite opens a path, not a descriptor: it must still be the file that was verified.
+            if identity_of(os.stat(path)) == identity_of(status):
+                _prepare(connection, cache_kib)
+                return OpenFile(connection, identity_of(status), descriptor)
         connection.close()
     except BlockingIOError:
         # It was replaced, and is about to be used again.
@@ -156,18 +167,14 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, cache_kib: int) -> None:
-    try:
-        _restrict(connection)
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA mmap_size = 0")
-        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        # One transaction for as long as the file is open: each look-up begins none.
-        connection.execute("BEGIN")
-        verify_schema(connection)
-    except BaseException:
-        connection.close()
-        raise
+    _restrict(connection)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA mmap_size = 0")
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    # One transaction for as long as the file is open: each look-up begins none.
+    connection.execute("BEGIN")
+    verify_schema(connection)
 
 
 def _verify_file(status: os.stat_result, descriptor: int) -> None:

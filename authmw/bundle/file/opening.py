@@ -54,6 +54,10 @@ class Bundle:
         """
         return str(self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
 
+    def fileno(self) -> int:
+        """Return a descriptor of the file, locked for reading."""
+        return self._file.lock
+
     def is_replaced(self) -> bool:
         """Tell whether another file lies at `path` now, or none; one `stat`."""
         try:
