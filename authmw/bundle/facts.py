@@ -293,6 +293,9 @@ SETTINGS: Final[Mapping[str, type]] = {
 }
 """The names in `settings`, and what each value is."""
 
+FILTERS: Final = frozenset({"domains", "projects", "regions"})
+"""The names in the setting `filter`."""
+
 TABLES_BY_NAME: Final = {table.name: table for table in TABLES}
 
 

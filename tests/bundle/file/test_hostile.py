@@ -57,7 +57,7 @@ def test_number_that_json_does_not_have_is_refused(tmp_path: Path, text: str) ->
 
 
 def test_bundle_is_installed_from_another_file_system(tmp_path: Path) -> None:
-    with TemporaryDirectory(dir="/dev/shm") as folder:  # noqa: S108
+    with TemporaryDirectory(dir="/dev/shm") as folder:
         new = Path(folder) / "new"
         assert new.parent.stat().st_dev != tmp_path.stat().st_dev
         header = write(new, facts())
