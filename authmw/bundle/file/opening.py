@@ -24,7 +24,9 @@ _ROWS_AT_A_TIME = 10_000
 
 
 class Bundle:
-    """One revision, open for reading: by the process that opened it, one thread at a time.
+    """One revision, open for reading by the threads of the process that opened it.
+
+    A child of that process opens its own: SQLite's connections don't outlive a fork.
 
     Attributes:
         path: of the file.
