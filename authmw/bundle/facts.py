@@ -283,7 +283,8 @@ TABLES: Final[tuple[Table, ...]] = (
 #     every assignment on these targets, every inherited one on their ancestors and domains, the
 #     ancestors and domains themselves, each user, group and credential that these name, all
 #     memberships of each user that it has, and all roles, implied roles and system assignments.
-#     What is not in such a bundle is unknown, never denied. `regions` chooses endpoints alone.
+#     What is not in such a bundle is unknown, never denied. `regions` chooses endpoints alone; an
+#     endpoint filter that chooses none of them is one that chooses others.
 SETTINGS: Final[Mapping[str, type]] = {
     "admin_project": dict,
     "max_redelegation_count": int,

@@ -50,6 +50,21 @@ def test_row_of_another_form_makes_a_file_unreadable(
         read(path)
 
 
+@pytest.mark.parametrize("read", [open_bundle, verify_bundle])
+def test_schema_that_is_no_text_makes_a_file_unreadable(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    """SQLite's message holds bytes of the file."""
+    path = tmp_path / "bundle"
+    write(path, facts())
+    schema = b"CREATE TABLE \"users\""
+    content = path.read_bytes()
+    assert content.count(schema) == 1
+    path.write_bytes(content.replace(schema, b"CREATE \xffABLE \"users\""))
+    with pytest.raises(BundleUnreadable):
+        read(path)
+
+
 @pytest.mark.parametrize("text", ["NaN", "-Infinity", '{"a":NaN}'])
 def test_number_that_json_does_not_have_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(BundleUnreadable, match="value"):
