@@ -283,7 +283,8 @@ TABLES: Final[tuple[Table, ...]] = (
 #     every assignment on these targets, every inherited one on their ancestors and domains, the
 #     ancestors and domains themselves, each user, group and credential that these name, all
 #     memberships of each user that it has, and all roles, implied roles and system assignments.
-#     What is not in such a bundle is unknown, never denied. `regions` chooses endpoints alone.
+#     What is not in such a bundle is unknown, never denied. `regions` chooses endpoints alone; an
+#     endpoint filter that chooses none of them is one that chooses others.
 SETTINGS: Final[Mapping[str, type]] = {
     "admin_project": dict,
     "max_redelegation_count": int,
@@ -292,6 +293,9 @@ SETTINGS: Final[Mapping[str, type]] = {
     "filter": dict,
 }
 """The names in `settings`, and what each value is."""
+
+FILTERS: Final = frozenset({"domains", "projects", "regions"})
+"""The names in the setting `filter`."""
 
 TABLES_BY_NAME: Final = {table.name: table for table in TABLES}
 
@@ -320,5 +324,11 @@ def unpack_id(packed: bytes | str) -> str:
 
 
 def pack_json(value: object) -> str:
-    """Return the one JSON text of a value: members sorted, nothing between tokens."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Return the one JSON text of a value: members sorted, nothing between tokens.
+
+    Raises:
+        ValueError: a number is infinite, or none (NaN): JSON has no such numbers.
+    """
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )

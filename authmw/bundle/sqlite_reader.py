@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from authmw.bundle.evaluate.catalog import SiteCatalog
-from authmw.bundle.facts import SETTINGS
+from authmw.bundle.facts import FILTERS, SETTINGS
 from authmw.bundle.records import (
     AccessRule,
     AccessToken,
@@ -134,7 +134,8 @@ class SqliteFacts:
         self._nodes: dict[Id, _Node] = {}
         try:
             self._load()
-        except (TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            # SQLite holds values of any type in any column.
             raise _unreadable(error) from error
 
     def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
@@ -329,7 +330,16 @@ def _read_setting(name: str, text: str) -> Any:
     value = json.loads(text)
     if type(value) is not SETTINGS.get(name, type(value)):
         raise ValueError(f"the setting {name!r} is {type(value).__name__}")
+    if name == "filter":
+        _verify_filter(value)
     return value
+
+
+def _verify_filter(chosen: Mapping[str, object]) -> None:
+    """Verify that a filter is one that we know: what it leaves out would be denied otherwise."""
+    for name, ids in chosen.items():
+        if name not in FILTERS or type(ids) is not list or {*map(type, ids)} - {str}:
+            raise ValueError(f"the filter {name!r} is unknown, or no list of ids")
 
 
 def _unreadable(error: Exception) -> BundleUnreadable:

@@ -510,6 +510,37 @@ def test_disabled_endpoints_and_services_are_left_out(bundle: SmallBundle) -> No
     assert [each["id"] for each in service["endpoints"]] == ["on1"]
 
 
+@pytest.mark.parametrize("limit", ["endpoint", "group"])
+@pytest.mark.parametrize(("regions", "shown"), [(None, ["here"]), (["one"], [])])
+def test_endpoint_filter_that_chooses_another_region_shows_nothing_of_this_one(
+    bundle: SmallBundle, limit: str, regions: list[str] | None, shown: list[str]
+) -> None:
+    """Keystone shows all if nothing is chosen; a part does not tell what is chosen elsewhere."""
+    bundle.add("services", id="s", type="compute", name="nova")
+    bundle.add("endpoints", id="here", service_id="s", region_id="one", url="http://a")
+    if limit == "endpoint":
+        bundle.add("project_endpoints", project_id="low", endpoint_id="elsewhere")
+    else:
+        bundle.add("endpoint_groups", id="g", filters={"region_id": "two"})
+        bundle.add("project_endpoint_groups", project_id="low", endpoint_group_id="g")
+    if regions is not None:
+        bundle.add("settings", name="filter", value={"regions": regions})
+    catalog = judge(bundle)["catalog"]
+    assert [each["id"] for service in catalog for each in service["endpoints"]] == shown
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"roles": ["reader"]}, {"domains": "other"}, {"projects": [1]}, {"regions": None}]
+)
+def test_filter_that_is_not_understood_makes_a_file_unreadable(
+    bundle: SmallBundle, chosen: dict[str, Any]
+) -> None:
+    """What it leaves out would be denied."""
+    bundle.add("settings", name="filter", value=chosen)
+    with pytest.raises(BundleUnreadable, match="filter"):
+        bundle.read()
+
+
 def test_file_without_a_table_is_unreadable(bundle: SmallBundle) -> None:
     bundle.file.execute("DROP TABLE memberships")
     with pytest.raises(BundleUnreadable):

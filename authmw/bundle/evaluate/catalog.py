@@ -44,6 +44,7 @@ class SiteCatalog:
         self._groups = groups
         self._substitutions: Mapping[str, str] = settings.get("url_substitutions", {})
         self._is_whole = settings.get("return_all_endpoints_if_no_filter", True)
+        self._is_of_regions = "regions" in settings.get("filter", {})
         self._of_services: dict[Id, list[_Shown]] = {each.id: [] for each in services}
         for endpoint in endpoints:
             url = parse_url(endpoint.url)
@@ -73,14 +74,14 @@ class SiteCatalog:
             limits: the endpoint filter of the project.
         """
         chosen = None if limits is None else self._choose(limits)
-        if not chosen and not self._is_whole:
+        if chosen is None and not self._is_whole:
             return []
-        if not chosen and self._if_all_are_the_same is not None:
+        if chosen is None and self._if_all_are_the_same is not None:
             return self._if_all_are_the_same
         substitutions = {**self._substitutions, "user_id": user_id}
         if project_id is not None:
             substitutions |= dict.fromkeys(_OF_THE_PROJECT, unpack_id(project_id))
-        if not chosen:
+        if chosen is None:
             return [
                 self._rendered.get(each.id) or self._render_service(each, substitutions, None)
                 for each in self._services
@@ -117,12 +118,15 @@ class SiteCatalog:
         if len(filters) < len(groups):
             # One group that is not there turns off all of them.
             filters = []
-        return frozenset(
+        chosen = frozenset(
             endpoint.id
             for endpoint in self._endpoints
             if endpoint.id in limits.endpoint_ids
             or any(_has_members(endpoint, each) for each in filters)
         )
+        # A filter that chooses no endpoint at all limits nothing. In a bundle of some regions it
+        # may choose endpoints of others.
+        return chosen if chosen or self._is_of_regions else None
 
 
 def _has_members(endpoint: Endpoint, wanted: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -18,6 +19,8 @@ from authmw.bundle.file.placing import replacement_of, take_spare
 from authmw.errors import BundleUnreadable
 
 _COPIED_AT_A_TIME = 1 << 26
+# From another file system, or by one that does not offer it (copy_file_range(2)).
+_NO_COPY_BY_KERNEL = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 def apply_delta(path: Path, delta_path: Path) -> Header:
@@ -109,7 +112,13 @@ def _copy(path: Path, new: Path) -> None:
 
 
 def _copy_some(source: int, target: int, left: int) -> int:
-    return os.copy_file_range(source, target, min(left, _COPIED_AT_A_TIME))
+    length = min(left, _COPIED_AT_A_TIME)
+    try:
+        return os.copy_file_range(source, target, length)
+    except OSError as error:
+        if error.errno not in _NO_COPY_BY_KERNEL:
+            raise
+    return os.sendfile(target, source, None, length)
 
 
 def _verify_applicable(path: Path, delta_path: Path) -> Header | None:

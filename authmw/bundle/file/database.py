@@ -131,7 +131,7 @@ def open_for_reading(path: Path, cache_kib: int) -> OpenFile:
             time.sleep(_PAUSE_SECONDS)
     except BundleUnreadable as error:
         raise BundleUnreadable(f"{path} is not usable as a bundle: {error}") from error
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         raise BundleUnreadable(f"{path} can't be read as a bundle: {error}") from error
     raise BundleUnreadable(f"{path} can't be read as a bundle: it is replaced again and again")
 

@@ -51,9 +51,10 @@ def spare_of(path: Path) -> Path:
 
 
 def take_spare(path: Path, new: Path) -> bool:
-    """Make the spare file the new one, unless there is none or somebody still reads it.
+    """Make the spare file the new one, unless there is none or somebody still has it.
 
-    Readers hold a shared lock (flock) on what they read.
+    Readers hold a shared lock (flock) on what they read. A file with another name is somebody's
+    too: an archive of old revisions would change under its name.
 
     Args:
         path: of the file in force.
@@ -64,8 +65,10 @@ def take_spare(path: Path, new: Path) -> bool:
     """
     spare = spare_of(path)
     try:
-        # A crash between linking and renaming leaves two names of one file.
-        if os.path.samefile(spare, path):
+        # A symbolic link stands for a file that has another name; so does a second hard link,
+        # which a crash between linking and renaming leaves as well.
+        status = spare.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
             return False
         # From here on it is not taken for a whole file by anybody.
         os.replace(spare, new)
