@@ -72,7 +72,7 @@ def test_a_domain_that_is_missing(
     conf = credentials_of(keystone.fernet)
     # The start refuses what Keystone would, so that the plugin is not loaded by us.
     options = without(conf, missing, "auth_type", "identity_deadline", "www_authenticate_uri")
-    plugin = get_plugin_loader("password").load_from_options(**options)
+    plugin: BaseAuthPlugin = get_plugin_loader("password").load_from_options(**options)
     line = fail(conf, caplog, plugin)
     assert "(request_invalid)" in line
     assert f'HTTP 400, "{message}' in line
