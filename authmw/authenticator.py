@@ -199,8 +199,10 @@ class Authenticator:
         environ[headers.TOKEN_AUTH] = credentials.without_user()
         return None
 
-    def log_missing(self, environ: dict[str, Any], missing: str) -> None:
-        """Log that `require` or `check` refused a request for what its token lacks."""
+    def note_missing(self, environ: dict[str, Any], missing: str) -> None:
+        """Log and count that `require` or `check` refused a request for what its token lacks."""
+        if self._metrics is not None:
+            self._metrics.requirement_refusals.add()
         token = environ.get(headers.TOKEN)
         self._log.lacks_right(environ, token, missing)
 

@@ -272,7 +272,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         refused: Refused | None = environ.pop(REFUSED, None)
         if refused is not None and status.startswith(str(refused.refusal.status)):
             if refused.refusal.missing:
-                self._parts.authenticator.log_missing(environ, refused.refusal.missing)
+                self._parts.authenticator.note_missing(environ, refused.refusal.missing)
             missing_scope = refused.refusal.missing_scope
             if missing_scope:
                 added += self._parts.challenge_scope(missing_scope)

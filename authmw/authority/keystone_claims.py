@@ -103,6 +103,20 @@ def parse_strings(claims: Mapping[str, object], name: str) -> tuple[str, ...]:
     return tuple(values)
 
 
+def name_refused(refusal: InvalidToken, claims: Mapping[str, object]) -> None:
+    """Have the log name a refused token by its audit id and user, as far as the claims have them.
+
+    Args:
+        refusal: of a registered claim.
+        claims: of a token whose signature was verified.
+    """
+    user_id, audit_ids = claims.get("sub"), claims.get("openstack_audit_ids")
+    if type(user_id) is str:
+        refusal.user_id = user_id
+    if type(audit_ids) is list and audit_ids and type(audit_ids[0]) is str:
+        refusal.audit_id = audit_ids[0]
+
+
 def _parse_group_ids(claims: Mapping[str, object]) -> tuple[str, ...] | None:
     """Return the ids of `[{"id": ...}, ...]`."""
     name = "openstack_group_ids"

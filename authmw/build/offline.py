@@ -8,6 +8,7 @@ from authmw.answers.refusal_times import RefusalTimes
 from authmw.authority.authorization import Authorization
 from authmw.authority.claims import ClaimsAuthority
 from authmw.authority.identity import IdentityAuthority
+from authmw.authority.keystone_claims import name_refused
 from authmw.authority.sources import Authority, AuthoritySources
 from authmw.build.keys import keep_fresh
 from authmw.cache.memory import MemoryCache
@@ -74,6 +75,7 @@ def make_verifier(settings: Settings, keys: VerificationKeys) -> JwsVerifier:
         max_keys=settings.jws_max_keys,
         max_size=settings.max_token_size,
         rules=ClaimRules(settings.jws_issuer, settings.jws_audience, settings.clock_skew_tolerance),
+        name_refused=name_refused,
     )
 
 

@@ -316,16 +316,17 @@ def _make_validator(
     cache = open_shared_cache(settings, name_endpoint(settings), metrics)
     watch_canary(settings, refresher)
     bearers = make_bearers(settings, identity, cache, refresher, metrics)
-    remote = make_remote_validator(settings, identity, cache, revocations, bearers, metrics)
+    find_clock_difference = identity.server_clock.find_difference
+    remote = make_remote_validator(
+        settings, identity, cache, revocations, bearers, metrics, find_clock_difference
+    )
     asks_about_bearers = renews_bearers(settings)
     validator: Validator = remote
     if keys is not None:
         from authmw.build.offline import make_offline
 
         asks_about_bearers = asks_about_bearers or "identity" in settings.jws_authority
-        offline = make_offline(
-            settings, keys, revocations, bearers, metrics, identity.server_clock.find_difference
-        )
+        offline = make_offline(settings, keys, revocations, bearers, metrics, find_clock_difference)
         if settings.shadow_validation:
             from authmw.validation.shadow import ShadowValidator
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from authmw.answers.tokens import TokenLifetime
@@ -12,6 +13,8 @@ from authmw.build.cache import make_source
 from authmw.cache.memory import MemoryCache
 from authmw.config.settings import Settings
 from authmw.identity.token_response import TokenSource
+from authmw.logs.reasons import describe_clock_fixes
+from authmw.logs.streak import RefusalStreak
 from authmw.metrics import table
 from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revocation.revocations import Revocations
@@ -19,6 +22,7 @@ from authmw.runtime.refresh import Refresher
 from authmw.validation.measured import MeasuredValidator
 from authmw.validation.remote import RemoteValidator
 from authmw.validation.validator import Validator
+from authmw.validation.watched import WatchedValidator
 
 if TYPE_CHECKING:
     from authmw.cache.shared import SharedCache
@@ -31,8 +35,19 @@ def make_remote_validator(
     revocations: Revocations,
     bearers: IdentityAuthority,
     metrics: FilterMetrics,
+    find_clock_difference: Callable[[], float | None],
 ) -> Validator:
-    """Return the validator that asks the endpoint, through the shared cache if there is one."""
+    """Return the validator that asks the endpoint, through the shared cache if there is one.
+
+    Args:
+        settings: of the filter.
+        endpoint: the identity endpoint.
+        cache: shared; None: there is none.
+        revocations: tell which answers are too old.
+        bearers: renews roles.
+        metrics: counts and times validations.
+        find_clock_difference: see `RefusalStreak`.
+    """
     grace_seconds = _usable_grace(settings)
     renews = renews_bearers(settings)
     remote = RemoteValidator(
@@ -53,7 +68,11 @@ def make_remote_validator(
         revocations,
         bearers if renews else None,
     )
-    return MeasuredValidator(remote, metrics.validations, "remote")
+    measured = MeasuredValidator(remote, metrics.validations, "remote")
+    whose = "tokens that the identity service was asked about"
+    return WatchedValidator(
+        measured, RefusalStreak(whose, describe_clock_fixes(), find_clock_difference)
+    )
 
 
 def renews_bearers(settings: Settings) -> bool:

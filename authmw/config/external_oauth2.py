@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from oslo_config import cfg
 
+from authmw.config.findings import Finding
 from authmw.config.loading import log_findings
 from authmw.config.option_reader import make_option_reader
 from authmw.config.options import CACHE_OPTIONS, IDENTITY_OPTIONS
-from authmw.config.slips import find_option_slips, find_section_slips
+from authmw.config.slips import find_option_slips, find_section_slips, find_slip_of
 from authmw.config.types import BoolOpt, IntOpt, StrOpt
 from authmw.errors import ConfigurationError
 
@@ -38,6 +39,12 @@ _ISSUER_NAMES: Final = {
         name: name
         for name in ("auth_method", "client_id", "client_secret", "jwt_key_file", "jwt_algorithm")
     },
+}
+_NEEDED: Final = {
+    "introspect_endpoint": "this filter needs it",
+    "audience": "this filter needs it",
+    "client_id": "this filter needs it",
+    "mapping_roles": "a token without roles would be refused",
 }
 _MAPPED: Final = (
     *("user_id", "user_name", "user_domain_id", "user_domain_name", "roles", "system_scope"),
@@ -95,7 +102,17 @@ _SHARED_OPTIONS: Final = tuple(
 
 
 def translate_external_oauth2(conf: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of ours that do what `[ext_oauth2_auth]` says.
+    """Return the options of ours that do what `[ext_oauth2_auth]` says; log what is doubtful.
+
+    Args and errors are those of `read_external_oauth2`.
+    """
+    options, findings = read_external_oauth2(conf)
+    log_findings(findings)
+    return options
+
+
+def read_external_oauth2(conf: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
+    """Return the options of ours that do what `[ext_oauth2_auth]` says, and misspelt names.
 
     Args:
         conf: as of `authmw.config.loading.load_settings`; names in it are those of the section.
@@ -106,15 +123,11 @@ def translate_external_oauth2(conf: Mapping[str, Any]) -> dict[str, Any]:
     reader = make_option_reader(conf)
     shared = reader.read(_SHARED_OPTIONS, GROUP)
     own = reader.read(OAUTH2_OPTIONS, GROUP)
-    log_findings(find_option_slips(reader, [GROUP]))
-    log_findings(find_section_slips(reader, [GROUP]))
-    for name in ("introspect_endpoint", "audience", "client_id"):
-        if not own[name]:
-            raise ConfigurationError(name, None, "this filter needs it.", section=GROUP)
-    if not own["mapping_roles"]:
-        raise ConfigurationError(
-            "mapping_roles", None, "a token without roles would be refused.", section=GROUP
-        )
+    findings = [
+        *find_option_slips(reader, [GROUP]),
+        *find_section_slips(reader, [GROUP]),
+    ]
+    _require(own, findings)
     options = {name: value for name, value in shared.items() if value is not None}
     issuer: dict[str, Any] = {"profile": "ext-oauth2"}
     issuer |= {ours: own[theirs] for theirs, ours in _ISSUER_NAMES.items()}
@@ -124,13 +137,25 @@ def translate_external_oauth2(conf: Mapping[str, Any]) -> dict[str, Any]:
     issuer["domain_name"] = own["mapping_project_domain_name"]
     issuer["expires_at"] = own["mapping_expires_at"]
     options |= {f"{_ISSUER}{name}": value for name, value in issuer.items() if value}
-    return {
-        **options,
+    options |= {
         # What [keystone_authtoken] says is not about this filter.
         "oslo_config_config": cfg.ConfigOpts(),
         "project": reader.project(),
         "enforce_token_bind": "x5t#S256" if own["thumbprint_verify"] else "disabled",
     }
+    return options, findings
+
+
+def _require(own: Mapping[str, Any], findings: list[Finding]) -> None:
+    """Raise ConfigurationError for an option that is not set, naming what stands there instead."""
+    for name, why in _NEEDED.items():
+        if not own[name]:
+            # The start ends here, and the caller gets none of them.
+            log_findings(findings)
+            slip = find_slip_of(name, findings)
+            if slip is not None:
+                why = f"{why} ({slip} stands there: is it misspelt?)"
+            raise ConfigurationError(name, None, why, section=GROUP)
 
 
 def name_own_option(error: ConfigurationError) -> ConfigurationError:

@@ -174,10 +174,19 @@ def _judge(name: str, known: Iterable[str], section: str) -> Finding | None:
         cause = f"{name} is an option of old releases, ignored"
         return Finding("warn", name, cause, OLD_OPTIONS[name])
     # Names with hyphens are those of command lines, and deprecated ones.
-    near = find_nearest(name, (one for one in known if "-" not in one), _OPTIONS_ALIKE)
+    names = [one for one in known if "-" not in one]
+    near = find_nearest(name, names, _OPTIONS_ALIKE) or _find_relative(name, names)
     if near is None or _is_of_keystoneauth(name):
         return None
     return make_option_slip(name, near, section)
+
+
+def _find_relative(name: str, known: Iterable[str]) -> str | None:
+    """Return the most similar option of the family that a name belongs to, if it is ours alone."""
+    family = next((start for start in _OURS_ALONE if name.startswith(start)), None)
+    if family is None:
+        return None
+    return find_nearest(name, (one for one in known if one.startswith(family)), 0)
 
 
 def make_option_slip(name: str, near: str, section: str) -> Finding:

@@ -83,7 +83,10 @@ def _find_fix(error: CacheError, deployment: Deployment) -> str:
         return "compare memcache_tls_cafile with the server's certificate, or write the TLS port"
     if isinstance(cause, OSError):
         return "start memcached there, or correct memcached_servers; TLS and SASL must be as there"
-    return "compare memcache_tls_enabled and memcache_sasl_enabled with the server's options"
+    return (
+        "compare memcache_tls_enabled and memcache_sasl_enabled with the server's options, or "
+        "correct memcached_servers"
+    )
 
 
 def _check_statistics(

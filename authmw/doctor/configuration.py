@@ -31,6 +31,8 @@ def find_faults(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Finding]
         if settings is not None:
             return (None if errors else settings), [*errors, *findings]
         *findings, error = findings
+        if error in errors:  # its default is no remedy
+            break
         errors.append(error)
         if not _take_back(conf, error):
             break

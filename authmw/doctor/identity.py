@@ -11,6 +11,7 @@ from authmw.doctor.catalog import check_catalog, find_endpoint
 from authmw.doctor.clocks import check_clock
 from authmw.doctor.deployment import Deployment, show
 from authmw.doctor.endpoint import check_endpoint
+from authmw.doctor.login import explain_refused_login
 from authmw.doctor.outages import explain_outage
 from authmw.doctor.result import Result, Results, Status, failed, passed, skipped, warned
 from authmw.errors import (
@@ -19,6 +20,7 @@ from authmw.errors import (
     InvalidToken,
     MalformedEvents,
     Outage,
+    Reason,
 )
 from authmw.identity.client import IdentityClient
 from authmw.identity.documents import FetchedDocument
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 _USUAL_PATHS = ("/v3", "/identity/v3", "/keystone/v3", "/identity", "")
 # Keystone's default policy lets these validate tokens and read revocation events.
 _ROLES = ("service", "admin")
+_POLICY_FIX = "allow identity:validate_token and identity:list_revoke_events in Keystone's policy"
 
 
 def check_identity(deployment: Deployment) -> Results[None]:
@@ -87,6 +90,13 @@ def _check_discovery(deployment: Deployment, url: str) -> Results[None]:
             check,
             f"{show(url)} has the version {', '.join(versions)} alone",
             "write the address of version 3 in auth_url",
+        )
+        return
+    if answer.status >= 500:
+        yield failed(
+            check,
+            f"{show(url)}: HTTP {answer.status}: the server failed",
+            "look at Keystone and its log, and at the load balancer or web server in front of it",
         )
         return
     cause = f"{show(url)}: HTTP {answer.status}, and no version document of an identity service"
@@ -143,7 +153,8 @@ def _check_login(deployment: Deployment) -> tuple[Result, str | None]:
     try:
         token = deployment.identity.fetch_own_token()
     except Outage as outage:
-        return explain_outage(check, outage), None
+        refused = explain_outage(check, outage)
+        return explain_refused_login(deployment, refused, outage.kind), None
     plugin = deployment.plugin
     if isinstance(plugin, BaseIdentityPlugin) and plugin.auth_ref is not None:
         deployment.own = plugin.auth_ref
@@ -181,7 +192,11 @@ def _check_validation(deployment: Deployment, own: str) -> Results[bool]:
         )
         return False
     except Outage as outage:
-        yield explain_outage(check, outage)
+        found = explain_outage(check, outage)
+        if outage.kind == Outcome.CREDENTIALS_FORBIDDEN.name and _has_role(deployment.own):
+            cause = f"{found.detail}; it has the role, so Keystone's policy is not the default one"
+            found = failed(check, cause, _POLICY_FIX)
+        yield found
         return False
     yield passed(check, f"our own token was validated, {len(json.dumps(body))} bytes in {took()}")
     return True
@@ -193,10 +208,11 @@ def _time(deployment: Deployment) -> Callable[[], str]:
 
 
 def _check_rights(deployment: Deployment) -> Results[None]:
-    """Read the revocation events, which takes the role that validating others' tokens takes.
+    """Judge our role by a client's token, and without one by reading the revocation events.
 
-    Everyone may have their own token validated, and of a token that nobody issued Keystone says
-    the same to everyone, so that both tell nothing here.
+    In Keystone's default policy both take the same role. Everyone may have their own token
+    validated, and of a token that nobody issued Keystone says the same to everyone, so that both
+    tell nothing here.
     """
     settings = deployment.settings
     forbidden, events = False, 0
@@ -210,9 +226,9 @@ def _check_rights(deployment: Deployment) -> Results[None]:
         failure = error
     except MalformedEvents as error:
         failure = IdentityUnavailable(f"the answer is no list of events ({error})")
-    if forbidden and deployment.token is not None:
-        forbidden = _is_forbidden(deployment.identity, deployment.token)
-    yield _judge_role(deployment.own, is_forbidden=forbidden)
+    yield _judge_role(
+        deployment, may_read_events=None if failure and not forbidden else not forbidden
+    )
     check = "identity revocation events"
     if settings.revocation_poll_interval == 0:
         yield skipped(check, "revocation_poll_interval = 0: they are not read")
@@ -220,46 +236,75 @@ def _check_rights(deployment: Deployment) -> Results[None]:
         yield skipped(check, "token_cache_time = 0: no token outlives its validation")
     elif failure is None:
         yield passed(check, f"they can be read; there are {events}")
-    elif settings.validates_offline:
-        yield explain_outage(check, failure)
     else:
         found = explain_outage(check, failure)
+        if forbidden and _has_role(deployment.own):
+            found = failed(check, found.detail, _POLICY_FIX)
+        if settings.validates_offline:
+            yield found
+            return
         late = f"a revoked token stays valid for {settings.token_cache_time} s (token_cache_time)"
         yield warned(check, f"{found.detail}; {late}", found.fix)
 
 
-def _is_forbidden(identity: IdentityClient, token: str) -> bool:
-    """Tell whether we may not have this client's token validated."""
+def _may_validate(identity: IdentityClient, token: str) -> bool | None:
+    """Tell whether we may have this client's token validated; None: there was no answer."""
     try:
         identity.fetch_token(token)
-    except InvalidToken:
-        return False
+    except InvalidToken as refusal:
+        # Of a token that nobody issued Keystone says the same to everyone.
+        return None if refusal.reason is Reason.NOT_FOUND else True
     except Outage as outage:
-        return outage.kind == Outcome.CREDENTIALS_FORBIDDEN.name
-    return False
+        return False if outage.kind == Outcome.CREDENTIALS_FORBIDDEN.name else None
+    return True
 
 
-def _judge_role(own: AccessInfo | None, *, is_forbidden: bool) -> Result:
-    check = "identity role"
+def _has_role(own: AccessInfo | None) -> bool:
+    return own is not None and any(role in (own.role_names or ()) for role in _ROLES)
+
+
+def _judge_role(deployment: Deployment, *, may_read_events: bool | None) -> Result:
+    """Tell whether others' tokens may be validated.
+
+    Args:
+        deployment: a client's token in it decides.
+        may_read_events: whether the revocation events can be read; None: it is not known.
+    """
+    check, own = "identity role", deployment.own
     if own is None:
         return skipped(check, "the credentials have no token, and so no role")
-    roles = own.role_names or []
-    named = ", ".join(roles) or "none"
-    if not is_forbidden:
-        return passed(check, f"enough to have others' tokens validated: {named}")
-    user, project = own.username or "USER", own.project_name or "PROJECT"
-    grant = f"openstack role add --user {user} --project {project} {_ROLES[0]}"
-    if any(role in roles for role in _ROLES):
-        return warned(
+    named = ", ".join(own.role_names or []) or "none"
+    may_validate = None
+    if deployment.token is not None:
+        may_validate = _may_validate(deployment.identity, deployment.token)
+    if may_validate:
+        return passed(check, f"the given token was validated with our roles: {named}")
+    if may_validate is None and may_read_events is None:
+        return skipped(check, f"it is not known what our roles allow: {named}")
+    if may_validate is None and may_read_events:
+        return passed(
             check,
-            f"{named} may not read revocation events: Keystone's policy is not the default one",
-            "allow identity:list_revoke_events and identity:validate_token in Keystone's policy",
+            f"may read revocation events, and so have others' tokens validated, unless Keystone's "
+            f"policy is not the default one: {named}",
         )
+    user, project = own.username or "USER", own.project_name or "PROJECT"
+    if _has_role(own):
+        what = "read revocation events" if may_validate is None else "have others' tokens validated"
+        cause = f"{named} may not {what}: Keystone's policy is not the default one"
+        judge = warned if may_validate is None else failed
+        return judge(check, cause, _POLICY_FIX)
+    fix = (
+        f"give it the role {_ROLES[0]} (or {_ROLES[1]}): openstack role add --user {user} "
+        f"--project {project} {_ROLES[0]}"
+    )
+    if may_validate is False:
+        cause = f"{user} may not have others' tokens validated (its roles: {named})"
+        return failed(check, cause, fix)
     return failed(
         check,
         f"{user} may not read revocation events, nor have others' tokens validated unless "
         f"Keystone's policy is not the default one (its roles: {named})",
-        f"give it the role {_ROLES[0]} (or {_ROLES[1]}): {grant}",
+        fix,
     )
 
 

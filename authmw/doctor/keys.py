@@ -16,8 +16,9 @@ from authmw.doctor.result import Result, Results, failed, passed, skipped, warne
 from authmw.doctor.times import describe_span
 from authmw.errors import IdentityUnavailable, InvalidToken, KeysUnreadable
 from authmw.jose.key_set import KeySet
-from authmw.jose.public_key import PublicKey
+from authmw.jose.public_key import PublicKey, SkippedKey
 from authmw.keys.source import FoundKeys, KeyReader
+from authmw.keys.write_access import WriteAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,9 @@ def find_key_faults(found: FoundKeys, accepted: Sequence[str], max_keys: int) ->
     faults = [
         KeyFault(
             f"{skipped.source} is not used: {skipped.reason}",
-            "take it out of the directory, keep it secret, and make a new key pair"
-            if skipped.is_private
-            else "correct it, or take it out of the directory",
-            is_fatal=skipped.is_private,
+            _find_fix(skipped),
+            # Where no key is left, each file that is not used may be the reason.
+            is_fatal=skipped.is_private or not found.keys,
         )
         for skipped in found.skipped
     ]
@@ -69,7 +69,8 @@ def find_key_faults(found: FoundKeys, accepted: Sequence[str], max_keys: int) ->
     ]
     if not used:
         others = dict.fromkeys(key.algorithm.name for key in found.keys)
-        fix = "copy Keystone's public keys there ([jwt_tokens] jws_public_key_repository)"
+        fix = "correct the files that are not used, or " if found.skipped else ""
+        fix += "copy Keystone's public keys there ([jwt_tokens] jws_public_key_repository)"
         faults.append(
             KeyFault(
                 "there is no usable public key: every signed token would get 503",
@@ -78,6 +79,14 @@ def find_key_faults(found: FoundKeys, accepted: Sequence[str], max_keys: int) ->
             )
         )
     return sorted(faults, key=lambda fault: not fault.is_fatal)
+
+
+def _find_fix(skipped: SkippedKey) -> str:
+    if skipped.is_private:
+        return "take it out of the directory, keep it secret, and make a new key pair"
+    if skipped.reason == WriteAccess.WORLD_WRITABLE.value:
+        return "look whether its content is Keystone's, then chown it to root and chmod go-w"
+    return "correct it, or take it out of the directory"
 
 
 def check_keys(deployment: Deployment) -> Results[None]:

@@ -6,7 +6,7 @@ import difflib
 import importlib
 import importlib.metadata
 
-from authmw.config.external_oauth2 import name_own_option, translate_external_oauth2
+from authmw.config.external_oauth2 import name_own_option, read_external_oauth2
 from authmw.config.findings import Finding
 from authmw.config.settings import Settings
 from authmw.doctor.configuration import find_faults
@@ -37,15 +37,19 @@ def check_options(
     if source.factory is not None:
         yield _check_factory(source.factory)
     conf = source.conf
+    slips: list[Finding] = []
     if source.factory in _EXTERNAL:
         try:
-            conf = translate_external_oauth2(conf)
+            conf, slips = read_external_oauth2(conf)
         except ConfigurationError as error:
             yield of_finding("options", Finding.of_error(name_own_option(error)))
             yield skipped("all else", "no filter can be built from these options")
             return None
     settings, findings = find_faults(conf)
-    findings = [finding for finding in findings if finding.option not in _LOOKED_AT_LATER]
+    findings = [
+        *slips,
+        *(finding for finding in findings if finding.option not in _LOOKED_AT_LATER),
+    ]
     # A misspelt section explains why options are missing.
     for finding in sorted(findings, key=lambda one: one.option is not None):
         yield of_finding("options", finding)

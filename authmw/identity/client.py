@@ -20,6 +20,7 @@ from authmw.identity.outage import make_outage, make_outage_from, meaning_of
 from authmw.identity.outcomes import Outcome
 from authmw.identity.server_clock import ServerClock
 from authmw.identity.token_response import ACCESS_RULES, TokenResponse
+from authmw.logs.outages import log_outage
 from authmw.net.deadline import deadline
 from authmw.runtime import request
 from authmw.runtime.clock import wall_clock
@@ -291,15 +292,20 @@ class IdentityClient:
 
     def _convert_to_outage(self, error: Exception, *, is_logged: bool = True) -> Outage:
         """Return the Outage for an exception; forgets a lost endpoint, and logs the outage."""
-        outage = make_outage_from(error)
+        auth = self._settings.auth
+        auth_url = "" if auth is None else str(auth.values.get("auth_url") or "")
+        outage = make_outage_from(error, auth_url)
         meaning = meaning_of(outage)
         if meaning.is_endpoint_lost:
             with contextlib.suppress(Exception):
                 self._opened.get().forget_endpoint()
         if is_logged:
-            is_ours = meaning.verdict is Verdict.CREDENTIALS_REFUSED
-            level = logging.ERROR if is_ours else logging.WARNING
-            LOG.log(level, "No answer (%s): %s", outage.kind.lower(), outage.detail)
+            log_outage(
+                LOG,
+                f"No answer ({outage.kind.lower()}): {outage.detail}",
+                outage.kind,
+                is_ours=meaning.verdict is Verdict.CREDENTIALS_REFUSED,
+            )
         return outage
 
 

@@ -25,6 +25,7 @@ from authmw.issuers.introspection_response import verify_introspection_response
 from authmw.issuers.record import Issuer
 from authmw.issuers.token_body import make_oauth_access, make_token_body
 from authmw.jose.strict_json import parse_json_object
+from authmw.logs.outages import log_outage
 from authmw.net.deadline import deadline
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.process import PerProcess
@@ -217,11 +218,12 @@ class IntrospectionClient:
         if self._discovery is not None:
             self._discovery.forget(self._clock())  # the endpoint may have moved
         if is_logged:
-            is_ours = meaning_of(outage).verdict is Verdict.CREDENTIALS_REFUSED
-            level = logging.ERROR if is_ours else logging.WARNING
-            name = self._issuer.name
-            _log.log(
-                level, "No answer of issuer %s (%s): %s", name, outage.kind.lower(), outage.detail
+            kind = outage.kind.lower()
+            log_outage(
+                _log,
+                f"No answer of issuer {self._issuer.name} ({kind}): {outage.detail}",
+                kind,
+                is_ours=meaning_of(outage).verdict is Verdict.CREDENTIALS_REFUSED,
             )
         return outage
 

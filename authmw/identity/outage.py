@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from authmw.errors import Outage
 from authmw.identity.meaning import Meaning
@@ -18,6 +19,8 @@ LONGEST_NOTE = 300
 """Characters of a note that are logged."""
 # Outcomes that say more than the class of keystoneauth1's exception.
 _TELLING = frozenset({Outcome.FORBIDDEN_ELSEWHERE, Outcome.REQUEST_INVALID, Outcome.PROXY})
+# Failures of a login that name no address.
+_AT_AUTH_URL = frozenset({Outcome.NOT_DISCOVERED, Outcome.NOT_AUTHENTICATED})
 _MOST_CAUSES = 10
 # User and password before the host of an address (RFC 3986 §3.2.1).
 _USERINFO = re.compile(r"//[^/\s]*@")
@@ -38,8 +41,13 @@ def make_outage(outcome: Outcome, where: str = "", note: str = "", retry_after: 
     return Outage(outcome.name, detail, retry_after)
 
 
-def make_outage_from(error: Exception) -> Outage:
-    """Return the `Outage` for another library's exception; an `Outage` is returned as it is."""
+def make_outage_from(error: Exception, auth_url: str = "") -> Outage:
+    """Return the `Outage` for another library's exception; an `Outage` is returned as it is.
+
+    Args:
+        error: that was raised.
+        auth_url: where our own credentials are sent, for errors that name no address.
+    """
     if isinstance(error, Outage):
         return error
     from authmw.runtime.libraries import exceptions
@@ -54,7 +62,12 @@ def make_outage_from(error: Exception) -> Outage:
     is_quotable = isinstance(error, exceptions.ClientException) and not isinstance(
         error, exceptions.ConnectionError | exceptions.HttpError
     )
-    outage = make_outage(outcome, note=str(error) if is_quotable else type(error).__name__)
+    note = str(error) if is_quotable else type(error).__name__
+    where = auth_url if outcome in _AT_AUTH_URL else ""
+    if outcome is Outcome.NOT_DISCOVERED:
+        # keystoneauth1 takes other services' version documents for those of version 2, and says so.
+        note = type(error).__name__
+    outage = make_outage(outcome, where, note)
     # Only the unforeseen needs a traceback; others may quote what we sent.
     outage.__cause__ = error if outcome is Outcome.FAILED else None
     return outage
@@ -77,12 +90,20 @@ def judge_response(
     status = response.status_code
     if wants_tls(response):
         return Outcome.SPEAKS_TLS
-    outcome = Outcome.of_status(
-        status, about_token=about_token, keystone_says=read_keystone_error(response)
-    )
+    keystone_says = read_keystone_error(response)
+    if status == 404 and keystone_says is not None and _is_login(response):
+        # An application credential, trust or identity provider that is not there.
+        return Outcome.CREDENTIALS_REFUSED
+    outcome = Outcome.of_status(status, about_token=about_token, keystone_says=keystone_says)
     if otherwise is None or outcome in _TELLING:
         return outcome
     return otherwise
+
+
+def _is_login(response: Response) -> bool:
+    asked = response.request
+    path = urlsplit(asked.url or "").path
+    return asked.method == "POST" and path.endswith("/v3/auth/tokens")
 
 
 def _find_http_error(error: BaseException) -> Any:

@@ -16,6 +16,8 @@ from authmw.identity.meaning import Health, Meaning, Verdict, unwrap
 
 # How the names of all actions of Keystone's policy begin.
 _POLICY_ACTION = "identity:"
+# The same client asks Keystone and issuers.
+_ITS_ADDRESS = "its address (auth_url, the catalog, an issuer's section)"
 # What OpenSSL says of an answer that is HTTP or another protocol in clear.
 _NO_TLS_REASONS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 # How a TLS alert begins (RFC 8446 §5.1), which some servers answer to what is no TLS.
@@ -60,8 +62,8 @@ class Outcome(enum.Enum):
         Verdict.CREDENTIALS_REFUSED,
         Health.FAILS,
         "the identity service refused our own credentials: correct auth_type and its options "
-        "(username, password, project and domains); a user that is locked or disabled gets the "
-        "same answer, and Keystone's log says which",
+        "(username, password, project and domains, or the application credential); a user that is "
+        "locked or disabled gets the same answer, and Keystone's log says which",
         statuses=(401,),
         errors=("keystoneauth1.exceptions.Unauthorized",),
     )
@@ -71,7 +73,7 @@ class Outcome(enum.Enum):
         Verdict.CREDENTIALS_REFUSED,
         Health.ANSWERS,
         "our own credentials may not do this: give the user of auth_type the role that "
-        "Keystone's policy asks for (service or admin)",
+        "Keystone's policy asks for (service or admin, if it is the default one)",
         statuses=(403,),
         errors=("keystoneauth1.exceptions.Forbidden",),
     )
@@ -126,33 +128,32 @@ class Outcome(enum.Enum):
     NAME_UNKNOWN = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the host name can't be resolved: correct its address (auth_url, the catalog, an issuer's "
-        "section), or this host's resolver",
+        f"the host name can't be resolved: correct {_ITS_ADDRESS}, or this host's resolver",
         errors=("urllib3.exceptions.NameResolutionError",),
     )
     CONNECT_FAILED = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "the connection was refused, or there is no way to the host: start the server there, open "
-        "the firewall, or correct its address (auth_url, the catalog, an issuer's section)",
+        f"the firewall, or correct {_ITS_ADDRESS}",
         errors=("urllib3.exceptions.NewConnectionError",),
     )
     NO_TLS = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
         "the server does not speak TLS at this port: write http:// instead of https://, or the "
-        "port where it does, in auth_url or the catalog",
+        f"port where it does, in {_ITS_ADDRESS}",
     )
     SPEAKS_TLS = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the server speaks TLS at this port: write https:// instead of http:// in auth_url or "
-        "the catalog",
+        f"the server speaks TLS at this port: write https:// instead of http:// in {_ITS_ADDRESS}",
     )
     TLS = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "TLS failed: compare cafile, certfile and keyfile with the server's certificate",
+        "TLS failed: compare the host in the address, cafile, certfile and keyfile with the "
+        "server's certificate",
         errors=(
             "requests.exceptions.SSLError",
             "urllib3.exceptions.SSLError",
@@ -172,14 +173,13 @@ class Outcome(enum.Enum):
         Verdict.OUTAGE,
         Health.FAILS,
         "the connection was not accepted in time: look at the firewall and the server there, or "
-        "correct its address (auth_url, the catalog, an issuer's section)",
+        f"correct {_ITS_ADDRESS}",
         errors=("requests.exceptions.ConnectTimeout", "urllib3.exceptions.ConnectTimeoutError"),
     )
     READ_TIMEOUT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the server fell silent: look at the server and its log, or correct its address (auth_url, the "
-        "catalog, an issuer's section)",
+        f"the server fell silent: look at the server and its log, or correct {_ITS_ADDRESS}",
         errors=("requests.exceptions.ReadTimeout", "urllib3.exceptions.ReadTimeoutError"),
     )
 
@@ -188,7 +188,7 @@ class Outcome(enum.Enum):
         Verdict.OUTAGE,
         Health.FAILS,
         "redirected to another scheme, host or port, which is not followed: it would carry "
-        "tokens and passwords away; write the final address in auth_url and the catalog",
+        f"tokens and passwords away; write the final address as {_ITS_ADDRESS}",
     )
     REDIRECTED = Meaning(
         Verdict.OUTAGE,
@@ -208,8 +208,8 @@ class Outcome(enum.Enum):
     CONNECTION_BROKEN = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the connection broke, or the server does not speak HTTP (write https:// in auth_url "
-        "if it speaks TLS)",
+        "the connection broke, or the server does not speak HTTP (if it speaks TLS, write https:// "
+        f"in {_ITS_ADDRESS})",
         errors=(
             "urllib3.exceptions.ProtocolError",
             "requests.exceptions.ConnectionError",
@@ -245,7 +245,7 @@ class Outcome(enum.Enum):
     NOT_FOUND = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "there is nothing at this path: correct auth_url or the catalog",
+        f"there is nothing at this path: correct {_ITS_ADDRESS}",
         errors=("keystoneauth1.exceptions.NotFound",),
     )
     OVERLOADED = Meaning(
@@ -258,7 +258,7 @@ class Outcome(enum.Enum):
     SERVER_ERROR = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the server failed",
+        "the server failed: look at its log, and at the load balancer or web server in front of it",
         statuses=range(500, 600),
         errors=("keystoneauth1.exceptions.HttpServerError",),
     )
@@ -302,7 +302,7 @@ class Outcome(enum.Enum):
     NOT_SENT = Meaning(
         Verdict.OUTAGE,
         Health.UNKNOWN,
-        "the request could not be sent: auth_url or the catalog has no usable address",
+        f"the request could not be sent: correct {_ITS_ADDRESS}",
         errors=("requests.exceptions.RequestException", "keystoneauth1.exceptions.ConnectionError"),
     )
     FILE_UNREADABLE = Meaning(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from authmw.errors import InvalidToken
 from authmw.issuers.access_token import AccessToken, verify_access_token
 from authmw.issuers.record import Issuer
 from authmw.issuers.table import IssuerTable
@@ -85,9 +86,14 @@ class IssuerVerifier:
         issuer = self._table.find_issuer(claims)
         key = self.find_key(issuer, jws, now)
         header = jws.header
-        verified = verify_access_token(
-            issuer, typ=header.typ, kid=header.kid, claims=claims, now=now
-        )
+        try:
+            verified = verify_access_token(
+                issuer, typ=header.typ, kid=header.kid, claims=claims, now=now
+            )
+        except InvalidToken as refusal:
+            # For the log; the signature is good.
+            refusal.user_id, refusal.audit_id = _read_name(claims, "sub"), _read_name(claims, "jti")
+            raise
         return VerifiedToken(verified, key)
 
     def find_key(self, issuer: Issuer, jws: CompactJws, now: float) -> PublicKey:
@@ -101,3 +107,8 @@ class IssuerVerifier:
         Raises as `verify` does.
         """
         return self._signatures[id(issuer)].find_key(jws, now)
+
+
+def _read_name(claims: Mapping[str, object], name: str) -> str | None:
+    value = claims.get(name)
+    return value if type(value) is str else None

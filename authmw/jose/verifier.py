@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
@@ -29,6 +29,10 @@ class VerificationKeys(Protocol):
 
     def reload_early(self, now: float) -> KeySet | None:
         """Return the keys after a reload; None if no reload was granted or it takes too long."""
+
+
+def _name_nothing(_refusal: InvalidToken, _claims: Mapping[str, object]) -> None:
+    pass
 
 
 class VerifiedJws(NamedTuple):  # made once for each token, and a frozen dataclass is slower
@@ -141,6 +145,7 @@ class JwsVerifier(SignatureVerifier):
         max_size: longest token to look at, in characters (`max_token_size`).
         rules: for the registered claims.
         types: accepted values of the header parameter `typ`; see `ProtectedHeader.typ`.
+        name_refused: gives the refusal of a token whose signature is good what the log names it by.
     """
 
     def __init__(
@@ -152,11 +157,13 @@ class JwsVerifier(SignatureVerifier):
         max_size: int,
         rules: ClaimRules,
         types: frozenset[str | None] = JWT_TYPES,
+        name_refused: Callable[[InvalidToken, Mapping[str, object]], None] = _name_nothing,
     ) -> None:
         super().__init__(source, accepted_algorithms=accepted_algorithms, max_keys=max_keys)
         self._max_size = max_size
         self._rules = rules
         self._types = types
+        self._name_refused = name_refused
 
     def verify(self, token: str, now: float) -> VerifiedJws:
         """Verify signature and registered claims of one token.
@@ -173,5 +180,9 @@ class JwsVerifier(SignatureVerifier):
         jws = parse_compact(token, max_size=self._max_size, types=self._types)
         key = self.find_key(jws, now)
         claims = parse_claims(jws)
-        issued_at, expires_at = self._rules.verify(claims, now)
+        try:
+            issued_at, expires_at = self._rules.verify(claims, now)
+        except InvalidToken as refusal:
+            self._name_refused(refusal, claims)
+            raise
         return VerifiedJws(claims, issued_at, expires_at, key)

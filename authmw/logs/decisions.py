@@ -124,13 +124,15 @@ class DecisionLog:
             log_with_fields(level, line, describe_decision(environ, **known))
 
 
-def log_with_fields(level: int, line: str, fields: Mapping[str, object]) -> None:
+def log_with_fields(
+    level: int, line: str, fields: Mapping[str, object], log: logging.Logger = _log
+) -> None:
     """Log a line with fields, or without where a record has a field of the same name already.
 
     A service may have its records made by a factory of its own, and `logging` refuses to replace
     what that has set.
     """
     try:
-        _log.log(level, _SHOWN, line, extra=fields)
+        log.log(level, _SHOWN, line, extra=fields)
     except KeyError:
-        _log.log(level, _SHOWN, line)
+        log.log(level, _SHOWN, line)

@@ -55,6 +55,11 @@ def describe_keystone_fixes(
     )
 
 
+def describe_clock_fixes() -> Mapping[Reason, str]:
+    """Return what to correct where the identity service judges tokens, and this host their end."""
+    return {Reason.EXPIRED: _CLOCKS}
+
+
 def describe_issuer_fixes(section: str) -> Mapping[Reason, str]:
     """Return `describe_fixes` for tokens of one issuer.
 

@@ -32,6 +32,7 @@ class FilterMetrics:
         self.hits: Count | None = Count() if is_on else None
         self.decisions = Tally()
         self.hook_refusals = Tally()
+        self.requirement_refusals = Count()
         self.lookups = Tally()
         self.cache_faults = Count()
         self.validations = Latencies()
@@ -82,6 +83,7 @@ class FilterMetrics:
     def _read_counts(self) -> dict[Metric, dict[Labels, int]]:
         counts: dict[Metric, dict[Labels, int]] = {
             table.HOOK_REFUSALS: self.hook_refusals.read(),
+            table.REQUIREMENT_REFUSALS: {(): self.requirement_refusals.read()},
             table.LOOKUPS: self.lookups.read(),
             table.CACHE_FAULTS: {(): self.cache_faults.read()},
             table.FLIGHTS_JOINED: self.flights_joined.read(),

@@ -82,6 +82,10 @@ HOOK_REFUSALS = _counter(
     "Accepted requests that on_authenticated of a subclass refused, by reason.",
     "reason",
 )
+REQUIREMENT_REFUSALS = _counter(
+    "authmw_requirement_refusals_total",
+    "Accepted requests that require or check refused for what their token lacks (403).",
+)
 LOOKUPS = _counter(
     "authmw_cache_lookups_total",
     "Look-ups of tokens and bearers by level (memory, shared, authority) and result.",
@@ -170,6 +174,7 @@ MEMORY_BYTES = _gauge(
 METRICS: tuple[Metric, ...] = (
     DECISIONS,
     HOOK_REFUSALS,
+    REQUIREMENT_REFUSALS,
     LOOKUPS,
     CACHE_FAULTS,
     VALIDATIONS,

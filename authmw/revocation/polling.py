@@ -121,7 +121,8 @@ class EventPoller:
             self._is_forbidden = True
             self._log_failure(
                 "our own user may not read them, so a revoked token is accepted while it is "
-                f"cached; give the user the service role ({error.detail})"
+                "cached, and a signed one that is validated offline gets 503; give the user the "
+                f"service role ({error.detail})"
             )
             return None
         except IdentityUnavailable as error:

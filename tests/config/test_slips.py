@@ -52,6 +52,9 @@ def slip(name: str, near: str, where: str = "keystone_authtoken") -> str:
         ("www_authenticate_url", "www_authenticate_uri"),
         ("service_token_role_required", "service_token_roles_required"),
         ("include-service-catalog", "include_service_catalog"),
+        # Of a family that nobody else has, if not nearly of the name.
+        ("jws_key_directory", "jws_public_key_repository"),
+        ("revocation_interval", "revocation_poll_interval"),
         # Of the auth plugin.
         ("user_domian_id", "user_domain_id"),
         ("passwd", "password"),

@@ -6,6 +6,8 @@ import logging
 from functools import partial
 
 import pytest
+from keystoneauth1.loading import get_plugin_loader
+from keystoneauth1.plugin import BaseAuthPlugin
 
 from authmw.config.auth_plugin import load_auth_plugin
 from authmw.config.loading import load_settings
@@ -26,15 +28,18 @@ def credentials_of(process: KeystoneProcess) -> dict[str, str]:
         "project_name": "admin",
         "user_domain_id": "default",
         "project_domain_id": "default",
+        "www_authenticate_uri": process.auth_url,
         "identity_deadline": "60",
     }
 
 
-def fail(conf: dict[str, str], caplog: pytest.LogCaptureFixture) -> str:
-    """Have a token validated; returns the line that is logged."""
+def fail(
+    conf: dict[str, str], caplog: pytest.LogCaptureFixture, plugin: BaseAuthPlugin | None = None
+) -> str:
+    """Have a token validated, with a plugin or that of the options; returns the line logged."""
     caplog.set_level(logging.INFO, "authmw")
     settings = load_settings(conf)
-    client = IdentityClient(settings, partial(load_auth_plugin, settings.auth))
+    client = IdentityClient(settings, plugin or partial(load_auth_plugin, settings.auth))
     caplog.clear()
     with pytest.raises(Outage):
         client.fetch_token(TOKEN)
@@ -64,7 +69,11 @@ def test_a_domain_that_is_missing(
     message: str,
     option: str,
 ) -> None:
-    line = fail(without(credentials_of(keystone.fernet), missing), caplog)
+    conf = credentials_of(keystone.fernet)
+    # The start refuses what Keystone would, so that the plugin is not loaded by us.
+    options = without(conf, missing, "auth_type", "identity_deadline", "www_authenticate_uri")
+    plugin: BaseAuthPlugin = get_plugin_loader("password").load_from_options(**options)
+    line = fail(conf, caplog, plugin)
     assert "(request_invalid)" in line
     assert f'HTTP 400, "{message}' in line
     assert option in line

@@ -89,7 +89,9 @@ def test_after_outages_in_a_row_a_probe_decides(
     assert len(subjects(identity)) == 4
     [opened] = said(caplog)
     assert opened.startswith("The identity endpoint does not answer")
-    assert opened.endswith(f"{identity.url}/v3/auth/tokens: the server failed (HTTP 500)")
+    assert opened.endswith(
+        f"{identity.url}/v3/auth/tokens: {Outcome.SERVER_ERROR.meaning.detail} (HTTP 500)"
+    )
 
 
 def test_what_fails_fast_says_when_to_come_back(
@@ -324,7 +326,7 @@ PROGRAM = """
 import os, sys
 from tests.identity.test_outages import OUTAGES, fetch
 from tests.support.identity_client import client_for
-client = client_for({url!r})
+client = client_for({url!r}, identity_deadline=20)
 print(*[fetch(client, token).name for token in [*OUTAGES, "a", "b"]])
 {then}
 """

@@ -418,7 +418,8 @@ def test_a_user_that_may_not_read_events_is_named_once(
     [message] = caplog.messages
     assert message == (
         "revocation events can't be read: our own user may not read them, so a revoked token is "
-        "accepted while it is cached; give the user the service role (HTTP 403)"
+        "accepted while it is cached, and a signed one that is validated offline gets 503; give "
+        "the user the service role (HTTP 403)"
     )
 
 

@@ -64,11 +64,12 @@ def test_only_the_feed_speaks_of_its_outages_and_once_for_each_change(
     asked = f"GET {identity.url}/v3/OS-REVOKE/events"
     failed, refused, again, broken = caplog.messages
     start = "revocation events can't be read: "
-    assert failed == f"{start}{asked}: the server failed (HTTP 503)"
+    assert failed == f"{start}{asked}: {Outcome.SERVER_ERROR.meaning.detail} (HTTP 503)"
     assert refused == (
         f"{start}our own user may not read them, so a revoked token is accepted while it is "
-        f"cached; give the user the service role ({asked}: our own credentials may not do this: "
-        "give the user of auth_type the role that Keystone's policy asks for (service or admin) "
+        "cached, and a signed one that is validated offline gets 503; give the user the service "
+        f"role ({asked}: "
+        f"{Outcome.CREDENTIALS_FORBIDDEN.meaning.detail} "
         '(HTTP 403, "You are not authorized: identity:do_this."))'
     )
     assert again == "revocation events can be read again"

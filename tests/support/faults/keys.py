@@ -43,6 +43,11 @@ def _open_the_way_to_it(site: Site) -> None:
     site.options["jws_public_key_repository"] = str(moved)
 
 
+def _open_the_key_to_all(site: Site) -> None:
+    directory = make_directory(site, public=_good(site))
+    (directory / "public.pem").chmod(0o666)
+
+
 def _leave_it_empty(site: Site) -> None:
     make_directory(site)
 
@@ -78,6 +83,12 @@ FAULTS = (
         _open_the_way_to_it,
         "keys jws_public_key_repository",
         ("on the way to it, is writable by everyone", "chmod o-w"),
+    ),
+    Fault(
+        "a key that anyone can write to",
+        _open_the_key_to_all,
+        "keys jws_public_key_repository",
+        ("public.pem is not used: writable by everyone", "chmod go-w"),
     ),
     Fault(
         "a key directory without a key",

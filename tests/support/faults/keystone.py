@@ -22,6 +22,20 @@ def _take_all_roles(site: Site) -> None:
     site.options.update(username=user.name, password=user.password)
 
 
+def _misname_credential(site: Site) -> None:
+    site.remove("username", "password", "user_domain_id", "project_name", "project_domain_id")
+    site.options.update(
+        auth_type="v3applicationcredential",
+        application_credential_id="nobody-made-it",
+        application_credential_secret="x",
+    )
+
+
+def _validate_remotely(site: Site) -> None:
+    site.clock_ahead = 7200
+    site.remove("jws_public_key_repository")
+
+
 def _set_the_clock_back(site: Site) -> None:
     site.clock_ahead = -240
 
@@ -35,25 +49,31 @@ FAULTS = (
         "a wrong password",
         setting(password="wrong"),
         "identity login",
-        ("refused our own credentials", "password"),
+        ("refused our own credentials", "without a project, too", "correct username, password"),
     ),
     Fault(
         "a user that is disabled",
         _disable,
         "identity login",
-        ("refused our own credentials",),
+        ("refused our own credentials", "locked or disabled"),
     ),
     Fault(
         "a project that is not there",
         setting(project_name="nothing-of-this-name"),
         "identity login",
-        ("refused our own credentials", "project"),
+        ("accepts user and password", "refuses project nothing-of-this-name", "one on: admin"),
     ),
     Fault(
         "a user without any role",
         _take_all_roles,
         "identity login",
-        ("refused our own credentials", "project"),
+        ("accepts user and password", "role add", "one on: none"),
+    ),
+    Fault(
+        "an application credential that is not there",
+        _misname_credential,
+        "identity login",
+        ("refused our own credentials", "Could not find Application Credential"),
     ),
     Fault(
         "a user without the service role",
@@ -78,6 +98,13 @@ FAULTS = (
         _name_another_type,
         "service_type",
         ("inventory-that-is-not-there", "identity"),
+        "warn",
+    ),
+    Fault(
+        "a clock that is ahead by hours",
+        _validate_remotely,
+        "identity clock",
+        ("s ahead", "chrony"),
         "warn",
     ),
     Fault(

@@ -123,6 +123,12 @@ def _name_another_server(site: Site) -> None:
     site.options["auth_url"] = f"http://127.0.0.1:{server}/v3"
 
 
+def _fail_behind_a_balancer(site: Site) -> None:
+    answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nnone"
+    server = site.stack.enter_context(proxy(answer))
+    site.options["auth_url"] = f"http://127.0.0.1:{server}/v3"
+
+
 FAULTS = (
     Fault(
         "a host name that is not known",
@@ -220,6 +226,12 @@ FAULTS = (
         _forget_the_path,
         "identity discovery",
         ("HTTP 404", "write auth_url = http://127.0.0.1:", "/v3"),
+    ),
+    Fault(
+        "a load balancer without a Keystone behind it",
+        _fail_behind_a_balancer,
+        "identity discovery",
+        ("HTTP 503", "look at Keystone and its log", "load balancer"),
     ),
     Fault(
         "a server that is no Keystone",

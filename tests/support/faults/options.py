@@ -41,6 +41,13 @@ FAULTS = (
         "warn",
     ),
     Fault(
+        "an option of another name",
+        setting(jws_key_directory="/etc/keys"),
+        "options",
+        ("jws_key_directory", "did you mean jws_public_key_repository"),
+        "warn",
+    ),
+    Fault(
         "a section misspelt",
         _misspell_section,
         "options",

@@ -14,13 +14,21 @@ from tests.support.faults.issuers import add_introspection, add_issuer
 from tests.support.faults.site import Site, without
 from tests.support.relay import tls_relay
 
-# Each of these costs a whole examination.
+# Each costs a whole examination, so that `make test` has these of each subject.
 _QUICK = 2
 
 
 def _slow_but_some(faults: tuple[Fault, ...]) -> Iterator[Fault]:
     for place, fault in enumerate(faults):
         yield dataclasses.replace(fault, is_slow=place >= _QUICK)
+
+
+def _slow_but_one_each(faults: tuple[Fault, ...]) -> Iterator[Fault]:
+    """One for each check that names it."""
+    seen: set[str] = set()
+    for fault in faults:
+        yield dataclasses.replace(fault, is_slow=fault.check in seen)
+        seen.add(fault.check)
 
 
 def _slow_warnings(faults: tuple[Fault, ...]) -> Iterator[Fault]:
@@ -33,8 +41,8 @@ def _slow_warnings(faults: tuple[Fault, ...]) -> Iterator[Fault]:
 
 FAULTS: tuple[Fault, ...] = (
     *_slow_warnings(options.FAULTS),
-    *network.FAULTS,
-    *keystone.FAULTS,
+    *_slow_but_one_each(network.FAULTS),
+    *_slow_but_one_each(keystone.FAULTS),
     *_slow_but_some(caches.FAULTS),
     *_slow_but_some(keys.FAULTS),
     *_slow_but_some(issuers.FAULTS),
@@ -110,7 +118,7 @@ GOOD: tuple[Good, ...] = (
         ),
     ),
     Good("an application credential", _use_application_credential, is_slow=True),
-    Good("TLS with an authority of its own", network.let_tls_be_good),
+    Good("TLS with an authority of its own", network.let_tls_be_good, is_slow=True),
     Good("a proxy that is not for Keystone", _leave_proxies_out, is_slow=True),
     Good("two services with one secret", _share_a_secret, is_slow=True),
     Good("an issuer beside Keystone", _add_issuer, is_slow=True),

@@ -79,5 +79,23 @@ def test_nothing_is_said_about_a_good_deployment(good: Good, site: Site, doctor:
     assert described(checks, "pass")
 
 
+@pytest.mark.parametrize(
+    ("role", "status", "words"),
+    [
+        ("reader", "fail", "may not have others' tokens validated (its roles: reader)"),
+        ("service", "pass", "the given token was validated with our roles: service"),
+    ],
+)
+def test_our_role_is_judged_by_the_token_that_is_given(
+    role: str, status: str, words: str, site: Site, doctor: Doctor
+) -> None:
+    user = site.people.make_user(site.people.api.find_role(role))
+    site.options.update(username=user.name, password=user.password)
+    _, checks = doctor.examine(site, "--token", "-")
+    (judged,) = [check for check in checks if check["check"] == "identity role"]
+    assert judged["status"] == status
+    assert words in judged["detail"]
+
+
 def test_there_are_forty_faults_and_each_has_a_name_of_its_own() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 40

@@ -111,3 +111,17 @@ def test_a_filter_with_another_section_is_read_by_its_own(
     paste.write_text(EXTERNAL.format(server=issuer, secret=given).replace("client_id", "client"))
     checks = examine(capsys, "--paste", f"{paste}#auth")
     assert checks["options"]["detail"] == "[ext_oauth2_auth] client_id is not set"
+    assert "client stands there" in checks["options"]["fix"]
+
+
+def test_a_misspelt_name_in_the_section_of_another_filter_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with OidcServer() as issuer:
+        conf, paste = tmp_path / "service.conf", tmp_path / "paste.ini"
+        conf.write_text("[ext_oauth2_auth]\nmapping_user_nam = name\n")
+        paste.write_text(EXTERNAL.format(server=issuer, secret=issuer.client_secret))
+        checks = examine(capsys, "--config-file", conf, "--paste", f"{paste}#auth")
+    assert checks["options"]["status"] == "warn"
+    assert "[ext_oauth2_auth] mapping_user_nam is not known" in checks["options"]["detail"]
+    assert "mapping_user_name" in checks["options"]["fix"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
@@ -64,6 +65,34 @@ def test_an_outage_is_warned_of_once_and_whom_it_met_is_said_beside_it(
     # Address and cause, once.
     assert caplog.text.count("http://") == 1
     assert caplog.text.count("HTTP 500") == 1
+
+
+def test_the_line_of_an_outage_has_the_fields_of_the_request_that_met_it(
+    protect: Protect, server: IdentityServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    protected = protect(http_request_max_retries="0")
+    token = server.issue(project="inventory")
+    with server.failing(Fault.ERROR_500, "validate"):
+        protected.get(token, headers={"X-Openstack-Request-Id": "req-of-the-client"})
+    (record,) = [each for each in caplog.records if "No answer" in each.getMessage()]
+    fields = vars(record)
+    assert fields["request_id"] == "req-of-the-client"
+    assert (fields["method"], fields["path"]) == ("GET", "/")
+    assert fields["reason"] == "server_error"
+
+
+def test_a_signed_token_that_its_claims_refuse_is_named_by_audit_id_and_user(
+    protect: Protect, server: IdentityServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "authmw")
+    server.issuer.write_public_key(tmp_path / "keys")
+    protected = protect(jws_public_key_repository=str(tmp_path / "keys"), jws_audience="nobody")
+    token = server.issue_jws(project="inventory")
+    body: Any = server.validate(token)
+    assert protected.get(token).status_int == 401
+    (record,) = [each for each in caplog.records if "wrong_audience" in each.getMessage()]
+    assert vars(record)["audit_id"] == body["audit_ids"][0]
+    assert vars(record)["user_id"] == body["user"]["id"]
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning"])

@@ -18,7 +18,7 @@ from authmw.testing import Fault, IdentityServer
 from authmw.testing.oidc_server import OidcServer
 from authmw.token import Token
 from tests.support.issuers.filter import IssuerFilter, protect_by
-from tests.support.protected import Embed, Protect, Protected
+from tests.support.protected import Embed, Protect, Protected, get
 from tests.support.waiting import wait_for
 
 # What a label may say, of any metric, beside reasons, outcomes of calls and names of options.
@@ -122,6 +122,26 @@ def test_what_a_hook_refuses_is_counted_apart(embed: Embed, server: IdentityServ
     found = stats(protected)
     assert decisions(protected) == {"accepted": 1}
     assert found['authmw_hook_refusals_total{reason="wrong_binding"}'] == 1
+
+
+def test_a_403_of_require_is_counted_apart(server: IdentityServer) -> None:
+    @authmw.require(roles="admin")
+    def view(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b""]
+
+    conf = {**server.service_credentials, "metrics": "registry"}
+    app = authmw.AuthMiddleware(view, conf)
+    try:
+        statuses = [
+            get(app, server.issue(*roles, project="inventory")).status_int
+            for roles in (("member",), ("member",), ("admin",))
+        ]
+        found = app.stats()
+    finally:
+        app.close()
+    assert statuses == [403, 403, 200]
+    assert found["authmw_requirement_refusals_total"] == 2
 
 
 def test_a_fault_of_ours_is_counted(counted: Counted) -> None:

@@ -102,6 +102,29 @@ def test_a_clock_that_is_behind(site: Site, caplog: pytest.LogCaptureFixture) ->
     assert "the clock of this host is 300 s behind" in line.replace("299 s", "300 s")
 
 
+def test_a_clock_that_is_ahead_where_keystone_validates(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    clock.advance(7200)
+    one = site.make(clock, token_validation="remote")
+    tokens = [site.server.issue("member", project="inventory") for _ in range(3)]
+    assert [one.ask(token).status for token in tokens] == [401] * 3
+    line = warned(caplog)
+    assert "expired" in line
+    assert "s ahead of that of the server (its Date header); set the clocks" in line
+
+
+def test_tokens_that_have_expired_are_not_the_clock_s_fault(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = site.make(token_validation="remote")
+    for _ in range(3):
+        expired = site.server.issue("member", project="inventory", expires_in=-60)
+        assert one.ask(expired).status == 401
+    assert "may be at fault" not in caplog.text
+
+
 def test_opaque_tokens_that_are_accepted_say_nothing_of_signed_ones(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
