@@ -178,8 +178,8 @@ class Outcome(enum.Enum):
     READ_TIMEOUT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the server fell silent: look at the server and its log, or correct its address (auth_url, the "
-        "catalog, an issuer's section)",
+        "the server fell silent: look at the server and its log, or correct its address (auth_url, "
+        "the catalog, an issuer's section)",
         errors=("requests.exceptions.ReadTimeout", "urllib3.exceptions.ReadTimeoutError"),
     )
 
