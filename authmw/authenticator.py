@@ -214,7 +214,7 @@ class Authenticator:
         now = time.time() if self._is_wall_clock else self._clock()
         refresher = self._refresher
         if not refresher.on_time_from <= now < refresher.overdue_at:
-            with oslo_context.replaced(environ, find_request_id(environ)):
+            with oslo_context.replaced(environ, find_request_id):
                 refresher.catch_up()
         rejection: Rejection | None = None
         service: Token | None = None
@@ -305,11 +305,12 @@ class Authenticator:
             expiry_policy is not _REFUSE_EXPIRED and not is_conclusive(token, expiry_policy, now)
         ):
             mark = request.begin(environ)
-            former = oslo_context.replace(environ, find_request_id(environ))
+            former = oslo_context.replace(environ, find_request_id)
             try:
                 token = self._resolver.resolve(string, expiry_policy, now)
             finally:
-                oslo_context.restore(former)
+                if former is not None:
+                    oslo_context.restore(former)
                 request.end(mark)
         return token
 

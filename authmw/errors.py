@@ -16,8 +16,7 @@ from __future__ import annotations
 import enum
 import http
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class AuthmwError(Exception):
@@ -201,8 +200,7 @@ class KeysUnavailable(AuthmwError):
 # --- what `authmw.require` and `authmw.check` refuse
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A 401 or 403, not yet in the form of any framework.
 
     Attributes:

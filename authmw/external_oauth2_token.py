@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from authmw.build import build_filter_parts
@@ -49,5 +48,5 @@ class _ExternalOAuth2(AuthMiddleware):
     ) -> Iterable[bytes]:
         # The token is good, so that another one like it would help nobody.
         if rejection.reason is Reason.INCOMPLETE:
-            rejection = replace(rejection, status=403)
+            rejection = rejection._replace(status=403)
         return super().reject(environ, start_response, rejection)

@@ -154,7 +154,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         # Only a 401 has a challenge, and building it may take discovery.
         challenges = []
         if rejection.status == 401:
-            with oslo_context.replaced(environ, find_request_id(environ)):
+            with oslo_context.replaced(environ, find_request_id):
                 challenges = self._parts.challenge(rejection.reason)
         cors = self._cors_headers(environ)
         return respond(rejection, challenges, cors, environ, start_response)

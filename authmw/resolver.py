@@ -57,7 +57,8 @@ class Resolver:
         self.revalidation = revalidation
         self._refusals = refusals
         self._max_token_size = max_token_size
-        self._count_hit = self._count_miss = _count_nothing
+        self._count_hit: Callable[[], object] | None = None
+        self._count_miss: Callable[[], object] | None = None
         if metrics is not None:
             self._count_hit = metrics.lookups.count("memory", "hit").add
             self._count_miss = metrics.lookups.count("memory", "miss").add
@@ -78,7 +79,8 @@ class Resolver:
             token, entry, now
         ):
             return None
-        self._count_hit()
+        if self._count_hit is not None:
+            self._count_hit()
         entry.used = True
         return entry.value
 
@@ -126,9 +128,11 @@ class Resolver:
             and now < known.fresh_until
             and is_conclusive(known, expiry_policy, now)
         ):
-            self._count_hit()
+            if self._count_hit is not None:
+                self._count_hit()
             return known
-        self._count_miss()
+        if self._count_miss is not None:
+            self._count_miss()
         generation = self.revalidation.generation
         validated = known
         try:
@@ -149,7 +153,3 @@ class Resolver:
 def _name_token(refusal: InvalidToken, token: Token) -> None:
     """Have the log name a refused token by its audit id and user."""
     refusal.audit_id, refusal.user_id = token.audit_id, token.principal.user.id
-
-
-def _count_nothing() -> object:
-    pass

@@ -18,7 +18,7 @@ import enum
 import json
 import weakref
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from authmw.errors import CacheError
 from authmw.identity.token_response import TokenResponse
@@ -43,8 +43,7 @@ class CatalogForm(enum.Enum):
     ZLIB = "zlib"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenEntry:
+class TokenEntry(NamedTuple):
     """One cached answer.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from authmw.answers.entry import TokenEntry, parse_entry
@@ -144,7 +143,7 @@ class SharedAnswers(Generic[V]):
             if not newer_than < response.answered_at <= now + self._clock_skew_seconds:
                 return None
             if not self.include_catalog:
-                response = replace(response, catalog=None)
+                response = response._replace(catalog=None)
             elif not parsed.catalog_requested:
                 return None
             answer = subject.read(response)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from authmw.cache.digests import digest_text
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, was_expired
@@ -10,8 +10,7 @@ from authmw.identity.token_response import TokenResponse
 from authmw.token import Token
 
 
-@dataclass(frozen=True, slots=True)
-class TokenLifetime:
+class TokenLifetime(NamedTuple):
     """How long an answer about a token is used.
 
     Attributes:

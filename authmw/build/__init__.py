@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from authmw.build.parts import FilterParts, build_filter_parts, find_at_start
+from authmw.build.parts import FilterParts, build_filter_parts
 
-__all__ = ["FilterParts", "build_filter_parts", "find_at_start"]
+__all__ = ["FilterParts", "build_filter_parts"]

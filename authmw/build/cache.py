@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from authmw.answers.source import AnswerSource, EndpointAnswers, SharedAnswers
@@ -12,6 +13,7 @@ from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.runtime.refresh import Refresher
 
 if TYPE_CHECKING:
+    from authmw.cache.canary import Canary
     from authmw.cache.shared import BytesCache, SealedNamespace, SharedCache
 
 
@@ -55,17 +57,22 @@ def watch_canary(settings: Settings, refresher: Refresher) -> None:
     """
     if not settings.memcached_servers:
         return
-    from authmw.cache.canary import leave_canary
     from authmw.cache.canary_watch import CanaryWatch
-    from authmw.cache.memcached import open_memcached
 
-    look = functools.partial(
-        leave_canary,
-        open_memcached(settings),
-        make_namespaces(settings, ""),
-        name_endpoint(settings),
-    )
-    refresher.add(CanaryWatch(look), in_background=True)
+    @functools.cache
+    def make_look() -> Callable[[], Canary]:
+        # Made by the thread: no start is to wait for it.
+        from authmw.cache.canary import leave_canary
+        from authmw.cache.memcached import open_memcached
+
+        return functools.partial(
+            leave_canary,
+            open_memcached(settings),
+            make_namespaces(settings, ""),
+            name_endpoint(settings),
+        )
+
+    refresher.add(CanaryWatch(lambda: make_look()()), in_background=True)
 
 
 def make_namespaces(settings: Settings, endpoint: str) -> list[SealedNamespace]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from authmw.config.settings import Settings
 from authmw.errors import ConfigurationError
-from authmw.metrics import REGISTRY, FilterMetrics
+from authmw.metrics import FilterMetrics
 from authmw.runtime.refresh import Refresher
 
 _LIBRARIES = {"prometheus": "prometheus_client", "opentelemetry": "opentelemetry.metrics"}
@@ -53,7 +53,9 @@ def show_metrics(parts: _Parts) -> None:
     metrics, export = parts.metrics, parts.settings.metrics
     if not metrics.is_on:
         return
-    # Each is imported here: a filter loads the library that it uses.
+    # Imported here: a filter without metrics needs no registry, and loads the library it uses.
+    from authmw.metrics import REGISTRY
+
     if export == "prometheus":
         from authmw.metrics.prometheus import export as export_to_prometheus
 

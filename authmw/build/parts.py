@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from authmw.answers.negative_cache import NegativeCache
 from authmw.authenticator import Authenticator
 from authmw.build.cache import name_endpoint, open_shared_cache, watch_canary
-from authmw.build.health import HealthCheck, make_health_checks
 from authmw.build.metrics import make_metrics, show_metrics
 from authmw.build.outages import watch_for_outages
 from authmw.build.remote import (
@@ -22,22 +21,20 @@ from authmw.build.remote import (
     watch_memory,
 )
 from authmw.build.revocation import make_revocations
-from authmw.build.start import count_keys, describe_filter, find_in_surroundings
+from authmw.build.start import count_keys, find_in_surroundings
 from authmw.cache.memory import MemoryCache
 from authmw.checks.paths import PublicPaths
 from authmw.checks.rules import Rules
 from authmw.checks.service_roles import ONLY_KEYSTONE
 from authmw.checks.token_bind import BindPolicy
 from authmw.config.auth_plugin import load_auth_plugin
-from authmw.config.findings import Finding
-from authmw.config.loading import load_settings, log_findings, read_settings
+from authmw.config.loading import load_settings, log_findings
 from authmw.config.reload import follow_reloads
 from authmw.config.settings import Settings, Validation
-from authmw.errors import ConfigurationError, Reason
+from authmw.errors import Reason
 from authmw.identity.call_meter import CallMeter
 from authmw.identity.client import IdentityClient
-from authmw.metrics import REGISTRY, FilterMetrics, table
-from authmw.metrics.registry import render
+from authmw.metrics import FilterMetrics, table
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
 from authmw.revocation.revocations import Revocations
@@ -50,6 +47,7 @@ from authmw.validation.validator import Validator
 from authmw.wsgi.interfaces import MakeTokenAuth
 
 if TYPE_CHECKING:
+    from authmw.build.health import HealthCheck
     from authmw.build.issuers import IssuerParts
     from authmw.build.oauth import OAuthParts
     from authmw.keys.source import KeySource
@@ -63,7 +61,7 @@ _FOLLOWER_PATIENCE_SECONDS = 2
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
 
-@dataclass(eq=False, slots=True, weakref_slot=True)
+@dataclass(eq=False, repr=False, slots=True, weakref_slot=True)
 class FilterParts:
     """The parts of one configured filter; several apps may share them.
 
@@ -72,7 +70,7 @@ class FilterParts:
     Attributes:
         resource: what OAuth clients learn of the service; None: no issuer is configured.
         metrics: what the filter counts.
-        health_checks: each finds out whether one part can do its work.
+        make_health_checks: returns what finds out whether each part can do its work.
         make_nonce: returns the nonce that proofs must hold (RFC 9449 §9); None: they need none.
     """
 
@@ -81,7 +79,7 @@ class FilterParts:
     authenticator: Authenticator
     refresher: Refresher
     metrics: FilterMetrics
-    health_checks: tuple[HealthCheck, ...] = ()
+    make_health_checks: Callable[[], tuple[HealthCheck, ...]] = tuple
     resource: ProtectedResource | None = None
     make_nonce: Callable[[], str] | None = None
     cors: CorsPolicy | None = field(init=False)
@@ -132,6 +130,8 @@ class FilterParts:
         self.refresher.close()
         _live.discard(self)
         if self.metrics.is_on:
+            from authmw.metrics import REGISTRY
+
             REGISTRY.retire(self.metrics)
 
     def find_troubles(self, now: float) -> list[str]:
@@ -142,11 +142,14 @@ class FilterParts:
         """
         # Else a service that gets no request before it is ready would never be.
         self.refresher.start()
-        found = ((check.part, check.find_trouble(now)) for check in self.health_checks)
+        found = ((check.part, check.find_trouble(now)) for check in self.make_health_checks())
         return [f"{part}: {trouble}" for part, trouble in found if trouble is not None]
 
     def stats(self) -> dict[str, float]:
         """Return the filter's metrics by series; see `authmw.metrics.stats`."""
+        # Imported here: few services ask.
+        from authmw.metrics.registry import render
+
         return render(self.metrics.read())
 
 
@@ -178,29 +181,12 @@ def build_filter_parts(
     log_findings(find_in_surroundings(settings, keys))
     parts = assemble_filter(settings, clock=clock)
     follow_reloads(parts, conf)
-    _log.info("%s", describe_filter(settings, keys))
+    if _log.isEnabledFor(logging.INFO):
+        # Imported here: a log without the line does not need it.
+        from authmw.build.description import describe_filter
+
+        _log.info("%s", describe_filter(settings, keys))
     return parts
-
-
-def find_at_start(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Finding]]:
-    """Return all that building a filter would log or refuse; nothing is sent.
-
-    Args:
-        conf: as of `build_filter_parts`.
-
-    Returns the settings, and the findings. Where no filter can be built, the settings are None and
-    the last finding is the option that is refused.
-    """
-    try:
-        settings, findings = read_settings(conf)
-    except ConfigurationError as error:
-        return None, [Finding.of_error(error)]
-    findings += find_in_surroundings(settings, count_keys(settings))
-    try:
-        assemble_filter(settings).close()
-    except ConfigurationError as error:
-        return None, [*findings, Finding.of_error(error)]
-    return settings, findings
 
 
 def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clock) -> FilterParts:
@@ -266,12 +252,27 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
         metrics=counting,
         clock=clock,
     )
-    checks = make_health_checks(settings, identity, revocations, keys, issuers)
-    parts = FilterParts(settings, identity, authenticator, refresher, metrics, checks)
+    make_checks = functools.partial(
+        _make_health_checks, settings, identity, revocations, keys, issuers
+    )
+    parts = FilterParts(settings, identity, authenticator, refresher, metrics, make_checks)
     show_metrics(parts)
     if oauth is not None:
         parts.resource, parts.make_nonce = oauth.resource, oauth.make_nonce
     return parts
+
+
+def _make_health_checks(
+    settings: Settings,
+    identity: IdentityClient,
+    revocations: Revocations,
+    keys: KeySource | None,
+    issuers: IssuerParts | None,
+) -> tuple[HealthCheck, ...]:
+    # Imported here: only a service that is asked for its health needs it.
+    from authmw.build.health import make_health_checks
+
+    return make_health_checks(settings, identity, revocations, keys, issuers)
 
 
 def _make_oauth_parts(settings: Settings, clock: Callable[[], float]) -> OAuthParts | None:

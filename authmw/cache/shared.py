@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from authmw.cache.digests import KeyMaker
 from authmw.cache.fault_log import FaultLog
@@ -36,8 +35,7 @@ class BytesCache(Protocol):
         """Delete the value under this key, if there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class SealedNamespace:
+class SealedNamespace(NamedTuple):
     """The entries under one secret: makes their keys, seals and opens them."""
 
     keys: KeyMaker
@@ -139,8 +137,7 @@ class SharedCache:
         self._faults.report(error)
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """The place of one entry in a shared cache, and what was found there.
 
     Attributes:

@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from authmw.checks.clean_path import is_clean
 
@@ -33,7 +34,8 @@ MAX_PATTERN_BYTES = 1024
 """Keystone stores at most 225 characters, which are 900 bytes at worst."""
 
 # Splits a pattern at its wildcards. A constant: no expression is built from a user's text.
-_WILDCARD = re.compile(r"(\*\*?|\{[^{}/]*\})")
+# Compiled at first use: most services have no such rules.
+_WILDCARD = r"(\*\*?|\{[^{}/]*\})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class PathPattern:
                 literals that no path may have (see `is_clean`).
         """
         # Literals at even places, wildcards at odd ones; so it starts and ends with a literal.
-        prefix, *between = _WILDCARD.split(_as_environ_text(text))
+        prefix, *between = re.split(_WILDCARD, _as_environ_text(text))
         literals = [prefix, *between[1::2]]
         if not prefix.startswith("/"):
             raise ValueError(f'path pattern {text!r} does not start with "/"')
@@ -118,8 +120,7 @@ class PathPattern:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Automaton:
+class _Automaton(NamedTuple):
     """A nondeterministic automaton whose states are the bits of one integer.
 
     Bit number i is set while the text so far matches the first i elements (a literal character,
@@ -164,8 +165,7 @@ class _Automaton:
         return states & self.accepting != 0
 
 
-@dataclass(frozen=True, slots=True)
-class PublicPaths:
+class PublicPaths(NamedTuple):
     """The requests that `public_paths` lets through without a token; false if there are none.
 
     Attributes:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from authmw.checks.paths import PublicPaths
 from authmw.checks.service_roles import ONLY_KEYSTONE
 from authmw.checks.token_bind import BindPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """The options that decide on requests; the fields are named as the options.
 
     Attributes:

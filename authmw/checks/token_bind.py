@@ -13,8 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from authmw.errors import InvalidToken, Reason
@@ -32,8 +31,7 @@ _BEGIN = "-----BEGIN CERTIFICATE-----"
 _END = "-----END CERTIFICATE-----"
 
 
-@dataclass(frozen=True, slots=True)
-class BindPolicy:
+class BindPolicy(NamedTuple):
     """The parsed value of `enforce_token_bind`.
 
     Attributes:

@@ -18,7 +18,7 @@ OVERRIDE_PREFIX = "issuer."
 """How an issuer's options begin in a paste file: issuer.NAME.audience."""
 
 # No dot, which ends a name in `issuer.NAME.audience`.
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME = r"[A-Za-z0-9_-]{1,64}"
 
 
 def read_issuers(
@@ -79,7 +79,7 @@ def read_issuer(
         skew_seconds, has_admin_project: as of `read_issuers`.
     """
     section = f"{ISSUER_PREFIX}{name}"
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         raise ConfigurationError(
             section, None, "name the issuer with letters, digits, - and _ alone.", section=section
         )

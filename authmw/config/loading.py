@@ -33,7 +33,7 @@ _INTERFACES = {
     for name in ("internal", "public", "admin")
     for suffix in ("", "URL")
 }
-_NOT_IN_PRODUCT = re.compile(r"[^A-Za-z0-9._+-]")
+_NOT_IN_PRODUCT = r"[^A-Za-z0-9._+-]"
 
 
 def load_settings(conf: Mapping[str, object]) -> Settings:
@@ -158,7 +158,7 @@ def _make_user_agent(project: str | None) -> str:
     ours = f"authmw/{_find_version('authmw')}"
     if not project:
         return ours
-    return f"{_NOT_IN_PRODUCT.sub('_', project)}/{_find_version(project)} {ours}"
+    return f"{re.sub(_NOT_IN_PRODUCT, '_', project)}/{_find_version(project)} {ours}"
 
 
 def _find_version(distribution: str) -> str:

@@ -30,7 +30,8 @@ from authmw.errors import ConfigurationError
 
 # Names that paste, and services that call the factory, pass beside the options.
 _NOT_OPTIONS = frozenset({"here", "__file__", "configkey", "log_name", "project"})
-_QUOTED_AT_END = re.compile(r"""('[^']*'|"[^"]*")$""")
+# Compiled at first use: only errors need it.
+_QUOTED_AT_END = r"""('[^']*'|"[^"]*")$"""
 
 
 class OptionReader:
@@ -66,7 +67,8 @@ class OptionReader:
         values = {}
         for opt in opts:
             names = [opt.dest, opt.name, opt.name.replace("-", "_")]
-            old_names = [old.name for old in opt.deprecated_opts or () if old.name]
+            old_opts = opt.deprecated_opts
+            old_names = [old.name for old in old_opts if old.name] if old_opts else []
             if opt.name != opt.dest and opt.name not in old_names:
                 self._read_as_overrides_alone.setdefault(group, set()).add(opt.name)
             names += old_names
@@ -319,5 +321,5 @@ def _make_type_error(
 
 def _find_refused_value(error: Exception) -> str:
     """Return the value that a message of oslo.config quotes at its end."""
-    quoted = _QUOTED_AT_END.search(str(error))
+    quoted = re.search(_QUOTED_AT_END, str(error))
     return quoted[1][1:-1] if quoted else str(error)

@@ -11,8 +11,9 @@ from authmw.config.settings import KEY_SOURCES, Settings, Validation
 from authmw.config.urls import verify_url
 from authmw.errors import ConfigurationError
 
-_VERSION_3 = re.compile(r"v?3(\.[0-9]+)?", re.ASCII)
-_UNSAFE_IN_HEADER = re.compile(r"[^\x21-\x7e]|[\"\\]")
+# Compiled at first use: most configurations have neither option.
+_VERSION_3 = r"v?3(\.[0-9]+)?"
+_UNSAFE_IN_HEADER = r"[^\x21-\x7e]|[\"\\]"
 
 
 def verify_settings(settings: Settings) -> None:
@@ -36,7 +37,7 @@ def _verify_identity(settings: Settings) -> None:
     uri = settings.www_authenticate_uri
     if uri is not None:
         verify_url("www_authenticate_uri", uri)
-    if uri is not None and _UNSAFE_IN_HEADER.search(uri):
+    if uri is not None and re.search(_UNSAFE_IN_HEADER, uri):
         raise ConfigurationError(
             "www_authenticate_uri",
             uri,
@@ -44,7 +45,7 @@ def _verify_identity(settings: Settings) -> None:
             "letters beyond ASCII have no place",
         )
     version = settings.auth_version
-    if version is not None and not _VERSION_3.fullmatch(version):
+    if version is not None and not re.fullmatch(_VERSION_3, version, re.ASCII):
         raise ConfigurationError("auth_version", version, "remove it, or write v3")
     if settings.keyfile is not None and settings.certfile is None:
         raise ConfigurationError(

@@ -7,8 +7,9 @@ what an option does; the fields state its type and unit. None means that an opti
 from __future__ import annotations
 
 import enum
+import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from authmw.config.auth_plugin import AuthOptions
@@ -30,6 +31,7 @@ Algorithm = Literal[
 
 KEY_SOURCES = ("jws_public_key_repository", "jws_jwks_uri")
 """The options that name a source of public keys for signed tokens; None: no such source."""
+_read_key_sources = operator.attrgetter(*KEY_SOURCES)
 
 
 class Validation(enum.Enum):
@@ -40,11 +42,12 @@ class Validation(enum.Enum):
     REMOTE = "remote"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Settings:
     """Every option of `[keystone_authtoken]`, our credentials, the issuers and our User-Agent.
 
     Made by `authmw.config.loading.load_settings`; `dataclasses.replace` makes a changed copy.
+    It has no repr of its own, which would show secrets.
     """
 
     # Our own credentials (auth_type, auth_section and the plugin's options); None: not configured.
@@ -92,8 +95,8 @@ class Settings:
     cache: str | None  # an environ key
     memcached_servers: tuple[str, ...]  # empty: none
     memcache_security_strategy: SecurityStrategy | None  # None: entries are not sealed
-    memcache_secret_key: str | None = field(repr=False)
-    memcache_secret_key_previous: str | None = field(repr=False)
+    memcache_secret_key: str | None
+    memcache_secret_key_previous: str | None
     memcache_pool_dead_retry: int  # seconds
     memcache_pool_maxsize: int  # connections a server
     memcache_pool_socket_timeout: int  # seconds
@@ -102,7 +105,7 @@ class Settings:
     memcache_use_advanced_pool: bool
     memcache_sasl_enabled: bool
     memcache_username: str | None
-    memcache_password: str | None = field(repr=False)
+    memcache_password: str | None
     memcache_tls_enabled: bool
     memcache_tls_cafile: str | None
     memcache_tls_certfile: str | None
@@ -136,7 +139,7 @@ class Settings:
     oauth_scopes: tuple[str, ...]
     public_endpoint: str | None
     dpop_proof_lifetime: int  # seconds
-    dpop_nonce_secret: str | None = field(repr=False)
+    dpop_nonce_secret: str | None
 
     # Metrics
     metrics: MetricsExport
@@ -158,7 +161,7 @@ class Settings:
     @property
     def has_key_source(self) -> bool:
         """Whether public keys for signed tokens are configured."""
-        return any(getattr(self, option) is not None for option in KEY_SOURCES)
+        return any(_read_key_sources(self))
 
     @property
     def validates_offline(self) -> bool:

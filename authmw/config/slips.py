@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from authmw.config.findings import Finding
-from authmw.config.old_options import OLD_OPTIONS
 from authmw.config.options import GROUP
 
 if TYPE_CHECKING:
@@ -170,6 +169,9 @@ def _judge(name: str, known: Iterable[str], section: str) -> Finding | None:
     if section == GROUP and name in _OF_ISSUERS:
         cause = f"{name} is an option of issuers, ignored here"
         return Finding("warn", name, cause, f"write it in a section [{ISSUER_PREFIX}NAME]")
+    # Imported here: only a name that is not known needs it.
+    from authmw.config.old_options import OLD_OPTIONS
+
     if section == GROUP and name in OLD_OPTIONS:
         cause = f"{name} is an option of old releases, ignored"
         return Finding("warn", name, cause, OLD_OPTIONS[name])

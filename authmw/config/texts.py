@@ -9,9 +9,11 @@ from authmw.config.findings import Finding
 
 _QUOTES = ("'", '"')
 _LIST_BEGINS, _LIST_ENDS = ("['", '["'), ("']", '"]')
-_COMMENT = re.compile(r"\s[#;]\s")
+# Compiled at first use: few values begin or go on like one of them.
+_COMMENT = r"\s[#;]\s"
 # As in configuration files that distributions and deployment tools fill in.
-_PLACEHOLDER = re.compile(r"%[A-Z][A-Z0-9_]*%|\{\{.*\}\}|<[A-Za-z][A-Za-z _-]*>")
+_PLACEHOLDER = r"%[A-Z][A-Z0-9_]*%|\{\{.*\}\}|<[A-Za-z][A-Za-z _-]*>"
+_PLACEHOLDER_BEGINS = ("%", "{{", "<")
 
 
 def find_odd_text(name: str, value: Any, *, is_secret: bool, section: str) -> Finding | None:
@@ -41,13 +43,13 @@ def _judge(text: str, *, is_secret: bool) -> tuple[str, str] | None:
     """Return what a text has in it, and what to write."""
     if "\n" in text:
         return "goes over several lines, as the next is indented", "begin each option a line"
-    if _PLACEHOLDER.fullmatch(text):
+    if text.startswith(_PLACEHOLDER_BEGINS) and re.fullmatch(_PLACEHOLDER, text):
         return "is a placeholder", "write the value that it stands for"
     if is_secret:
         return None
     if text.startswith((*_QUOTES, *_LIST_BEGINS)) or text.endswith((*_QUOTES, *_LIST_ENDS)):
         return "has quotes in it, which are part of the value", "write it without them"
-    if _COMMENT.search(text):
+    if ("#" in text or ";" in text) and re.search(_COMMENT, text):
         return (
             "has a comment in it, which is part of the value",
             "write the comment on a line of its own",

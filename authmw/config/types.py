@@ -14,7 +14,8 @@ from typing import Any
 
 from oslo_config import cfg, types
 
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+# Compiled at first use, as most starts read few numbers and no pairs.
+_WHOLE_NUMBER = r"[+-]?[0-9]{1,18}"
 
 
 class Boolean(types.Boolean):
@@ -48,7 +49,7 @@ class Integer(types.Integer):
         text = str(value).strip()
         if not text:
             return None
-        if not _WHOLE_NUMBER.fullmatch(text):
+        if not re.fullmatch(_WHOLE_NUMBER, text):
             raise ValueError(f"not a whole number: {text!r}")
         number = int(text)
         if (self.min is not None and number < self.min) or (
@@ -98,11 +99,11 @@ class NamedLists(types.Dict):
         return lists
 
 
-_PAIR = re.compile(r"((?:[^:]|:(?=//))*):(?!//)(.*)", re.DOTALL)
+_PAIR = r"((?:[^:]|:(?=//))*):(?!//)(.*)"
 
 
 def _split_pair(pair: str) -> tuple[str, str]:
-    match = _PAIR.fullmatch(pair)
+    match = re.fullmatch(_PAIR, pair, re.DOTALL)
     return ("", "") if match is None else (match[1].strip(), match[2].strip())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from authmw.build.parts import find_at_start
+from authmw.build.findings import find_at_start
 from authmw.config.findings import Finding
 from authmw.config.options import GROUP, OPTIONS
 from authmw.config.settings import Settings

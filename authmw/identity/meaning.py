@@ -6,7 +6,7 @@ import enum
 import functools
 import importlib
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from authmw.errors import Reason
 
@@ -30,8 +30,7 @@ class Verdict(enum.Enum):
     OUTAGE = enum.auto()  # 503
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(NamedTuple):
     """What one outcome means: the columns of the table.
 
     Attributes:

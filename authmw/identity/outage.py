@@ -23,7 +23,7 @@ _TELLING = frozenset({Outcome.FORBIDDEN_ELSEWHERE, Outcome.REQUEST_INVALID, Outc
 _AT_AUTH_URL = frozenset({Outcome.NOT_DISCOVERED, Outcome.NOT_AUTHENTICATED})
 _MOST_CAUSES = 10
 # User and password before the host of an address (RFC 3986 §3.2.1).
-_USERINFO = re.compile(r"//[^/\s]*@")
+_USERINFO = r"//[^/\s]*@"
 
 
 def make_outage(outcome: Outcome, where: str = "", note: str = "", retry_after: int = 5) -> Outage:
@@ -137,4 +137,4 @@ def meaning_of(outage: Outage) -> Meaning:
 
 
 def _hide_userinfo(text: str) -> str:
-    return _USERINFO.sub("//", text)
+    return re.sub(_USERINFO, "//", text)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from authmw.token.catalog import ServiceCatalog
 from authmw.token.oauth import OAuthAccess
@@ -14,8 +13,7 @@ from authmw.token.oauth import OAuthAccess
 ACCESS_RULES = {"OpenStack-Identity-Access-Rules": "1"}
 
 
-@dataclass(frozen=True, slots=True)
-class TokenResponse:
+class TokenResponse(NamedTuple):
     """One answer of "Validate and show information for token" (Identity API v3).
 
     Attributes:

@@ -6,7 +6,7 @@ An event is a conjunction: it covers the tokens that meet every attribute it sta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from authmw.revocation.facts import RevocationFacts
 from authmw.token import parse_time
@@ -14,8 +14,7 @@ from authmw.token import parse_time
 Value = str | int
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """One attribute of revocation events.
 
     Attributes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from authmw.revocation.attributes import ATTRIBUTE_BY_NAME, Attribute, Value
@@ -25,14 +24,16 @@ _EPOCH_SECONDS = 600
 _QUEUED_AT_LEAST = 1000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _AttributeSet:
     """All events that state the same attributes."""
 
-    attributes: tuple[Attribute, ...]
-    # In a set of one attribute, the key None holds the latest time of all its events: an
-    # unknown value may be any of theirs.
-    latest: dict[_Key, int] = field(default_factory=dict)
+    __slots__ = ("attributes", "latest")
+
+    def __init__(self, attributes: tuple[Attribute, ...]) -> None:
+        self.attributes = attributes
+        # In a set of one attribute, the key None holds the latest time of all its events: an
+        # unknown value may be any of theirs.
+        self.latest: dict[_Key, int] = {}
 
     @property
     def names(self) -> tuple[str, ...]:

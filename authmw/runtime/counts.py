@@ -69,7 +69,7 @@ class Tally:
 
     def add(self, *labels: str) -> None:
         """Count one more event."""
-        self.count(*labels).add()
+        (self._counts.get(labels) or self.count(*labels)).add()
 
     def read(self) -> dict[Labels, int]:
         """Return the counts by their labels."""

@@ -11,19 +11,21 @@ oslo.context is not imported: where nothing has imported it, there is no context
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
 _MODULE: Final = "oslo_context.context"
 
 
-def replace(environ: Mapping[str, Any], request_id: str | None) -> object | None:
+def replace(
+    environ: Mapping[str, Any], find_request_id: Callable[[Mapping[str, Any]], str | None]
+) -> object | None:
     """Replace a context that is not of this request by one that says nothing but its id.
 
     Args:
         environ: of the request.
-        request_id: of the request; None where it has none.
+        find_request_id: returns the id of the request; None where it has none.
 
     Returns what `restore` needs to leave the context as it was; None: nothing was replaced.
     """
@@ -37,7 +39,7 @@ def replace(environ: Mapping[str, Any], request_id: str | None) -> object | None
     if own_id is not None and getattr(former, "request_id", None) == own_id:
         return None  # of a middleware in front of us
     # Not "": the class would make up an id.
-    module.RequestContext(request_id=request_id or "-", overwrite=True)
+    module.RequestContext(request_id=find_request_id(environ) or "-", overwrite=True)
     return former
 
 
@@ -48,9 +50,11 @@ def restore(former: object | None) -> None:
 
 
 @contextmanager
-def replaced(environ: Mapping[str, Any], request_id: str | None) -> Iterator[None]:
+def replaced(
+    environ: Mapping[str, Any], find_request_id: Callable[[Mapping[str, Any]], str | None]
+) -> Iterator[None]:
     """Do both around a block."""
-    former = replace(environ, request_id)
+    former = replace(environ, find_request_id)
     try:
         yield
     finally:

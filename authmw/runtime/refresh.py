@@ -15,8 +15,7 @@ import threading
 import traceback
 import weakref
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from authmw.runtime.clock import steady_clock, wall_clock
 from authmw.runtime.process import PerProcess
@@ -47,8 +46,7 @@ class Refreshable(Protocol):
         """Read it again and plan the next reload. It handles its own failures."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Clocks:
+class _Clocks(NamedTuple):
     """`wall` returns epoch seconds and may be set; `steady` is monotonic."""
 
     wall: Callable[[], float]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from authmw.errors import InvalidToken, Reason
 
@@ -32,8 +31,7 @@ def to_environ_key(header: str) -> str:
     return "HTTP_" + header.upper().replace("-", "_")
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityHeader:
+class IdentityHeader(NamedTuple):
     """One header of the contract.
 
     Attributes:

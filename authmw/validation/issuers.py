@@ -16,7 +16,7 @@ from authmw.issuers.record import Issuer
 from authmw.issuers.table import IssuerTable
 from authmw.issuers.token_body import make_token_body
 from authmw.issuers.verifier import IssuerVerifier
-from authmw.jose.jws import ProtectedHeader
+from authmw.jose.jws import CompactJws
 from authmw.logs.streak import RefusalStreak
 from authmw.runtime.counts import Latencies
 from authmw.token import Principal, Token
@@ -24,7 +24,7 @@ from authmw.token.body import read_strings
 from authmw.token.catalog import ServiceCatalog
 from authmw.token.oauth import OAuthAccess, marshal_claims
 from authmw.validation.issuer_standing import IssuerStanding
-from authmw.validation.measured import Measurement
+from authmw.validation.measured import measure
 from authmw.validation.validator import Validator
 
 # How Fernet tokens begin (the version 0x80 and a time of this century, in base64url). Their
@@ -150,9 +150,10 @@ class IssuersValidator:
         try:
             issuer = self._table.find_issuer(claims)
             streak = self._streaks.get(issuer.key, self._of_others)
-            with Measurement(self._validations, "issuer", issuer.name):
-                key = self._verifier.find_key(issuer, jws, now)
-                made = self._make_token(issuer, key.thumbprint, jws.header, claims, now)
+            made = measure(
+                *(self._validations, "issuer", issuer.name, self._make_token),
+                *(issuer, jws, claims, now),
+            )
         except InvalidToken as refusal:
             streak.note_refused(token, refusal)
             raise
@@ -163,22 +164,22 @@ class IssuersValidator:
     def _make_token(
         self,
         issuer: Issuer,
-        signed_by: str,
-        header: ProtectedHeader,
+        jws: CompactJws,
         claims: dict[str, object],
         now: float,
     ) -> Token:
-        """Check the claims of a token whose signature is verified.
+        """Verify the signature of a token, then check its claims.
 
         Two tokens that differ in their own claims alone are of one bearer: what the others say is
         checked and read for the first.
         """
+        signed_by = self._verifier.find_key(issuer, jws, now).thumbprint
         issuer_key, standing, (own_names, required) = self._known[id(issuer)]
         shared, own = claims.copy(), []
         for name in own_names:
             if name in shared:
                 own.append((name, shared.pop(name)))
-        typ, kid = header.typ, header.kid
+        typ, kid = jws.header.typ, jws.header.kid
         # All that decides about a bearer: equal keys, equal verdicts.
         key = marshal.dumps((issuer_key, typ, not kid, shared), 2)
         entry = self._bearers.get(key)

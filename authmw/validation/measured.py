@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeVarTuple, Unpack
 
 from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import IdentityUnavailable, InvalidToken
@@ -12,42 +13,40 @@ from authmw.token import Token
 from authmw.validation.validator import Validator
 
 Kind = Literal["remote", "offline", "issuer", "introspection"]
+_Args = TypeVarTuple("_Args")
 
 
-class Measurement:
-    """Counts and times the validation that its `with` block does, by outcome; for one block.
+def measure(
+    validations: Latencies,
+    kind: Kind,
+    issuer: str,
+    validate: Callable[[Unpack[_Args]], Token],
+    *args: *_Args,
+) -> Token:
+    """Return what `validate(*args)` returns; count and time it, by outcome.
 
     Args:
         validations: by kind, issuer and outcome.
         kind: of the validation.
         issuer: the name it is configured by; empty: Keystone.
+        validate: does the work; raises what it raises.
+        args: its arguments.
     """
-
-    # No generator: a signature is verified in 50 µs.
-    __slots__ = ("_began_at", "_issuer", "_kind", "_validations")
-
-    def __init__(self, validations: Latencies, kind: Kind, issuer: str = "") -> None:
-        self._validations = validations
-        self._kind = kind
-        self._issuer = issuer
-
-    def __enter__(self) -> None:
-        self._began_at = time.perf_counter()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
-        seconds = time.perf_counter() - self._began_at
-        self._validations.observe((self._kind, self._issuer, _name_outcome(kind)), seconds)
-
-
-def _name_outcome(error: type[BaseException] | None) -> str:
-    if error is None:
-        return "accepted"
-    if issubclass(error, InvalidToken):
-        return "refused"
-    # "failed": a fault of ours, or a thread that had to end.
-    return "unavailable" if issubclass(error, IdentityUnavailable) else "failed"
+    # A fault of ours, or a thread that had to end.
+    outcome = "failed"
+    began_at = time.perf_counter()
+    try:
+        validated = validate(*args)
+        outcome = "accepted"
+        return validated
+    except InvalidToken:
+        outcome = "refused"
+        raise
+    except IdentityUnavailable:
+        outcome = "unavailable"
+        raise
+    finally:
+        validations.observe((kind, issuer, outcome), time.perf_counter() - began_at)
 
 
 class MeasuredValidator:
@@ -55,7 +54,7 @@ class MeasuredValidator:
 
     Args:
         validator: does the work.
-        validations, kind, issuer: see `Measurement`.
+        validations, kind, issuer: see `measure`.
     """
 
     def __init__(
@@ -70,5 +69,7 @@ class MeasuredValidator:
         self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None
     ) -> Token:
         """Validate one token; see `authmw.validation.validator.Validator`."""
-        with Measurement(self._validations, self._kind, self._issuer):
-            return self._validator.validate(token, expiry_policy, now, known)
+        return measure(
+            *(self._validations, self._kind, self._issuer, self._validator.validate),
+            *(token, expiry_policy, now, known),
+        )
