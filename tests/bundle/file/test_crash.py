@@ -154,7 +154,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip("only root can mount a small disk")
     yield folder
-    subprocess.run(["umount", str(folder)], timeout=10, check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], timeout=10, check=True)
 
 
 def fill(disk: Path) -> None:
