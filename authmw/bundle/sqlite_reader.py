@@ -335,7 +335,7 @@ def _read_setting(name: str, text: str) -> Any:
     return value
 
 
-def _verify_filter(chosen: Mapping[str, object]) -> None:
+def _verify_filter(chosen: Any) -> None:
     """Verify that a filter is one that we know: what it leaves out would be denied otherwise."""
     for name, ids in chosen.items():
         if name not in FILTERS or type(ids) is not list or {*map(type, ids)} - {str}:

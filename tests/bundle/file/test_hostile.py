@@ -57,10 +57,10 @@ def test_schema_that_is_no_text_makes_a_file_unreadable(
     """SQLite's message holds bytes of the file."""
     path = tmp_path / "bundle"
     write(path, facts())
-    schema = b"CREATE TABLE \"users\""
+    schema = b'CREATE TABLE "users"'
     content = path.read_bytes()
     assert content.count(schema) == 1
-    path.write_bytes(content.replace(schema, b"CREATE \xffABLE \"users\""))
+    path.write_bytes(content.replace(schema, b'CREATE \xffABLE "users"'))
     with pytest.raises(BundleUnreadable):
         read(path)
 
