@@ -85,8 +85,10 @@ def _begin_with_keystone(items: list[pytest.Item]) -> None:
     """
     slow_files = set()
     for item in items:
-        if "keystone" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "keystone" in fixtures:
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
+        if "keystone" in fixtures or "keystone_of_worlds" in fixtures:
             slow_files.add(item.path)
     items.sort(key=lambda item: item.path not in slow_files)
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import enum
 import json
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -296,8 +295,6 @@ SETTINGS: Final = frozenset(
 
 TABLES_BY_NAME: Final = {table.name: table for table in TABLES}
 
-_HEX_ID = re.compile("(?:[0-9a-f]{32}){1,2}").fullmatch
-
 
 def pack_id(identifier: str) -> bytes | str:
     """Return an identifier as the file holds it: half as long where it is lower-case hex.
@@ -306,7 +303,15 @@ def pack_id(identifier: str) -> bytes | str:
     are held as bytes. Any other one is held as text (`default`, the id of a region). So each
     identifier has one form.
     """
-    return bytes.fromhex(identifier) if _HEX_ID(identifier) else identifier
+    if len(identifier) == 32 or len(identifier) == 64:
+        try:
+            packed = bytes.fromhex(identifier)
+        except ValueError:
+            return identifier
+        # Upper-case digits and spaces are read as well.
+        if packed.hex() == identifier:
+            return packed
+    return identifier
 
 
 def unpack_id(packed: bytes | str) -> str:

@@ -7,7 +7,10 @@ Columns mean what `authmw.bundle.facts.TABLES` says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from authmw.bundle.evaluate.catalog import SiteCatalog
 
 # A packed identifier.
 Id = bytes | str
@@ -127,6 +130,19 @@ class EndpointFilter(NamedTuple):
     group_ids: frozenset[Id]
 
 
+class Actors(NamedTuple):
+    """Whose assignments are asked for.
+
+    Attributes:
+        user_id: a user, with all of its groups; None: the groups of `group_ids` alone.
+        now: when the user is in its groups, microseconds since 1970.
+    """
+
+    user_id: Id | None
+    group_ids: tuple[Id, ...]
+    now: int
+
+
 class Scope(NamedTuple):
     """A project with what is above it, or a domain alone.
 
@@ -149,9 +165,7 @@ class FactsReader(Protocol):
         settings: by name; see `authmw.bundle.facts.SETTINGS`.
         roles: all roles, by id.
         implied_roles: by the id of a role, the ids of those that it implies directly.
-        services: all that are enabled.
-        endpoints: all.
-        endpoint_groups: their filters, by id.
+        catalog: of the whole site; it makes those of tokens.
         service_providers: all that are enabled.
     """
 
@@ -164,11 +178,7 @@ class FactsReader(Protocol):
     @property
     def implied_roles(self) -> Mapping[Id, Sequence[Id]]: ...
     @property
-    def services(self) -> Sequence[Service]: ...
-    @property
-    def endpoints(self) -> Sequence[Endpoint]: ...
-    @property
-    def endpoint_groups(self) -> Mapping[Id, Mapping[str, Any]]: ...
+    def catalog(self) -> SiteCatalog: ...
     @property
     def service_providers(self) -> Sequence[ServiceProvider]: ...
 
@@ -176,12 +186,8 @@ class FactsReader(Protocol):
     def project(self, project_id: Id) -> Project | None: ...
     def scope(self, project_id: Id) -> Scope: ...
     def groups_of(self, user_id: Id, now: int) -> list[Id]: ...
-    def direct_roles(
-        self, target_id: Id, user_id: Id | None, group_ids: Iterable[Id], *, target_is_domain: bool
-    ) -> set[Id]: ...
-    def inherited_roles(
-        self, target_ids: Iterable[Id], user_id: Id | None, group_ids: Iterable[Id]
-    ) -> set[Id]: ...
+    def direct_roles(self, target_id: Id, actors: Actors, *, target_is_domain: bool) -> set[Id]: ...
+    def inherited_roles(self, target_ids: Iterable[Id], actors: Actors) -> set[Id]: ...
     def system_roles(self, user_id: Id | None, group_ids: Iterable[Id]) -> set[Id]: ...
     def trust(self, trust_id: Id) -> Trust | None: ...
     def application_credential(self, credential_id: Id) -> ApplicationCredential | None: ...

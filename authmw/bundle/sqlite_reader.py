@@ -6,16 +6,17 @@ delegations are looked up, so a worker holds nothing of them in memory but pages
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from authmw.bundle.evaluate.catalog import SiteCatalog
 from authmw.bundle.records import (
     AccessRule,
     AccessToken,
+    Actors,
     ApplicationCredential,
     Endpoint,
     EndpointFilter,
@@ -32,34 +33,61 @@ from authmw.errors import BundleUnreadable
 
 # Far more than Keystone's `max_project_tree_depth`; facts with a circle end here.
 _DEEPEST_TREE = 64
-# Groups of one statement.
-_MOST_GROUPS = 256
+# Domains and projects that are kept in memory, some 500 bytes each.
+_MOST_NODES = 10_000
+
+# Inherited assignments on one of them that are kept as well; of more, those of a user are sought.
+_MOST_INHERITED = 8
 
 _USER = """
 SELECT id, name, domain_id, enabled, disabled_from, password_expires_at, is_resolved
 FROM users WHERE id = ?"""
-_PROJECT = "SELECT id, name, domain_id, parent_id, enabled, is_domain FROM projects WHERE id = ?"
-# The path of a project, with whether anything is inherited from each of it.
-_PATH = f"""
-WITH RECURSIVE path(id, name, domain_id, parent_id, enabled, is_domain, depth) AS (
-    SELECT id, name, domain_id, parent_id, enabled, is_domain, 0 FROM projects WHERE id = ?
-    UNION ALL
-    SELECT p.id, p.name, p.domain_id, p.parent_id, p.enabled, p.is_domain, path.depth + 1
-    FROM path CROSS JOIN projects AS p ON p.id = path.parent_id
-    WHERE path.depth < {_DEEPEST_TREE}
-)
+# A project or domain, and whether anything is inherited from it.
+_PROJECT = """
 SELECT id, name, domain_id, parent_id, enabled, is_domain, EXISTS (
-    SELECT 1 FROM assignments WHERE target_id = path.id AND inherited = 1
-) FROM path"""  # noqa: S608
+    SELECT 1 FROM assignments WHERE target_id = ?1 AND inherited = 1
+) FROM projects WHERE id = ?1"""
 _GROUPS = "SELECT group_id FROM memberships WHERE user_id = ?"
 _EXPIRING_GROUPS = """
 SELECT DISTINCT group_id FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
-_ASSIGNED = """
+# ?1 is the target, ?2 the user, ?3 the time.
+_USER_ROLES = """
 SELECT role_id FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
-AND actor_id = ?2 AND actor_is_group = 0 AND target_is_domain {is_domain}"""
-_ASSIGNED_TO_GROUPS = """
+AND actor_id = ?2 AND actor_is_group = 0{is_domain}
+UNION ALL
+SELECT a.role_id FROM memberships AS m CROSS JOIN assignments AS a
+WHERE m.user_id = ?2 AND a.target_id = ?1 AND a.inherited = {inherited}
+AND a.actor_id = m.group_id AND a.actor_is_group = 1{is_domain}"""
+_EXPIRING_USER_ROLES = """
+UNION ALL
+SELECT a.role_id FROM expiring_memberships AS m CROSS JOIN assignments AS a
+WHERE m.user_id = ?2 AND m.expires_at > ?3 AND a.target_id = ?1 AND a.inherited = {inherited}
+AND a.actor_id = m.group_id AND a.actor_is_group = 1{is_domain}"""
+_GROUP_ROLES = """
 SELECT role_id FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
-AND actor_id IN ({groups}) AND actor_is_group = 1 AND target_is_domain {is_domain}"""
+AND actor_id = ?2 AND actor_is_group = 1{is_domain}"""
+
+
+class _Assigned(NamedTuple):
+    """The statements for one kind of assignments."""
+
+    of_user: str
+    of_user_with_expiring: str
+    of_group: str
+
+    @classmethod
+    def make(cls, inherited: int, is_domain: str) -> _Assigned:
+        statements = (_USER_ROLES, _USER_ROLES + _EXPIRING_USER_ROLES, _GROUP_ROLES)
+        return cls(*[each.format(inherited=inherited, is_domain=is_domain) for each in statements])
+
+
+_ON_PROJECT = _Assigned.make(0, " AND target_is_domain = 0")
+_ON_DOMAIN = _Assigned.make(0, " AND target_is_domain = 1")
+# From a domain, and from the project that acts as it.
+_INHERITED = _Assigned.make(1, "")
+_INHERITED_FROM = f"""
+SELECT actor_id, actor_is_group, role_id FROM assignments
+WHERE target_id = ? AND inherited = 1 LIMIT {_MOST_INHERITED + 1}"""  # noqa: S608
 _SYSTEM = "SELECT role_id FROM system_assignments WHERE actor_id = ? AND actor_is_group = ?"
 _TRUST = """
 SELECT id, trustor_user_id, trustee_user_id, project_id, impersonation, expires_at, remaining_uses,
@@ -73,6 +101,18 @@ SELECT id, service, path, method
 FROM application_credential_access_rules WHERE application_credential_id = ?"""
 _ACCESS_TOKEN = """
 SELECT id, consumer_id, authorizing_user_id, project_id FROM access_tokens WHERE id = ?"""
+
+
+class _Node(NamedTuple):
+    """A project or domain, and whether assignments on it are inherited.
+
+    Attributes:
+        inherited: those assignments (actor, whether it is a group, role); None: they are many.
+    """
+
+    project: Project
+    is_inherited_from: bool
+    inherited: tuple[tuple[Id, int, Id], ...] | None
 
 
 class SqliteFacts:
@@ -89,6 +129,8 @@ class SqliteFacts:
     def __init__(self, connection: sqlite3.Connection, read_at: int) -> None:
         self._connection = connection
         self.read_at = read_at
+        # Domains, and projects with others below them: few, and on the path of many.
+        self._nodes: dict[Id, _Node] = {}
         try:
             self._load()
         except (TypeError, ValueError) as error:
@@ -118,20 +160,19 @@ class SqliteFacts:
         for prior, role_id in execute("SELECT prior_role_id, implied_role_id FROM implied_roles"):
             implied.setdefault(prior, []).append(role_id)
         self.implied_roles: Mapping[Id, Sequence[Id]] = implied
-        self.services: Sequence[Service] = [
-            Service._make(row)
-            for row in execute("SELECT id, type, name FROM services WHERE enabled")
-        ]
-        self.endpoints: Sequence[Endpoint] = [
-            Endpoint._make((*row[:5], bool(row[5]), json.loads(row[6])))
-            for row in execute(
-                "SELECT id, service_id, interface, region_id, url, enabled, extra FROM endpoints"
-            )
-        ]
-        self.endpoint_groups: Mapping[Id, Mapping[str, Any]] = {
-            group_id: json.loads(filters)
-            for group_id, filters in execute("SELECT id, filters FROM endpoint_groups")
-        }
+        services = execute("SELECT id, type, name FROM services WHERE enabled")
+        endpoints = execute(
+            "SELECT id, service_id, interface, region_id, url, enabled, extra FROM endpoints"
+        )
+        self.catalog = SiteCatalog(
+            [Service._make(row) for row in services],
+            [Endpoint._make((*row[:5], bool(row[5]), json.loads(row[6]))) for row in endpoints],
+            {
+                group_id: json.loads(filters)
+                for group_id, filters in execute("SELECT id, filters FROM endpoint_groups")
+            },
+            self.settings,
+        )
         self.service_providers: Sequence[ServiceProvider] = [
             ServiceProvider._make(row)
             for row in execute("SELECT id, auth_url, sp_url FROM service_providers WHERE enabled")
@@ -149,15 +190,38 @@ class SqliteFacts:
         return None if row is None else User._make(row)
 
     def project(self, project_id: Id) -> Project | None:
-        row = self._row(_PROJECT, project_id)
-        return None if row is None else _project(row)
+        node = self._node(project_id, is_shared=True)
+        return None if node is None else node.project
 
     def scope(self, project_id: Id) -> Scope:
-        rows = self._rows(_PATH, (project_id,))
-        return Scope(
-            tuple([_project(row) for row in rows]),
-            tuple([row[0] for row in rows[1:] if row[6]]),
-        )
+        path: list[Project] = []
+        inherits_from: list[Id] = []
+        next_id: Id | None = project_id
+        while next_id is not None and len(path) < _DEEPEST_TREE:
+            node = self._node(next_id, is_shared=bool(path))
+            if node is None:
+                break
+            if path and node.is_inherited_from:
+                inherits_from.append(next_id)
+            path.append(node.project)
+            next_id = node.project.parent_id
+        return Scope(tuple(path), tuple(inherits_from))
+
+    def _node(self, project_id: Id, *, is_shared: bool) -> _Node | None:
+        node = self._nodes.get(project_id)
+        if node is None:
+            row = self._row(_PROJECT, project_id)
+            if row is None:
+                return None
+            project = Project(row[0], row[1], row[2], row[3], row[4] == 1, row[5] == 1)
+            inherited: tuple[tuple[Id, int, Id], ...] | None = ()
+            if is_shared and row[6]:
+                found = self._rows(_INHERITED_FROM, (project_id,))
+                inherited = tuple(found) if len(found) <= _MOST_INHERITED else None
+            node = _Node(project, row[6] == 1, inherited)
+            if is_shared and len(self._nodes) < _MOST_NODES:
+                self._nodes[project_id] = node
+        return node
 
     def groups_of(self, user_id: Id, now: int) -> list[Id]:
         groups = [row[0] for row in self._rows(_GROUPS, (user_id,))]
@@ -165,34 +229,42 @@ class SqliteFacts:
             groups += [row[0] for row in self._rows(_EXPIRING_GROUPS, (user_id, now))]
         return groups
 
-    def direct_roles(
-        self, target_id: Id, user_id: Id | None, group_ids: Iterable[Id], *, target_is_domain: bool
-    ) -> set[Id]:
-        is_domain = "= 1" if target_is_domain else "= 0"
-        return self._assigned(target_id, user_id, list(group_ids), "0", is_domain)
+    def direct_roles(self, target_id: Id, actors: Actors, *, target_is_domain: bool) -> set[Id]:
+        return self._assigned(target_id, actors, _ON_DOMAIN if target_is_domain else _ON_PROJECT)
 
-    def inherited_roles(
-        self, target_ids: Iterable[Id], user_id: Id | None, group_ids: Iterable[Id]
-    ) -> set[Id]:
-        groups = list(group_ids)
+    def inherited_roles(self, target_ids: Iterable[Id], actors: Actors) -> set[Id]:
         roles: set[Id] = set()
+        groups: frozenset[Id] | None = None
         for target_id in target_ids:
-            # From a domain, and from the project that acts as it.
-            roles |= self._assigned(target_id, user_id, groups, "1", "IN (0, 1)")
+            node = self._nodes.get(target_id)
+            if node is None or node.inherited is None:
+                roles |= self._assigned(target_id, actors, _INHERITED)
+                continue
+            if groups is None:
+                groups = self._group_ids(actors)
+            for actor_id, is_group, role_id in node.inherited:
+                if actor_id in groups if is_group else actor_id == actors.user_id:
+                    roles.add(role_id)
         return roles
 
-    def _assigned(
-        self, target_id: Id, user_id: Id | None, groups: list[Id], inherited: str, is_domain: str
-    ) -> set[Id]:
-        roles: set[Id] = set()
-        if user_id is not None:
-            statement = _ASSIGNED.format(inherited=inherited, is_domain=is_domain)
-            roles.update(row[0] for row in self._rows(statement, (target_id, user_id)))
-        for start in range(0, len(groups), _MOST_GROUPS):
-            some = groups[start : start + _MOST_GROUPS]
-            statement = _groups_statement(len(some), inherited, is_domain)
-            roles.update(row[0] for row in self._rows(statement, (target_id, *some)))
-        return roles
+    def _group_ids(self, actors: Actors) -> frozenset[Id]:
+        if actors.user_id is None:
+            return frozenset(actors.group_ids)
+        return frozenset(self.groups_of(actors.user_id, actors.now))
+
+    def _assigned(self, target_id: Id, actors: Actors, statements: _Assigned) -> set[Id]:
+        user_id = actors.user_id
+        if user_id is None:
+            return {
+                row[0]
+                for group_id in actors.group_ids
+                for row in self._rows(statements.of_group, (target_id, group_id))
+            }
+        if self._has_expiring:
+            rows = self._rows(statements.of_user_with_expiring, (target_id, user_id, actors.now))
+        else:
+            rows = self._rows(statements.of_user, (target_id, user_id))
+        return {row[0] for row in rows}
 
     def system_roles(self, user_id: Id | None, group_ids: Iterable[Id]) -> set[Id]:
         actors = [(each, 1) for each in group_ids]
@@ -248,16 +320,6 @@ class SqliteFacts:
     def revocation_events(self) -> list[Any]:
         """Return all events, as `authmw.revocation.events.parse_event` takes them."""
         return [json.loads(row[0]) for row in self._rows("SELECT event FROM revocation_events")]
-
-
-@functools.lru_cache(maxsize=128)
-def _groups_statement(number: int, inherited: str, is_domain: str) -> str:
-    groups = ", ".join(f"?{place}" for place in range(2, number + 2))
-    return _ASSIGNED_TO_GROUPS.format(groups=groups, inherited=inherited, is_domain=is_domain)
-
-
-def _project(row: Any) -> Project:
-    return Project(row[0], row[1], row[2], row[3], row[4] == 1, row[5] == 1)
 
 
 def _unreadable(error: Exception) -> BundleUnreadable:

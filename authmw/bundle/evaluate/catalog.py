@@ -6,54 +6,128 @@ Identity API v3, "Service catalog and endpoints"; OS-EP-FILTER.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from authmw.bundle.facts import unpack_id
-from authmw.bundle.records import Endpoint, FactsReader, Id
+from authmw.bundle.records import Endpoint, EndpointFilter, Id, Service
 
 # `$(project_id)s` or `%(project_id)s`. A percent sign is doubled; any other one makes the URL
 # unusable.
 _PLACE = re.compile(r"[$%]\((\w+)\)s|%%|%|\$\(")
 
-# Names that a URL may have substituted, besides those that the settings give.
-_OF_THE_PROJECT = frozenset({"tenant_id", "project_id"})
+# Names that stand for the project; without one, endpoints that name it are left out.
+_OF_THE_PROJECT = ("tenant_id", "project_id")
 
 
-def catalog_of(facts: FactsReader, user_id: str, project_id: Id | None) -> list[dict[str, Any]]:
-    """Return the catalog of one user's token.
+class SiteCatalog:
+    """The services and endpoints of a site, from which the catalogs of tokens are made.
+
+    What is the same for all tokens is rendered once. Catalogs share it: don't change one.
 
     Args:
-        user_id: as in the URLs: in a trust, the trustor.
-        project_id: None: the token has another scope; endpoints of projects are left out.
+        services: those that are enabled.
+        endpoints: all.
+        groups: the filters of endpoint groups, by id.
+        settings: see `authmw.bundle.facts.SETTINGS`.
     """
-    substitutions = {**facts.settings.get("url_substitutions", {}), "user_id": user_id}
-    chosen: frozenset[Id] = frozenset()
-    if project_id is not None:
-        project = unpack_id(project_id)
-        substitutions |= dict.fromkeys(_OF_THE_PROJECT, project)
-        chosen = _filtered(facts, project_id)
-    if not chosen and not facts.settings.get("return_all_endpoints_if_no_filter", True):
-        return []
-    of_services: dict[Id, list[dict[str, Any]]] = {each.id: [] for each in facts.services}
-    for endpoint in facts.endpoints:
-        members = of_services.get(endpoint.service_id)
-        if members is None or not endpoint.enabled or (chosen and endpoint.id not in chosen):
-            continue
-        url = format_url(endpoint.url, substitutions)
-        if url:
-            members.append(_render(endpoint, url))
-    return [
-        {
-            "endpoints": of_services[service.id],
+
+    def __init__(
+        self,
+        services: Sequence[Service],
+        endpoints: Sequence[Endpoint],
+        groups: Mapping[Id, Mapping[str, Any]],
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._services = services
+        self._endpoints = endpoints
+        self._groups = groups
+        self._substitutions: Mapping[str, str] = settings.get("url_substitutions", {})
+        self._is_whole = settings.get("return_all_endpoints_if_no_filter", True)
+        self._of_services: dict[Id, list[Endpoint]] = {each.id: [] for each in services}
+        for endpoint in endpoints:
+            if endpoint.enabled and endpoint.service_id in self._of_services:
+                self._of_services[endpoint.service_id].append(endpoint)
+        # A service is the same for all tokens if none of its URLs names anything.
+        self._rendered = {
+            service.id: self._render_service(service, {}, None)
+            for service in services
+            if not any(_has_place(each.url) for each in self._of_services[service.id])
+        }
+        self._if_all_are_the_same = (
+            [self._rendered[each.id] for each in services]
+            if len(self._rendered) == len(services)
+            else None
+        )
+
+    def of_token(
+        self, user_id: str, project_id: Id | None, limits: EndpointFilter | None
+    ) -> list[dict[str, Any]]:
+        """Return the catalog of one user's token.
+
+        Args:
+            user_id: as in the URLs: in a trust, the trustor.
+            project_id: None: the token has another scope; endpoints of projects are left out.
+            limits: the endpoint filter of the project.
+        """
+        chosen = None if limits is None else self._choose(limits)
+        if not chosen and not self._is_whole:
+            return []
+        if not chosen and self._if_all_are_the_same is not None:
+            return self._if_all_are_the_same
+        substitutions = {**self._substitutions, "user_id": user_id}
+        if project_id is not None:
+            substitutions |= dict.fromkeys(_OF_THE_PROJECT, unpack_id(project_id))
+        if not chosen:
+            return [
+                self._rendered.get(each.id) or self._render_service(each, substitutions, None)
+                for each in self._services
+            ]
+        rendered = [self._render_service(each, substitutions, chosen) for each in self._services]
+        # A service without endpoints is shown, unless the catalog is filtered.
+        return [each for each in rendered if each["endpoints"]]
+
+    def _render_service(
+        self,
+        service: Service,
+        substitutions: Mapping[str, str],
+        chosen: frozenset[Id] | None,
+    ) -> dict[str, Any]:
+        endpoints = []
+        for endpoint in self._of_services[service.id]:
+            if chosen is None or endpoint.id in chosen:
+                url = format_url(endpoint.url, substitutions)
+                if url:
+                    endpoints.append(_render(endpoint, url))
+        return {
+            "endpoints": endpoints,
             "id": unpack_id(service.id),
             "type": service.type,
             "name": service.name,
         }
-        for service in facts.services
-        # A service without endpoints is shown, unless the catalog is filtered.
-        if of_services[service.id] or not chosen
-    ]
+
+    def _choose(self, limits: EndpointFilter) -> frozenset[Id] | None:
+        """Return the endpoints that a project's catalog is limited to; none: it is not limited."""
+        if not limits.endpoint_ids and not limits.group_ids:
+            return None
+        groups = [self._groups.get(each) for each in limits.group_ids]
+        filters = [each for each in groups if each is not None]
+        if len(filters) < len(groups):
+            # One group that is not there turns off all of them.
+            filters = []
+        return frozenset(
+            endpoint.id
+            for endpoint in self._endpoints
+            if endpoint.id in limits.endpoint_ids
+            or any(_has_members(endpoint, each) for each in filters)
+        )
+
+
+def _has_members(endpoint: Endpoint, wanted: Mapping[str, Any]) -> bool:
+    members = _render(endpoint, endpoint.url)
+    members["service_id"] = unpack_id(endpoint.service_id)
+    members["enabled"] = endpoint.enabled
+    return wanted.items() <= members.items()
 
 
 def _render(endpoint: Endpoint, url: str) -> dict[str, Any]:
@@ -68,9 +142,13 @@ def _render(endpoint: Endpoint, url: str) -> dict[str, Any]:
     }
 
 
+def _has_place(template: str) -> bool:
+    return "%" in template or "$(" in template
+
+
 def format_url(template: str, substitutions: Mapping[str, str]) -> str | None:
     """Return the URL of an endpoint; None if it has a name that nothing stands for."""
-    if "%" not in template and "$(" not in template:
+    if not _has_place(template):
         return template
     parts: list[str] = []
     end = 0
@@ -87,28 +165,3 @@ def format_url(template: str, substitutions: Mapping[str, str]) -> str | None:
         parts += (template[end : place.start()], value)
         end = place.end()
     return "".join([*parts, template[end:]])
-
-
-def _filtered(facts: FactsReader, project_id: Id) -> frozenset[Id]:
-    """Return the endpoints that a project's catalog is limited to; none: it is not limited."""
-    limits = facts.endpoint_filter(project_id)
-    if not limits.endpoint_ids and not limits.group_ids:
-        return frozenset()
-    groups = [facts.endpoint_groups.get(each) for each in limits.group_ids]
-    filters = [each for each in groups if each is not None]
-    if len(filters) < len(groups):
-        # One group that is not there turns off all of them.
-        filters = []
-    return frozenset(
-        endpoint.id
-        for endpoint in facts.endpoints
-        if endpoint.id in limits.endpoint_ids
-        or any(_has_members(endpoint, each) for each in filters)
-    )
-
-
-def _has_members(endpoint: Endpoint, wanted: Mapping[str, Any]) -> bool:
-    members = _render(endpoint, endpoint.url)
-    members["service_id"] = unpack_id(endpoint.service_id)
-    members["enabled"] = endpoint.enabled
-    return wanted.items() <= members.items()

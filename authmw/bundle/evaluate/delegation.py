@@ -82,16 +82,11 @@ def trust_roles(question: Question, chain: tuple[Trust, ...], scope: Scope) -> s
     trust = chain[0]
     delegated = add_implied(question.facts, trust.role_ids)
     for trustor_id in {chain[-1].trustor_user_id, trust.trustor_user_id}:
-        groups = _groups_of(question, trustor_id)
-        if not delegated <= project_roles(question, scope, trustor_id, groups):
+        # The groups of one who is not there, or is kept in a directory, are not known.
+        actors = question.actors(question.user(trustor_id))
+        if not delegated <= project_roles(question, scope, actors):
             deny(f"user {unpack_id(trustor_id)} has lost a role of trust {unpack_id(trust.id)}")
     return without_domain_specific(question, delegated)
-
-
-def _groups_of(question: Question, user_id: Id) -> list[Id]:
-    # Of a user who is not there, nothing is known; of one in a directory, the groups are not.
-    question.user(user_id)
-    return question.facts.groups_of(user_id, question.now_microseconds)
 
 
 def find_application_credential(question: Question, credential_id: Id) -> ApplicationCredential:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from authmw.authority.keystone_claims import KeystoneClaims
 from authmw.bundle.facts import unpack_id
-from authmw.bundle.records import FactsReader, Id, Project, User
+from authmw.bundle.records import Actors, FactsReader, Id, Project, User
 from authmw.errors import FactUnknown, InvalidToken, Reason
 
 # What a token names that was issued later than this before the facts were read may be newer than
@@ -64,6 +64,10 @@ class Question:
         if not user.is_resolved:
             raise FactUnknown(f"user {unpack_id(user_id)} is kept in a directory")
         return user
+
+    def actors(self, user: User) -> Actors:
+        """Return a user with all of its groups."""
+        return Actors(user.id, (), self.now_microseconds)
 
     def domain(self, domain_id: Id) -> Project:
         """Return a domain, enabled or not."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from authmw.bundle.evaluate.question import Question, deny
 from authmw.bundle.facts import unpack_id
-from authmw.bundle.records import FactsReader, Id, Role, Scope
+from authmw.bundle.records import Actors, FactsReader, Id, Role, Scope
 from authmw.errors import FactUnknown
 
 
@@ -57,29 +57,19 @@ def project_scope(question: Question, project_id: Id) -> Scope:
     return scope
 
 
-def project_roles(
-    question: Question, scope: Scope, user_id: Id | None, group_ids: Sequence[Id]
-) -> set[Id]:
-    """Return the effective roles on a project, domain-specific ones included.
-
-    Args:
-        user_id: whose own assignments count; None: of the groups alone.
-    """
-    project = scope.path[0]
+def project_roles(question: Question, scope: Scope, actors: Actors) -> set[Id]:
+    """Return the effective roles on a project, domain-specific ones included."""
     facts = question.facts
-    assigned = facts.direct_roles(project.id, user_id, group_ids, target_is_domain=False)
+    assigned = facts.direct_roles(scope.path[0].id, actors, target_is_domain=False)
     if scope.inherits_from:
-        assigned |= facts.inherited_roles(scope.inherits_from, user_id, group_ids)
+        assigned |= facts.inherited_roles(scope.inherits_from, actors)
     return add_implied(facts, assigned)
 
 
-def domain_roles(
-    question: Question, domain_id: Id, user_id: Id | None, group_ids: Sequence[Id]
-) -> set[Id]:
+def domain_roles(question: Question, domain_id: Id, actors: Actors) -> set[Id]:
     """Return the effective roles on a domain itself, domain-specific ones included."""
     facts = question.facts
-    assigned = facts.direct_roles(domain_id, user_id, group_ids, target_is_domain=True)
-    return add_implied(facts, assigned)
+    return add_implied(facts, facts.direct_roles(domain_id, actors, target_is_domain=True))
 
 
 def verify_in_filter(question: Question, target_ids: Iterable[Id]) -> None:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from authmw.authority.keystone_claims import KeystoneClaims
-from authmw.bundle.evaluate.catalog import catalog_of
 from authmw.bundle.evaluate.delegation import (
     access_token_roles,
     find_application_credential,
@@ -26,6 +25,7 @@ from authmw.bundle.evaluate.roles import (
 )
 from authmw.bundle.facts import pack_id, unpack_id
 from authmw.bundle.records import (
+    Actors,
     ApplicationCredential,
     FactsReader,
     Id,
@@ -92,7 +92,8 @@ class _Evaluation:
             self._add_system(body)
         if "roles" in body:
             project_id = None if claims.project_id is None else pack_id(claims.project_id)
-            body["catalog"] = catalog_of(self.facts, catalog_user_id, project_id)
+            limits = None if project_id is None else self.facts.endpoint_filter(project_id)
+            body["catalog"] = self.facts.catalog.of_token(catalog_user_id, project_id, limits)
         self._add_federation(body)
         if claims.thumbprint is not None:
             body["oauth2_credential"] = {"x5t#S256": claims.thumbprint}
@@ -134,7 +135,7 @@ class _Evaluation:
                 deny("the token is of an application credential, and of something else")
         scope = self._project_scope(project_id)
         own = without_domain_specific(
-            self.question, project_roles(self.question, scope, self.user.id, self._groups())
+            self.question, project_roles(self.question, scope, self.question.actors(self.user))
         )
         if claims.access_token_id is not None:
             token_id = pack_id(claims.access_token_id)
@@ -144,8 +145,8 @@ class _Evaluation:
                 "consumer_id": unpack_id(consumer_id),
             }
         elif claims.group_ids is not None:
-            groups = [pack_id(each) for each in claims.group_ids]
-            of_groups = project_roles(self.question, scope, None, groups) if groups else set()
+            groups = self._groups_of_token(claims.group_ids)
+            of_groups = project_roles(self.question, scope, groups)
             role_ids = self._federated_roles(own, of_groups, groups)
         elif credential is not None:
             role_ids = own & credential.role_ids
@@ -166,18 +167,19 @@ class _Evaluation:
     def _add_domain(self, body: dict[str, Any], domain_id: Id) -> None:
         domain = self.question.domain(domain_id)
         verify_in_filter(self.question, [domain_id])
-        own = domain_roles(self.question, domain_id, self.user.id, self._groups())
+        own = domain_roles(self.question, domain_id, self.question.actors(self.user))
         role_ids = without_domain_specific(self.question, own)
         if self.claims.group_ids is not None:
-            groups = [pack_id(each) for each in self.claims.group_ids]
-            of_groups = domain_roles(self.question, domain_id, None, groups) if groups else set()
+            groups = self._groups_of_token(self.claims.group_ids)
+            of_groups = domain_roles(self.question, domain_id, groups)
             role_ids = self._federated_roles(role_ids, of_groups, groups)
         self._verify_some(role_ids)
         body["domain"] = {"id": unpack_id(domain_id), "name": domain.name}
         body["roles"] = self._render_roles(role_ids, whole=self._shows_whole_roles)
 
     def _add_system(self, body: dict[str, Any]) -> None:
-        assigned = self.facts.system_roles(self.user.id, self._groups())
+        groups = self.facts.groups_of(self.user.id, self.question.now_microseconds)
+        assigned = self.facts.system_roles(self.user.id, groups)
         role_ids = add_implied(self.facts, assigned)
         self._verify_some(role_ids)
         body["system"] = {"all": True}
@@ -190,16 +192,16 @@ class _Evaluation:
 
     # --- roles
 
-    def _groups(self) -> list[Id]:
-        return self.facts.groups_of(self.user.id, self.question.now_microseconds)
+    def _groups_of_token(self, group_ids: tuple[str, ...]) -> Actors:
+        return Actors(None, tuple(map(pack_id, group_ids)), self.question.now_microseconds)
 
-    def _federated_roles(self, own: set[Id], of_groups: set[Id], groups: list[Id]) -> set[Id]:
+    def _federated_roles(self, own: set[Id], of_groups: set[Id], groups: Actors) -> set[Id]:
         """Return the roles of a federated user's token.
 
         Keystone adds the system roles of the user and of the token's groups whatever the scope is,
         and without what they imply.
         """
-        system = self.facts.system_roles(self.user.id, groups)
+        system = self.facts.system_roles(self.user.id, groups.group_ids)
         return own | without_domain_specific(self.question, of_groups) | system
 
     def _verify_some(self, role_ids: set[Id]) -> None:

@@ -1,0 +1,160 @@
+"""Puts a new revision in the place of the one in force."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from authmw.bundle.facts import Table
+from authmw.bundle.file.database import open_for_reading, open_for_writing
+from authmw.bundle.file.delta import Change, Delta
+from authmw.bundle.file.header import Header, read_header, write_header
+from authmw.bundle.file.opening import verify_bundle
+from authmw.bundle.file.placing import replacement_of
+from authmw.errors import BundleUnreadable
+
+_COPIED_AT_A_TIME = 1 << 26
+
+
+def apply_delta(path: Path, delta_path: Path) -> Header:
+    """Change a bundle by a delta, in one step; on any failure the revision in force stays.
+
+    The delta may be hostile. One that makes the revision that is in force already changes
+    nothing.
+
+    Args:
+        path: of the bundle.
+        delta_path: of the delta.
+
+    Returns:
+        the header of the revision now in force.
+
+    Raises:
+        BundleUnreadable: the delta is not of our form, is for another base, or does not make the
+            digest that it announces.
+        OSError: a file can't be read or written.
+    """
+    try:
+        delta = Delta(delta_path)
+        if _current(path) == delta.header.result:
+            return delta.header.result
+        with replacement_of(path) as new:
+            _copy(path, new)
+            _change(new, delta)
+    except sqlite3.OperationalError as error:
+        raise OSError(f"{path} can't be changed: {error}") from error
+    except sqlite3.Error as error:
+        raise BundleUnreadable(f"{path} can't be changed: {error}") from error
+    except BundleUnreadable as error:
+        raise BundleUnreadable(f"{delta_path} can't be applied: {error}") from error
+    return delta.header.result
+
+
+def install_bundle(
+    path: Path, new_path: Path, on_rows: Callable[[int], None] | None = None
+) -> Header:
+    """Verify a whole bundle and put a copy of it at `path`; on any failure what is there stays.
+
+    Args:
+        path: where the bundle in force lies, or none yet.
+        new_path: the new one; it may be hostile.
+        on_rows: see `verify_bundle`.
+
+    Returns:
+        the header of the revision now in force.
+
+    Raises:
+        BundleUnreadable: the new one is not as it should be, or is older than the one in force.
+        OSError: a file can't be read or written.
+    """
+    with replacement_of(path) as new:
+        _copy(new_path, new)
+        header = verify_bundle(new, on_rows)
+        if path.exists() and (current := _current_or_none(path)) is not None:
+            _verify_newer(current, header)
+        return header
+
+
+def _current(path: Path) -> Header:
+    connection, _ = open_for_reading(path, cache_kib=0)
+    with closing(connection):
+        return read_header(connection)[0]
+
+
+def _current_or_none(path: Path) -> Header | None:
+    """Return the header of the bundle in force; None if it can't be used, and may be replaced."""
+    try:
+        return _current(path)
+    except (BundleUnreadable, sqlite3.Error):
+        return None
+
+
+def _verify_newer(current: Header, header: Header) -> None:
+    if header != current and header.origin.revision <= current.origin.revision:
+        raise BundleUnreadable(
+            f"revision {header.origin.revision} is not newer than revision "
+            f"{current.origin.revision}, which is in force"
+        )
+
+
+def _copy(path: Path, new: Path) -> None:
+    """Copy a file, by reference where the file system can."""
+    with open(path, "rb") as source, open(new, "r+b") as target:
+        left = os.fstat(source.fileno()).st_size
+        while left and (copied := _copy_some(source.fileno(), target.fileno(), left)):
+            left -= copied
+
+
+def _copy_some(source: int, target: int, left: int) -> int:
+    return os.copy_file_range(source, target, min(left, _COPIED_AT_A_TIME))
+
+
+def _change(new: Path, delta: Delta) -> None:
+    """Change a copy of the bundle in one transaction, which is committed if the digest is right."""
+    base = _current(new)
+    header = delta.header
+    if (base.origin.revision, base.digest) != (header.base_revision, header.base_digest):
+        raise BundleUnreadable(
+            f"it changes revision {header.base_revision} ({header.base_digest.hex()[:16]}), and "
+            f"revision {base.origin.revision} ({base.digest.hex()[:16]}) is in force"
+        )
+    _verify_newer(base, header.result)
+    with closing(open_for_writing(new)) as connection:
+        connection.execute("BEGIN")
+        _, state = read_header(connection)
+        count = base.row_count
+        for change in delta.changes():
+            _make(connection, change)
+            if change.is_removal:
+                state.remove(change.table.name, change.encoded)
+                count -= len(change.rows)
+            else:
+                state.add(change.table.name, change.encoded)
+                count += len(change.rows)
+        if (state.digest, count) != (header.result.digest, header.result.row_count):
+            raise BundleUnreadable("the rows that come out are not those of its digest")
+        write_header(connection, header.result, state)
+        connection.execute("COMMIT")
+
+
+def _make(connection: sqlite3.Connection, change: Change) -> None:
+    table = change.table
+    if change.is_removal:
+        done = connection.executemany(_delete_statement(table), change.rows).rowcount
+        if done != len(change.rows):
+            raise BundleUnreadable(f"it removes rows of {table.name!r} that are not there")
+        return
+    try:
+        connection.executemany(table.insert_statement, change.rows)
+    except sqlite3.IntegrityError:
+        raise BundleUnreadable(f"it adds rows of {table.name!r} that are there") from None
+
+
+def _delete_statement(table: Table) -> str:
+    # The key is compared by its index; the other columns may be NULL.
+    key = [f'"{column.name}" = ?' for column in table.key]
+    others = [f'"{column.name}" IS ?' for column in table.columns[table.key_length :]]
+    return f'DELETE FROM "{table.name}" WHERE {" AND ".join(key + others)}'  # noqa: S608
