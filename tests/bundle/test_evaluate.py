@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -200,6 +200,19 @@ def test_roles_are_inherited_from_the_domain(bundle: SmallBundle) -> None:
         judge(bundle, domain_id="d")
 
 
+@pytest.mark.parametrize("others", [0, 20])
+def test_inherited_roles_are_those_of_their_actors(bundle: SmallBundle, others: int) -> None:
+    """Few inherited assignments of a target are read at once, of many those of one user."""
+    for number in range(others):
+        bundle.assign("member", f"other{number}", "top", inherited=1)
+    bundle.assign("member", "u", "top", inherited=1, actor_is_group=1)
+    bundle.assign("member", "g", "top", inherited=1)
+    bundle.add("memberships", user_id="u", group_id="g")
+    assert roles(judge(bundle)) == ["reader"]
+    bundle.assign("member", "g", "top", inherited=1, actor_is_group=1)
+    assert roles(judge(bundle)) == ["member", "reader"]
+
+
 def test_membership_ends_at_its_time(bundle: SmallBundle) -> None:
     bundle.assign("member", "g", "low", actor_is_group=1)
     bundle.add(
@@ -302,6 +315,113 @@ class TestTrust:
             judge(bundle, project_id="low", trust_id="t")
 
 
+class TestRedelegatedTrust:
+    """User `w` trusts `v`, who trusts `u`; none impersonates."""
+
+    @pytest.fixture(autouse=True)
+    def _chain(self, bundle: SmallBundle) -> None:
+        bundle.add("users", id="w", name="user w", domain_id="d")
+        bundle.assign("reader", "w", "low")
+        _add_trust(bundle, redelegated_trust_id="first")
+        first = {"id": "first", "trustor_user_id": "w", "trustee_user_id": "v"}
+        bundle.add("trusts", project_id="low", impersonation=0, redelegation_count=1, **first)
+        bundle.add("trust_roles", trust_id="first", role_id="reader")
+
+    def test_gives_its_roles(self, bundle: SmallBundle) -> None:
+        assert roles(judge(bundle, project_id="low", trust_id="t")) == ["reader"]
+
+    def test_has_no_role_that_the_first_one_has_not(self, bundle: SmallBundle) -> None:
+        bundle.add("trust_roles", trust_id="t", role_id="member")
+        for trustor in ("v", "w"):
+            bundle.assign("member", trustor, "low")
+        with pytest.raises(InvalidToken, match="has not"):
+            judge(bundle, project_id="low", trust_id="t")
+
+    @pytest.mark.parametrize("trustor", ["v", "w"])
+    def test_needs_the_roles_of_both_trustors(self, bundle: SmallBundle, trustor: str) -> None:
+        bundle.file.execute("DELETE FROM assignments WHERE actor_id = ?", (trustor,))
+        with pytest.raises(InvalidToken, match=f"user {trustor} has lost"):
+            judge(bundle, project_id="low", trust_id="t")
+
+    def test_needs_the_agent_in_between(self, bundle: SmallBundle) -> None:
+        # The trustor is another user, so that it is the agent alone who is disabled.
+        bundle.set("trusts", "first", trustee_user_id="agent")
+        bundle.add("users", id="agent", name="agent", domain_id="d", enabled=0)
+        with pytest.raises(InvalidToken, match="user agent is disabled"):
+            judge(bundle, project_id="low", trust_id="t")
+
+
+@pytest.mark.parametrize("impersonation", [0, 1])
+def test_disabled_trustor_is_refused(bundle: SmallBundle, impersonation: int) -> None:
+    _add_trust(bundle, impersonation=impersonation)
+    bundle.set("users", "v", enabled=0)
+    with pytest.raises(InvalidToken, match="user v is disabled"):
+        judge(bundle, project_id="low", trust_id="t")
+
+
+def test_trustor_of_a_disabled_domain_is_refused(bundle: SmallBundle) -> None:
+    _add_trust(bundle)
+    bundle.add("projects", id="e", name="Other domain", enabled=0)
+    bundle.set("users", "v", domain_id="e")
+    with pytest.raises(InvalidToken, match="domain e is disabled"):
+        judge(bundle, project_id="low", trust_id="t")
+
+
+class TestAccessToken:
+    def _add(self, bundle: SmallBundle, **members: Any) -> None:
+        token = {"id": "t", "consumer_id": "c", "authorizing_user_id": "u", "project_id": "low"}
+        bundle.add("access_tokens", **{**token, **members})
+        for role in ("reader", "member"):
+            bundle.add("access_token_roles", access_token_id="t", role_id=role)
+
+    def test_gives_the_roles_that_its_user_still_has(self, bundle: SmallBundle) -> None:
+        self._add(bundle)
+        body = judge(bundle, project_id="low", access_token_id="t")
+        assert roles(body) == ["reader"]
+        assert body["OS-OAUTH1"] == {"access_token_id": "t", "consumer_id": "c"}
+
+    @pytest.mark.parametrize(
+        ("members", "message"),
+        [
+            ({"authorizing_user_id": "v"}, "another user"),
+            ({"project_id": "middle"}, "another project"),
+        ],
+    )
+    def test_refuses(self, bundle: SmallBundle, members: dict[str, Any], message: str) -> None:
+        self._add(bundle, **members)
+        with pytest.raises(InvalidToken, match=message):
+            judge(bundle, project_id="low", access_token_id="t")
+
+
+class TestFederatedUser:
+    MEMBERS: ClassVar[dict[str, Any]] = {
+        "project_id": "low",
+        "group_ids": [{"id": "g"}],
+        "idp_id": "idp",
+        "protocol_id": "mapped",
+    }
+
+    def test_has_the_roles_of_the_groups_of_its_token(self, bundle: SmallBundle) -> None:
+        bundle.add("identity_providers", id="idp", domain_id="d")
+        bundle.assign("member", "g", "low", actor_is_group=1)
+        body = judge(bundle, **self.MEMBERS)
+        assert roles(body) == ["member", "reader"]
+        assert body["user"]["OS-FEDERATION"] == {
+            "groups": [{"id": "g"}],
+            "identity_provider": {"id": "idp"},
+            "protocol": {"id": "mapped"},
+        }
+
+    def test_of_a_provider_that_was_deleted_is_refused(self, bundle: SmallBundle) -> None:
+        with pytest.raises(InvalidToken, match="identity provider idp"):
+            judge(bundle, **self.MEMBERS)
+
+    @pytest.mark.parametrize("groups", ["g", ["g"], [{"id": ""}], [{}], None])
+    def test_with_odd_groups_is_refused(self, bundle: SmallBundle, groups: object) -> None:
+        with pytest.raises(InvalidToken, match="openstack_group_ids"):
+            judge(bundle, **{**self.MEMBERS, "group_ids": groups})
+
+
 class TestApplicationCredential:
     def _add(self, bundle: SmallBundle, **members: Any) -> None:
         credential = {"id": "c", "name": "c", "user_id": "u", "project_id": "low", **members}
@@ -378,6 +498,16 @@ def test_url_of_an_endpoint(bundle: SmallBundle, template: str, url: str | None)
     bundle.add("endpoints", id="e", service_id="s", interface="public", url=template)
     [service] = judge(bundle)["catalog"]
     assert [each["url"] for each in service["endpoints"]] == ([] if url is None else [url])
+
+
+def test_disabled_endpoints_and_services_are_left_out(bundle: SmallBundle) -> None:
+    for service, enabled in (("on", 1), ("off", 0)):
+        bundle.add("services", id=service, type="t", name=service, enabled=enabled)
+        for number in (0, 1):
+            members = {"service_id": service, "url": "http://a", "enabled": number}
+            bundle.add("endpoints", id=f"{service}{number}", interface="public", **members)
+    [service] = judge(bundle)["catalog"]
+    assert [each["id"] for each in service["endpoints"]] == ["on1"]
 
 
 def test_file_without_a_table_is_unreadable(bundle: SmallBundle) -> None:
