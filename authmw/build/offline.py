@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from authmw.answers.refusal_times import RefusalTimes
 from authmw.authority.authorization import Authorization
 from authmw.authority.claims import ClaimsAuthority
@@ -20,9 +22,16 @@ from authmw.keys.source import KeyReader, KeySource
 from authmw.revocation.revocations import Revocations
 from authmw.validation.offline import OfflineValidator
 
+if TYPE_CHECKING:  # few filters have a bundle
+    from authmw.bundle.in_force import BundleInForce
+
 
 def make_offline(
-    settings: Settings, keys: KeySource, revocations: Revocations, bearers: IdentityAuthority
+    settings: Settings,
+    keys: KeySource,
+    revocations: Revocations,
+    bearers: IdentityAuthority,
+    bundle: BundleInForce | None = None,
 ) -> OfflineValidator:
     """Put offline validation together; nothing is read yet.
 
@@ -31,12 +40,16 @@ def make_offline(
         keys: the public keys that verify signatures.
         revocations: compares tokens with revocation events.
         bearers: the authority for `jws_authority = identity`.
+        bundle: that of `jws_authority = bundle`; None: another source has names and roles.
     """
     refused_at = None
     if settings.revocation_poll_interval == 0:
         refused_at = RefusalTimes(settings.revocation_retention)
     return OfflineValidator(
-        make_verifier(settings, keys), _make_authority(settings, bearers), revocations, refused_at
+        make_verifier(settings, keys),
+        _make_authority(settings, bearers, bundle),
+        revocations,
+        refused_at,
     )
 
 
@@ -73,7 +86,9 @@ def make_key_readers(settings: Settings) -> list[KeyReader]:
     return readers
 
 
-def _make_authority(settings: Settings, bearers: IdentityAuthority) -> Authority:
+def _make_authority(
+    settings: Settings, bearers: IdentityAuthority, bundle: BundleInForce | None
+) -> Authority:
     sources: list[Authority] = []
     for name in settings.jws_authority:
         if name == "claims":
@@ -85,7 +100,12 @@ def _make_authority(settings: Settings, bearers: IdentityAuthority) -> Authority
                     fresh_seconds=settings.authority_cache_time,
                 )
             )
-        else:
+        elif name == "bundle" and bundle is not None:
+            # Imported here: without a bundle nothing of it is loaded.
+            from authmw.build.bundle import make_bundle_authority
+
+            sources.append(make_bundle_authority(settings, bundle, _make_memory(settings)))
+        elif name == "identity":
             sources.append(bearers)
     return sources[0] if len(sources) == 1 else AuthoritySources(sources)
 

@@ -61,6 +61,14 @@ class Bundle:
         except OSError:
             return True
 
+    def is_changed_in_place(self) -> bool:
+        """Tell whether the file itself was written to, and not replaced by another; one `stat`."""
+        try:
+            found = identity_of(os.stat(self.path))
+        except OSError:
+            return False
+        return found[:2] == self._identity[:2] and found != self._identity
+
     def close(self) -> None:
         """Close the file; `facts` can't be used any more."""
         self._connection.close()
