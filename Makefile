@@ -35,7 +35,7 @@ test: $(VENV)/.test ## all tests but the slow ones, with a real Keystone and mem
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --reruns $(RERUNS) $(PYTEST_ARGUMENTS)
 
-test-slow: $(VENV)/.test $(ISSUERS)/.installed ## the tests that take many seconds each
+test-slow: $(VENV)/.test $(VENV)/.promtool $(ISSUERS)/.installed ## the tests that take many seconds each
 	$(BIN)/python -m pytest -m slow --reruns $(RERUNS)
 
 soak: $(VENV)/.test ## real filters beside a model of what they decide; SECONDS=600
@@ -93,6 +93,10 @@ $(VENV)/.demo: $(VENV)/.python $(PACKAGE)
 $(VENV)/.test: $(VENV)/.python $(PACKAGE)
 	@.ci/need tests
 	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.promtool: $(VENV)/.python .ci/promtool
+	@.ci/promtool $(BIN) || echo "the tests with promtool are skipped" >&2
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

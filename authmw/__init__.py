@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Refused,
     )
     from authmw.middleware import AuthMiddleware, AuthProtocol, app_factory, filter_factory
+    from authmw.readiness import Health, health
     from authmw.token import Token
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ _HOMES = {
     "AuthProtocol": "authmw.middleware",
     "AuthmwError": "authmw.errors",
     "ConfigurationError": "authmw.errors",
+    "Health": "authmw.readiness",
     "IdentityUnavailable": "authmw.errors",
     "InvalidToken": "authmw.errors",
     "Reason": "authmw.errors",
@@ -41,6 +43,7 @@ _HOMES = {
     "check": "authmw.decorators.check",
     "current": "authmw.decorators.current",
     "filter_factory": "authmw.middleware",
+    "health": "authmw.readiness",
     "list_opts": "authmw.config.options",
     "protect": "authmw.decorators.protect",
     "require": "authmw.decorators.require",
@@ -51,6 +54,7 @@ __all__ = [
     "AuthProtocol",
     "AuthmwError",
     "ConfigurationError",
+    "Health",
     "IdentityUnavailable",
     "InvalidToken",
     "Reason",
@@ -60,6 +64,7 @@ __all__ = [
     "check",
     "current",
     "filter_factory",
+    "health",
     "list_opts",
     "protect",
     "require",

@@ -11,7 +11,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from authmw.checks.access_rules import verify_access
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
@@ -20,46 +20,23 @@ from authmw.checks.presented_token import copy_bearer, find_plain_token, read_us
 from authmw.checks.rules import Rules
 from authmw.checks.service_roles import has_service_role, speaks_for
 from authmw.checks.token_bind import refuse_key_binding, verify_binding
-from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
+from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.logs.decisions import DecisionLog, log_with_fields
+from authmw.logs.fields import describe_decision, find_request_id
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED_FOR, Rejection
 from authmw.resolver import Resolver
-from authmw.runtime import request
+from authmw.runtime import oslo_context, request
 from authmw.runtime.clock import wall_clock
-from authmw.runtime.fingerprint import fingerprint
 from authmw.runtime.refresh import Refresher
 from authmw.token import Token, headers
 from authmw.token.access_rules import AccessRule
 from authmw.token.token_info import TokenInfo
+from authmw.wsgi.interfaces import Credentials, MakeTokenAuth, Resource
 
 if TYPE_CHECKING:
     from authmw.validation.proofs import ProofVerifier
 
-_log = logging.getLogger(__name__)
-
-
-class Credentials(Protocol):
-    """`keystone.token_auth` as the authenticator uses it; see `authmw.wsgi.token_auth`.
-
-    Attributes:
-        tokens: the user's token and its string, then the service's; None if there was none or it
-            was refused.
-    """
-
-    tokens: tuple[Token | None, str | None, Token | None, str | None]
-
-    def without_user(self) -> Credentials:
-        """Return the credentials of the same request without the user's token."""
-
-
-class Resource(Protocol):
-    """What OAuth clients learn of the service; see `authmw.wsgi.protected_resource`."""
-
-    def is_metadata_request(self, environ: dict[str, Any]) -> bool:
-        """Tell whether a request asks for the metadata of the resource."""
-
-
-# Makes `keystone.token_auth`, whose `tokens` the caller then sets.
-MakeTokenAuth = Callable[[], Credentials]
 
 # Read by every request: a lookup in a class or another module takes longer.
 _RESERVED_KEYS = headers.RESERVED_KEYS
@@ -80,6 +57,8 @@ class Authenticator:
         proofs: checks that clients hold the keys their tokens are bound to; None: no token is
             accepted that could be.
         resource: answers requests for its metadata; None: there is none.
+        log: of decisions; None: a new one.
+        metrics: counts decisions; None: nothing does.
         clock: epoch seconds.
     """
 
@@ -92,8 +71,11 @@ class Authenticator:
         *,
         proofs: ProofVerifier | None = None,
         resource: Resource | None = None,
+        log: DecisionLog | None = None,
+        metrics: FilterMetrics | None = None,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
+        self._log = log or DecisionLog(rules.log_refusals)
         self._resolver = resolver
         self._find_fresh = resolver.find_fresh
         self._refresher = refresher
@@ -110,6 +92,12 @@ class Authenticator:
         self._revalidation = resolver.revalidation
         self._proofs = proofs
         self._resource = resource
+        self._metrics = metrics
+        self._count_hit: Callable[[], object] | None = None
+        self._count_accepted: Callable[[], object] | None = None
+        if metrics is not None and metrics.hits is not None:
+            self._count_hit = metrics.hits.add
+            self._count_accepted = metrics.decisions.count("accepted", "").add
         self._has_open_requests = rules.allow_cors_preflight or bool(rules.public_paths)
         self._warned_of_service_role = False
 
@@ -122,6 +110,8 @@ class Authenticator:
             self._make_token_auth,
             proofs=self._proofs,
             resource=self._resource,
+            log=self._log.with_level(rules.log_refusals),
+            metrics=self._metrics,
             clock=self._clock,
         )
 
@@ -138,6 +128,7 @@ class Authenticator:
                 self.admit_anonymous(environ)
                 return None
             if self._resource is not None and self._resource.is_metadata_request(environ):
+                self._count("metadata")
                 return DESCRIBE_RESOURCE
             if self._admits_at_once and "HTTP_X_SERVICE_TOKEN" not in environ:
                 # The short way of most requests. Between two of them the service's own code evicts
@@ -168,21 +159,26 @@ class Authenticator:
                         environ[_TOKEN_AUTH] = auth = self._make_token_auth()
                         auth.tokens = (token, string, None, None)
                         environ[_TOKEN] = token
+                        if self._count_hit is not None:
+                            self._count_hit()
                         return None
             return self._decide(environ)
         except Exception as error:  # noqa: BLE001
             # A fault of ours must neither let the request pass nor look like a refused token.
             # The exception's text is left out: it could quote what the client sent.
-            _log.error(
-                "internal error while authenticating (%s):\n%s",
-                type(error).__name__,
-                "".join(traceback.format_tb(error.__traceback__)),
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log_with_fields(
+                logging.ERROR,
+                f"internal error while authenticating ({type(error).__name__}):\n{where}",
+                describe_decision(environ, reason="internal_error"),
             )
             headers.strip(environ)
+            self._count("rejected", "internal_error")
             return Rejection(503, retry_after=5)
 
     def admit_anonymous(self, environ: dict[str, Any]) -> None:
         """Let a request pass without an identity, whatever token came with it."""
+        self._count("open")
         headers.strip(environ)
         environ[headers.USER_STATUS_KEY] = headers.INVALID
         environ[_TOKEN_AUTH] = auth = self._make_token_auth()
@@ -191,8 +187,10 @@ class Authenticator:
     def refuse_accepted(self, environ: dict[str, Any], error: InvalidToken) -> Rejection | None:
         """Refuse a token that `authenticate` accepted; return what that would have returned."""
         token: Token = environ[headers.TOKEN]
-        _log.info("user token with audit id %s is not acceptable: %s", token.audit_id, str(error))
+        if self._metrics is not None:
+            self._metrics.hook_refusals.add(error.reason.value)
         credentials: Credentials = environ[headers.TOKEN_AUTH]
+        self._log.refused(environ, "user token", credentials.tokens[1] or "", error, token)
         headers.strip_user(environ)
         if not self._rules.delay_auth_decision:
             return Rejection(401, reason=error.reason)
@@ -201,19 +199,33 @@ class Authenticator:
         environ[headers.TOKEN_AUTH] = credentials.without_user()
         return None
 
+    def log_missing(self, environ: dict[str, Any], missing: str) -> None:
+        """Log that `require` or `check` refused a request for what its token lacks."""
+        token = environ.get(headers.TOKEN)
+        self._log.lacks_right(environ, token, missing)
+
+    def _count(self, outcome: str, reason: str = "") -> None:
+        if self._metrics is not None:
+            self._metrics.decisions.add(outcome, reason)
+
     def _decide(self, environ: dict[str, Any]) -> Rejection | None:
         now = time.time() if self._is_wall_clock else self._clock()
         refresher = self._refresher
         if not refresher.on_time_from <= now < refresher.overdue_at:
-            refresher.catch_up()
+            with oslo_context.replaced(environ, find_request_id(environ)):
+                refresher.catch_up()
         rejection: Rejection | None = None
         service: Token | None = None
+        user: Token | None = None
+        reason = Reason.MISSING.value
         speaker: Token | None = None  # the service token, if it has a service role
 
         service_string = environ.get("HTTP_X_SERVICE_TOKEN")
         if service_string and (service_string := service_string.strip()):
             try:
                 service = self._resolve(service_string, _REFUSE_EXPIRED, now, environ)
+                if now >= service.expires_at:
+                    verify_not_expired(service, now)
                 if service.is_bound or self._requires_binding:
                     verify_binding(self._rules.bind_policy, service, environ)
                     # A request has one proof, and it is the user's.
@@ -222,11 +234,11 @@ class Authenticator:
                 if rules is not None:
                     # Otherwise a restricted token sent in both headers would lift its own rules.
                     self._verify_access(rules, service, environ, is_service_request=False)
-                speaker = service if self._verify_service(service) else None
+                speaker = service if self._verify_service(service, environ) else None
                 environ.update(service.principal.service_environ)
             except (InvalidToken, IdentityUnavailable) as error:
                 environ[headers.SERVICE_STATUS_KEY] = headers.INVALID
-                rejection = self._refuse("service token", service_string, error, environ)
+                rejection = self._refuse("service token", service_string, error, environ, service)
                 service = service_string = None
                 if rejection is not None:
                     return rejection
@@ -241,6 +253,8 @@ class Authenticator:
             expiry_policy = ExpiryPolicy.ALLOW_EXPIRED if is_of_keystone else _REFUSE_EXPIRED
             try:
                 user = self._resolve(user_string, expiry_policy, now, environ)
+                if now >= user.expires_at and expiry_policy is _REFUSE_EXPIRED:
+                    verify_not_expired(user, now)
                 is_service_request = speaker is not None and speaks_for(speaker, user, keystones)
                 rules = user.principal.access_rules
                 if rules is not None:
@@ -256,7 +270,8 @@ class Authenticator:
                 elif user.is_bound:
                     refuse_key_binding(user)
             except (InvalidToken, IdentityUnavailable) as error:
-                rejection = self._refuse("user token", user_string, error, environ)
+                reason = _name_reason(error)
+                rejection = self._refuse("user token", user_string, error, environ, user)
             else:
                 environ.update(user.user_environ)
                 environ[_TOKEN_INFO] = info = TokenInfo()
@@ -264,12 +279,16 @@ class Authenticator:
                 environ[_TOKEN_AUTH] = auth = self._make_token_auth()
                 auth.tokens = (user, user_string, service, service_string)
                 environ[_TOKEN] = user
+                if self._count_accepted is not None:
+                    self._count_accepted()
                 return None
         elif not self._rules.delay_auth_decision:
-            _log.debug("rejected: no token")
+            self._log.no_token(environ)
+            self._count("rejected", reason)
             return Rejection(401)
 
         if rejection is None:
+            self._count("invalid", reason)
             environ[headers.USER_STATUS_KEY] = headers.INVALID
             environ[_TOKEN_AUTH] = auth = self._make_token_auth()
             auth.tokens = (None, None, service, service_string)
@@ -278,20 +297,21 @@ class Authenticator:
     def _resolve(
         self, string: str, expiry_policy: ExpiryPolicy, now: float, environ: dict[str, Any]
     ) -> Token:
+        """Return the token, which may have expired; raises what `Resolver` raises."""
         token = None if self._find_entry(string) is None else self._find_fresh(string, now)
         if token is None or (
             expiry_policy is not _REFUSE_EXPIRED and not is_conclusive(token, expiry_policy, now)
         ):
             mark = request.begin(environ)
+            former = oslo_context.replace(environ, find_request_id(environ))
             try:
                 token = self._resolver.resolve(string, expiry_policy, now)
             finally:
+                oslo_context.restore(former)
                 request.end(mark)
-        if now >= token.expires_at and expiry_policy is _REFUSE_EXPIRED:
-            verify_not_expired(token, now)
         return token
 
-    def _verify_service(self, service: Token) -> bool:
+    def _verify_service(self, service: Token, environ: dict[str, Any]) -> bool:
         """Tell whether the token has a service role.
 
         Raises:
@@ -305,11 +325,7 @@ class Authenticator:
             )
         if not self._warned_of_service_role:
             self._warned_of_service_role = True
-            _log.warning(
-                "a service token without any role of service_token_roles was accepted: set"
-                " [keystone_authtoken] service_token_roles_required = true once every service"
-                " user has such a role"
-            )
+            self._log.service_without_role(environ, service)
         return False
 
     def _verify_access(
@@ -342,19 +358,16 @@ class Authenticator:
         string: str,
         error: InvalidToken | IdentityUnavailable,
         environ: dict[str, Any],
+        token: Token | None,
     ) -> Rejection | None:
         """Log a refusal; return the rejection, or None if the app decides."""
+        self._log.refused(environ, what, string, error, token)
         if isinstance(error, InvalidToken):
-            _log.info("%s %s is not acceptable: %s", what, fingerprint(string), str(error))
             rejection = Rejection(401, reason=error.reason)
         else:
-            # The identity client has logged the outage itself; this names the token it affected.
-            level = logging.INFO if isinstance(error, Outage) else logging.WARNING
-            _log.log(
-                level, "%s %s could not be validated: %s", what, fingerprint(string), str(error)
-            )
             rejection = Rejection(503, error.retry_after)
         if not self._rules.delay_auth_decision:
+            self._count("rejected", _name_reason(error))
             return rejection
         self._note_reason(environ, rejection.reason)
         return None
@@ -363,3 +376,8 @@ class Authenticator:
         """Keep what the challenge of an app's own 401 says to OAuth clients."""
         if reason is not None and self._resource is not None:
             environ[REFUSED_FOR] = reason
+
+
+def _name_reason(error: InvalidToken | IdentityUnavailable) -> str:
+    # The label of a decision: one of few.
+    return error.reason.value if isinstance(error, InvalidToken) else "unavailable"

@@ -76,12 +76,26 @@ class InvalidToken(AuthmwError):
     Args:
         reason: the machine-readable reason.
         detail: for the log; must hold no part of a token.
+        fix: what to correct if the deployment is at fault and not the client; "": it can't be.
+
+    Attributes:
+        audit_id, user_id: of the refused token, for the log; None where they are not known.
     """
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
+    audit_id: str | None = None
+    user_id: str | None = None
+
+    def __init__(self, reason: Reason, detail: str = "", *, fix: str = "") -> None:
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
         self.reason = reason
         self.detail = detail
+        self.fix = fix
+
+    def renew(self) -> InvalidToken:
+        """Return another exception that says the same."""
+        other = InvalidToken(self.reason, self.detail, fix=self.fix)
+        other.audit_id, other.user_id = self.audit_id, self.user_id
+        return other
 
 
 class IdentityUnavailable(AuthmwError):
@@ -191,12 +205,14 @@ class Refusal:
         body: a JSON document.
         headers: in addition to Content-Type and Content-Length.
         missing_scope: values of an OAuth scope that the token lacks.
+        missing: all that the token lacks, in words; "" with a 401.
     """
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     missing_scope: tuple[str, ...] = ()
+    missing: str = ""
 
     @property
     def status_line(self) -> str:

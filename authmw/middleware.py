@@ -13,7 +13,9 @@ from typing import Any, Self
 
 from authmw.build import FilterParts, build_filter_parts
 from authmw.errors import InvalidToken, Refused
+from authmw.logs.fields import find_request_id
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED, REFUSED_FOR, Rejection, respond
+from authmw.runtime import oslo_context
 from authmw.runtime.request import begin, end
 from authmw.token import Token, headers
 from authmw.wsgi.asgi import refuse_asgi
@@ -150,9 +152,23 @@ class AuthMiddleware(metaclass=RefusesUncalled):
             rejection: the status, 401 or 503, and `retry_after`.
         """
         # Only a 401 has a challenge, and building it may take discovery.
-        challenges = self._parts.challenge(rejection.reason) if rejection.status == 401 else []
+        challenges = []
+        if rejection.status == 401:
+            with oslo_context.replaced(environ, find_request_id(environ)):
+                challenges = self._parts.challenge(rejection.reason)
         cors = self._cors_headers(environ)
         return respond(rejection, challenges, cors, environ, start_response)
+
+    def stats(self) -> dict[str, float]:
+        """Return the metrics of this filter, by series as of `authmw.metrics.stats`.
+
+        Decisions and hits in memory are counted only with `metrics` set.
+        """
+        return self._parts.stats()
+
+    def find_troubles(self, now: float) -> list[str]:
+        """Return why this filter can't do its work; see `authmw.health`."""
+        return self._parts.find_troubles(now)
 
     def close(self) -> None:
         """Stop the background threads, once no app behind the filter serves requests.
@@ -255,6 +271,8 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         # Removed, so that of several filters one adds them, and to one response only.
         refused: Refused | None = environ.pop(REFUSED, None)
         if refused is not None and status.startswith(str(refused.refusal.status)):
+            if refused.refusal.missing:
+                self._parts.authenticator.log_missing(environ, refused.refusal.missing)
             missing_scope = refused.refusal.missing_scope
             if missing_scope:
                 added += self._parts.challenge_scope(missing_scope)

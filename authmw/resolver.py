@@ -13,6 +13,7 @@ from authmw.cache.memory import Entry, MemoryCache
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive
 from authmw.checks.token_string import verify_token_string
 from authmw.errors import IdentityUnavailable, InvalidToken
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revalidation import Revalidation
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.flights import Flights
@@ -30,6 +31,7 @@ class Resolver:
         revalidation: judges remembered tokens by what holds now.
         refusals: remembers for a moment what was refused.
         max_token_size: bytes; a longer token is refused unseen.
+        metrics: counts look-ups in memory; None: nothing does.
         clock: epoch seconds.
 
     Attributes:
@@ -45,6 +47,7 @@ class Resolver:
         revalidation: Revalidation,
         refusals: NegativeCache,
         max_token_size: int,
+        metrics: FilterMetrics | None = None,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._memory = memory
@@ -54,6 +57,10 @@ class Resolver:
         self.revalidation = revalidation
         self._refusals = refusals
         self._max_token_size = max_token_size
+        self._count_hit = self._count_miss = _count_nothing
+        if metrics is not None:
+            self._count_hit = metrics.lookups.count("memory", "hit").add
+            self._count_miss = metrics.lookups.count("memory", "miss").add
         self._clock = clock
 
     def find_fresh(self, token: str, now: float) -> Token | None:
@@ -71,6 +78,7 @@ class Resolver:
             token, entry, now
         ):
             return None
+        self._count_hit()
         entry.used = True
         return entry.value
 
@@ -80,7 +88,8 @@ class Resolver:
         generation = self.revalidation.generation
         try:
             self.revalidation.verify_remembered(entry.value, now)
-        except InvalidToken:
+        except InvalidToken as refusal:
+            _name_token(refusal, entry.value)
             self._memory.discard(token)
             raise
         except IdentityUnavailable:
@@ -117,12 +126,17 @@ class Resolver:
             and now < known.fresh_until
             and is_conclusive(known, expiry_policy, now)
         ):
+            self._count_hit()
             return known
+        self._count_miss()
         generation = self.revalidation.generation
+        validated = known
         try:
             validated = self.validator.validate(token, expiry_policy, now, known)
             self.revalidation.verify(validated, now)
         except InvalidToken as refusal:
+            if validated is not None:
+                _name_token(refusal, validated)
             self._refusals.remember(key, refusal, now)
             self._memory.discard(token)
             raise
@@ -130,3 +144,12 @@ class Resolver:
         if now < validated.fresh_until:
             self._memory.put(token, validated, generation)
         return validated
+
+
+def _name_token(refusal: InvalidToken, token: Token) -> None:
+    """Have the log name a refused token by its audit id and user."""
+    refusal.audit_id, refusal.user_id = token.audit_id, token.principal.user.id
+
+
+def _count_nothing() -> object:
+    pass

@@ -39,6 +39,14 @@ QUICK = Effort(rounds=11, turn_seconds=0.015, starts=4)
 
 def measure(contenders: Mapping[str, Callable[[], object]], effort: Effort) -> dict[str, float]:
     """Return the median time of one call of each contender, in microseconds."""
+    turns = measure_turns(contenders, effort)
+    return {name: statistics.median(times) for name, times in turns.items()}
+
+
+def measure_turns(
+    contenders: Mapping[str, Callable[[], object]], effort: Effort
+) -> dict[str, list[float]]:
+    """Return the time of one call of each contender in each of its turns, in microseconds."""
     calls = {name: _calibrate(call, effort) for name, call in contenders.items()}
     turns: dict[str, list[float]] = {name: [] for name in contenders}
     names = list(contenders)
@@ -52,7 +60,7 @@ def measure(contenders: Mapping[str, Callable[[], object]], effort: Effort) -> d
             names.append(names.pop(0))
     finally:
         gc.unfreeze()
-    return {name: statistics.median(times) for name, times in turns.items()}
+    return turns
 
 
 def _calibrate(call: Callable[[], object], effort: Effort) -> int:

@@ -33,7 +33,7 @@ class NegativeCache:
         # The lower bound is for a clock that was set back.
         if known is not None and known[0] - self._seconds - 1 <= now < known[0]:
             # A new object: an exception collects tracebacks as it is raised.
-            raise InvalidToken(known[1].reason, known[1].detail)
+            raise known[1].renew()
 
     def remember(self, key: Hashable, refusal: InvalidToken, now: float) -> None:
         """Cache a refusal."""

@@ -11,6 +11,7 @@ from authmw.answers.refusal_times import RefusalTimes
 from authmw.cache.shared import SharedCache, Slot
 from authmw.errors import CacheError, IdentityUnavailable, InvalidToken, MalformedBody
 from authmw.identity.token_response import TokenResponse, TokenSource
+from authmw.runtime.counts import Count
 
 V = TypeVar("V", bound=Answered)
 
@@ -98,6 +99,7 @@ class SharedAnswers(Generic[V]):
         clock_skew_seconds: how far ahead the clocks of other hosts may be; an answer from
             further in the future is forged, or would be fresh for too long.
         remember_seconds: longest time for which an answer is used.
+        hits, misses: count what the cache had and what it had not.
     """
 
     def __init__(
@@ -108,11 +110,14 @@ class SharedAnswers(Generic[V]):
         include_catalog: bool,
         clock_skew_seconds: int,
         remember_seconds: int,
+        hits: Count | None = None,
+        misses: Count | None = None,
     ) -> None:
         self.source = source
         self.cache = cache
         self.include_catalog = include_catalog
         self._clock_skew_seconds = clock_skew_seconds
+        self._hits, self._misses = hits or Count(), misses or Count()
         self.refused_at = RefusalTimes(remember_seconds + clock_skew_seconds)
 
     def fetch(self, subject: Subject[V], now: float, *, newer_than: int = -1) -> V:
@@ -122,7 +127,9 @@ class SharedAnswers(Generic[V]):
             newer_than = max(newer_than, self.refused_at.get(subject.digest, -1))
             found = self._read(slot.entry, subject, now, newer_than)
             if found is not None and now < found.fresh_until:
+                self._hits.add()
                 return found
+        self._misses.add()
         return ask_anew(_SharedQuestion(self, subject, now, slot, found), now)
 
     def forget(self, subject: Subject[V], now: float) -> None:

@@ -17,6 +17,7 @@ from authmw.cache.digests import digest_text
 from authmw.cache.memory import MemoryCache
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.identity.token_response import TokenResponse
+from authmw.runtime.counts import Count
 from authmw.runtime.flights import Flights
 from authmw.runtime.process import PerProcess
 from authmw.token import Principal
@@ -43,6 +44,7 @@ class IdentityAuthority:
         deadline_seconds: how long one call may take.
         rate: limits the calls about rationed bearers.
         wake: called when a renewal is wanted, so that `reload` is called before long.
+        joined: counts the requests that share the call of another.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class IdentityAuthority:
         deadline_seconds: float,
         rate: RenewalRate,
         wake: Callable[[IdentityAuthority], None],
+        joined: Count | None = None,
     ) -> None:
         self.source = source
         self.memory = memory
@@ -64,7 +67,9 @@ class IdentityAuthority:
         self._renew_ahead_seconds = max(1, int(fresh_seconds * _RENEW_IN_LAST_PART))
         # A call, and the wait for another request's call before it.
         self._longest_round_seconds = _ROUND_SECONDS + 2 * deadline_seconds
-        self._flights: Flights[Authorization] = Flights(deadline_seconds, share_refusals=False)
+        self._flights: Flights[Authorization] = Flights(
+            deadline_seconds, share_refusals=False, joined=joined
+        )
         self.refused_at = RefusalTimes(self._usable_seconds)
         self._renewals = PerProcess(Renewals)
         self._rate = rate

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from authmw.answers.source import AnswerSource, EndpointAnswers, SharedAnswers
 from authmw.config.settings import Settings
 from authmw.identity.token_response import TokenSource
+from authmw.metrics.filter_metrics import FilterMetrics
+from authmw.runtime.refresh import Refresher
 
 if TYPE_CHECKING:
     from authmw.cache.shared import BytesCache, SealedNamespace, SharedCache
 
 
-def open_shared_cache(settings: Settings, endpoint: str) -> SharedCache | None:
+def open_shared_cache(
+    settings: Settings, endpoint: str, metrics: FilterMetrics | None = None
+) -> SharedCache | None:
     """Return the shared cache that the configuration asks for; None: it asks for none.
 
     Args:
         settings: of the filter.
         endpoint: tells the identity service from others; see `name_endpoint`.
+        metrics: counts its faults; None: nothing does.
 
     Nothing is sent yet. Raises ConfigurationError if an option is wrong.
     """
@@ -33,9 +39,33 @@ def open_shared_cache(settings: Settings, endpoint: str) -> SharedCache | None:
         cache = EnvironCache(settings.cache, fallback=cache)
     if cache is None:
         return None
+    from authmw.cache.fault_log import FaultLog
     from authmw.cache.shared import SharedCache
 
-    return SharedCache(cache, make_namespaces(settings, endpoint))
+    faults = None if metrics is None else metrics.cache_faults
+    return SharedCache(cache, make_namespaces(settings, endpoint), FaultLog(faults=faults))
+
+
+def watch_canary(settings: Settings, refresher: Refresher) -> None:
+    """Have a background thread notice services that share memcached and can't read our entries.
+
+    Args:
+        settings: of the filter; without memcached nothing is done.
+        refresher: gets the thread.
+    """
+    if not settings.memcached_servers:
+        return
+    from authmw.cache.canary import leave_canary
+    from authmw.cache.canary_watch import CanaryWatch
+    from authmw.cache.memcached import open_memcached
+
+    look = functools.partial(
+        leave_canary,
+        open_memcached(settings),
+        make_namespaces(settings, ""),
+        name_endpoint(settings),
+    )
+    refresher.add(CanaryWatch(look), in_background=True)
 
 
 def make_namespaces(settings: Settings, endpoint: str) -> list[SealedNamespace]:
@@ -66,6 +96,7 @@ def make_source(
     cache: SharedCache | None,
     *,
     remember_seconds: int,
+    metrics: FilterMetrics,
 ) -> AnswerSource[Any]:
     """Return the source of answers about tokens or bearers: the endpoint, behind the cache if any.
 
@@ -74,6 +105,7 @@ def make_source(
         endpoint: asked for answers that are not cached.
         cache: stores the answers; None: none are stored.
         remember_seconds: see `SharedAnswers`.
+        metrics: counts what the cache has.
     """
     if cache is None:
         return EndpointAnswers(endpoint)
@@ -83,6 +115,8 @@ def make_source(
         include_catalog=settings.include_service_catalog,
         clock_skew_seconds=settings.clock_skew_tolerance,
         remember_seconds=remember_seconds,
+        hits=metrics.lookups.count("shared", "hit"),
+        misses=metrics.lookups.count("shared", "miss"),
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from authmw.answers.tokens import TokenLifetime
 from authmw.build.cache import make_source, open_shared_cache
@@ -13,14 +14,18 @@ from authmw.build.outages import watch_for_outages
 from authmw.config.issuer_settings import Introspection, IssuerSettings, connect_to
 from authmw.config.settings import Settings
 from authmw.errors import ConfigurationError
+from authmw.identity.call_meter import CallMeter
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import DocumentFetcher
 from authmw.identity.introspection import IntrospectionClient
 from authmw.issuers.client_authentication import OAuthClient, find_client_fault, make_signer
 from authmw.issuers.record import Issuer
+from authmw.metrics import table
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revocation.revocations import NoRevocations
 from authmw.runtime.refresh import Refresher
 from authmw.validation.introspection import IntrospectionValidator
+from authmw.validation.measured import MeasuredValidator
 from authmw.validation.remote import RemoteValidator
 from authmw.validation.validator import Validator
 
@@ -30,6 +35,18 @@ from authmw.validation.validator import Validator
 _UNNAMED_LIFETIME_SECONDS = 86_400
 
 
+class Introspecting(NamedTuple):
+    """What asks one issuer about opaque tokens.
+
+    Attributes:
+        client: whose circuit breaker tells whether the issuer answers.
+        validator: validates its tokens.
+    """
+
+    client: IntrospectionClient
+    validator: Validator
+
+
 def make_introspection(
     settings: Settings,
     issuer: IssuerSettings,
@@ -37,9 +54,10 @@ def make_introspection(
     fetch: DocumentFetcher,
     refresher: Refresher,
     *,
+    metrics: FilterMetrics,
     clock: Callable[[], float],
-) -> Validator:
-    """Return what asks an issuer about opaque tokens; nothing is sent yet.
+) -> Introspecting:
+    """Return what asks an issuer about opaque tokens, and its client; nothing is sent yet.
 
     Answers are remembered for `token_cache_time`, in memory and in the shared cache, and used for
     `identity_outage_grace` more while the issuer can't be asked.
@@ -50,18 +68,62 @@ def make_introspection(
         introspection: how it is asked.
         fetch: GETs its discovery document.
         refresher: gets the thread that probes it in an outage.
+        metrics: counts and times validations and calls.
         clock: epoch seconds.
 
     Raises:
         ConfigurationError: an option is wrong or missing, or a file can't be read.
     """
     (record,) = issuer.records
+    client = make_introspection_client(
+        settings,
+        issuer,
+        introspection,
+        fetch,
+        clock=clock,
+        meter=CallMeter(metrics.identity_calls, metrics.identity_call_seconds, record.name),
+    )
+    metrics.watch(table.BREAKER, lambda: client.breaker_state.value, record.name)
+    watch_for_outages(client, refresher)
+    remembers = settings.token_cache_time > 0
+    source = make_source(
+        settings,
+        client,
+        open_shared_cache(settings, _name_answers(record, introspection), metrics)
+        if remembers
+        else None,
+        remember_seconds=settings.token_cache_time + settings.identity_outage_grace,
+        metrics=metrics,
+    )
+    lifetime = TokenLifetime(
+        settings.token_cache_time,
+        settings.identity_outage_grace,
+        expired_seconds=settings.token_cache_time,
+    )
+    validator = IntrospectionValidator(
+        RemoteValidator(source, lifetime, NoRevocations()), record.key
+    )
+    measured = MeasuredValidator(validator, metrics.validations, "introspection", record.name)
+    return Introspecting(client, measured)
+
+
+def make_introspection_client(
+    settings: Settings,
+    issuer: IssuerSettings,
+    introspection: Introspection,
+    fetch: DocumentFetcher,
+    *,
+    clock: Callable[[], float],
+    meter: CallMeter | None = None,
+) -> IntrospectionClient:
+    """Return the client that asks an issuer; arguments and errors are `make_introspection`'s."""
+    (record,) = issuer.records
     transport = connect_to(issuer, settings)
     if introspection.auth_method == "tls_client_auth" and transport.certfile is None:
         raise ConfigurationError(
             "certfile", None, "tls_client_auth needs a certificate.", section=issuer.section
         )
-    client = IntrospectionClient(
+    return IntrospectionClient(
         transport,
         record,
         endpoint=introspection.endpoint,
@@ -71,21 +133,8 @@ def make_introspection(
         + settings.token_cache_time
         + settings.identity_outage_grace,
         clock=clock,
+        meter=meter,
     )
-    watch_for_outages(client, refresher)
-    remembers = settings.token_cache_time > 0
-    source = make_source(
-        settings,
-        client,
-        open_shared_cache(settings, _name_answers(record, introspection)) if remembers else None,
-        remember_seconds=settings.token_cache_time + settings.identity_outage_grace,
-    )
-    lifetime = TokenLifetime(
-        settings.token_cache_time,
-        settings.identity_outage_grace,
-        expired_seconds=settings.token_cache_time,
-    )
-    return IntrospectionValidator(RemoteValidator(source, lifetime, NoRevocations()), record.key)
 
 
 def make_oauth_client(introspection: Introspection, record: Issuer, section: str) -> OAuthClient:

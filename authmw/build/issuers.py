@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from authmw.build.keys import keep_fresh
+from authmw.build.remote import watch_memory
 from authmw.cache.memory import MemoryCache
 from authmw.config.issuer_settings import Connection, IssuerSettings, connect_to
 from authmw.config.settings import Settings
@@ -16,16 +19,21 @@ from authmw.issuers.table import IssuerTable
 from authmw.issuers.verifier import IssuerVerifier
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.discovered import DiscoveredKeys
-from authmw.keys.jwks_uri import JwksUri
+from authmw.keys.jwks_uri import Fetch, JwksUri
 from authmw.keys.on_demand import KeysOnDemand
-from authmw.keys.refreshed import RefreshedKeys
 from authmw.keys.source import KeyReader, KeySource
+from authmw.logs.reasons import describe_issuer_fixes
+from authmw.logs.streak import RefusalStreak
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revocation.revoked_ids import RevokedIds
 from authmw.runtime.lazy_refresh import LazyRefresh
 from authmw.runtime.refresh import Refresher
 from authmw.validation.issuer_standing import IssuerStanding
-from authmw.validation.issuers import IssuersValidator
+from authmw.validation.issuers import Bearer, IssuersValidator
 from authmw.validation.validator import Validator
+
+if TYPE_CHECKING:
+    from authmw.build.introspection import Introspecting
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +43,29 @@ class IssuerParts:
     Attributes:
         standings: by `Issuer.key`; `authmw.revalidation` judges remembered tokens by them.
         introspection: asks the one whose tokens are opaque; None: there is none.
+        streaks: of refusals, by `Issuer.key`.
     """
 
     table: IssuerTable
     verifier: IssuerVerifier
     standings: Mapping[str, IssuerStanding]
-    introspection: Validator | None
+    introspection: Introspecting | None
+    streaks: Mapping[str, RefusalStreak]
 
 
 def make_issuer_parts(
-    settings: Settings, refresher: Refresher, *, clock: Callable[[], float]
+    settings: Settings,
+    refresher: Refresher,
+    *,
+    metrics: FilterMetrics,
+    clock: Callable[[], float],
 ) -> IssuerParts:
     """Put the issuers together; nothing is read yet, of any of them.
 
     Args:
         settings: of the filter.
         refresher: keeps fresh what tokens were judged by.
+        metrics: counts and times what is done with them.
         clock: epoch seconds.
 
     Raises:
@@ -68,7 +83,9 @@ def make_issuer_parts(
         for issuer in settings.issuers
     }
     standings = {
-        record.key: _make_standing(settings, issuer, record, fetchers[issuer.name], refresh)
+        record.key: _make_standing(
+            settings, issuer, record, fetchers[issuer.name], refresh, metrics
+        )
         for issuer in settings.issuers
         for record in issuer.records
     }
@@ -91,13 +108,23 @@ def make_issuer_parts(
                 issuer.introspection,
                 fetchers[issuer.name],
                 refresher,
+                metrics=metrics,
                 clock=clock,
             )
-    return IssuerParts(table, verifier, standings, introspection)
+    streaks = {
+        record.key: RefusalStreak(
+            f"tokens of issuer {record.name}",
+            describe_issuer_fixes(issuer.section),
+            fetchers[issuer.name].server_clock.find_difference,
+        )
+        for issuer in settings.issuers
+        for record in issuer.records
+    }
+    return IssuerParts(table, verifier, standings, introspection, streaks)
 
 
 def make_issuers_validator(
-    settings: Settings, parts: IssuerParts, keystone: Validator | None
+    settings: Settings, parts: IssuerParts, keystone: Validator | None, metrics: FilterMetrics
 ) -> IssuersValidator:
     """Return what validates tokens of all issuers.
 
@@ -106,16 +133,20 @@ def make_issuers_validator(
         parts: of `make_issuer_parts`.
         keystone: validates Keystone's tokens; None: none are accepted.
     """
+    bearers = MemoryCache[Bearer](
+        max_entries=settings.memory_cache_size, max_bytes=settings.memory_cache_bytes
+    )
+    watch_memory(metrics, bearers, "bearer")
     return IssuersValidator(
         parts.table,
         parts.verifier,
         parts.standings,
+        parts.streaks,
         keystone=keystone,
         keystone_issuer=settings.jws_issuer,
-        introspection=parts.introspection,
-        bearers=MemoryCache(
-            max_entries=settings.memory_cache_size, max_bytes=settings.memory_cache_bytes
-        ),
+        introspection=None if parts.introspection is None else parts.introspection.validator,
+        bearers=bearers,
+        validations=metrics.validations,
     )
 
 
@@ -143,13 +174,16 @@ def _make_standing(
     record: Issuer,
     fetch: DocumentFetcher,
     refresh: LazyRefresh,
+    metrics: FilterMetrics,
 ) -> IssuerStanding:
     if record.profile.is_introspected:
         return IssuerStanding()
-    keys = RefreshedKeys(
+    keys = keep_fresh(
         make_key_reader(issuer, record, fetch),
-        max_age_seconds=settings.jws_keys_max_age,
-        accepted_algorithms=record.profile.algorithms,
+        settings,
+        record.profile.algorithms,
+        metrics,
+        issuer=record.name,
     )
     revoked = None
     if record.revocation_list_uri is not None and settings.revocation_poll_interval > 0:
@@ -159,11 +193,12 @@ def _make_standing(
             refresh,
             interval_seconds=settings.revocation_poll_interval,
             max_staleness_seconds=settings.revocation_max_staleness,
+            failures=metrics.refresh_failures.count("revocation_list", record.name),
         )
     return IssuerStanding(KeysOnDemand(keys, refresh), revoked)
 
 
-def make_key_reader(issuer: IssuerSettings, record: Issuer, fetch: DocumentFetcher) -> KeyReader:
+def make_key_reader(issuer: IssuerSettings, record: Issuer, fetch: Fetch) -> KeyReader:
     """Return what reads the keys of one issuer."""
     if issuer.public_key_repository is not None:
         return KeyDirectory(issuer.public_key_repository)

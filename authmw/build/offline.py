@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from authmw.answers.refusal_times import RefusalTimes
@@ -9,6 +10,7 @@ from authmw.authority.authorization import Authorization
 from authmw.authority.claims import ClaimsAuthority
 from authmw.authority.identity import IdentityAuthority
 from authmw.authority.sources import Authority, AuthoritySources
+from authmw.build.keys import keep_fresh
 from authmw.cache.memory import MemoryCache
 from authmw.config.settings import Settings
 from authmw.identity.documents import DocumentFetcher
@@ -17,10 +19,15 @@ from authmw.jose.verifier import JwsVerifier, VerificationKeys
 from authmw.keys.combined import CombinedKeys
 from authmw.keys.directory import KeyDirectory
 from authmw.keys.jwks_uri import JwksUri
-from authmw.keys.refreshed import RefreshedKeys
 from authmw.keys.source import KeyReader, KeySource
+from authmw.logs.reasons import describe_keystone_fixes
+from authmw.logs.streak import RefusalStreak
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revocation.revocations import Revocations
+from authmw.validation.measured import MeasuredValidator
 from authmw.validation.offline import OfflineValidator
+from authmw.validation.validator import Validator
+from authmw.validation.watched import WatchedValidator
 
 if TYPE_CHECKING:  # few filters have a bundle
     from authmw.bundle.in_force import BundleInForce
@@ -31,8 +38,10 @@ def make_offline(
     keys: KeySource,
     revocations: Revocations,
     bearers: IdentityAuthority,
+    metrics: FilterMetrics,
+    find_clock_difference: Callable[[], float | None],
     bundle: BundleInForce | None = None,
-) -> OfflineValidator:
+) -> Validator:
     """Put offline validation together; nothing is read yet.
 
     Args:
@@ -40,17 +49,27 @@ def make_offline(
         keys: the public keys that verify signatures.
         revocations: compares tokens with revocation events.
         bearers: the authority for `jws_authority = identity`.
+        metrics: counts and times validations.
+        find_clock_difference: see `RefusalStreak`.
         bundle: that of `jws_authority = bundle`; None: another source has names and roles.
     """
     refused_at = None
     if settings.revocation_poll_interval == 0:
         refused_at = RefusalTimes(settings.revocation_retention)
-    return OfflineValidator(
+    offline = OfflineValidator(
         make_verifier(settings, keys),
         _make_authority(settings, bearers, bundle),
         revocations,
         refused_at,
+        hits=metrics.lookups.count("authority", "hit"),
+        misses=metrics.lookups.count("authority", "miss"),
     )
+    measured = MeasuredValidator(offline, metrics.validations, "offline")
+    if settings.shadow_validation:
+        return measured  # which refuses nothing, and every difference is logged
+    fixes = describe_keystone_fixes(settings.jws_public_key_repository, settings.jws_jwks_uri)
+    streak = RefusalStreak("tokens signed by Keystone", fixes, find_clock_difference)
+    return WatchedValidator(measured, streak)
 
 
 def make_verifier(settings: Settings, keys: VerificationKeys) -> JwsVerifier:
@@ -64,14 +83,11 @@ def make_verifier(settings: Settings, keys: VerificationKeys) -> JwsVerifier:
     )
 
 
-def make_key_source(settings: Settings) -> KeySource:
+def make_key_source(settings: Settings, metrics: FilterMetrics) -> KeySource:
     """Return the source of the public keys: a directory, a URI, or both."""
     accepted = frozenset(settings.jws_accepted_algorithms)
     sources = [
-        RefreshedKeys(
-            reader, max_age_seconds=settings.jws_keys_max_age, accepted_algorithms=accepted
-        )
-        for reader in make_key_readers(settings)
+        keep_fresh(reader, settings, accepted, metrics) for reader in make_key_readers(settings)
     ]
     return sources[0] if len(sources) == 1 else CombinedKeys(sources)
 

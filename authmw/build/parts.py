@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import functools
 import logging
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from authmw.answers.negative_cache import NegativeCache
-from authmw.authenticator import Authenticator, MakeTokenAuth
-from authmw.build.cache import name_endpoint, open_shared_cache
+from authmw.authenticator import Authenticator
+from authmw.build.cache import name_endpoint, open_shared_cache, watch_canary
+from authmw.build.health import HealthCheck, make_health_checks
+from authmw.build.metrics import make_metrics, show_metrics
 from authmw.build.outages import watch_for_outages
-from authmw.build.remote import make_bearers, make_remote_validator, renews_bearers
+from authmw.build.remote import (
+    make_bearers,
+    make_remote_validator,
+    renews_bearers,
+    watch_memory,
+)
 from authmw.build.revocation import make_revocations
 from authmw.build.start import count_keys, describe_filter, find_in_surroundings
 from authmw.cache.memory import MemoryCache
@@ -26,7 +34,10 @@ from authmw.config.loading import load_settings, log_findings, read_settings
 from authmw.config.reload import follow_reloads
 from authmw.config.settings import Settings, Validation
 from authmw.errors import ConfigurationError, Reason
+from authmw.identity.call_meter import CallMeter
 from authmw.identity.client import IdentityClient
+from authmw.metrics import REGISTRY, FilterMetrics, table
+from authmw.metrics.registry import render
 from authmw.resolver import Resolver
 from authmw.revalidation import Revalidation
 from authmw.revocation.revocations import Revocations
@@ -36,8 +47,10 @@ from authmw.runtime.refresh import Refresher
 from authmw.token import Token
 from authmw.validation.fixture_sources import switch_with_fixtures
 from authmw.validation.validator import Validator
+from authmw.wsgi.interfaces import MakeTokenAuth
 
 if TYPE_CHECKING:
+    from authmw.build.issuers import IssuerParts
     from authmw.build.oauth import OAuthParts
     from authmw.bundle.in_force import BundleInForce
     from authmw.keys.source import KeySource
@@ -48,6 +61,7 @@ _log = logging.getLogger(__name__)
 
 # Followers wait a little longer than a leader may take, so that they share its result.
 _FOLLOWER_PATIENCE_SECONDS = 2
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -58,6 +72,8 @@ class FilterParts:
 
     Attributes:
         resource: what OAuth clients learn of the service; None: no issuer is configured.
+        metrics: what the filter counts.
+        health_checks: each finds out whether one part can do its work.
         make_nonce: returns the nonce that proofs must hold (RFC 9449 §9); None: they need none.
     """
 
@@ -65,12 +81,15 @@ class FilterParts:
     identity: IdentityClient
     authenticator: Authenticator
     refresher: Refresher
+    metrics: FilterMetrics
+    health_checks: tuple[HealthCheck, ...] = ()
     resource: ProtectedResource | None = None
     make_nonce: Callable[[], str] | None = None
     cors: CorsPolicy | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.cors = read_cors(self.settings)
+        _live.add(self)
 
     def challenge(self, reason: Reason | None = None) -> list[tuple[str, str]]:
         """Return the headers of a 401, which say where a client gets a token.
@@ -112,6 +131,33 @@ class FilterParts:
     def close(self) -> None:
         """Stop the background threads of a filter that serves no more requests."""
         self.refresher.close()
+        _live.discard(self)
+        if self.metrics.is_on:
+            REGISTRY.retire(self.metrics)
+
+    def find_troubles(self, now: float) -> list[str]:
+        """Return why the filter can't do its work, without I/O; see `authmw.health`.
+
+        Args:
+            now: epoch seconds.
+        """
+        # Else a service that gets no request before it is ready would never be.
+        self.refresher.start()
+        found = ((check.part, check.find_trouble(now)) for check in self.health_checks)
+        return [f"{part}: {trouble}" for part, trouble in found if trouble is not None]
+
+    def stats(self) -> dict[str, float]:
+        """Return the filter's metrics by series; see `authmw.metrics.stats`."""
+        return render(self.metrics.read())
+
+
+# The filters of this process that are not closed.
+_live: weakref.WeakSet[FilterParts] = weakref.WeakSet()
+
+
+def find_live_parts() -> list[FilterParts]:
+    """Return the parts of every filter of this process that is not closed."""
+    return list(_live)
 
 
 def build_filter_parts(
@@ -143,7 +189,8 @@ def find_at_start(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Findin
     Args:
         conf: as of `build_filter_parts`.
 
-    Returns the settings, which are None where they can't be read, and the findings.
+    Returns the settings, and the findings. Where no filter can be built, the settings are None and
+    the last finding is the option that is refused.
     """
     try:
         settings, findings = read_settings(conf)
@@ -153,7 +200,7 @@ def find_at_start(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Findin
     try:
         assemble_filter(settings).close()
     except ConfigurationError as error:
-        findings.append(Finding.of_error(error))
+        return None, [*findings, Finding.of_error(error)]
     return settings, findings
 
 
@@ -162,26 +209,31 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
     _verify_tls_files(settings)
     # Made here to find wrong options; each process makes its own later.
     load_auth_plugin(settings.auth)
+    metrics = make_metrics(settings)
     identity = IdentityClient(
         settings,
         functools.partial(load_auth_plugin, settings.auth),
         clock=clock,
+        meter=CallMeter(metrics.identity_calls, metrics.identity_call_seconds),
     )
+    if settings.auth is not None:
+        metrics.watch(table.BREAKER, lambda: identity.breaker_state.value, "")
     refresher = Refresher(clock=clock)
     watch_for_outages(identity, refresher)
     bundle = _make_bundle(settings, refresher)
-    revocations = make_revocations(settings, identity, refresher, bundle)
-    keys = _make_keys(settings, refresher)
-    validator = _make_validator(settings, identity, revocations, keys, bundle, refresher)
+    revocations = make_revocations(settings, identity, refresher, metrics, bundle)
+    keys = _make_keys(settings, refresher, metrics)
+    validator = _make_validator(settings, identity, revocations, keys, bundle, refresher, metrics)
     revalidation = Revalidation(revocations, keys, bundle=bundle)
+    issuers: IssuerParts | None = None
     if settings.issuers:
         # Imported here: without issuers nothing of theirs is loaded.
         from authmw.build.issuers import make_issuer_parts, make_issuers_validator
 
-        issuers = make_issuer_parts(settings, refresher, clock=clock)
+        issuers = make_issuer_parts(settings, refresher, metrics=metrics, clock=clock)
         accepts_keystone = settings.auth is not None or keys is not None
         validator = make_issuers_validator(
-            settings, issuers, validator if accepts_keystone else None
+            settings, issuers, validator if accepts_keystone else None, metrics
         )
         revalidation = Revalidation(revocations, keys, issuers.standings, bundle)
     memory = MemoryCache[Token](
@@ -189,13 +241,19 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
         max_bytes=settings.memory_cache_bytes,
     )
     refresher.when_set_back(memory.clear)
+    watch_memory(metrics, memory, "token")
+    counting = metrics if metrics.is_on else None
     resolver = Resolver(
         memory=memory,
-        flights=Flights[Token](settings.identity_deadline + _FOLLOWER_PATIENCE_SECONDS),
+        flights=Flights[Token](
+            settings.identity_deadline + _FOLLOWER_PATIENCE_SECONDS,
+            joined=metrics.flights_joined.count("token"),
+        ),
         validator=validator,
         revalidation=revalidation,
         refusals=NegativeCache(settings.negative_cache_time),
         max_token_size=settings.max_token_size,
+        metrics=counting,
         clock=clock,
     )
     switch_with_fixtures(resolver, include_catalog=settings.include_service_catalog)
@@ -207,9 +265,12 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
         make_token_auth(identity),
         proofs=None if oauth is None else oauth.proofs,
         resource=None if oauth is None else oauth.resource,
+        metrics=counting,
         clock=clock,
     )
-    parts = FilterParts(settings, identity, authenticator, refresher)
+    checks = make_health_checks(settings, identity, revocations, keys, issuers)
+    parts = FilterParts(settings, identity, authenticator, refresher, metrics, checks)
+    show_metrics(parts)
     if oauth is not None:
         parts.resource, parts.make_nonce = oauth.resource, oauth.make_nonce
     return parts
@@ -233,13 +294,15 @@ def _verify_tls_files(settings: Settings) -> None:
     verify_tls_files(settings)
 
 
-def _make_keys(settings: Settings, refresher: Refresher) -> KeySource | None:
+def _make_keys(
+    settings: Settings, refresher: Refresher, metrics: FilterMetrics
+) -> KeySource | None:
     if not settings.has_key_source or settings.token_validation is Validation.REMOTE:
         return None
     # Imported here: remote validation does not need the libraries that verify signatures.
     from authmw.build.offline import make_key_source
 
-    keys = make_key_source(settings)
+    keys = make_key_source(settings, metrics)
     refresher.add(keys)
     return keys
 
@@ -262,21 +325,37 @@ def _make_validator(
     keys: KeySource | None,
     bundle: BundleInForce | None,
     refresher: Refresher,
+    metrics: FilterMetrics,
 ) -> Validator:
-    cache = open_shared_cache(settings, name_endpoint(settings))
-    bearers = make_bearers(settings, identity, cache, refresher)
-    remote = make_remote_validator(settings, identity, cache, revocations, bearers)
+    cache = open_shared_cache(settings, name_endpoint(settings), metrics)
+    watch_canary(settings, refresher)
+    bearers = make_bearers(settings, identity, cache, refresher, metrics)
+    remote = make_remote_validator(settings, identity, cache, revocations, bearers, metrics)
     asks_about_bearers = renews_bearers(settings)
     validator: Validator = remote
     if keys is not None:
         from authmw.build.offline import make_offline
 
         asks_about_bearers = asks_about_bearers or "identity" in settings.jws_authority
-        offline = make_offline(settings, keys, revocations, bearers, bundle)
+        offline = make_offline(
+            settings,
+            keys,
+            revocations,
+            bearers,
+            metrics,
+            identity.server_clock.find_difference,
+            bundle,
+        )
         if settings.shadow_validation:
             from authmw.validation.shadow import ShadowValidator
 
-            validator = ShadowValidator(remote, offline, revocations)
+            validator = ShadowValidator(
+                remote,
+                offline,
+                revocations,
+                comparisons=metrics.shadow_comparisons,
+                differences=metrics.shadow_differences,
+            )
         else:
             from authmw.validation.choice import ChoiceValidator
 
@@ -301,6 +380,7 @@ def read_rules(settings: Settings) -> Rules:
         service_token_roles=frozenset(settings.service_token_roles),
         service_token_roles_required=settings.service_token_roles_required,
         bind_policy=BindPolicy.parse(settings.enforce_token_bind),
+        log_refusals=_LEVELS[settings.log_refusals],
         keystones=ONLY_KEYSTONE.union(
             record.key
             for issuer in settings.issuers

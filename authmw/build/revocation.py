@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from authmw.build.cache import make_namespaces, name_endpoint
 from authmw.config.settings import Settings, Validation
 from authmw.identity.client import IdentityClient
+from authmw.metrics import table
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revocation.revocations import NoRevocations, Revocations
 from authmw.runtime.refresh import Refresher
 
@@ -42,6 +44,7 @@ def make_revocations(
     settings: Settings,
     identity: IdentityClient,
     refresher: Refresher,
+    metrics: FilterMetrics,
     bundle: BundleInForce | None = None,
 ) -> Revocations:
     """Return what knows revoked tokens: the feed, the events of a bundle, or both.
@@ -49,16 +52,21 @@ def make_revocations(
     `NoRevocations` where no token outlives its validation.
     """
     if bundle is None:
-        return _make_feed(settings, identity, refresher, has_bundle=False)
+        return _make_feed(settings, identity, refresher, metrics, has_bundle=False)
     # Imported here: without a bundle nothing of it is loaded.
     from authmw.build.bundle import add_bundle_events
 
-    polled = _make_feed(settings, identity, refresher, has_bundle=True)
+    polled = _make_feed(settings, identity, refresher, metrics, has_bundle=True)
     return add_bundle_events(settings, bundle, polled)
 
 
 def _make_feed(
-    settings: Settings, identity: IdentityClient, refresher: Refresher, *, has_bundle: bool
+    settings: Settings,
+    identity: IdentityClient,
+    refresher: Refresher,
+    metrics: FilterMetrics,
+    *,
+    has_bundle: bool,
 ) -> Revocations:
     verifies_here = settings.has_key_source and settings.token_validation is not Validation.REMOTE
     caches_tokens = settings.token_cache_time > 0 and settings.auth is not None
@@ -77,7 +85,10 @@ def _make_feed(
         retention_seconds=settings.revocation_retention,
         max_events=settings.revocation_max_events,
         store=open_store(settings),
+        failures=metrics.refresh_failures.count("revocation", ""),
     )
+    metrics.watch(table.REVOCATION_ANSWERED, lambda: feed.answered_at)
+    metrics.watch(table.REVOCATION_EVENTS, lambda: len(feed))
     # Remote tokens are accepted without events, and a bundle has some: then the first request need
     # not wait for them.
     refresher.add(feed, in_background=has_bundle or not verifies_here)

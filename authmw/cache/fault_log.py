@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from authmw.errors import CacheError
 from authmw.runtime.clock import steady_clock
+from authmw.runtime.counts import Count
 
 LOG = logging.getLogger(__name__)
 
@@ -18,15 +19,20 @@ class FaultLog:
 
     Args:
         clock: monotonic seconds.
+        faults: counts all of them.
     """
 
-    def __init__(self, clock: Callable[[], float] = steady_clock) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = steady_clock, *, faults: Count | None = None
+    ) -> None:
         self._clock = clock
+        self._faults = faults or Count()
         self._quiet_until = float("-inf")
         self._unlogged = 0
 
     def report(self, fault: CacheError) -> None:
         """Log this fault, or count it for the next line."""
+        self._faults.add()
         # Two threads may both find the pause over: then two lines are logged, which is harmless.
         now = self._clock()
         if now < self._quiet_until:

@@ -16,6 +16,7 @@ class Rules:
     Attributes:
         public_paths: requests that need no token.
         bind_policy: enforce_token_bind, parsed.
+        log_refusals: a level of `logging`.
         keystones: of whose issuers (`Token.issuer`) service tokens speak for everybody's tokens.
     """
 
@@ -27,4 +28,5 @@ class Rules:
     service_token_roles: frozenset[str]
     service_token_roles_required: bool
     bind_policy: BindPolicy
+    log_refusals: int = 20  # logging.INFO
     keystones: frozenset[str | None] = ONLY_KEYSTONE

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import sys
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from authmw import __version__
-from authmw.cli import demo, keys, token
+from authmw.cli.output import OutputLost, complain, finish
 
 
 class Command(Protocol):
@@ -22,7 +24,11 @@ class Command(Protocol):
         """Run the subcommand; return the exit status."""
 
 
-_COMMANDS: dict[str, Command] = {"demo": demo, "keys": keys, "token": token}
+# 128 + SIGINT, as of other programs.
+_INTERRUPTED = 130
+
+_COMMANDS = ("demo", "doctor", "keys", "token")
+"""The modules of this package that are subcommands."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,18 +38,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line, without the program's name; sys.argv's if None.
 
     Returns:
-        The exit status: 0 for success.
+        The exit status: 0 for success; see doc/commands.rst.
     """
     parser = argparse.ArgumentParser(prog="authmw", description="Tools that come with authmw.")
     parser.add_argument("--version", action="version", version=f"authmw {__version__}")
     subcommands = parser.add_subparsers(
         dest="command", required=True, title="commands", metavar="COMMAND"
     )
-    for name, module in _COMMANDS.items():
+    written = sys.argv[1:] if arguments is None else arguments
+    # Each imports much, so only the one that is asked for is loaded, if any is.
+    named = [name for name in written[:1] if name in _COMMANDS]
+    modules = {name: _load(name) for name in named or _COMMANDS}
+    for name, module in modules.items():
         description = module.__doc__ or ""
         subparser = subcommands.add_parser(
             name, help=description.splitlines()[0], description=description
         )
         module.add_arguments(subparser)
     chosen = parser.parse_args(arguments)
-    return _COMMANDS[chosen.command].run(chosen)
+    try:
+        status = modules[chosen.command].run(chosen)
+        finish()
+    except OutputLost as lost:
+        if lost.reason:
+            complain(f"authmw: {lost.reason}")
+        return lost.status
+    except KeyboardInterrupt:
+        complain("authmw: interrupted")
+        return _INTERRUPTED
+    return status
+
+
+def _load(name: str) -> Command:
+    return cast(Command, importlib.import_module(f"authmw.cli.{name}"))

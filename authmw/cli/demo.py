@@ -6,11 +6,13 @@ import argparse
 import contextlib
 import importlib.util
 import signal
+import sys
 import tempfile
 import threading
 from pathlib import Path
 
-from authmw.testing.demo.report import conclude, render_table
+from authmw.cli.output import complain, say, say_json
+from authmw.testing.demo.report import conclude, make_document, render_table
 from authmw.testing.demo.scenes import play_scenes, render_invitation
 from authmw.testing.demo.stage import Stage
 
@@ -24,40 +26,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep the service running afterwards, and print curl lines to try",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document (without --serve)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; return 0 if every request got the expected response."""
     missing = [name for module, name in _NEEDED.items() if not _is_installed(module)]
     if missing:
-        print(f"demo: needs {' and '.join(missing)}: pip install 'authmw[demo]'")
+        complain(f"demo: needs {' and '.join(missing)}: pip install 'authmw[demo]'")
+        return 2
+    if arguments.serve and arguments.json:
+        complain("demo: --serve and --json exclude each other")
         return 2
     # On SIGTERM, stop everything that was started, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _play(serve=arguments.serve)
+        return _play(serve=arguments.serve, is_json=arguments.json)
     except KeyboardInterrupt:
-        print("demo: interrupted")
+        complain("demo: interrupted")
         return 130
 
 
-def _play(*, serve: bool) -> int:
+def _play(*, serve: bool, is_json: bool) -> int:
+    # Some seconds pass before the table, which stands on standard output alone.
+    complain("demo: starting an identity service, an OIDC issuer and gunicorn with a service ...")
     with (
         tempfile.TemporaryDirectory(prefix="authmw-demo-") as directory,
         Stage(Path(directory)) as stage,
     ):
-        outcomes = play_scenes(stage)
+        outcomes = play_scenes(stage, report=_report_progress)
         last_line, status = conclude(outcomes)
-        print(render_table(outcomes))
+        if is_json:
+            say_json(make_document(outcomes))
+            return status
+        say(render_table(outcomes))
         if status:
-            print(f"\nThe service's log:\n{stage.read_log()}")
+            say(f"\nThe service's log:\n{stage.read_log()}")
         elif serve:
-            print(f"\n{render_invitation(stage)}\n\nPress Ctrl-C to end.", flush=True)
+            say(f"\n{render_invitation(stage)}\n\nPress Ctrl-C to end.")
             with contextlib.suppress(KeyboardInterrupt):
                 threading.Event().wait()
-            print()
-    print(last_line)
+            say()
+    say(last_line)
     return status
+
+
+def _report_progress(done: int, planned: int) -> None:
+    # Where nobody looks on, the same line again and again says nothing.
+    if sys.stderr.isatty():
+        sys.stderr.write(
+            f"\rdemo: {done} of {planned} requests" + ("\n" if done == planned else "")
+        )
+        sys.stderr.flush()
 
 
 def _is_installed(module: str) -> bool:

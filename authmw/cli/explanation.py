@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from authmw.authority.keystone_claims import parse_keystone_claims
 from authmw.checks.token_string import verify_token_string
-from authmw.cli.times import describe_time
 from authmw.config.settings import Settings
+from authmw.doctor.times import describe_time, explain_times
 from authmw.errors import AuthmwError, IdentityUnavailable, InvalidToken, Reason
 from authmw.jose.base64url import decode_base64url
 from authmw.jose.jws import CompactJws, find_verifying_key, parse_claims, parse_compact
@@ -82,9 +82,31 @@ class Explanation:
         lines += ["", "rules"]
         for finding in self.findings:
             verdict = "passed" if finding.refusal is None else "FAILED"
-            lines.append(f"  {verdict}  {finding.rule}: {finding.refusal or finding.detail}")
-        lines += ["", f"refused: {self.refusal}" if self.refusal else f"accepted; {self.remark}"]
+            said = explain_times(str(finding.refusal), self.now) if finding.refusal else ""
+            lines.append(f"  {verdict}  {finding.rule}: {said or finding.detail}")
+        refused = f"refused: {explain_times(str(self.refusal), self.now)}"
+        lines += ["", refused if self.refusal else f"accepted; {self.remark}"]
         return "\n".join(lines)
+
+    def make_document(self) -> dict[str, object]:
+        """Return the object of the JSON output, without the token and its signature."""
+        return {
+            "token": self.name,
+            "accepted": self.is_accepted,
+            "verified": self.key is not None,
+            "header": self.header and {name: _shorten(one) for name, one in self.header.items()},
+            "claims": self.claims and {name: _shorten(one) for name, one in self.claims.items()},
+            "rules": [
+                {
+                    "rule": finding.rule,
+                    "passed": finding.refusal is None,
+                    "detail": str(finding.refusal or finding.detail),
+                }
+                for finding in self.findings
+            ],
+            "refusal": None if self.refusal is None else str(self.refusal),
+            "remark": self.remark,
+        }
 
     def _render_members(self, members: Members) -> Iterator[str]:
         width = max((len(json.dumps(name)) - 2 for name in members), default=0)

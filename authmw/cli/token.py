@@ -1,19 +1,26 @@
-"""Explain a signed token: who signed it, what it says, why it is accepted or refused."""
+"""Explain or validate a token: who signed it, what it says, why it is accepted or refused."""
 
 from __future__ import annotations
 
 import argparse
-import sys
+import logging
 import time
 
 from authmw.cli.explanation import Explanation, explain
 from authmw.cli.issuer_explanation import explain_by_issuer
 from authmw.cli.key_sources import add_key_source_arguments, read_keys, read_settings
+from authmw.cli.output import complain, say, say_json
+from authmw.cli.token_input import read_token
+from authmw.cli.validation import make_run_document, render_run
 from authmw.config.settings import Settings
+from authmw.doctor.sources import read_source
+from authmw.doctor.steps import run_filter
 from authmw.errors import ConfigurationError, KeysUnavailable
 
-# Far longer than any header.
-_MOST_CHARACTERS = 1 << 20
+_TOKEN_HELP = (
+    "the token; better left out, or -, to give it on standard input: other users of this host can "
+    "see the arguments of a command, and shells remember them"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,35 +38,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "ever printed."
         ),
     )
-    command.add_argument(
-        "token",
-        nargs="?",
-        default="-",
-        help="the token; better left out, or -, to give it on standard input: other users of "
-        "this host can see the arguments of a command, and shells remember them",
-    )
+    command.add_argument("token", nargs="?", default="-", help=_TOKEN_HELP)
     add_key_source_arguments(command, "--key-repository", metavar="DIR")
+    command.add_argument("--json", action="store_true", help="print one JSON document")
+    command = commands.add_parser(
+        "validate",
+        help="Validate a token as the service would, and show each step and its time.",
+        description=(
+            "Gives a request with the token to the service's own filter, which asks the identity "
+            "service, memcached and issuers as it does in the service, and shows what each step "
+            "decided and how long it took. Exit status 0: accepted, 1: refused, 2: it could not be "
+            "validated. The token is never printed."
+        ),
+    )
+    command.add_argument("token", nargs="?", default="-", help=_TOKEN_HELP)
+    command.add_argument("--config-file", action="append", default=[], metavar="FILE")
+    command.add_argument("--paste", metavar="FILE#SECTION")
+    command.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain the token; return 0 if it is accepted, 1 if refused, 2 if it cannot be judged."""
+    """Run it; return 0 if the token is accepted, 1 if refused, 2 if it cannot be judged."""
+    if arguments.token_command == "validate":
+        return _validate(arguments)
     try:
         settings = read_settings(arguments.key_repository, arguments.config_file)
     except ConfigurationError as error:
-        print(f"token: {error}", file=sys.stderr)
+        complain(f"token: {error}")
         return 2
-    token = _read_token() if arguments.token == "-" else arguments.token.strip()
-    if not token:
-        print("token: there is none on standard input", file=sys.stderr)
+    token = read_token(arguments.token, "token")
+    if token is None:
         return 2
-    if arguments.token != "-":
-        print("token: given as an argument; standard input would be safer", file=sys.stderr)
     try:
         explanation = _explain(token, settings)
     except (ConfigurationError, KeysUnavailable) as error:
-        print(f"token: {error}", file=sys.stderr)
+        complain(f"token: {error}")
         return 2
-    print(explanation.render())
+    if arguments.json:
+        say_json(explanation.make_document())
+    else:
+        say(explanation.render())
     return 0 if explanation.is_accepted else 1
 
 
@@ -71,7 +89,24 @@ def _explain(token: str, settings: Settings) -> Explanation:
     return explanation
 
 
-def _read_token() -> str:
-    if sys.stdin.isatty():
-        print("Paste the token, press Enter and Ctrl-D:", file=sys.stderr)
-    return sys.stdin.read(_MOST_CHARACTERS).strip()
+def _validate(arguments: argparse.Namespace) -> int:
+    # What the log would say is in the steps.
+    logging.getLogger("authmw").addHandler(logging.NullHandler())
+    logging.getLogger("authmw").propagate = False
+    if not arguments.config_file and arguments.paste is None:
+        complain("token: name the configuration: --config-file FILE, --paste FILE#SECTION or both")
+        return 2
+    token = read_token(arguments.token, "token")
+    if token is None:
+        return 2
+    try:
+        source = read_source(arguments.config_file, arguments.paste)
+        done = run_filter(source.conf, token)
+    except ConfigurationError as error:
+        complain(f"token: {error}")
+        return 2
+    if arguments.json:
+        say_json(make_run_document(done, token))
+    else:
+        say(render_run(done, token, time.time()))
+    return {200: 0, 401: 1}.get(done.status, 2)

@@ -143,6 +143,15 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
         help="This service's type in the catalog (compute, image, ...). It is needed to accept "
         "application credentials with access rules; unset refuses them.",
     ),
+    StrOpt(
+        "log_refusals",
+        mutable=True,
+        default="info",
+        choices=("debug", "info", "warning"),
+        help="Level of the log lines about refused tokens, and about valid ones that lack what "
+        "the service requires. Services usually log info and above. For each reason at "
+        "most 20 lines are written at once, and one a second after that.",
+    ),
     IntOpt(
         "max_token_size",
         unit="bytes",
@@ -548,6 +557,18 @@ OAUTH_OPTIONS: tuple[cfg.Opt, ...] = (
     ),
 )
 
+METRICS_OPTIONS: tuple[cfg.Opt, ...] = (
+    StrOpt(
+        "metrics",
+        default="none",
+        choices=("none", "registry", "prometheus", "opentelemetry"),
+        help="Where metrics are shown. registry counts requests for authmw.metrics.stats(). "
+        "prometheus also shows them with prometheus-client, of all processes together if "
+        "PROMETHEUS_MULTIPROC_DIR is set; opentelemetry with the meter provider that the "
+        "service has set. Install authmw[prometheus] or authmw[opentelemetry].",
+    ),
+)
+
 GROUPS: tuple[tuple[str, tuple[cfg.Opt, ...]], ...] = (
     ("The identity service", IDENTITY_OPTIONS),
     ("Requests", REQUEST_OPTIONS),
@@ -555,6 +576,7 @@ GROUPS: tuple[tuple[str, tuple[cfg.Opt, ...]], ...] = (
     ("Offline validation", OFFLINE_OPTIONS),
     ("Revocation", REVOCATION_OPTIONS),
     ("OAuth clients, where issuers are configured", OAUTH_OPTIONS),
+    ("Metrics", METRICS_OPTIONS),
 )
 
 OPTIONS: tuple[cfg.Opt, ...] = tuple(itertools.chain.from_iterable(dict(GROUPS).values()))

@@ -21,7 +21,9 @@ DEFAULT_READ_TIMEOUT_SECONDS = 30.0
 
 Interface = Literal["internal", "public", "admin"]
 SecurityStrategy = Literal["MAC", "ENCRYPT"]
+MetricsExport = Literal["none", "registry", "prometheus", "opentelemetry"]
 AuthoritySource = Literal["claims", "bundle", "identity"]
+RefusalLevel = Literal["debug", "info", "warning"]
 Algorithm = Literal[
     "ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"
 ]
@@ -73,6 +75,7 @@ class Settings:
     service_token_roles: tuple[str, ...]
     service_token_roles_required: bool
     service_type: str | None
+    log_refusals: RefusalLevel
     max_token_size: int  # bytes
     accept_bearer: bool
     public_paths: tuple[str, ...]
@@ -137,6 +140,9 @@ class Settings:
     public_endpoint: str | None
     dpop_proof_lifetime: int  # seconds
     dpop_nonce_secret: str | None = field(repr=False)
+
+    # Metrics
+    metrics: MetricsExport
 
     @property
     def connect_timeout(self) -> float:

@@ -49,6 +49,14 @@ class Change(enum.Enum):
     CLOSED = enum.auto()
 
 
+class State(enum.Enum):
+    """What is known of the endpoint; the numbers are those of the metric."""
+
+    TRUSTED = 0
+    IN_DOUBT = 1
+    OPEN = 2
+
+
 class Breaker:
     """The breaker of one process, used by all its threads.
 
@@ -98,6 +106,13 @@ class Breaker:
     def fails_fast(self) -> bool:
         """Whether the breaker is open: requests are not sent."""
         return self._failed_probes > 0
+
+    @property
+    def state(self) -> State:
+        """What is known of the endpoint now."""
+        if self.fails_fast:
+            return State.OPEN
+        return State.TRUSTED if self.is_trusted else State.IN_DOUBT
 
     def admit(self, now: float) -> bool:
         """Return whether to probe first; the caller then probes and calls `conclude`.

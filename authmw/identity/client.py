@@ -13,10 +13,12 @@ from urllib.parse import urlencode
 from authmw.checks.token_string import verify_token_string
 from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
 from authmw.identity.authenticate_uri import AuthenticateUri
-from authmw.identity.breaker import Breaker, Change
+from authmw.identity.breaker import Breaker, Change, State
+from authmw.identity.call_meter import CallMeter
 from authmw.identity.meaning import Health, Verdict
 from authmw.identity.outage import make_outage, make_outage_from, meaning_of
 from authmw.identity.outcomes import Outcome
+from authmw.identity.server_clock import ServerClock
 from authmw.identity.token_response import ACCESS_RULES, TokenResponse
 from authmw.net.deadline import deadline
 from authmw.runtime import request
@@ -50,6 +52,7 @@ class IdentityClient:
             token, so a server that forks should pass a factory: each process then has its own
             plugin. None: every call ends as an outage that names `auth_type`.
         clock: seconds, for the pauses of the circuit breaker.
+        meter: counts and times the calls.
     """
 
     def __init__(
@@ -58,13 +61,16 @@ class IdentityClient:
         auth_plugin: BaseAuthPlugin | Callable[[], BaseAuthPlugin | None] | None,
         *,
         clock: Callable[[], float] = wall_clock,
+        meter: CallMeter | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._meter = meter or CallMeter()
         self._plugin = PerProcess(
             auth_plugin if callable(auth_plugin) else functools.partial(_same, auth_plugin)
         )
         self._opened = PerProcess(self._open)
+        self.server_clock = ServerClock(clock)
         self._patience_seconds = 0.0
         self._wake: Callable[[], None] = _do_nothing
         self._breaker = PerProcess(lambda: Breaker(patience_seconds=self._patience_seconds))
@@ -79,6 +85,11 @@ class IdentityClient:
         """
         self._wake = wake
         self._patience_seconds = patience_seconds
+
+    @property
+    def breaker_state(self) -> State:
+        """What this process knows of the endpoint; nothing is sent."""
+        return self._breaker.get().state
 
     def probe_at(self) -> float:
         """Return when a probe is due, in epoch seconds; infinity: never."""
@@ -232,9 +243,9 @@ class IdentityClient:
         plugin = self._plugin.get()
         if plugin is None:
             raise make_outage(Outcome.NO_AUTH_PLUGIN)
-        from authmw.identity.session import IdentitySession
+        from authmw.identity.metered_session import MeteredSession
 
-        return IdentitySession(self._settings, plugin)
+        return MeteredSession(self._settings, plugin, self._meter, self.server_clock)
 
     def _admit(self, breaker: Breaker) -> None:
         """Raise Outage if the endpoint is known not to answer."""

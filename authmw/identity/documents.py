@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from authmw.config.tls_files import verify_tls_files
 from authmw.errors import ConfigurationError, DeadlineExceeded, IdentityUnavailable
+from authmw.identity.server_clock import ServerClock
 from authmw.net.deadline import deadline
 from authmw.runtime.process import PerProcess
 
@@ -40,6 +41,9 @@ class DocumentFetcher:
         section: where the TLS options stand, for errors.
         bearer_token_file: holds the token to send (RFC 6750 §2.1); None: no credentials are sent.
 
+    Attributes:
+        server_clock: of whoever answered last.
+
     Raises:
         ConfigurationError: a file that `cafile`, `certfile`, `keyfile` or `bearer_token_file` names
             can't be used.
@@ -57,6 +61,7 @@ class DocumentFetcher:
         if bearer_token_file is not None:
             _verify_token_file(bearer_token_file, section)
         self._settings = settings
+        self.server_clock = ServerClock()
         self._verify = read_verify(settings)
         self._session = PerProcess(self._open)
 
@@ -85,7 +90,7 @@ class DocumentFetcher:
             raise IdentityUnavailable(f"GET {uri}: {type(error).__name__}") from None
 
     def _open(self) -> requests.Session:
-        return open_session(self._settings)
+        return open_session(self._settings, self.server_clock)
 
 
 def read_bearer_token(path: str) -> str:
@@ -118,11 +123,16 @@ def _verify_token_file(path: str, section: str) -> None:
         ) from None
 
 
-def open_session(settings: Settings) -> requests.Session:
-    """Return a session without any credentials but the certificate of `certfile`."""
+def open_session(settings: Settings, server_clock: ServerClock | None = None) -> requests.Session:
+    """Return a session without any credentials but the certificate of `certfile`.
+
+    Args:
+        settings: TLS, time-outs and the User-Agent.
+        server_clock: gets the Date of each response; None: nobody wants it.
+    """
     from authmw.identity.transport import client_certificate, open_requests_session
 
-    session = open_requests_session(settings)
+    session = open_requests_session(settings, server_clock)
     session.cert = client_certificate(settings)
     session.headers["User-Agent"] = settings.user_agent
     return session

@@ -8,6 +8,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from authmw.identity.proxies import find_proxy
+
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
@@ -16,9 +18,19 @@ DEFAULT_RETRY_AFTER_SECONDS = 5
 
 
 def describe(request: PreparedRequest) -> str:
-    """Return method and address of a request, without user, password and query."""
-    parts = urlsplit(request.url or "")
-    return f"{request.method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    """Return method and address of a request, without user, password and query.
+
+    If it goes through a proxy of the environment, that is named with its variable.
+    """
+    return describe_call(request.method or "", request.url or "")
+
+
+def describe_call(method: str, url: str) -> str:
+    """Return what `describe` does, of a method and an address."""
+    parts = urlsplit(url)
+    proxy = find_proxy(url)
+    through = f" through {proxy}" if proxy else ""
+    return f"{method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{through}"
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> int:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from authmw.errors import IdentityUnavailable, InvalidToken, Outage, Reason
-from authmw.identity.breaker import Breaker, Change
+from authmw.identity.breaker import Breaker, Change, State
+from authmw.identity.call_meter import CallMeter
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import open_session, read_verify
 from authmw.identity.http_messages import describe
@@ -54,6 +55,7 @@ class IntrospectionClient:
         client: what the issuer knows this service by.
         lifetime_seconds: how long a token counts as good if the issuer names no end.
         clock: seconds, for the pauses of the circuit breaker.
+        meter: counts and times the calls.
     """
 
     def __init__(
@@ -66,8 +68,10 @@ class IntrospectionClient:
         client: OAuthClient,
         lifetime_seconds: int,
         clock: Callable[[], float] = wall_clock,
+        meter: CallMeter | None = None,
     ) -> None:
         self._settings = settings
+        self._meter = meter or CallMeter()
         self._issuer = issuer
         self._endpoint = endpoint
         self._discovery = discovery
@@ -116,6 +120,11 @@ class IntrospectionClient:
         self._wake = wake
         self._patience_seconds = patience_seconds
 
+    @property
+    def breaker_state(self) -> State:
+        """What this process knows of the issuer; nothing is sent."""
+        return self._breaker.get().state
+
     def probe_at(self) -> float:
         """Return when a probe is due, in epoch seconds; infinity: never."""
         return self._breaker.get().probe_at
@@ -128,7 +137,8 @@ class IntrospectionClient:
                 self._probe(breaker, is_logged=False)
 
     def _fetch_verified(self, token: str, now: float) -> AccessToken:
-        answer = self._ask(token, now)
+        with self._meter.measure("introspect"):
+            answer = self._ask(token, now)
         try:
             return verify_introspection_response(
                 self._issuer, answer, now, lifetime_seconds=self._lifetime_seconds
@@ -187,7 +197,8 @@ class IntrospectionClient:
         detail = ""
         try:
             try:
-                answer = self._ask(secrets.token_urlsafe(32), self._clock())
+                with self._meter.measure("probe"):
+                    answer = self._ask(secrets.token_urlsafe(32), self._clock())
                 if type(answer.get("active")) is not bool:
                     raise make_outage(Outcome.NOT_INTROSPECTION)
             except Exception as error:  # noqa: BLE001 - of any library below

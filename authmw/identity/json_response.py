@@ -7,11 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authmw.errors import InvalidToken, Outage
+from authmw.errors import InvalidToken
 from authmw.identity.http_messages import describe, parse_http_date, parse_retry_after
+from authmw.identity.keystone_error import quote_status
 from authmw.identity.meaning import Verdict
-from authmw.identity.outage import make_outage
+from authmw.identity.outage import LONGEST_NOTE, judge_response, make_outage
 from authmw.identity.outcomes import Outcome
+from authmw.runtime.printable import printable
 
 if TYPE_CHECKING:
     from requests import Response
@@ -40,16 +42,13 @@ def raise_for_status(response: Response, *, about_token: bool) -> None:
     status = response.status_code
     if status == 200:
         return
-    outcome = Outcome.of_status(
-        status,
-        about_token=about_token,
-        keystone_says=read_keystone_error(response) if status in (403, 404) else None,
-    )
+    outcome = judge_response(response, about_token=about_token)
     meaning = outcome.meaning
     if meaning.verdict is Verdict.TOKEN_REFUSED:
-        raise InvalidToken(meaning.reason, f"{meaning.detail} (HTTP {status})")
+        note = printable(quote_status(response), LONGEST_NOTE)
+        raise InvalidToken(meaning.reason, f"{meaning.detail} ({note})")
     retry_after = parse_retry_after(response.headers, time.time())
-    raise make_outage(outcome, describe(response.request), f"HTTP {status}", retry_after)
+    raise make_outage(outcome, describe(response.request), quote_status(response), retry_after)
 
 
 def read_object(response: Response) -> dict[str, object]:
@@ -79,18 +78,3 @@ def read_token(response: Response) -> dict[str, object]:
         note = f"there is a {type(body).__name__}"
         raise make_outage(Outcome.NOT_A_TOKEN, describe(response.request), note)
     return body
-
-
-def read_keystone_error(response: Response) -> str | None:
-    """Return the message of Keystone's own error for this very status; None for any other body.
-
-    Identity API v3, "Response status codes": {"error": {"code": 404, "message": ...}}.
-    """
-    try:
-        error = read_object(response).get("error")
-    except Outage:
-        return None
-    if not isinstance(error, dict) or error.get("code") != response.status_code:
-        return None
-    message = error.get("message")
-    return message if isinstance(message, str) else ""

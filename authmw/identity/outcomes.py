@@ -16,6 +16,14 @@ from authmw.identity.meaning import Health, Meaning, Verdict, unwrap
 
 # How the names of all actions of Keystone's policy begin.
 _POLICY_ACTION = "identity:"
+# What OpenSSL says of an answer that is HTTP or another protocol in clear.
+_NO_TLS_REASONS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
+# How a TLS alert begins (RFC 8446 §5.1), which some servers answer to what is no TLS.
+_ALERT = "\x15\x03"
+
+
+def _is_alert(error: BaseException) -> bool:
+    return str(getattr(error, "line", "")).startswith((_ALERT, repr(_ALERT)[:-1]))
 
 
 class Outcome(enum.Enum):
@@ -52,7 +60,8 @@ class Outcome(enum.Enum):
         Verdict.CREDENTIALS_REFUSED,
         Health.FAILS,
         "the identity service refused our own credentials: correct auth_type and its options "
-        "(username, password, project and domains)",
+        "(username, password, project and domains); a user that is locked or disabled gets the "
+        "same answer, and Keystone's log says which",
         statuses=(401,),
         errors=("keystoneauth1.exceptions.Unauthorized",),
     )
@@ -65,6 +74,25 @@ class Outcome(enum.Enum):
         "Keystone's policy asks for (service or admin)",
         statuses=(403,),
         errors=("keystoneauth1.exceptions.Forbidden",),
+    )
+    REQUEST_INVALID = Meaning(
+        Verdict.CREDENTIALS_REFUSED,
+        Health.FAILS,
+        "our own request for a token is incomplete: beside username set user_domain_id (or "
+        "user_domain_name), beside project_name set project_domain_id (or project_domain_name)",
+    )
+    NO_SCOPE = Meaning(
+        Verdict.CREDENTIALS_REFUSED,
+        Health.FAILS,
+        "our own token has no scope, and a token without scope has no catalog: set project_name "
+        "with project_domain_id, or system_scope",
+    )
+    # Nobody's roles are at fault: Keystone was not reached.
+    FORBIDDEN_ELSEWHERE = Meaning(
+        Verdict.OUTAGE,
+        Health.FAILS,
+        "403 that is not the identity service's own: a proxy or a web server on the way refuses "
+        "us; allow these requests there, or name the host in no_proxy",
     )
     # Of an issuer that is asked about opaque tokens (RFC 7662).
     CLIENT_REFUSED = Meaning(
@@ -86,18 +114,40 @@ class Outcome(enum.Enum):
         "not asked, as the identity endpoint did not answer a moment ago",
     )
 
-    # Connecting.
+    # Connecting. A proxy stands first: who can't reach it can't reach the endpoint either.
+    PROXY = Meaning(
+        Verdict.OUTAGE,
+        Health.FAILS,
+        "the proxy that the environment names can't be reached, or does not pass this on: "
+        "correct the variable, or name the host in no_proxy",
+        statuses=(407,),
+        errors=("requests.exceptions.ProxyError", "urllib3.exceptions.ProxyError"),
+    )
     NAME_UNKNOWN = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the host name can't be resolved",
+        "the host name can't be resolved: correct its address (auth_url, the catalog, an issuer's "
+        "section), or this host's resolver",
         errors=("urllib3.exceptions.NameResolutionError",),
     )
     CONNECT_FAILED = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the connection was refused, or there is no way to the host",
+        "the connection was refused, or there is no way to the host: start the server there, open "
+        "the firewall, or correct its address (auth_url, the catalog, an issuer's section)",
         errors=("urllib3.exceptions.NewConnectionError",),
+    )
+    NO_TLS = Meaning(
+        Verdict.OUTAGE,
+        Health.FAILS,
+        "the server does not speak TLS at this port: write http:// instead of https://, or the "
+        "port where it does, in auth_url or the catalog",
+    )
+    SPEAKS_TLS = Meaning(
+        Verdict.OUTAGE,
+        Health.FAILS,
+        "the server speaks TLS at this port: write https:// instead of http:// in auth_url or "
+        "the catalog",
     )
     TLS = Meaning(
         Verdict.OUTAGE,
@@ -110,12 +160,6 @@ class Outcome(enum.Enum):
             "keystoneauth1.exceptions.SSLError",
         ),
     )
-    PROXY = Meaning(
-        Verdict.OUTAGE,
-        Health.FAILS,
-        "the proxy named in the environment failed",
-        errors=("requests.exceptions.ProxyError",),
-    )
 
     # Time.
     DEADLINE = Meaning(
@@ -127,13 +171,15 @@ class Outcome(enum.Enum):
     CONNECT_TIMEOUT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the connection was not accepted in time",
+        "the connection was not accepted in time: look at the firewall and the server there, or "
+        "correct its address (auth_url, the catalog, an issuer's section)",
         errors=("requests.exceptions.ConnectTimeout", "urllib3.exceptions.ConnectTimeoutError"),
     )
     READ_TIMEOUT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the server fell silent",
+        "the server fell silent: look at the server and its log, or correct its address (auth_url, the "
+        "catalog, an issuer's section)",
         errors=("requests.exceptions.ReadTimeout", "urllib3.exceptions.ReadTimeoutError"),
     )
 
@@ -162,7 +208,8 @@ class Outcome(enum.Enum):
     CONNECTION_BROKEN = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "the connection broke, or the server does not speak HTTP",
+        "the connection broke, or the server does not speak HTTP (write https:// in auth_url "
+        "if it speaks TLS)",
         errors=(
             "urllib3.exceptions.ProtocolError",
             "requests.exceptions.ConnectionError",
@@ -220,7 +267,7 @@ class Outcome(enum.Enum):
     NO_ENDPOINT = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "no version 3 identity endpoint: compare interface and region_name with the catalog",
+        "no version 3 identity endpoint: write interface and region_name as the catalog has them",
         errors=("keystoneauth1.exceptions.CatalogException",),
         is_endpoint_lost=True,
     )
@@ -238,7 +285,7 @@ class Outcome(enum.Enum):
     NOT_AUTHENTICATED = Meaning(
         Verdict.OUTAGE,
         Health.FAILS,
-        "our own authentication got no token",
+        "our own authentication got no token: correct auth_url, which may name another server",
         errors=(
             "keystoneauth1.exceptions.InvalidResponse",
             "keystoneauth1.exceptions.AuthorizationFailure",
@@ -283,11 +330,11 @@ class Outcome(enum.Enum):
         Keystone answers 403 about a token for two reasons, and only one of them is the token's. If
         its policy forbids us to ask, the message names the policy's action
         ("...: identity:validate_token."), in every language. If a trust's trustor lost a delegated
-        role, the message names none. So a 403 that names an action, that is not in Keystone's form
-        or that we can't read does not refuse the token. Our own credentials may be such a trust's,
-        too: then every question gets that 403, and the caller has to find out first
-        (`IdentityClient`). A 403 never admits a request; but after an outage a remembered answer
-        stays usable for its grace, and after a refusal it does not.
+        role, the message names none. So a 403 that names an action does not refuse the token, nor
+        does one that is not in Keystone's form, which is not about roles either. Our own
+        credentials may be such a trust's, too: then every question gets that 403, and the caller
+        has to find out first (`IdentityClient`). A 403 never admits a request; but after an outage
+        a remembered answer stays usable for its grace, and after a refusal it does not.
 
         Args:
             status: of HTTP.
@@ -297,10 +344,13 @@ class Outcome(enum.Enum):
         outcome = next((row for row in cls if status in row.meaning.statuses), cls.FAILED)
         if outcome is cls.TOKEN_NOT_FOUND and keystone_says is None:
             return cls.NOT_IDENTITY
-        if outcome is cls.TOKEN_FORBIDDEN and (
-            not about_token or keystone_says is None or _POLICY_ACTION in keystone_says
-        ):
-            return cls.CREDENTIALS_FORBIDDEN
+        if outcome is cls.TOKEN_FORBIDDEN:
+            if keystone_says is None:
+                return cls.FORBIDDEN_ELSEWHERE
+            if not about_token or _POLICY_ACTION in keystone_says:
+                return cls.CREDENTIALS_FORBIDDEN
+        if status == 400 and not about_token and keystone_says is not None:
+            return cls.REQUEST_INVALID
         if outcome.meaning.verdict is Verdict.TOKEN_REFUSED and not about_token:
             return cls.NOT_FOUND if status == 404 else cls.UNEXPECTED_STATUS
         return outcome
@@ -309,6 +359,10 @@ class Outcome(enum.Enum):
     def of_error(cls, error: BaseException) -> Outcome:
         """Return the outcome that an exception of any library means; never a refused token."""
         chain = tuple(unwrap(error))
+        if any(getattr(each, "reason", None) in _NO_TLS_REASONS for each in chain):
+            return cls.NO_TLS
+        if any(type(each).__name__ == "BadStatusLine" and _is_alert(each) for each in chain):
+            return cls.SPEAKS_TLS
         for outcome in cls:
             if outcome.meaning.is_caused_by(chain):
                 return outcome

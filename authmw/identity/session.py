@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 
 from authmw.errors import DeadlineExceeded, InvalidToken
+from authmw.identity.catalog_faults import explain_no_endpoint
 from authmw.identity.json_response import (
     JsonResponse,
     raise_for_status,
@@ -27,12 +28,19 @@ from authmw.identity.renewal_limit import Doubt, RenewalLimit
 from authmw.identity.token_response import ACCESS_RULES
 from authmw.identity.transport import MAX_REDIRECTS, client_certificate, open_requests_session
 from authmw.net.deadline import remaining_seconds
-from authmw.runtime.libraries import AUTH_INTERFACE, Adapter, BaseIdentityPlugin, Session
+from authmw.runtime.libraries import (
+    AUTH_INTERFACE,
+    Adapter,
+    BaseIdentityPlugin,
+    Session,
+    exceptions,
+)
 
 if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin
 
     from authmw.config.settings import Settings
+    from authmw.identity.server_clock import ServerClock
 
 _VERSION = "3"
 
@@ -43,12 +51,18 @@ class IdentitySession:
     Args:
         settings: interface, region, TLS, time-outs and retries.
         plugin: our own credentials.
+        server_clock: gets the Date of each response; None: nobody wants it.
     """
 
-    def __init__(self, settings: Settings, plugin: BaseAuthPlugin) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        plugin: BaseAuthPlugin,
+        server_clock: ServerClock | None = None,
+    ) -> None:
         self._plugin = plugin
         self._session = Session(
-            session=open_requests_session(settings),
+            session=open_requests_session(settings, server_clock),
             verify=False if settings.insecure else settings.cafile or True,
             cert=client_certificate(settings),
             user_agent=settings.user_agent,
@@ -190,12 +204,20 @@ class IdentitySession:
 
         Call `_authenticate` first: the catalog comes with our token.
         """
-        endpoint = self._adapter.get_endpoint()
+        try:
+            endpoint = self._adapter.get_endpoint()
+        except exceptions.CatalogException:
+            endpoint = None
         if endpoint is None or endpoint != self._accepted_endpoint:
             # Where discovery fails keystoneauth1 falls back to the address in the catalog, and a
             # 404 from a wrong path must not be taken for a verdict on a token.
             if endpoint is None or not _is_version_3(endpoint):
-                raise make_outage(Outcome.NO_ENDPOINT, note=f"found {endpoint}" if endpoint else "")
+                raise explain_no_endpoint(
+                    getattr(self._plugin, "auth_ref", None),
+                    endpoint,
+                    interface=self._adapter.interface,
+                    region_name=self._adapter.region_name,
+                )
             self._accepted_endpoint = endpoint
         return endpoint.rstrip("/")
 

@@ -28,6 +28,8 @@ from authmw.identity.connections import DeadlineHTTPConnectionPool, DeadlineHTTP
 from authmw.identity.http_messages import describe
 from authmw.identity.outage import make_outage
 from authmw.identity.outcomes import Outcome
+from authmw.identity.proxies import find_proxy
+from authmw.identity.server_clock import ServerClock
 from authmw.net.deadline import remaining_seconds
 from authmw.net.pem_files import has_system_authorities
 from authmw.net.tls import make_tls_context
@@ -47,6 +49,7 @@ _POOL_SIZE = 32
 # with other codings, older versions of urllib3 decode without a bound.
 _CODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_CONNECTING = frozenset({Outcome.NAME_UNKNOWN, Outcome.CONNECT_FAILED, Outcome.CONNECT_TIMEOUT})
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -56,11 +59,18 @@ class DeadlineAdapter(HTTPAdapter):
         connect_seconds: how long one connection may take.
         read_seconds: how long the server may be silent.
         connect_retries: how often a connection that could not be made is tried again.
+        server_clock: gets the Date of each response; None: nobody wants it.
     """
 
     def __init__(
-        self, *, connect_seconds: float, read_seconds: float, connect_retries: int
+        self,
+        *,
+        connect_seconds: float,
+        read_seconds: float,
+        connect_retries: int,
+        server_clock: ServerClock | None = None,
     ) -> None:
+        self._server_clock = server_clock or ServerClock()
         self._time_outs = (connect_seconds, read_seconds)
         self._connect_retries = connect_retries
         super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE)
@@ -99,7 +109,7 @@ class DeadlineAdapter(HTTPAdapter):
                 raise
             except Exception as error:
                 if not (retries_left and _was_not_connected(error) and remaining_seconds() > pause):
-                    outcome = Outcome.of_error(error)
+                    outcome = _judge(error, request)
                     raise make_outage(outcome, describe(request), _explain(error)) from error
             time.sleep(pause)
             pause *= 2
@@ -110,6 +120,7 @@ class DeadlineAdapter(HTTPAdapter):
         kwargs["timeout"] = self._time_outs
         kwargs["stream"] = True
         response = super().send(request, **kwargs)
+        self._server_clock.note(response.headers.get("Date"))
         try:
             # Keystone lists its versions with status 300, which no library follows.
             if 300 < response.status_code < 400:
@@ -122,13 +133,21 @@ class DeadlineAdapter(HTTPAdapter):
         return response
 
 
-def open_requests_session(settings: Settings) -> requests.Session:
-    """Return a session that sends by these rules."""
+def open_requests_session(
+    settings: Settings, server_clock: ServerClock | None = None
+) -> requests.Session:
+    """Return a session that sends by these rules.
+
+    Args:
+        settings: time-outs and retries.
+        server_clock: gets the Date of each response; None: nobody wants it.
+    """
     session = requests.Session()
     adapter = DeadlineAdapter(
         connect_seconds=settings.connect_timeout,
         read_seconds=settings.read_timeout,
         connect_retries=settings.http_request_max_retries,
+        server_clock=server_clock,
     )
     session.mount("http://", adapter)
     session.mount("https://", adapter)
@@ -168,6 +187,14 @@ def _was_not_connected(error: Exception) -> bool:
     return isinstance(error, requests.ConnectionError) and not isinstance(
         error, requests.exceptions.SSLError
     )
+
+
+def _judge(error: Exception, request: PreparedRequest) -> Outcome:
+    """Return the outcome of a failure; a connection that failed is that to the proxy, if any."""
+    outcome = Outcome.of_error(error)
+    if outcome in _CONNECTING and find_proxy(request.url or "") is not None:
+        return Outcome.PROXY
+    return outcome
 
 
 def _resolve_redirect(request: PreparedRequest, response: Response) -> None:

@@ -112,10 +112,13 @@ class SignatureVerifier:
             raise IdentityUnavailable(f"no key verifies a token, but {keys.missing}")
         raise InvalidToken(
             Reason.BAD_SIGNATURE,
-            "no public key verifies the signature" + self._describe_untried(len(candidates)),
+            "no public key verifies the signature"
+            + self._describe_untried(len(candidates), jws.header.algorithm.name),
         )
 
-    def _describe_untried(self, fitting: int) -> str:
+    def _describe_untried(self, fitting: int, algorithm: str) -> str:
+        if not fitting:
+            return f"; none is for {algorithm}, or none has the token's kid"
         if fitting <= self._max_keys:
             return ""
         return f"; only {self._max_keys} of {fitting} that fit were tried (jws_max_keys)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from authmw.errors import IdentityUnavailable
 from authmw.jose.key_set import KeySet
 from authmw.keys.refreshed import RefreshedKeys
 from authmw.runtime.lazy_refresh import LazyRefresh
@@ -35,6 +36,15 @@ class KeysOnDemand:
     @property
     def reload_at(self) -> float:
         return self._keys.reload_at
+
+    def find_trouble(self, now: float) -> str | None:
+        """Return why there are no keys, without I/O; None: there are, or none is needed yet."""
+        if self._is_started:
+            try:
+                self._keys.current(now)
+            except IdentityUnavailable as error:
+                return error.detail
+        return None
 
     def current(self, now: float) -> KeySet:
         """Return the keys in use; the first call reads them. See `KeySource.current`."""

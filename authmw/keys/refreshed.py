@@ -15,6 +15,7 @@ from authmw.jose.public_key import PublicKey, SkippedKey
 from authmw.keys.changes import KeyChanges
 from authmw.keys.library import require_cryptography
 from authmw.keys.source import FoundKeys, KeyReader
+from authmw.runtime.counts import Count
 from authmw.runtime.process import PerProcess
 from authmw.runtime.reloads import FAILING_WAIT_SECONDS, PLANNED_WAIT_SECONDS, Reloads
 
@@ -53,6 +54,7 @@ class RefreshedKeys(KeyChanges):
         max_age_seconds: how long keys are used after they were read (`jws_keys_max_age`).
         accepted_algorithms: `jws_accepted_algorithms`, to warn of a source none of whose keys
             fits; None: no warning.
+        failures: counts the readings that failed.
 
     Raises:
         ConfigurationError: `cryptography` can't be imported. The source itself is first read by
@@ -65,6 +67,7 @@ class RefreshedKeys(KeyChanges):
         *,
         max_age_seconds: float,
         accepted_algorithms: frozenset[str] | None = None,
+        failures: Count | None = None,
     ) -> None:
         super().__init__()
         require_cryptography(reader.option, reader.location)
@@ -72,6 +75,7 @@ class RefreshedKeys(KeyChanges):
         self._name = f"{reader.option} = {reader.location}"
         self._max_age_seconds = max_age_seconds
         self._accepted_algorithms = accepted_algorithms
+        self._failures = failures or Count()
         self._reloads = Reloads(
             reader.option, self._read, early_interval_seconds=reader.early_interval_seconds
         )
@@ -85,6 +89,17 @@ class RefreshedKeys(KeyChanges):
     def reload_at(self) -> float:
         """Epoch seconds of the next planned reload; not later than the keys grow too old."""
         return min(self._planned_at, self._expires_at)
+
+    @property
+    def read_at(self) -> float | None:
+        """Epoch seconds of the latest reading that succeeded; None: none did."""
+        state = self._state
+        return None if state.keys is None else state.read_at
+
+    @property
+    def key_count(self) -> int | None:
+        """The number of keys in use; None: nobody has tried to read them yet."""
+        return None if self._state.error == _NOT_READ else len(self._usable)
 
     def current(self, now: float) -> KeySet:
         """Return the keys in use, without I/O; see `KeySource.current`."""
@@ -163,6 +178,7 @@ class RefreshedKeys(KeyChanges):
             _log.info("%s can be read again", self._name)
 
     def _keep_last_good(self, error: str) -> None:
+        self._failures.add()
         with self._writing.get():
             before = self._state
             self._state = replace(before, error=error)

@@ -19,6 +19,7 @@ from authmw.revocation.polling import EventPoller
 from authmw.revocation.sharing.shared_polling import SharedPolling
 from authmw.revocation.sharing.store import SharedStore
 from authmw.revocation.source import EventSource
+from authmw.runtime.counts import Count
 from authmw.runtime.process import PerProcess
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class RevocationFeed:
         retention_seconds: `revocation_retention`.
         max_events: `revocation_max_events`.
         store: shared with the other processes; None: this process does not share its polls.
+        failures: counts the polls of this process that failed.
 
     Attributes:
         reload_at: when to call `reload` next, epoch seconds.
@@ -56,6 +58,7 @@ class RevocationFeed:
         retention_seconds: int,
         max_events: int,
         store: SharedStore | None = None,
+        failures: Count | None = None,
     ) -> None:
         if poll_interval_seconds < 1:
             raise ValueError("a feed polls at intervals of 1 s or more")
@@ -69,6 +72,7 @@ class RevocationFeed:
             interval_seconds=poll_interval_seconds,
             retention_seconds=retention_seconds,
             max_events=max_events,
+            failures=failures,
         )
         self._retention_logged_at: float | None = None
         self._polling = PerProcess(threading.Lock)

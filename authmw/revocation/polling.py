@@ -11,6 +11,7 @@ from authmw.errors import EventsForbidden, IdentityUnavailable, MalformedEvents
 from authmw.revocation.events import RevocationEvent, parse_events
 from authmw.revocation.index import EventIndex
 from authmw.revocation.source import EventSource, SinceTimes
+from authmw.runtime.counts import Count
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class EventPoller:
         interval_seconds: `revocation_poll_interval`.
         retention_seconds: `revocation_retention`.
         max_events: `revocation_max_events`.
+        failures: counts the polls of this process that failed.
 
     Attributes:
         interval: seconds.
@@ -63,6 +65,7 @@ class EventPoller:
         interval_seconds: int,
         retention_seconds: int,
         max_events: int,
+        failures: Count | None = None,
     ) -> None:
         self.interval = interval_seconds
         self.index = EventIndex(max_events=max_events, retention_seconds=retention_seconds)
@@ -72,6 +75,7 @@ class EventPoller:
         self._is_forbidden = False
         self.failure: str | None = None
         self._source = source
+        self._failures = failures or Count()
         self._since = SinceTimes()
         self._until_set_at = 0.0
         self._max_events = max_events
@@ -212,6 +216,8 @@ class EventPoller:
             self._is_filling_up = True
 
     def _log_failure(self, failure: str | None) -> None:
+        if failure is not None:
+            self._failures.add()
         if failure is not None and self.failure is None:
             _log.warning("revocation events can't be read: %s", failure)
         elif failure is None and self.failure is not None:

@@ -23,6 +23,7 @@ from authmw.errors import (
 from authmw.identity.documents import FetchedDocument
 from authmw.issuers.revocation_list import parse_revocation_list
 from authmw.revocation.jitter import shorten
+from authmw.runtime.counts import Count
 from authmw.runtime.lazy_refresh import LazyRefresh
 from authmw.runtime.process import PerProcess
 from authmw.runtime.reloads import FAILING_WAIT_SECONDS, PLANNED_WAIT_SECONDS, Reloads
@@ -56,6 +57,7 @@ class RevokedIds:
         refresh: reads the list again once it was needed.
         interval_seconds: between readings (`revocation_poll_interval`).
         max_staleness_seconds: `revocation_max_staleness`.
+        failures: counts the readings that failed.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class RevokedIds:
         *,
         interval_seconds: int,
         max_staleness_seconds: int,
+        failures: Count | None = None,
     ) -> None:
         self.reload_at = 0.0
         self._uri = uri
@@ -73,6 +76,7 @@ class RevokedIds:
         self._refresh = refresh
         self._interval_seconds = interval_seconds
         self._max_staleness_seconds = max_staleness_seconds
+        self._failures = failures or Count()
         self._reloads = Reloads("revoked-ids", self._read, early_interval_seconds=interval_seconds)
         self._state = _State()
         self._listeners: tuple[Callable[[], None], ...] = ()
@@ -99,11 +103,19 @@ class RevokedIds:
             self._is_started = True
             self._refresh.start(self)
         state = self._state
-        # abs(): after the clock was set back the age of the list is unknown.
-        if state.read_at is None or abs(now - state.read_at) > self._max_staleness_seconds:
+        if self._is_too_old(state, now):
             raise IdentityUnavailable(self._explain(state))
         if token_id in state.ids:
             raise InvalidToken(Reason.REVOKED, "its 'jti' is in its issuer's revocation list")
+
+    def find_trouble(self, now: float) -> str | None:
+        """Return why nobody can judge by the list, without I/O; None: one can, or need not yet."""
+        state = self._state
+        return self._explain(state) if self._is_started and self._is_too_old(state, now) else None
+
+    def _is_too_old(self, state: _State, now: float) -> bool:
+        # abs(): after the clock was set back the age of the list is unknown.
+        return state.read_at is None or abs(now - state.read_at) > self._max_staleness_seconds
 
     def fresh_until(self, now: float) -> int:
         """Return up to when the list is not too old, epoch seconds."""
@@ -126,7 +138,7 @@ class RevokedIds:
                 raise IdentityUnavailable(f"HTTP status {response.status}")
             digest = hashlib.sha256(response.body).digest()
             # A list is long and seldom changes.
-            ids = before.ids if digest == before.digest else _parse(response.body)
+            ids = before.ids if digest == before.digest else parse_body(response.body)
         except (OSError, IdentityUnavailable, MalformedRevocationList) as error:
             self._keep(str(error))
             return
@@ -139,6 +151,7 @@ class RevokedIds:
                 listener()
 
     def _keep(self, error: str) -> None:
+        self._failures.add()
         with self._writing.get():
             before = self._state
             self._state = replace(before, error=error)
@@ -164,7 +177,8 @@ class RevokedIds:
         )
 
 
-def _parse(body: bytes) -> frozenset[str]:
+def parse_body(body: bytes) -> frozenset[str]:
+    """Return the ids in the list as it was received; raises MalformedRevocationList."""
     try:
         document: Any = json.loads(body)
     except (ValueError, RecursionError):

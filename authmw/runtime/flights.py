@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, NoReturn, TypeVar, cast
 
 from authmw.errors import IdentityUnavailable, InvalidToken
+from authmw.runtime.counts import Count
 from authmw.runtime.process import PerProcess
 
 T = TypeVar("T")
@@ -46,11 +47,19 @@ class Flights(Generic[T]):
         deadline_seconds: longest time that a follower waits for its leader.
         share_refusals: whether an `InvalidToken` applies to the followers too. If not, each
             follower then does its own work, since each came with its own token.
+        joined: counts the followers that share what their leader got.
     """
 
-    def __init__(self, deadline_seconds: float, *, share_refusals: bool = True) -> None:
+    def __init__(
+        self,
+        deadline_seconds: float,
+        *,
+        share_refusals: bool = True,
+        joined: Count | None = None,
+    ) -> None:
         self._deadline_seconds = deadline_seconds
         self._share_refusals = share_refusals
+        self._joined = joined or Count()
         self._flights: PerProcess[dict[Hashable, _Flight[T]]] = PerProcess(dict)
 
     def run(self, key: Hashable, work: Callable[[], T]) -> T:
@@ -79,8 +88,10 @@ class Flights(Generic[T]):
                 )
             flight.running.release()
             if flight.has_result:
+                self._joined.add()
                 return cast(T, flight.result)
             if flight.error is not None:
+                self._joined.add()
                 _raise_copy(flight.error)
             if flight.is_refused:
                 return work()

@@ -267,6 +267,18 @@ class Refresher:
         """
         self._forget += (forget,)
 
+    def start(self) -> None:
+        """Make sure that the background threads run; waits for none of them."""
+        loops = self._loops.get()
+        # Held: a request starts them, and may be waiting for what they read.
+        if loops.first_round.acquire(blocking=False):
+            try:
+                for loop in loops.all:
+                    if not loop.is_closed:
+                        loop.start_if_planned()
+            finally:
+                loops.first_round.release()
+
     def catch_up(self) -> None:
         """Reload what is overdue, and make sure that the background threads run.
 

@@ -1,6 +1,7 @@
 """Run an identity server for experiments: python -m authmw.testing OPTIONS_FILE TOKENS_FILE
 
-It runs until it is interrupted. It keeps its data in memory only.
+It runs until it is interrupted. It keeps its data in memory only. With `--jws DIR` its tokens are
+signed, and its public key is in DIR, as a service that validates offline wants it.
 """
 
 from __future__ import annotations
@@ -28,15 +29,25 @@ def main() -> int:
     parser.add_argument(
         "tokens_file", type=Path, help="gets a shell variable with a token for each user"
     )
+    parser.add_argument(
+        "--jws",
+        type=Path,
+        metavar="DIR",
+        help="sign the tokens, and write the public key that verifies them into this directory",
+    )
     arguments = parser.parse_args()
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
-    with IdentityServer() as server:
+    with IdentityServer(provider="fernet" if arguments.jws is None else "jws") as server:
+        options = server.service_credentials
+        if arguments.jws is not None:
+            server.issuer.write_public_key(arguments.jws)
+            options["jws_public_key_repository"] = str(arguments.jws.resolve())
         _write(
             arguments.options_file,
             "[keystone_authtoken]\n"
-            + "".join(f"{name} = {value}\n" for name, value in server.service_credentials.items()),
+            + "".join(f"{name} = {value}\n" for name, value in options.items()),
         )
         _write(
             arguments.tokens_file,

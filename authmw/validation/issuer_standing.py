@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from authmw.errors import InvalidToken, Reason
-from authmw.keys.source import KeySource
+from authmw.keys.on_demand import KeysOnDemand
 from authmw.revocation.revoked_ids import RevokedIds
 from authmw.token import Token
 
@@ -19,7 +19,7 @@ class IssuerStanding:
         revoked: the list that it publishes, if it does.
     """
 
-    def __init__(self, keys: KeySource | None = None, revoked: RevokedIds | None = None) -> None:
+    def __init__(self, keys: KeysOnDemand | None = None, revoked: RevokedIds | None = None) -> None:
         self.keys = keys
         self._revoked = revoked
 
@@ -37,6 +37,16 @@ class IssuerStanding:
         # A thumbprint alone says nothing: another issuer may publish the same key.
         if not self.keys.current(now).holds(token.signed_by):
             raise InvalidToken(Reason.BAD_SIGNATURE, "the public key that verified it was removed")
+
+    def find_trouble(self, now: float) -> str | None:
+        """Return why no token of the issuer can be judged, without I/O; None: one can.
+
+        An issuer whose tokens nobody has sent yet was not asked for anything.
+        """
+        for part in (self.keys, self._revoked):
+            if part is not None and (trouble := part.find_trouble(now)) is not None:
+                return trouble
+        return None
 
     def fresh_until(self, now: float) -> int:
         """Return up to when what is known here decides, epoch seconds."""

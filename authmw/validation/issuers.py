@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from authmw.cache.memory import MemoryCache
@@ -16,16 +17,25 @@ from authmw.issuers.table import IssuerTable
 from authmw.issuers.token_body import make_token_body
 from authmw.issuers.verifier import IssuerVerifier
 from authmw.jose.jws import ProtectedHeader
+from authmw.logs.streak import RefusalStreak
+from authmw.runtime.counts import Latencies
 from authmw.token import Principal, Token
 from authmw.token.body import read_strings
 from authmw.token.catalog import ServiceCatalog
 from authmw.token.oauth import OAuthAccess, marshal_claims
 from authmw.validation.issuer_standing import IssuerStanding
+from authmw.validation.measured import Measurement
 from authmw.validation.validator import Validator
 
 # How Fernet tokens begin (the version 0x80 and a time of this century, in base64url). Their
 # padding is cut off.
 _FERNET = "gAAAAA"
+
+
+_OTHER_FIXES = {
+    Reason.WRONG_ISSUER: "configure their issuer, or write issuer in [authmw_issuer:NAME] as 'iss' "
+    "of the tokens says it"
+}
 
 
 class Bearer(NamedTuple):
@@ -77,10 +87,12 @@ class IssuersValidator:
         table: the configured issuers.
         verifier: of their tokens.
         standings: by `Issuer.key`.
+        streaks: of refusals, by `Issuer.key`.
         keystone: for Keystone's tokens; None: none are accepted.
         keystone_issuer: what `iss` may say in them (`jws_issuer`).
         introspection: asks the issuer of opaque tokens; None: there is none.
         bearers: remembers what claims say of those who call.
+        validations: counts and times what is validated here.
     """
 
     def __init__(
@@ -88,19 +100,24 @@ class IssuersValidator:
         table: IssuerTable,
         verifier: IssuerVerifier,
         standings: Mapping[str, IssuerStanding],
+        streaks: Mapping[str, RefusalStreak] = MappingProxyType({}),
         *,
         keystone: Validator | None,
         keystone_issuer: str | None,
         introspection: Validator | None,
         bearers: MemoryCache[Bearer],
+        validations: Latencies | None = None,
     ) -> None:
         self._table = table
         self._verifier = verifier
         self._standings = standings
+        self._streaks = streaks
+        self._of_others = RefusalStreak("tokens of other issuers", _OTHER_FIXES)
         self._keystone = keystone
         self._keystone_issuer = keystone_issuer
         self._introspection = introspection
         self._bearers = bearers
+        self._validations = validations or Latencies()
         # By identity: comparing records would take longer than all checks.
         self._known = {
             id(issuer): (issuer.key, standings[issuer.key], _OwnClaims.of_issuer(issuer))
@@ -129,9 +146,19 @@ class IssuersValidator:
         other = self._find_other(claims)
         if other is not None:
             return other.validate(token, expiry_policy, now, known)
-        issuer = self._table.find_issuer(claims)
-        key = self._verifier.find_key(issuer, jws, now)
-        return self._make_token(issuer, key.thumbprint, jws.header, claims, now)
+        streak = self._of_others
+        try:
+            issuer = self._table.find_issuer(claims)
+            streak = self._streaks.get(issuer.key, self._of_others)
+            with Measurement(self._validations, "issuer", issuer.name):
+                key = self._verifier.find_key(issuer, jws, now)
+                made = self._make_token(issuer, key.thumbprint, jws.header, claims, now)
+        except InvalidToken as refusal:
+            streak.note_refused(token, refusal)
+            raise
+        streak.note_accepted()
+        self._of_others.note_accepted()
+        return made
 
     def _make_token(
         self,

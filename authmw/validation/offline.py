@@ -16,6 +16,7 @@ from authmw.errors import IdentityUnavailable
 from authmw.jose.verifier import JwsVerifier, VerifiedJws
 from authmw.revocation.facts import facts_of
 from authmw.revocation.revocations import Revocations
+from authmw.runtime.counts import Count
 from authmw.token import Token
 
 
@@ -32,6 +33,7 @@ class OfflineValidator:
             to check the Token against them as well (`authmw.revalidation`).
         refused_at: tokens that the identity endpoint refused, by digest; needed where no events
             are polled. Answers about other tokens of the bearer are not used for these.
+        hits, misses: count the bearers whose names and roles are known, and those to look up.
     """
 
     def __init__(
@@ -40,11 +42,15 @@ class OfflineValidator:
         authority: Authority,
         revocations: Revocations,
         refused_at: RefusalTimes | None = None,
+        *,
+        hits: Count | None = None,
+        misses: Count | None = None,
     ) -> None:
         self._verifier = verifier
         self._authority = authority
         self._revocations = revocations
         self._refused_at = refused_at
+        self._hits, self._misses = hits or Count(), misses or Count()
 
     def validate(
         self,
@@ -66,7 +72,10 @@ class OfflineValidator:
             if self._refused_at.get(digest, -1) >= 0:
                 key = f"{key} {digest.hex()}"  # A refused token gets answers of its own.
         authorization = self._authority.recall(key)
-        if authorization is None or now >= authorization.fresh_until:
+        if authorization is not None and now < authorization.fresh_until:
+            self._hits.add()
+        else:
+            self._misses.add()
             bearer = SignedBearer(key, verified.claims, token, note_refusal)
             if authorization is not None:
                 # This token is about to be sent to Keystone. If it is revoked, Keystone refuses

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
-from collections import Counter
 from collections.abc import Iterator
 
 from authmw.checks.expiry import ExpiryPolicy
 from authmw.errors import IdentityUnavailable, InvalidToken
 from authmw.revocation.revocations import Revocations
+from authmw.runtime.counts import Tally
 from authmw.runtime.fingerprint import fingerprint
-from authmw.runtime.process import PerProcess
 from authmw.token import Token
 from authmw.validation.validator import Validator
 
@@ -29,18 +27,34 @@ class ShadowValidator:
         remote: decides.
         offline: is compared, for signed tokens.
         revocations: have to be complete for a token that was verified offline.
+        comparisons: counts them by result: same, different, unavailable (no answer offline) or
+            failed (a fault of ours).
+        differences: counts what differed: "verdict", or the name of a header or field.
     """
 
-    def __init__(self, remote: Validator, offline: Validator, revocations: Revocations) -> None:
+    def __init__(
+        self,
+        remote: Validator,
+        offline: Validator,
+        revocations: Revocations,
+        *,
+        comparisons: Tally | None = None,
+        differences: Tally | None = None,
+    ) -> None:
         self._remote = remote
         self._offline = offline
         self._revocations = revocations
-        self._tally = PerProcess(_Tally)
+        self._comparisons = comparisons or Tally()
+        self._differences = differences or Tally()
 
     @property
     def counts(self) -> dict[str, int]:
         """The number of comparisons in this process by result: "same", or what differed."""
-        return self._tally.get().read()
+        counts = {labels[0]: count for labels, count in self._differences.read().items()}
+        for (result,), count in self._comparisons.read().items():
+            if result != "different":
+                counts[result] = count
+        return counts
 
     def validate(
         self, token: str, expiry_policy: ExpiryPolicy, now: float, known: Token | None
@@ -62,46 +76,31 @@ class ShadowValidator:
         except InvalidToken as refusal:
             found = refusal
         except IdentityUnavailable as outage:
-            self._count(token, "unavailable", str(outage))
+            self._count(token, self._comparisons, "unavailable", str(outage))
             return
         except Exception as error:  # noqa: BLE001 - a comparison must not fail a request
-            self._count(token, "failed", type(error).__name__)
+            self._count(token, self._comparisons, "failed", type(error).__name__)
             return
         differences = list(find_differences(decided, found))
         for what, detail in differences:
-            self._count(token, what, detail)
-        if not differences:
-            self._tally.get().add("same")
+            self._count(token, self._differences, what, detail)
+        self._comparisons.add("different" if differences else "same")
 
     def _verify_offline(self, token: str, now: float) -> Token:
         verified = self._offline.validate(token, ExpiryPolicy.REFUSE_EXPIRED, now, None)
         self._revocations.verify_events_complete(verified.issued_at, now)
         return verified
 
-    def _count(self, token: str, what: str, detail: str) -> None:
-        total = self._tally.get().add(what)
+    def _count(self, token: str, tally: Tally, what: str, detail: str) -> None:
+        count = tally.count(what)
+        count.add()
         _log.warning(
             "shadow validation: token %s: offline differs in %s (%s); %d so far",
             fingerprint(token),
             what,
             detail,
-            total,
+            count.read(),
         )
-
-
-class _Tally:
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
-
-    def add(self, what: str) -> int:
-        with self._lock:
-            self._counts[what] += 1
-            return self._counts[what]
-
-    def read(self) -> dict[str, int]:
-        with self._lock:
-            return dict(self._counts)
 
 
 def find_differences(

@@ -61,4 +61,9 @@ def refuse_missing(missing: Mapping[str, Sequence[str] | Literal[True]]) -> Refu
     message = f"This takes {wanted}."
     body = render_error(403, _TITLES[403], message, missing=dict(missing))
     oauth_scope = missing.get("oauth_scope", ())
-    return Refusal(403, body, missing_scope=() if oauth_scope is True else tuple(oauth_scope))
+    return Refusal(
+        403,
+        body,
+        missing_scope=() if oauth_scope is True else tuple(oauth_scope),
+        missing=wanted,
+    )

@@ -40,6 +40,7 @@ OURS = {
     "memcache_secret_key_previous": None,
     "negative_cache_time": 0,
     "max_token_size": 8000,
+    "log_refusals": "info",
     "accept_bearer": None,
     "public_paths": [],
     "allow_cors_preflight": False,
@@ -54,6 +55,7 @@ OURS = {
     "public_endpoint": None,
     "dpop_proof_lifetime": 60,
     "dpop_nonce_secret": None,
+    "metrics": "none",
 }
 
 

@@ -23,6 +23,7 @@ MUTABLE = {
     "cors_allowed_origins",
     "delay_auth_decision",
     "enforce_token_bind",
+    "log_refusals",
     "public_paths",
     "service_token_roles",
     "service_token_roles_required",
@@ -131,8 +132,21 @@ def test_a_mutable_option_is_followed_from_the_next_request_on(
     assert look(protected) == before
 
 
-def test_every_mutable_option_but_the_service_s_type_is_tried_here() -> None:
-    assert {name for options, *_ in CHANGES for name in options} == MUTABLE - {"service_type"}
+def test_every_mutable_option_that_decides_what_a_client_gets_is_tried_here() -> None:
+    others = {"service_type", "log_refusals"}
+    assert {name for options, *_ in CHANGES for name in options} == MUTABLE - others
+
+
+def test_the_level_of_refusals_is_followed_too(
+    deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    protected = deployment.start()
+    protected.get("garbage")
+    deployment.reload(log_refusals="warning")
+    protected.get("garbage")
+    levels = [r.levelname for r in caplog.records if "is not acceptable" in r.getMessage()]
+    assert levels[-1:] == ["WARNING"]
+    assert "WARNING" not in levels[:-1]
 
 
 def test_the_log_says_what_has_changed(

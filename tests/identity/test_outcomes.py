@@ -33,6 +33,7 @@ from tests.support.misbehaving import (
     drip_body,
     drip_head,
     dripping_relay,
+    forbidden,
     hang_up,
     redirect,
     reset,
@@ -51,10 +52,6 @@ PATIENCE_SECONDS = 8
 # (discovery, authentication, validation). keystoneauth1 keeps the reason why discovery
 # failed to itself unless the connection failed.
 HTML = answer(200, b"<html><h1>It works!</h1></html>", content_type="text/html")
-
-
-def forbidden(message: str) -> Behaviour:
-    return answer(403, {"error": {"code": 403, "message": message, "title": "Forbidden"}})
 
 
 NOT_FOUND = answer(404, {"error": {"code": 404, "message": "x", "title": "Not Found"}})
@@ -132,7 +129,23 @@ FAILURES: dict[str, tuple[Behaviour, Outcome, Outcome, Outcome | Reason]] = {
     "204": (answer(204), O.NOT_DISCOVERED, O.NOT_AUTHENTICATED, O.UNEXPECTED_STATUS),
     "400": (answer(400), O.NOT_DISCOVERED, O.UNEXPECTED_STATUS, Reason.NOT_FOUND),
     "401": (answer(401), O.NOT_DISCOVERED, O.CREDENTIALS_REFUSED, O.CREDENTIALS_REFUSED),
-    "403": (answer(403), O.NOT_DISCOVERED, O.CREDENTIALS_FORBIDDEN, O.CREDENTIALS_FORBIDDEN),
+    "403 of a proxy": (answer(403, b"no"),) + (O.FORBIDDEN_ELSEWHERE,) * 3,
+    "407": (answer(407),) + (O.PROXY,) * 3,
+    "400 of Keystone": (
+        answer(400, {"error": {"code": 400, "message": "x", "title": "Bad Request"}}),
+        O.REQUEST_INVALID,
+        O.REQUEST_INVALID,
+        Reason.NOT_FOUND,
+    ),
+    "400 of nginx that wants TLS": (
+        answer(400, b"<h1>400</h1>The plain HTTP request was sent to HTTPS port"),
+    )
+    + (O.SPEAKS_TLS,) * 3,
+    "400 of Apache that wants TLS": (
+        answer(400, b"<p>You're speaking plain HTTP to an SSL-enabled server port.<br />"),
+    )
+    + (O.SPEAKS_TLS,) * 3,
+    "TLS alert": (send_and_hang_up(b"\x15\x03\x03\x00\x02\x02\x46"),) + (O.SPEAKS_TLS,) * 3,
     "403 that names an action": (
         forbidden("not authorized to perform the requested action: identity:validate_token."),
         O.NOT_DISCOVERED,
@@ -334,7 +347,7 @@ def test_forbidden_token_is_refused_once_our_own_was_not() -> None:
         with pytest.raises(InvalidToken) as refused:
             client_for(identity.url).fetch_token(TOKEN)
         assert refused.value.reason is Reason.REVOKED
-        assert "delegated no longer (HTTP 403)" in str(refused.value)
+        assert 'delegated no longer (HTTP 403, "You are not authorized' in str(refused.value)
     about_token, about_us = [seen for seen in identity.seen if seen.stage is VALIDATION]
     assert about_token.headers["x-subject-token"] == TOKEN
     assert about_us.headers["x-subject-token"] == about_us.headers["x-auth-token"] == "own-1"
@@ -386,7 +399,8 @@ def test_refused_credentials_are_said_to_be_ours(caplog: pytest.LogCaptureFixtur
     assert said.message == (
         f"No answer (credentials_refused): GET {identity.url}/v3/auth/tokens: the identity "
         "service refused our own credentials: correct auth_type and its options (username, "
-        "password, project and domains) (HTTP 401)"
+        "password, project and domains); a user that is locked or disabled gets the same answer, "
+        "and Keystone's log says which (HTTP 401)"
     )
 
 
@@ -534,9 +548,17 @@ def test_certificate_that_does_not_fit_is_an_outage(
     with MisbehavingIdentity(tls=tls).served() as identity:
         cafile = None if fault == "public authorities" else str(authority.cafile)
         url = identity.url.replace("http:", "https:")
-        with outage(Outcome.TLS):
+        with outage(Outcome.NO_TLS if fault == "no TLS" else Outcome.TLS):
             client_for(url, cafile=cafile).fetch_token(TOKEN)
     assert identity.seen == []
+
+
+def test_http_where_tls_is_spoken_is_named(authority: Authority) -> None:
+    identity = MisbehavingIdentity(tls=authority.server_context("localhost"))
+    with identity.served(), pytest.raises(Outage) as raised:
+        client_for(identity.url.replace("https:", "http:")).fetch_token(TOKEN)
+    assert raised.value.kind in (Outcome.SPEAKS_TLS.name, Outcome.CONNECTION_BROKEN.name)
+    assert "write https://" in str(raised.value)
 
 
 def test_cafile_that_went_missing_is_an_outage_that_names_it(tmp_path: Path) -> None:
@@ -638,7 +660,13 @@ def test_missing_endpoint_is_looked_for_again_next_time(wanted: str) -> None:
         client = client_for(identity.url, region_name="RegionOne")
         with outage(Outcome.NO_ENDPOINT) as raised:
             client.fetch_token(TOKEN)
-        assert "interface and region_name" in str(raised.value)
+        assert {
+            "interface": "region_name = RegionOne; of the identity service the catalog has public"
+            " in RegionOne)",
+            "region_name": "the catalog has internal in RegionTwo)",
+            "service": "the catalog has no identity service, it has compute)",
+            "catalog": "the catalog has no identity service, it has nothing)",
+        }[wanted] in str(raised.value)
         identity.catalog = None
         assert client.fetch_token(TOKEN) == TOKEN_BODY
     assert identity.count(AUTHENTICATION) == 2
@@ -710,7 +738,8 @@ def test_other_questions_get_their_object_and_the_servers_clock() -> None:
         (answer(400), Outcome.UNEXPECTED_STATUS),
         (NOT_FOUND, Outcome.NOT_FOUND),
         (answer(404), Outcome.NOT_IDENTITY),
-        (answer(403), Outcome.CREDENTIALS_FORBIDDEN),
+        (answer(403), Outcome.FORBIDDEN_ELSEWHERE),
+        (BARE_403, Outcome.CREDENTIALS_FORBIDDEN),
         (HTML, Outcome.NOT_JSON),
     ],
 )

@@ -15,7 +15,7 @@ from authmw.revocation.feed import RevocationFeed
 from authmw.revocation.source import IdentityEvents
 from tests.support.clock import Clock
 from tests.support.identity_client import settings_for
-from tests.support.misbehaving import MisbehavingIdentity, Stage, answer, hang_up
+from tests.support.misbehaving import MisbehavingIdentity, Stage, answer, forbidden, hang_up
 
 SINCE = "2026-01-02T03:04:05.000006Z"
 
@@ -58,18 +58,18 @@ def test_only_the_feed_speaks_of_its_outages_and_once_for_each_change(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO, "authmw"):
-        for behaviour in (answer(503), answer(403), None, hang_up):
+        for behaviour in (answer(503), forbidden(), None, hang_up):
             identity.behaviours = {} if behaviour is None else {Stage.OTHER: behaviour}
             poll(feed, clock, 4)
     asked = f"GET {identity.url}/v3/OS-REVOKE/events"
-    failed, forbidden, again, broken = caplog.messages
+    failed, refused, again, broken = caplog.messages
     start = "revocation events can't be read: "
     assert failed == f"{start}{asked}: the server failed (HTTP 503)"
-    assert forbidden == (
+    assert refused == (
         f"{start}our own user may not read them, so a revoked token is accepted while it is "
         f"cached; give the user the service role ({asked}: our own credentials may not do this: "
         "give the user of auth_type the role that Keystone's policy asks for (service or admin) "
-        "(HTTP 403))"
+        '(HTTP 403, "You are not authorized: identity:do_this."))'
     )
     assert again == "revocation events can be read again"
     assert broken.startswith(f"{start}{asked}: the connection broke")
@@ -104,7 +104,7 @@ def test_a_403_is_told_from_an_outage(
     client: IdentityClient, identity: MisbehavingIdentity
 ) -> None:
     events = IdentityEvents(client)
-    identity.behaviours = {Stage.OTHER: answer(403)}
+    identity.behaviours = {Stage.OTHER: forbidden()}
     with pytest.raises(EventsForbidden):
         events.fetch_events(SINCE)
     identity.behaviours = {Stage.OTHER: answer(503)}

@@ -47,8 +47,13 @@ class Authority:
             path.write_bytes(content)
         return paths[0], paths[1], paths[2]
 
-    def server_context(self, host: str) -> ssl.SSLContext:
-        """Return the context of a server that calls itself `host`."""
+    def server_context(self, host: str, *, days_left: float = 365) -> ssl.SSLContext:
+        """Return the context of a server that calls itself `host`.
+
+        Args:
+            host: the only name in its certificate.
+            days_left: until the certificate ends; negative: it has ended.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         path = self._directory / f"{self._name}-{host}.pem"
         path.write_bytes(
@@ -57,14 +62,21 @@ class Authority:
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),
             )
-            + self._sign(host, key, is_authority=False).public_bytes(serialization.Encoding.PEM)
+            + self._sign(
+                host, key, is_authority=False, ends_in=datetime.timedelta(days=days_left)
+            ).public_bytes(serialization.Encoding.PEM)
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path)
         return context
 
     def _sign(
-        self, name: str, key: ec.EllipticCurvePrivateKey, *, is_authority: bool
+        self,
+        name: str,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        is_authority: bool,
+        ends_in: datetime.timedelta = _YEAR,
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self._name)])
@@ -76,7 +88,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _YEAR)
-            .not_valid_after(now + _YEAR)
+            .not_valid_after(now + ends_in)
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         )
         if not is_authority:

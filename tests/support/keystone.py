@@ -52,6 +52,13 @@ jws_public_key_repository = {site}/jws-public
 jws_private_key_repository = {site}/jws-private
 """
 
+STRICT = """\
+[security_compliance]
+lockout_failure_attempts = 2
+lockout_duration = 3600
+change_password_upon_first_use = true
+"""
+
 
 class KeystoneProcess(Gunicorn):
     """One process that serves the site; the identity endpoint of its catalogs is itself.
@@ -61,10 +68,13 @@ class KeystoneProcess(Gunicorn):
         provider: "fernet" or "jws".
         expiration_seconds: how long its tokens live.
         cache: where it remembers what it read, host:port; shared by the processes of a site.
+        more: lines for its configuration file.
     """
 
-    def __init__(self, site: Path, *, provider: str, expiration_seconds: int, cache: str) -> None:
-        name = f"keystone-{provider}-{expiration_seconds}"
+    def __init__(
+        self, site: Path, *, provider: str, expiration_seconds: int, cache: str, more: str = ""
+    ) -> None:
+        name = f"keystone-{provider}-{expiration_seconds}{'-more' if more else ''}"
         configuration_file = site / f"{name}.conf"
         super().__init__(
             ["tests.support.keystone_wsgi:make_application()"],
@@ -81,6 +91,7 @@ class KeystoneProcess(Gunicorn):
                 expiration_seconds=expiration_seconds,
                 cache=cache,
             )
+            + more
         )
         self.configuration_file = configuration_file
 
@@ -122,6 +133,11 @@ class Keystone:
         """Issues Fernet tokens that live 20 seconds."""
         return self._start(provider="fernet", expiration_seconds=20)
 
+    @cached_property
+    def strict(self) -> KeystoneProcess:
+        """Locks accounts after two wrong passwords, and wants each new password changed."""
+        return self._start(provider="fernet", expiration_seconds=3600, more=STRICT)
+
     @property
     def jws_public_key_repository(self) -> Path:
         """The directory of public keys that verify what `jws` issues."""
@@ -133,20 +149,23 @@ class Keystone:
             process.stop()
         self._cache.stop()
 
-    def _start(self, *, provider: str, expiration_seconds: int) -> KeystoneProcess:
+    def _start(self, *, provider: str, expiration_seconds: int, more: str = "") -> KeystoneProcess:
         self._cache.start()
         self._set_up()
-        process = self._make_process(provider, expiration_seconds)
+        process = self._make_process(provider, expiration_seconds, more)
         self._processes.append(process)
         process.start()
         return process
 
-    def _make_process(self, provider: str, expiration_seconds: int) -> KeystoneProcess:
+    def _make_process(
+        self, provider: str, expiration_seconds: int, more: str = ""
+    ) -> KeystoneProcess:
         return KeystoneProcess(
             self.directory,
             provider=provider,
             expiration_seconds=expiration_seconds,
             cache=self._cache.address,
+            more=more,
         )
 
     def _set_up(self) -> None:

@@ -5,17 +5,27 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.processes import ServerProcess, find_free_port, is_listening
 
 
 class Memcached(ServerProcess):
-    """memcached on a free port; it forgets everything when stopped."""
+    """memcached on a free port; it forgets everything when stopped.
 
-    def __init__(self, directory: Path, *, name: str = "memcached") -> None:
+    Args:
+        directory: for its log.
+        name: of the log.
+        arguments: more of its own.
+    """
+
+    def __init__(
+        self, directory: Path, *, name: str = "memcached", arguments: Sequence[str] = ()
+    ) -> None:
         self.port = find_free_port()
         command = ["memcached", "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-t", "2"]
+        command += arguments
         if os.geteuid() == 0:
             command += ["-u", "root"]
         super().__init__(

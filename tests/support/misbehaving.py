@@ -66,6 +66,11 @@ def answer(
     return lambda client: client.sendall(message)
 
 
+def forbidden(message: str = "You are not authorized: identity:do_this.") -> Behaviour:
+    """Answer as Keystone does whose policy forbids an action."""
+    return answer(403, {"error": {"code": 403, "message": message, "title": "Forbidden"}})
+
+
 def redirect(location: str, status: int = 302) -> Behaviour:
     """Send the client elsewhere."""
     return answer(status, headers={"Location": location})

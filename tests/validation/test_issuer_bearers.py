@@ -19,6 +19,7 @@ from authmw.issuers.token_body import make_token_body
 from authmw.issuers.verifier import IssuerVerifier
 from authmw.jose.jwk import parse_jwk
 from authmw.jose.key_set import KeySet
+from authmw.logs.streak import RefusalStreak
 from authmw.testing.signing_key import SigningKey
 from authmw.token import Token
 from authmw.token.headers import is_header_safe
@@ -47,6 +48,7 @@ def make_validator() -> tuple[IssuersValidator, IssuerVerifier]:
         table,
         verifier,
         {issuer.key: IssuerStanding()},
+        {issuer.key: RefusalStreak("tokens of acme", {})},
         keystone=None,
         keystone_issuer=None,
         introspection=None,

@@ -91,7 +91,7 @@ def open_memcached(settings: Settings) -> MemcachedCache:
     """
     # A server named twice is one server.
     addresses = list(dict.fromkeys(map(parse_address, settings.memcached_servers)))
-    connect = _make_connector(settings)
+    connect = make_connector(settings)
     limits = Limits(
         max_connections=settings.memcache_pool_maxsize,
         wait_seconds=max(settings.memcache_pool_conn_get_timeout, 0),
@@ -108,7 +108,11 @@ def open_memcached(settings: Settings) -> MemcachedCache:
     return MemcachedCache(make_servers)
 
 
-def _make_connector(settings: Settings) -> Callable[[Address], Connection]:
+def make_connector(settings: Settings) -> Callable[[Address], Connection]:
+    """Return what connects to a server as the `memcache_*` options say.
+
+    Raises ConfigurationError if an option can't be followed.
+    """
     timeout = float(settings.memcache_pool_socket_timeout)
     tls = None
     if settings.memcache_tls_enabled:

@@ -25,6 +25,23 @@ def render_table(outcomes: Sequence[Outcome]) -> str:
     )
 
 
+def make_document(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """Return the object of the JSON output."""
+    return {
+        "status": conclude(outcomes)[1],
+        "requests": [
+            {
+                "request": outcome.scene.title,
+                "status": outcome.status,
+                "caller": outcome.caller,
+                "as_expected": outcome.is_as_expected,
+                "seconds": round(outcome.seconds, 3),
+            }
+            for outcome in outcomes
+        ],
+    }
+
+
 def conclude(outcomes: Sequence[Outcome]) -> tuple[str, int]:
     """Return the final line and the exit status: 0 if every response is as expected."""
     wrong = sum(not outcome.is_as_expected for outcome in outcomes)

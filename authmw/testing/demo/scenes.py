@@ -224,8 +224,15 @@ SCENES = (
 )
 
 
-def play_scenes(stage: Stage) -> list[Outcome]:
-    """Send every request in order; an unexpected result does not raise."""
+def play_scenes(
+    stage: Stage, report: Callable[[int, int], object] = lambda _done, _planned: None
+) -> list[Outcome]:
+    """Send every request in order; an unexpected result does not raise.
+
+    Args:
+        stage: the servers.
+        report: called after each request with the numbers of those that are done and planned.
+    """
     cast = Cast.issue(stage.identity, stage.issuer)
     outcomes = []
     for scene in SCENES:
@@ -237,6 +244,7 @@ def play_scenes(stage: Stage) -> list[Outcome]:
                 break
             time.sleep(_LOOK_AGAIN_SECONDS)
         outcomes.append(outcome)
+        report(len(outcomes), len(SCENES))
     return outcomes
 
 

@@ -10,12 +10,9 @@ import keystonemiddleware.auth_token
 from oslo_config import cfg
 
 from authmw.config.options import list_opts
-from tests.support.programs import ROOT
+from tests.support.migration_guide import GUIDE, read_option_rows
 from tests.system.peer.differences import ROWS
 
-GUIDE = ROOT / "doc" / "migration.rst"
-
-_OPTION = re.compile(r"^   \* - ``(\w+)``\n     - (\w+)\n     - (.+?)\n(?=   \* |\n)", re.M | re.S)
 # An underscore at the end of a word, which reStructuredText takes for a link.
 _TARGET = re.compile(r"(?<=\w)_(?!\w)")
 _BEGIN, _END = ".. differences begin\n\n", "\n.. differences end\n"
@@ -44,7 +41,7 @@ def render_differences() -> str:
 
 
 def test_every_option_stands_in_the_guide_once_and_is_called_what_it_is() -> None:
-    rows = _OPTION.findall(GUIDE.read_text())
+    rows = read_option_rows()
     peers = set(names_of(keystonemiddleware.auth_token.list_opts()))
     ours = names_of(list_opts())
     assert [name for name, _, _ in rows] == ours
@@ -56,7 +53,7 @@ def test_every_option_stands_in_the_guide_once_and_is_called_what_it_is() -> Non
 def test_the_guide_says_which_options_follow_the_file_without_a_restart() -> None:
     said = {
         name
-        for name, kind, text in _OPTION.findall(GUIDE.read_text())
+        for name, kind, text in read_option_rows()
         if "without a restart" in " ".join(text.split())
     }
     peers = set(names_of(keystonemiddleware.auth_token.list_opts()))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.programs import ROOT
 
-PAGES = ("offline", "revocation", "migration")
+PAGES = ("offline", "revocation", "migration", "logs")
 PROMISE = re.compile(
     r"\b(never|always|everywhere|at once|immediately|within)\b|\b\d+ (s|seconds|minutes|hours)\b",
     re.IGNORECASE,

@@ -1,0 +1,1 @@
+"""What is logged about a decision on a request, and how often."""

@@ -1,0 +1,83 @@
+"""`authmw doctor` names every seeded fault with cause and fix, and says nothing of a good site."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from authmw.cli import main
+from tests.support.faults.fault import Fault, Good
+from tests.support.faults.site import SECRET, Site
+from tests.support.faults.table import FAULTS, GOOD, as_parameters
+
+# An operator waits for it: the slowest fault takes the time-outs of the filter.
+_LONGEST_SECONDS = 20
+
+
+class Doctor:
+    """Runs the command in this process, as in a shell."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self._capsys = capsys
+        self._patch = patch
+
+    def examine(self, site: Site, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+        """Return the exit status, and the checks of the JSON document."""
+        if site.clock_ahead:
+            real = time.time
+            self._patch.setattr(time, "time", lambda: real() + site.clock_ahead)
+        self._patch.setattr(sys, "stdin", io.StringIO(f"X-Auth-Token: {site.token}\n"))
+        status = main(["doctor", *site.write(), "--json", *arguments])
+        printed = self._capsys.readouterr()
+        for text in (printed.out, printed.err):
+            for secret in (SECRET, site.people.service.password, site.token):
+                assert secret not in text
+        assert printed.err == ""
+        checks: list[dict[str, Any]] = json.loads(printed.out)["checks"]
+        return status, checks
+
+
+@pytest.fixture
+def doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Doctor:
+    return Doctor(capsys, monkeypatch)
+
+
+def described(checks: list[dict[str, Any]], *statuses: str) -> list[str]:
+    return [
+        f"{one['status']} {one['check']}: {one['detail']} | {one['fix']}"
+        for one in checks
+        if one["status"] in statuses
+    ]
+
+
+@pytest.mark.parametrize("fault", as_parameters(FAULTS))
+def test_a_fault_is_named_with_cause_and_fix(fault: Fault, site: Site, doctor: Doctor) -> None:
+    fault.seed(site)
+    began = time.monotonic()
+    status, checks = doctor.examine(site)
+    assert time.monotonic() - began < _LONGEST_SECONDS
+    found = described(checks, "warn", "fail", "error")
+    named = [line for line in found if line.startswith(f"{fault.level} {fault.check}")]
+    assert any(all(word in line for word in fault.words) for line in named), "\n".join(found)
+    # Nothing else is blamed before it.
+    assert found[0] in named, "\n".join(found)
+    assert status == (1 if described(checks, "fail") else 0)
+    assert not described(checks, "error")
+
+
+@pytest.mark.parametrize("good", as_parameters(GOOD))
+def test_nothing_is_said_about_a_good_deployment(good: Good, site: Site, doctor: Doctor) -> None:
+    good.seed(site)
+    status, checks = doctor.examine(site, "--token", "-")
+    assert described(checks, "warn", "fail", "error") == []
+    assert status == 0
+    assert described(checks, "pass")
+
+
+def test_there_are_forty_faults_and_each_has_a_name_of_its_own() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 40
