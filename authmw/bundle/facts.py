@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -283,15 +284,14 @@ TABLES: Final[tuple[Table, ...]] = (
 #     ancestors and domains themselves, each user, group and credential that these name, all
 #     memberships of each user that it has, and all roles, implied roles and system assignments.
 #     What is not in such a bundle is unknown, never denied. `regions` chooses endpoints alone.
-SETTINGS: Final = frozenset(
-    {
-        "admin_project",
-        "max_redelegation_count",
-        "return_all_endpoints_if_no_filter",
-        "url_substitutions",
-        "filter",
-    }
-)
+SETTINGS: Final[Mapping[str, type]] = {
+    "admin_project": dict,
+    "max_redelegation_count": int,
+    "return_all_endpoints_if_no_filter": bool,
+    "url_substitutions": dict,
+    "filter": dict,
+}
+"""The names in `settings`, and what each value is."""
 
 TABLES_BY_NAME: Final = {table.name: table for table in TABLES}
 

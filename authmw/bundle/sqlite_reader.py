@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from authmw.bundle.evaluate.catalog import SiteCatalog
+from authmw.bundle.facts import SETTINGS
 from authmw.bundle.records import (
     AccessRule,
     AccessToken,
@@ -116,7 +117,7 @@ class _Node(NamedTuple):
 
 
 class SqliteFacts:
-    """The facts of one revision; a `FactsReader`.
+    """The facts of one revision; a `FactsReader`. Threads may share it if they may the connection.
 
     Args:
         connection: to the file, read-only. It must show one revision for as long as this lives.
@@ -150,7 +151,8 @@ class SqliteFacts:
     def _load(self) -> None:
         execute = self._rows
         self.settings: Mapping[str, Any] = {
-            name: json.loads(value) for name, value in execute("SELECT name, value FROM settings")
+            name: _read_setting(name, value)
+            for name, value in execute("SELECT name, value FROM settings")
         }
         self.roles: Mapping[Id, Role] = {
             row[0]: Role._make((*row[:3], json.loads(row[3])))
@@ -320,6 +322,14 @@ class SqliteFacts:
     def revocation_events(self) -> list[Any]:
         """Return all events, as `authmw.revocation.events.parse_event` takes them."""
         return [json.loads(row[0]) for row in self._rows("SELECT event FROM revocation_events")]
+
+
+def _read_setting(name: str, text: str) -> Any:
+    """Read a setting; raises ValueError. One that is misread could widen what a token may do."""
+    value = json.loads(text)
+    if type(value) is not SETTINGS.get(name, type(value)):
+        raise ValueError(f"the setting {name!r} is {type(value).__name__}")
+    return value
 
 
 def _unreadable(error: Exception) -> BundleUnreadable:

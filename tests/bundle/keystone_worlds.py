@@ -1,20 +1,15 @@
-"""A Keystone that builds worlds on demand, and the bundle that its database gives."""
+"""A Keystone that builds worlds on demand."""
 
 from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from authmw.bundle.facts import TABLES
-from authmw.bundle.keystone_sql import Configuration, KeystoneDatabase
-from authmw.bundle.sqlite_reader import SqliteFacts
+from authmw.bundle.keystone_sql import Configuration
 from tests.support.programs import ROOT
 
 ADMIN_PASSWORD = "made up for tests of bundles"
@@ -141,25 +136,3 @@ class KeystoneOfWorlds:
         self._process.stdin.close()
         self._process.wait(timeout=30)
         self._process.stdout.close()
-
-
-def export(url: str, configuration: Configuration, file: sqlite3.Connection) -> int:
-    """Write the facts of a database to an SQLite file; returns when they were read."""
-    with KeystoneDatabase(url, configuration).snapshot() as snapshot:
-        for table in TABLES:
-            file.execute(table.create_statement)
-            file.executemany(table.insert_statement, snapshot.rows(table))
-        file.commit()
-        return snapshot.read_at
-
-
-@contextmanager
-def facts_of(url: str, configuration: Configuration, *, newer_by: int = 0) -> Iterator[SqliteFacts]:
-    """Export a database, and read the facts.
-
-    Args:
-        newer_by: how much later they are said to have been read, seconds.
-    """
-    with closing(sqlite3.connect(":memory:")) as file:
-        read_at = export(url, configuration, file)
-        yield SqliteFacts(file, read_at + newer_by)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import time
 from collections import Counter
@@ -15,16 +13,16 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from authmw.authority.keystone_claims import parse_keystone_claims
-from authmw.bundle.evaluate import evaluate
 from authmw.bundle.sqlite_reader import SqliteFacts
 from authmw.errors import InvalidToken, Reason
 from authmw.revocation.events import parse_event
 from authmw.revocation.facts import facts_of as revocation_facts_of
 from authmw.revocation.index import EventIndex
 from authmw.token import Token
-from tests.bundle.keystone_worlds import CONFIGURATION, KeystoneOfWorlds, facts_of
+from tests.bundle.full_world import TOKEN, WORLD
+from tests.bundle.keystone_worlds import CONFIGURATION, KeystoneOfWorlds
 from tests.bundle.worlds import worlds
+from tests.support.bundles import evaluate_claims, facts_of, normalize, read_claims
 
 WORLDS = int(os.environ.get("AUTHMW_WORLDS", "20"))
 
@@ -70,6 +68,35 @@ def test_bundle_says_what_keystone_says(keystone_of_worlds: KeystoneOfWorlds) ->
     assert seen.keys() >= KINDS, seen
 
 
+def test_what_is_surprising_in_keystone_is_so_in_a_bundle(
+    keystone_of_worlds: KeystoneOfWorlds,
+) -> None:
+    """A token on a disabled domain passes; a federated user has its system roles everywhere."""
+    world = {
+        **WORLD,
+        "domains": 2,
+        "grants": [
+            ["user", 0, "domain", 1, 0, False],
+            ["user", 3, "project", 1, 1, False],
+        ],
+        "system_grants": [["group", 0, 0], ["user", 3, 0]],
+        "trusts": [],
+        "credentials": [],
+        "tokens": [
+            {**TOKEN, "user": 0, "scope": ["domain", 1]},
+            {**TOKEN, "user": 3, "scope": ["project", 1], "groups": [0]},
+        ],
+        "changes": [["disable domain", 1]],
+    }
+    answers = keystone_of_worlds.build(world)["answers"]
+    assert [answer["status"] for answer in answers] == [200, 200]
+    assert len({role["id"] for role in answers[1]["body"]["roles"]}) == 2
+    with facts_of(keystone_of_worlds.database_url, CONFIGURATION, newer_by=3600) as facts:
+        events = read_events(facts)
+        kinds = [compare(facts, events, answer) for answer in answers]
+    assert kinds == ["domain", "federated project"]
+
+
 def read_events(facts: SqliteFacts) -> EventIndex:
     """Return the revocation events of a bundle."""
     index = EventIndex(max_events=100_000, retention_seconds=86400)
@@ -95,47 +122,13 @@ def compare(facts: SqliteFacts, events: EventIndex, answer: dict[str, Any]) -> s
     return kind_of(body)
 
 
-def read_claims(token: str) -> dict[str, Any]:
-    """Return the claims of a token that Keystone signed."""
-    payload = token.split(".")[1]
-    claims: dict[str, Any] = json.loads(
-        base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
-    )
-    return claims
-
-
 def judge(facts: SqliteFacts, events: EventIndex, claims: dict[str, Any]) -> dict[str, Any]:
     """Return the token body by the bundle; raises InvalidToken."""
-    body = evaluate(
-        parse_keystone_claims(claims),
-        issued_at=claims["iat"],
-        expires_at=claims["exp"],
-        now=time.time(),
-        facts=facts,
-    )
+    body = evaluate_claims(facts, claims)
     token = Token.from_body(body, None, answered_at=0, fresh_until=0, usable_until=0)
     if events.find_attributes(revocation_facts_of(token)) is not None:
         raise InvalidToken(Reason.REVOKED)
     return body
-
-
-def normalize(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a body whose lists that have no order are sorted, and name a thing once."""
-    normal = dict(body)
-    for name in ("roles", "catalog", "service_providers"):
-        if name in body:
-            normal[name] = sort_by_id(body[name])
-    for service in normal.get("catalog", ()):
-        service["endpoints"] = sort_by_id(service["endpoints"])
-    credential = body.get("application_credential")
-    if credential is not None and "access_rules" in credential:
-        rules = sort_by_id(credential["access_rules"])
-        normal["application_credential"] = {**credential, "access_rules": rules}
-    return normal
-
-
-def sort_by_id(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [dict(each) for _, each in sorted({each["id"]: each for each in items}.items())]
 
 
 def kind_of(body: dict[str, Any]) -> str:

@@ -520,3 +520,22 @@ def test_damaged_json_is_unreadable(bundle: SmallBundle) -> None:
     bundle.file.execute("UPDATE roles SET extra = '{'")
     with pytest.raises(BundleUnreadable):
         bundle.read()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO settings VALUES ('filter', '[1]')",
+        "INSERT INTO settings VALUES ('filter', '{\"domains\": 1}')",
+        "UPDATE users SET password_expires_at = 'soon'",
+        "UPDATE users SET password_expires_at = 9000000000000000000",
+        "UPDATE users SET disabled_from = 'now'",
+        "UPDATE roles SET name = x'01' WHERE id = 'reader'",
+        "UPDATE projects SET domain_id = 1.5",
+    ],
+)
+def test_fact_of_another_form_is_no_verdict(bundle: SmallBundle, statement: str) -> None:
+    bundle.assign("member", "u", "low")
+    bundle.file.execute(statement)
+    with pytest.raises((BundleUnreadable, FactUnknown)):
+        judge(bundle, issued_at=READ_AT)

@@ -348,7 +348,7 @@ def test_an_older_revision_that_is_put_back_is_warned_of(
     assert protected.ask(token).status == 200
     site.publish(number=3)
     assert wait_for(lambda: (revision_of(protected, token) or "").startswith("3-"), 3)
-    assert "is older than revision 7-" in caplog.text
+    assert wait_for(lambda: "is older than revision 7-" in caplog.text, 5)
 
 
 def test_a_forked_process_opens_the_bundle_itself(site: Site, make_filter: MakeFilter) -> None:

@@ -34,6 +34,7 @@ from authmw.bundle.records import (
     Trust,
     User,
 )
+from authmw.errors import BundleUnreadable
 from authmw.token.body import render_time
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +58,11 @@ def evaluate(
         FactUnknown: they don't say.
         BundleUnreadable: they can't be read.
     """
-    return _Evaluation(Question(claims, issued_at, expires_at, now, facts)).body()
+    try:
+        return _Evaluation(Question(claims, issued_at, expires_at, now, facts)).body()
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
+        # SQLite holds values of any type in any column, and settings may be of another form.
+        raise BundleUnreadable(f"a fact has another form: {error}") from error
 
 
 class _Evaluation:
