@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
+    bundle,
     cold,
     first_sight,
     hits,
@@ -34,6 +35,7 @@ from benchmarks.stage import silence_logs
 from benchmarks.table import Row, format_rst, format_text
 
 TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
+    "bundle": bundle.run,
     "cold": cold.run,
     "first_sight": first_sight.run,
     "hits": hits.run,

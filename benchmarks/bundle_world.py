@@ -2,9 +2,9 @@
 
     python -m benchmarks.bundle_world FILE [ASSIGNMENTS]
 
-writes them as a bundle. A project has 50 assignments, half of them to users and half to groups; a
-fifth of the projects have inherited ones as well. Projects stand in trees five deep. A user is in
-ten groups, a group has some hundred users.
+writes them as a bundle. A project has 50 assignments, half of them to users and half to groups.
+Fifty projects make a tree: four stand one above the other, with two inherited assignments on the
+top one, and the others below the fourth. A user is in ten groups, a group has some hundred users.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from authmw.bundle.file import Origin, write_bundle
 from authmw.bundle.file.rows import Row
 
 READ_AT = 1_750_000_000
+# Projects of one tree, and of the path from its leaves to its top.
+TREE = 50
 DEPTH = 5
 GROUPS_OF_A_USER = 10
 
@@ -30,6 +32,8 @@ _EACH_KIND = _ASSIGNMENTS_OF_A_PROJECT // 2
 _PROJECTS_OF_A_DOMAIN = 500
 _ROLES = ("admin", "manager", "member", "reader", *(f"role-{number}" for number in range(16)))
 _SERVICES = ("identity", "compute", "network", "image", "volumev3", "placement", "object-store")
+# The others have the same URLs for every project.
+_PATHS = {"volumev3": "/$(project_id)s", "object-store": "/AUTH_$(project_id)s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class World:
 
     @property
     def projects(self) -> int:
-        return max(DEPTH, self.assignments // _ASSIGNMENTS_OF_A_PROJECT)
+        return max(TREE, self.assignments // _ASSIGNMENTS_OF_A_PROJECT)
 
     @property
     def users(self) -> int:
@@ -86,9 +90,9 @@ class World:
             yield "projects", row
         for project in range(self.projects):
             domain_id = self._domain(project)
-            # Five in a row are one above the other.
-            is_top = project % DEPTH == 0
-            parent_id = domain_id if is_top else identifier("project", project - 1)
+            place = project % TREE
+            above = project - 1 if place < DEPTH else project - place + DEPTH - 2
+            parent_id = identifier("project", above) if place else domain_id
             name = f"project-{project}"
             yield "projects", (identifier("project", project), name, domain_id, parent_id, 1, 0)
 
@@ -101,7 +105,7 @@ class World:
         target_id = identifier("project", project)
         for kind, count in (("user", self.users), ("group", self.groups)):
             for place, actor in enumerate(numbers.sample(range(count), _EACH_KIND)):
-                inherited = int(project % DEPTH == 0 and place < 2)
+                inherited = int(project % TREE == 0 and place < 2)
                 role_id = identifier("role", 2 + numbers.randrange(len(_ROLES) - 2))
                 is_group = int(kind == "group")
                 row = (target_id, inherited, identifier(kind, actor), is_group, 0, role_id)
@@ -112,7 +116,7 @@ class World:
             service_id = identifier("service", number)
             yield "services", (service_id, name, name, 1)
             for place, interface in enumerate(("public", "internal", "admin")):
-                url = f"https://{interface}.{name}.example/v3/$(project_id)s"
+                url = f"https://{interface}.{name}.example/v3{_PATHS.get(name, '')}"
                 endpoint_id = identifier("endpoint", number * 3 + place)
                 row = (endpoint_id, service_id, interface, "region-1", url, 1, "{}")
                 yield "endpoints", row

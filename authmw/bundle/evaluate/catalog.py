@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from authmw.bundle.facts import unpack_id
 from authmw.bundle.records import Endpoint, EndpointFilter, Id, Service
@@ -44,15 +44,17 @@ class SiteCatalog:
         self._groups = groups
         self._substitutions: Mapping[str, str] = settings.get("url_substitutions", {})
         self._is_whole = settings.get("return_all_endpoints_if_no_filter", True)
-        self._of_services: dict[Id, list[Endpoint]] = {each.id: [] for each in services}
+        self._of_services: dict[Id, list[_Shown]] = {each.id: [] for each in services}
         for endpoint in endpoints:
-            if endpoint.enabled and endpoint.service_id in self._of_services:
-                self._of_services[endpoint.service_id].append(endpoint)
+            url = parse_url(endpoint.url)
+            if endpoint.enabled and url and endpoint.service_id in self._of_services:
+                shown = _Shown(endpoint.id, _render(endpoint, endpoint.url), url)
+                self._of_services[endpoint.service_id].append(shown)
         # A service is the same for all tokens if none of its URLs names anything.
         self._rendered = {
             service.id: self._render_service(service, {}, None)
             for service in services
-            if not any(_has_place(each.url) for each in self._of_services[service.id])
+            if not any(each.url.names for each in self._of_services[service.id])
         }
         self._if_all_are_the_same = (
             [self._rendered[each.id] for each in services]
@@ -94,11 +96,11 @@ class SiteCatalog:
         chosen: frozenset[Id] | None,
     ) -> dict[str, Any]:
         endpoints = []
-        for endpoint in self._of_services[service.id]:
-            if chosen is None or endpoint.id in chosen:
-                url = format_url(endpoint.url, substitutions)
-                if url:
-                    endpoints.append(_render(endpoint, url))
+        for endpoint_id, members, url in self._of_services[service.id]:
+            if chosen is None or endpoint_id in chosen:
+                formatted = url.format(substitutions)
+                if formatted:
+                    endpoints.append({**members, "url": formatted})
         return {
             "endpoints": endpoints,
             "id": unpack_id(service.id),
@@ -142,26 +144,46 @@ def _render(endpoint: Endpoint, url: str) -> dict[str, Any]:
     }
 
 
-def _has_place(template: str) -> bool:
-    return "%" in template or "$(" in template
+class UrlTemplate(NamedTuple):
+    """The URL of an endpoint, parsed.
+
+    Attributes:
+        form: a format string, with `%s` for each name.
+        names: what stands in it.
+    """
+
+    form: str
+    names: tuple[str, ...]
+
+    def format(self, substitutions: Mapping[str, str]) -> str | None:
+        """Return the URL; None if it has a name that nothing stands for."""
+        try:
+            return self.form % tuple([substitutions[name] for name in self.names])
+        except KeyError:
+            return None
 
 
-def format_url(template: str, substitutions: Mapping[str, str]) -> str | None:
-    """Return the URL of an endpoint; None if it has a name that nothing stands for."""
-    if not _has_place(template):
-        return template
+class _Shown(NamedTuple):
+    """An endpoint that is enabled; the URL in `members` is not formatted."""
+
+    id: Id
+    members: Mapping[str, Any]
+    url: UrlTemplate
+
+
+def parse_url(template: str) -> UrlTemplate | None:
+    """Parse the URL of an endpoint; None if no URL can be made of it."""
     parts: list[str] = []
+    names: list[str] = []
     end = 0
     for place in _PLACE.finditer(template):
-        name = place[1]
-        if name is None:
-            if place[0] != "%%":
-                return None
-            value = "%"
-        elif name in substitutions:
-            value = substitutions[name]
-        else:
+        if place[1] is None and place[0] != "%%":
             return None
-        parts += (template[end : place.start()], value)
+        parts.append(template[end : place.start()])
+        if place[1] is None:
+            parts.append("%%")
+        else:
+            parts.append("%s")
+            names.append(place[1])
         end = place.end()
-    return "".join([*parts, template[end:]])
+    return UrlTemplate("".join([*parts, template[end:]]), tuple(names))

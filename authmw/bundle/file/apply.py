@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,10 +11,10 @@ from pathlib import Path
 
 from authmw.bundle.facts import Table
 from authmw.bundle.file.database import open_for_reading, open_for_writing
-from authmw.bundle.file.delta import Change, Delta
+from authmw.bundle.file.delta import Change, Delta, DeltaHeader, read_delta_header
 from authmw.bundle.file.header import Header, read_header, write_header
 from authmw.bundle.file.opening import verify_bundle
-from authmw.bundle.file.placing import replacement_of
+from authmw.bundle.file.placing import replacement_of, take_spare
 from authmw.errors import BundleUnreadable
 
 _COPIED_AT_A_TIME = 1 << 26
@@ -38,19 +39,19 @@ def apply_delta(path: Path, delta_path: Path) -> Header:
         OSError: a file can't be read or written.
     """
     try:
-        delta = Delta(delta_path)
-        if _current(path) == delta.header.result:
-            return delta.header.result
-        with replacement_of(path) as new:
-            _copy(path, new)
-            _change(new, delta)
+        result = _verify_applicable(path, delta_path)
+        if result is None:
+            return read_delta_header(delta_path).result
+        with replacement_of(path, keep_spare=True) as new:
+            if not _change_spare(path, new, delta_path):
+                _copy(path, new)
+                _change(new, delta_path)
+            _remember_for_spare(path, delta_path)
     except sqlite3.OperationalError as error:
         raise OSError(f"{path} can't be changed: {error}") from error
-    except sqlite3.Error as error:
-        raise BundleUnreadable(f"{path} can't be changed: {error}") from error
-    except BundleUnreadable as error:
-        raise BundleUnreadable(f"{delta_path} can't be applied: {error}") from error
-    return delta.header.result
+    except (BundleUnreadable, sqlite3.Error) as error:
+        raise BundleUnreadable(f"{delta_path} can't be applied to {path}: {error}") from error
+    return result
 
 
 def install_bundle(
@@ -79,9 +80,8 @@ def install_bundle(
 
 
 def _current(path: Path) -> Header:
-    connection, _ = open_for_reading(path, cache_kib=0)
-    with closing(connection):
-        return read_header(connection)[0]
+    with closing(open_for_reading(path, cache_kib=0)) as file:
+        return read_header(file.connection)[0]
 
 
 def _current_or_none(path: Path) -> Header | None:
@@ -112,16 +112,59 @@ def _copy_some(source: int, target: int, left: int) -> int:
     return os.copy_file_range(source, target, min(left, _COPIED_AT_A_TIME))
 
 
-def _change(new: Path, delta: Delta) -> None:
-    """Change a copy of the bundle in one transaction, which is committed if the digest is right."""
-    base = _current(new)
-    header = delta.header
+def _verify_applicable(path: Path, delta_path: Path) -> Header | None:
+    """Return the header that a delta makes of the bundle in force; None if it is in force."""
+    header, current = read_delta_header(delta_path), _current(path)
+    if header.result == current:
+        return None
+    _verify_base(header, current)
+    return header.result
+
+
+def _verify_base(header: DeltaHeader, base: Header) -> None:
     if (base.origin.revision, base.digest) != (header.base_revision, header.base_digest):
         raise BundleUnreadable(
             f"it changes revision {header.base_revision} ({header.base_digest.hex()[:16]}), and "
             f"revision {base.origin.revision} ({base.digest.hex()[:16]}) is in force"
         )
     _verify_newer(base, header.result)
+
+
+def _change_spare(path: Path, new: Path, delta_path: Path) -> bool:
+    """Change the spare file, which is one revision behind, by two deltas (ADR 0125).
+
+    Returns:
+        whether `new` is the new revision; if not, it is empty, and a copy has to be changed.
+    """
+    if not take_spare(path, new):
+        return False
+    try:
+        _change(new, _delta_of_spare(path))
+        _change(new, delta_path)
+    except (BundleUnreadable, sqlite3.Error, OSError):
+        # Whatever is wrong, the bundle in force is the one to begin with.
+        new.unlink(missing_ok=True)
+        new.touch()
+        return False
+    return True
+
+
+def _delta_of_spare(path: Path) -> Path:
+    """Return where the delta lies that makes the bundle in force of the spare file."""
+    return path.with_name(f"{path.name}.spare.delta")
+
+
+def _remember_for_spare(path: Path, delta_path: Path) -> None:
+    # If it is cut, the spare file can't be changed by it; no more.
+    shutil.copyfile(delta_path, _delta_of_spare(path))
+
+
+def _change(new: Path, delta_path: Path) -> None:
+    """Change a file in one transaction, which is committed if the digest is right."""
+    delta = Delta(delta_path)
+    header = delta.header
+    base = _current(new)
+    _verify_base(header, base)
     with closing(open_for_writing(new)) as connection:
         connection.execute("BEGIN")
         _, state = read_header(connection)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +29,7 @@ _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_LENGTH: Final = 100
 # A file may be replaced while it is opened; not as often as this.
 _MOST_TRIES: Final = 5
+_PAUSE_SECONDS: Final = 0.005
 
 Identity = tuple[int, int, int, int]
 
@@ -40,12 +46,22 @@ def create_database(path: Path) -> sqlite3.Connection:
         sqlite3.Error: it can't be written.
     """
     connection = open_for_writing(path)
-    connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-    for statement in _SCHEMA.values():
-        connection.execute(statement)
+    with _closed_on_failure(connection):
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        for statement in _SCHEMA.values():
+            connection.execute(statement)
     return connection
+
+
+@contextmanager
+def _closed_on_failure(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -58,14 +74,12 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         sqlite3.Error: it can't be opened.
     """
     connection = sqlite3.connect(path, isolation_level=None)
-    _restrict(connection)
-    for pragma in (
-        "journal_mode = OFF",
-        "synchronous = OFF",
-        "locking_mode = EXCLUSIVE",
-        "cache_size = -65536",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    with _closed_on_failure(connection):
+        _restrict(connection)
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA cache_size = -65536")
     return connection
 
 
@@ -77,11 +91,30 @@ def _restrict(connection: sqlite3.Connection) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 24)
 
 
-def open_for_reading(path: Path, cache_kib: int) -> tuple[sqlite3.Connection, Identity]:
-    """Open a file that is never changed where it lies, and verify size, format and schema.
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file that is open for reading, and stays as it is for as long.
 
-    It is read as immutable: no locks, no journal, no other file. It is not mapped into memory:
-    whoever cuts a mapped file ends every process that reads it (SIGBUS).
+    Attributes:
+        connection: to it.
+        identity: of it.
+        lock: a descriptor whose shared lock keeps writers from using the file again.
+    """
+
+    connection: sqlite3.Connection
+    identity: Identity
+    lock: int
+
+    def close(self) -> None:
+        self.connection.close()
+        os.close(self.lock)
+
+
+def open_for_reading(path: Path, cache_kib: int) -> OpenFile:
+    """Open a file that is not changed while it is read, and verify size, format and schema.
+
+    It is read as immutable: without journal and other files. It is not mapped into memory: whoever
+    cuts a mapped file ends every process that reads it (SIGBUS).
 
     Args:
         path: of the file.
@@ -91,28 +124,41 @@ def open_for_reading(path: Path, cache_kib: int) -> tuple[sqlite3.Connection, Id
         BundleUnreadable: there is no such file, or it is none of ours; says why.
     """
     try:
-        return _open_one(path, cache_kib)
+        for _ in range(_MOST_TRIES):
+            opened = _open_one(path, cache_kib)
+            if opened is not None:
+                return opened
+            time.sleep(_PAUSE_SECONDS)
     except BundleUnreadable as error:
         raise BundleUnreadable(f"{path} is not usable as a bundle: {error}") from error
     except (OSError, sqlite3.Error) as error:
         raise BundleUnreadable(f"{path} can't be read as a bundle: {error}") from error
+    raise BundleUnreadable(f"{path} can't be read as a bundle: it is replaced again and again")
 
 
-def _open_one(path: Path, cache_kib: int) -> tuple[sqlite3.Connection, Identity]:
-    for _ in range(_MOST_TRIES):
-        # Not blocking: a FIFO would have no end.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            status = os.fstat(descriptor)
-            _verify_file(status, descriptor)
-            connection = _connect(path)
+def _open_one(path: Path, cache_kib: int) -> OpenFile | None:
+    """Open the file; None if it was replaced meanwhile."""
+    # Not blocking: a FIFO would have no end.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        _verify_file(status, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        connection = _connect(path)
+        with _closed_on_failure(connection):
             # SQLite opens a path, not a descriptor: it must still be the file that was verified.
             if identity_of(os.stat(path)) == identity_of(status):
-                return _prepare(connection, cache_kib), identity_of(status)
-            connection.close()
-        finally:
-            os.close(descriptor)
-    raise BundleUnreadable("it is replaced again and again")
+                _prepare(connection, cache_kib)
+                return OpenFile(connection, identity_of(status), descriptor)
+        connection.close()
+    except BlockingIOError:
+        # It was replaced, and is about to be used again.
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -120,20 +166,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
-def _prepare(connection: sqlite3.Connection, cache_kib: int) -> sqlite3.Connection:
-    try:
-        _restrict(connection)
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA mmap_size = 0")
-        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        # One transaction for as long as the file is open: each look-up begins none.
-        connection.execute("BEGIN")
-        verify_schema(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def _prepare(connection: sqlite3.Connection, cache_kib: int) -> None:
+    _restrict(connection)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA mmap_size = 0")
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    # One transaction for as long as the file is open: each look-up begins none.
+    connection.execute("BEGIN")
+    verify_schema(connection)
 
 
 def _verify_file(status: os.stat_result, descriptor: int) -> None:

@@ -115,9 +115,8 @@ class Delta:
         """
         place = -1
         while not self._decoder.is_at_end:
-            name, *counts = self._decoder.read_array()
-            removed, added = _parse_counts(counts)
-            if not isinstance(name, str) or _PLACES.get(name, -1) <= place:
+            name, removed, added = _parse_table(self._decoder.read_array())
+            if _PLACES.get(name, -1) <= place:
                 raise BundleUnreadable("the delta's tables are unknown, or out of order")
             place = _PLACES[name]
             table = TABLES[place]
@@ -168,9 +167,9 @@ def _read_header(decoder: Decoder) -> DeltaHeader:
     return DeltaHeader(revision, digest, parse_header(values[4:]))
 
 
-def _parse_counts(counts: Sequence[Value]) -> tuple[int, int]:
-    if len(counts) == 2:
-        removed, added = counts
-        if isinstance(removed, int) and isinstance(added, int) and min(removed, added) >= 0:
-            return removed, added
-    raise BundleUnreadable("the delta has a table without the numbers of its rows")
+def _parse_table(values: tuple[Value, ...]) -> tuple[str, int, int]:
+    """Return the name of a table, and how many of its rows went and came."""
+    match values:
+        case (str(name), int(removed), int(added)) if min(removed, added) >= 0:
+            return name, removed, added
+    raise BundleUnreadable("the delta has no table with the numbers of its rows")

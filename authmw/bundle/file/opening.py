@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from authmw.bundle.facts import TABLES, Table
-from authmw.bundle.file.database import Identity, identity_of, open_for_reading
+from authmw.bundle.file.database import OpenFile, identity_of, open_for_reading
 from authmw.bundle.file.digest import StateSum
 from authmw.bundle.file.header import Header, read_header
 from authmw.bundle.file.rows import Row, encode_rows
@@ -19,12 +19,14 @@ from authmw.bundle.sqlite_reader import SqliteFacts
 from authmw.errors import BundleUnreadable
 
 # What a worker keeps of the file in memory of its own; the system keeps the rest for all of them.
-CACHE_KIB = 16 * 1024
+CACHE_KIB = 8 * 1024
 _ROWS_AT_A_TIME = 10_000
 
 
 class Bundle:
-    """One revision, open for reading: by the process that opened it, one thread at a time.
+    """One revision, open for reading by the threads of the process that opened it.
+
+    A child of that process opens its own: SQLite's connections don't outlive a fork.
 
     Attributes:
         path: of the file.
@@ -32,12 +34,12 @@ class Bundle:
         facts: a `FactsReader` of it.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, identity: Identity) -> None:
+    def __init__(self, path: Path, file: OpenFile) -> None:
         self.path = path
-        self._connection = connection
-        self._identity = identity
-        self.header, _ = read_header(connection)
-        self.facts = SqliteFacts(connection, self.header.origin.read_at)
+        self._file = file
+        self._connection = file.connection
+        self.header, _ = read_header(file.connection)
+        self.facts = SqliteFacts(file.connection, self.header.origin.read_at)
 
     def rows(self, table: Table) -> Iterator[Row]:
         """Yield the rows of one table in the order of its key. Raises BundleUnreadable."""
@@ -54,24 +56,24 @@ class Bundle:
         """
         return str(self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
 
+    def fileno(self) -> int:
+        """Return a descriptor of the file, locked for reading."""
+        return self._file.lock
+
     def is_replaced(self) -> bool:
         """Tell whether another file lies at `path` now, or none; one `stat`."""
         try:
-            return identity_of(os.stat(self.path)) != self._identity
+            return identity_of(os.stat(self.path)) != self._file.identity
         except OSError:
             return True
 
     def is_changed_in_place(self) -> bool:
-        """Tell whether the file itself was written to, and not replaced by another; one `stat`."""
-        try:
-            found = identity_of(os.stat(self.path))
-        except OSError:
-            return False
-        return found[:2] == self._identity[:2] and found != self._identity
+        """Tell whether the open file itself was written to since; one `fstat`."""
+        return identity_of(os.fstat(self._file.lock)) != self._file.identity
 
     def close(self) -> None:
         """Close the file; `facts` can't be used any more."""
-        self._connection.close()
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -98,11 +100,11 @@ def open_bundle(path: Path, cache_kib: int = CACHE_KIB) -> Bundle:
         BundleUnreadable: there is none, it is cut, of another format, or has other tables than
             ours.
     """
-    connection, identity = open_for_reading(path, cache_kib)
+    file = open_for_reading(path, cache_kib)
     try:
-        return Bundle(path, connection, identity)
+        return Bundle(path, file)
     except (BundleUnreadable, sqlite3.Error, RecursionError) as error:
-        connection.close()
+        file.close()
         raise BundleUnreadable(f"{path} is not usable as a bundle: {error}") from error
 
 

@@ -22,7 +22,8 @@ _ROWS_AT_A_TIME = 10_000
 def write_bundle(path: Path, origin: Origin, rows: Iterable[tuple[str, Row]]) -> Header:
     """Write a bundle; a file that is there is replaced when the new one is whole and on disk.
 
-    Memory is bounded; beside the file, as much space again is used for a while.
+    Memory is bounded. For a while as much space again is used beside the file, and in the
+    directory for temporary files (SQLITE_TMPDIR, else /var/tmp).
 
     Args:
         path: of the file.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +17,7 @@ from authmw.bundle.file import (
     Origin,
     apply_delta,
     make_delta,
+    open_bundle,
     read_delta_header,
     verify_bundle,
 )
@@ -101,6 +103,70 @@ def test_too_great_a_change_is_no_delta(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["after", "bundle"]
 
 
+# --- two files in turn
+
+
+def follow(bundle: Path, count: int) -> list[int]:
+    """Apply so many deltas, each of one change; return the inodes of the files in force."""
+    folder, inodes = bundle.parent, []
+    for number in range(count):
+        after, delta = folder / "after", folder / "delta"
+        origin = replace(NEW_ORIGIN, revision=NEW_ORIGIN.revision + number)
+        write(after, [*facts(), assignment(9000 + number, 1)], origin)
+        make_delta(bundle, after, delta)
+        assert apply_delta(bundle, delta) == verify_bundle(bundle) == verify_bundle(after)
+        inodes.append(bundle.stat().st_ino)
+    return inodes
+
+
+def test_two_files_are_used_in_turn(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    write(bundle, facts())
+    first = bundle.stat().st_ino
+    second, *others = follow(bundle, 5)
+    assert others == [first, second, first, second]
+    assert sorted(os.listdir(tmp_path)) == [
+        *("after", "bundle", "bundle.spare", "bundle.spare.delta", "delta")
+    ]
+
+
+def test_file_that_is_still_read_is_not_used_again(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    write(bundle, facts())
+    with open_bundle(bundle) as reader:
+        inodes = follow(bundle, 3)
+        assert bundle.stat().st_ino != os.fstat(reader.fileno()).st_ino
+        assert os.fstat(reader.fileno()).st_ino not in inodes
+        assert reader.header.origin == OLD_ORIGIN
+        assert reader.check_pages() == "ok"
+        assert len(list(reader.rows(TABLES_BY_NAME["assignments"]))) == 300
+
+
+@pytest.mark.parametrize("damage", ["cut", "of another delta", "gone", "same file"])
+def test_spare_file_that_is_no_use_is_replaced(damage: str, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    spare, of_spare = tmp_path / "bundle.spare", tmp_path / "bundle.spare.delta"
+    write(bundle, facts())
+    follow(bundle, 2)
+    before = spare.stat().st_ino
+    if damage == "cut":
+        os.truncate(spare, 5000)
+    elif damage == "of another delta":
+        of_spare.write_bytes(b"\x80")
+    elif damage == "gone":
+        spare.unlink()
+    else:
+        spare.unlink()
+        os.link(bundle, spare)
+    after, delta = tmp_path / "after", tmp_path / "delta"
+    write(after, changed(facts()), replace(NEW_ORIGIN, revision=20))
+    make_delta(bundle, after, delta)
+    with open_bundle(bundle) as reader:
+        assert apply_delta(bundle, delta) == verify_bundle(bundle)
+        assert reader.check_pages() == "ok"
+    assert bundle.stat().st_ino != before
+
+
 # --- hostile ones
 
 
@@ -150,8 +216,8 @@ HOSTILE = {
     "one table twice": ([ONE_MORE, row(9000), ONE_MORE, row(9001)], "out of order"),
     "unknown table": ([encode_array(("sqlite_schema", 0, 1)), row(9000)], "tables are unknown"),
     "header's table": ([encode_array(("bundle", 0, 1)), row(9000)], "tables are unknown"),
-    "no counts": ([encode_array(("assignments",))], "without the numbers"),
-    "negative count": ([encode_array(("assignments", -1, 0))], "without the numbers"),
+    "no counts": ([encode_array(("assignments",))], "no table with the numbers"),
+    "negative count": ([encode_array(("assignments", -1, 0))], "no table with the numbers"),
     "more rows than it has": ([encode_array(("assignments", 0, 1 << 62)), row(9000)], "the end"),
     "row of another table": (
         [ONE_MORE, encode_array((identifier(1), identifier(2)))],
@@ -162,6 +228,7 @@ HOSTILE = {
         "'target_id'",
     ),
     "something behind it": ([b"\x00"], "no array"),
+    "nothing behind it": ([b"\x80"], "no table"),
 }
 
 
@@ -248,8 +315,7 @@ def test_damaged_delta_is_refused_or_changes_the_header_alone(data: st.DataObjec
 
 def test_large_delta_is_not_read(tmp_path: Path) -> None:
     bundle, delta = tmp_path / "bundle", tmp_path / "delta"
-    write(bundle, facts())
-    delta.touch()
+    delta.write_bytes(forged(write(bundle, facts()), []))
     os.truncate(delta, delta_form.LARGEST_DELTA + 1)
     with pytest.raises(BundleUnreadable, match="more than 67108864 bytes"):
         apply_delta(bundle, delta)
