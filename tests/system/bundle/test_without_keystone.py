@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from authmw.token.headers import RESERVED_KEYS
-from tests.bundle.test_differential import normalize
+from tests.support.bundles import normalize
 from tests.support.clock import Clock
 from tests.support.filters import Filter
 from tests.support.identity_types import (
