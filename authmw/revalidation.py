@@ -1,4 +1,4 @@
-"""Judges a remembered token again after revocation events or public keys have changed."""
+"""Judges a remembered token again after revocation events, public keys or a bundle have changed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,19 @@ class IssuerStanding(Protocol):
         """Judge a token that was validated; raises as `Revalidation.verify` does."""
 
 
+class Revisions(Protocol):
+    """What has revisions that decide about remembered tokens: an authority bundle."""
+
+    @property
+    def name(self) -> str | None:
+        """Of the revision in force; `Token.revision` of the tokens that it decides about."""
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change of `name`."""
+
+
 class Revalidation:
-    """Judges remembered tokens by the current revocation events and keys.
+    """Judges remembered tokens by the current revocation events, keys and bundle.
 
     Keystone's tokens are judged by Keystone's revocation events and keys, those of another issuer
     by its own alone: neither says anything about the other's tokens, and one that does not answer
@@ -36,9 +47,10 @@ class Revalidation:
         revocations: which of Keystone's tokens were revoked.
         keys: that their signatures are verified with; None: no signed one is remembered.
         issuers: the others, by `Issuer.key`.
+        bundle: that may have decided about Keystone's signed tokens; None: there is none.
 
     Attributes:
-        generation: stands for the current state of both; replaced by another object after each
+        generation: stands for the current state of all; replaced by another object after each
             change. A caller that remembers a decision stores the object it read before deciding.
             A hit then compares two references, and two changes at the same moment, in two
             threads, cannot end in the same generation.
@@ -49,14 +61,18 @@ class Revalidation:
         revocations: Revocations,
         keys: KeySource | None = None,
         issuers: Mapping[str, IssuerStanding] = MappingProxyType({}),
+        bundle: Revisions | None = None,
     ) -> None:
         self.generation = object()
         self._revocations = revocations
         self._keys = keys
         self._issuers = issuers
+        self._bundle = bundle
         revocations.add_listener(self._begin_generation)
         if keys is not None:
             keys.add_listener(self._begin_generation)
+        if bundle is not None:
+            bundle.add_listener(self._begin_generation)
         for standing in issuers.values():
             standing.add_listener(self._begin_generation)
 
@@ -83,7 +99,8 @@ class Revalidation:
     def verify_remembered(self, token: Token, now: float) -> None:
         """Judge a token that was valid when it was remembered; raises as `verify` does.
 
-        An opaque token also needs every event since it was validated (IdentityUnavailable).
+        An opaque token also needs every event since it was validated, and one that a bundle decided
+        about the same revision (IdentityUnavailable).
         """
         if token.issuer is not None:
             self._issuers[token.issuer].verify(token, now)
@@ -92,11 +109,18 @@ class Revalidation:
         if token.signed_by is not None:
             self._revocations.verify_events_complete(token.issued_at, now)
             self._verify_key(token.signed_by, now)
+            self._verify_revision(token.revision)
         elif token.answered_at < self._revocations.complete_from:
             raise IdentityUnavailable(
                 "revocation events were dropped that came after the identity service was asked "
                 "about this token"
             )
+
+    def _verify_revision(self, revision: str | None) -> None:
+        if revision is None or self._bundle is None:
+            return
+        if revision != self._bundle.name:
+            raise IdentityUnavailable("another revision of the bundle is in force since")
 
     def _verify_key(self, thumbprint: str, now: float) -> None:
         if self._keys is None:

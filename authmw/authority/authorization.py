@@ -28,6 +28,7 @@ class Authorization:
         usable_until: epoch seconds up to which it may be used while its source does not answer.
         renew: renews it in the background, with a token of the bearer; None: its source sends no
             request. Call it only after checking that the token is not revoked.
+        revision: of the bundle that it was made from; None: it was not made from one.
     """
 
     principal: Principal
@@ -40,6 +41,7 @@ class Authorization:
     renew: Callable[[Any, Authorization, float], None] | None = field(
         default=None, repr=False, compare=False
     )
+    revision: str | None = None
 
     @property
     def size(self) -> int:

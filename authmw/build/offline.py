@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from authmw.answers.refusal_times import RefusalTimes
 from authmw.authority.authorization import Authorization
@@ -29,6 +30,9 @@ from authmw.validation.offline import OfflineValidator
 from authmw.validation.validator import Validator
 from authmw.validation.watched import WatchedValidator
 
+if TYPE_CHECKING:  # few filters have a bundle
+    from authmw.bundle.in_force import BundleInForce
+
 
 def make_offline(
     settings: Settings,
@@ -37,6 +41,7 @@ def make_offline(
     bearers: IdentityAuthority,
     metrics: FilterMetrics,
     find_clock_difference: Callable[[], float | None],
+    bundle: BundleInForce | None = None,
 ) -> Validator:
     """Put offline validation together; nothing is read yet.
 
@@ -47,13 +52,14 @@ def make_offline(
         bearers: the authority for `jws_authority = identity`.
         metrics: counts and times validations.
         find_clock_difference: see `RefusalStreak`.
+        bundle: that of `jws_authority = bundle`; None: another source has names and roles.
     """
     refused_at = None
     if settings.revocation_poll_interval == 0:
         refused_at = RefusalTimes(settings.revocation_retention)
     offline = OfflineValidator(
         make_verifier(settings, keys),
-        _make_authority(settings, bearers),
+        _make_authority(settings, bearers, bundle),
         revocations,
         refused_at,
         hits=metrics.lookups.count("authority", "hit"),
@@ -98,7 +104,9 @@ def make_key_readers(settings: Settings) -> list[KeyReader]:
     return readers
 
 
-def _make_authority(settings: Settings, bearers: IdentityAuthority) -> Authority:
+def _make_authority(
+    settings: Settings, bearers: IdentityAuthority, bundle: BundleInForce | None
+) -> Authority:
     sources: list[Authority] = []
     for name in settings.jws_authority:
         if name == "claims":
@@ -110,7 +118,12 @@ def _make_authority(settings: Settings, bearers: IdentityAuthority) -> Authority
                     fresh_seconds=settings.authority_cache_time,
                 )
             )
-        else:
+        elif name == "bundle" and bundle is not None:
+            # Imported here: without a bundle nothing of it is loaded.
+            from authmw.build.bundle import make_bundle_authority
+
+            sources.append(make_bundle_authority(settings, bundle, _make_memory(settings)))
+        elif name == "identity":
             sources.append(bearers)
     return sources[0] if len(sources) == 1 else AuthoritySources(sources)
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from authmw.build.health import HealthCheck
     from authmw.build.issuers import IssuerParts
     from authmw.build.oauth import OAuthParts
+    from authmw.bundle.in_force import BundleInForce
     from authmw.keys.source import KeySource
     from authmw.wsgi.cors import CorsPolicy
     from authmw.wsgi.protected_resource import ProtectedResource
@@ -205,10 +206,11 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
         metrics.watch(table.BREAKER, lambda: identity.breaker_state.value, "")
     refresher = Refresher(clock=clock)
     watch_for_outages(identity, refresher)
-    revocations = make_revocations(settings, identity, refresher, metrics)
+    bundle = _make_bundle(settings, refresher)
+    revocations = make_revocations(settings, identity, refresher, metrics, bundle)
     keys = _make_keys(settings, refresher, metrics)
-    validator = _make_validator(settings, identity, revocations, keys, refresher, metrics)
-    revalidation = Revalidation(revocations, keys)
+    validator = _make_validator(settings, identity, revocations, keys, bundle, refresher, metrics)
+    revalidation = Revalidation(revocations, keys, bundle=bundle)
     issuers: IssuerParts | None = None
     if settings.issuers:
         # Imported here: without issuers nothing of theirs is loaded.
@@ -219,7 +221,7 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
         validator = make_issuers_validator(
             settings, issuers, validator if accepts_keystone else None, metrics
         )
-        revalidation = Revalidation(revocations, keys, issuers.standings)
+        revalidation = Revalidation(revocations, keys, issuers.standings, bundle)
     memory = MemoryCache[Token](
         max_entries=settings.memory_cache_size if settings.token_cache_time else 0,
         max_bytes=settings.memory_cache_bytes,
@@ -306,11 +308,23 @@ def _make_keys(
     return keys
 
 
+def _make_bundle(settings: Settings, refresher: Refresher) -> BundleInForce | None:
+    if not settings.uses_bundle or settings.bundle_path is None:
+        return None
+    # Imported here: without a bundle nothing of it is loaded.
+    from authmw.build.bundle import make_bundle
+
+    bundle = make_bundle(settings, settings.bundle_path)
+    refresher.add(bundle)
+    return bundle
+
+
 def _make_validator(
     settings: Settings,
     identity: IdentityClient,
     revocations: Revocations,
     keys: KeySource | None,
+    bundle: BundleInForce | None,
     refresher: Refresher,
     metrics: FilterMetrics,
 ) -> Validator:
@@ -327,7 +341,15 @@ def _make_validator(
         from authmw.build.offline import make_offline
 
         asks_about_bearers = asks_about_bearers or "identity" in settings.jws_authority
-        offline = make_offline(settings, keys, revocations, bearers, metrics, find_clock_difference)
+        offline = make_offline(
+            settings,
+            keys,
+            revocations,
+            bearers,
+            metrics,
+            find_clock_difference,
+            bundle,
+        )
         if settings.shadow_validation:
             from authmw.validation.shadow import ShadowValidator
 

@@ -17,6 +17,7 @@ from authmw.revocation.revocations import NoRevocations, Revocations
 from authmw.runtime.refresh import Refresher
 
 if TYPE_CHECKING:
+    from authmw.bundle.in_force import BundleInForce
     from authmw.revocation.sharing.store import SharedStore
 
 
@@ -40,13 +41,39 @@ _USER_AND_SCOPE = (
 
 
 def make_revocations(
-    settings: Settings, identity: IdentityClient, refresher: Refresher, metrics: FilterMetrics
+    settings: Settings,
+    identity: IdentityClient,
+    refresher: Refresher,
+    metrics: FilterMetrics,
+    bundle: BundleInForce | None = None,
 ) -> Revocations:
-    """Return the revocation feed; `NoRevocations` where no token outlives its validation."""
+    """Return what knows revoked tokens: the feed, the events of a bundle, or both.
+
+    `NoRevocations` where no token outlives its validation.
+    """
+    if bundle is None:
+        return _make_feed(settings, identity, refresher, metrics, has_bundle=False)
+    # Imported here: without a bundle nothing of it is loaded.
+    from authmw.build.bundle import add_bundle_events
+
+    polled = _make_feed(settings, identity, refresher, metrics, has_bundle=True)
+    return add_bundle_events(settings, bundle, polled)
+
+
+def _make_feed(
+    settings: Settings,
+    identity: IdentityClient,
+    refresher: Refresher,
+    metrics: FilterMetrics,
+    *,
+    has_bundle: bool,
+) -> Revocations:
     verifies_here = settings.has_key_source and settings.token_validation is not Validation.REMOTE
     caches_tokens = settings.token_cache_time > 0 and settings.auth is not None
     if settings.revocation_poll_interval == 0 or not (verifies_here or caches_tokens):
         return NoRevocations()
+    if has_bundle and settings.auth is None:
+        return NoRevocations()  # nobody can be asked
     # Imported here, as a filter that polls nothing needs none of it.
     from authmw.revocation.feed import RevocationFeed
     from authmw.revocation.source import IdentityEvents
@@ -62,8 +89,9 @@ def make_revocations(
     )
     metrics.watch(table.REVOCATION_ANSWERED, lambda: feed.answered_at)
     metrics.watch(table.REVOCATION_EVENTS, lambda: len(feed))
-    # Remote tokens are accepted without events, so the first request need not wait for them.
-    refresher.add(feed, in_background=not verifies_here)
+    # Remote tokens are accepted without events, and a bundle has some: then the first request need
+    # not wait for them.
+    refresher.add(feed, in_background=has_bundle or not verifies_here)
     return feed
 
 

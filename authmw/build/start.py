@@ -31,13 +31,16 @@ def count_keys(settings: Settings) -> dict[str, CountedKeys]:
 
 
 def find_in_surroundings(settings: Settings, keys: Mapping[str, CountedKeys]) -> Iterator[Finding]:
-    """Yield what is doubtful about the server and the key directories; nothing is sent.
+    """Yield what is doubtful about the server, the key directories and the bundle.
+
+    Nothing is sent.
 
     Args:
         settings: of the filter.
         keys: of `count_keys`.
     """
     yield from _find_stopped_threads()
+    yield from _find_unusable_bundle(settings)
     for section, option, directory in list_key_directories(settings):
         error = keys[directory].error
         if error is not None:
@@ -63,6 +66,24 @@ def _find_stopped_threads() -> Iterator[Finding]:
         "which wait meanwhile",
         "start uWSGI with enable-threads = true",
     )
+
+
+def _find_unusable_bundle(settings: Settings) -> Iterator[Finding]:
+    path = settings.bundle_path
+    if path is None or not settings.uses_bundle:
+        return
+    # Imported here: without a bundle nothing of it is loaded.
+    from authmw.build.bundle import find_fault
+
+    fault = find_fault(path)
+    if fault is not None:
+        yield Finding(
+            "warn",
+            "bundle_path",
+            f"bundle_path = {path!r} can't be used: {fault}: until it can, what only the bundle "
+            "could say is a 503",
+            "put a bundle there that this service may read, and others may not write to",
+        )
 
 
 def _version_of(uwsgi: object) -> tuple[int, ...]:

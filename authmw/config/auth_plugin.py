@@ -59,7 +59,7 @@ def read_auth_options(reader: OptionReader, *, is_expected: bool = True) -> Auth
     Args:
         reader: of the filter's configuration.
         is_expected: whether it is a fault if no `auth_type` is set: it is none where all tokens
-            are those of other issuers.
+            are those of other issuers, or Keystone is asked about none.
 
     The plugin's options are registered where services look for them: in `auth_section`, else
     in our group. Returns None if no `auth_type` is set, which the reader's findings say: the

@@ -163,6 +163,13 @@ def _find_doubtful_offline(settings: Settings) -> Iterator[Finding]:
     elif not settings.has_key_source:
         for option in rules:
             yield _warn(option, f"{option} has no effect without {' or '.join(KEY_SOURCES)}")
+    if settings.bundle_path is not None and not settings.uses_bundle:
+        yield _warn(
+            "bundle_path",
+            "bundle_path has no effect without bundle in jws_authority, or where no signed token "
+            "is validated offline",
+            "write jws_authority = bundle, or bundle,identity",
+        )
     if settings.jws_claim_names and "claims" not in settings.jws_authority:
         yield _warn(
             "jws_claim_names", "jws_claim_names has no effect without claims in jws_authority"
@@ -177,7 +184,17 @@ def _find_doubtful_revocation(settings: Settings) -> Iterator[Finding]:
             "revocation_retention is less than an hour: a signed token that lives longer gets 503",
             "write no less than the life of a token",
         )
-    if settings.validates_offline and interval and settings.auth is None:
+    if settings.validates_offline and interval and settings.auth is None and settings.uses_bundle:
+        if settings.bundle_max_age > settings.revocation_max_staleness:
+            yield _warn(
+                "revocation_max_staleness",
+                f"revocation_max_staleness = {settings.revocation_max_staleness} is less than "
+                f"bundle_max_age = {settings.bundle_max_age}: without auth_type the bundle's "
+                "revocation events are the only ones, and every signed token gets 503 once they "
+                "are older",
+                "write the same number of seconds for both",
+            )
+    elif settings.validates_offline and interval and settings.auth is None:
         yield _warn(
             "auth_type",
             "without auth_type revocation events can't be read, and every signed token gets 503",

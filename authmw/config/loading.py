@@ -89,8 +89,12 @@ def read_settings(conf: Mapping[str, object]) -> tuple[Settings, list[Finding]]:
     )
     if values["accept_bearer"] is None:
         values["accept_bearer"] = bool(issuers)
+    asks_nobody = (
+        values["token_validation"] is Validation.OFFLINE
+        and "identity" not in values["jws_authority"]
+    )
     settings = Settings(
-        auth=read_auth_options(reader, is_expected=not issuers),
+        auth=read_auth_options(reader, is_expected=not (issuers or asks_nobody)),
         user_agent=_make_user_agent(reader.project()),
         issuers=issuers,
         **values,

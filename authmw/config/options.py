@@ -419,10 +419,34 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
     ListOpt(
         "jws_authority",
         default=["identity"],
-        item_type=types.String(choices=("claims", "identity")),
+        item_type=types.String(choices=("claims", "bundle", "identity")),
         help="Sources of the names and roles of a signed token, in the order used: claims reads "
-        "them from the token itself; identity asks the identity service, once per user and "
-        "scope rather than per token.",
+        "them from the token itself; bundle evaluates the facts of an authority bundle on the "
+        "local disk (bundle_path); identity asks the identity service, once per user and scope "
+        "rather than per token.",
+    ),
+    StrOpt(
+        "bundle_path",
+        help="File of the authority bundle for jws_authority = bundle. Neither it nor a directory "
+        "above it may be world-writable. Every process notices within a second that it was "
+        "replaced; while it cannot be used, the last good revision stays in force.",
+    ),
+    IntOpt(
+        "bundle_max_age",
+        unit="seconds",
+        min=1,
+        default=600,
+        help="Seconds after which the facts of the bundle are too old to decide: what only the "
+        "bundle could say is then a 503. A site that is cut off for longer needs more, and more "
+        "revocation_max_staleness as well.",
+    ),
+    IntOpt(
+        "bundle_warn_age",
+        unit="seconds",
+        min=1,
+        default=300,
+        help="Seconds after which each process logs one warning that the facts of the bundle are "
+        "old.",
     ),
     DictOpt(
         "jws_claim_names",

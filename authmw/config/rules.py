@@ -160,6 +160,7 @@ def _verify_offline(settings: Settings) -> None:
             "put claims first: used after another source, they would accept in an outage a bearer "
             "that this source has refused",
         )
+    _verify_bundle(settings)
     if settings.jws_claim_names:
         _verify_claim_names(settings.jws_claim_names)
     uri = settings.jws_jwks_uri
@@ -187,6 +188,29 @@ def _verify_offline(settings: Settings) -> None:
             raise ConfigurationError("token_validation", "offline", needs)
         if settings.shadow_validation:
             raise ConfigurationError("shadow_validation", "true", needs)
+
+
+def _verify_bundle(settings: Settings) -> None:
+    authority = settings.jws_authority
+    if "bundle" not in authority:
+        return
+    if "identity" in authority[: authority.index("bundle")]:
+        raise ConfigurationError(
+            "jws_authority",
+            ",".join(authority),
+            "put bundle before identity: used after it, older facts would accept in an outage a "
+            "bearer that the identity service has refused",
+        )
+    if settings.bundle_path is None:
+        raise ConfigurationError(
+            "bundle_path", None, "jws_authority = bundle needs it: name the bundle's file"
+        )
+    if settings.bundle_warn_age >= settings.bundle_max_age:
+        raise ConfigurationError(
+            "bundle_warn_age",
+            settings.bundle_warn_age,
+            f"write less than bundle_max_age, which is {settings.bundle_max_age} seconds",
+        )
 
 
 def _verify_keys_uri(uri: str) -> None:

@@ -23,7 +23,7 @@ DEFAULT_READ_TIMEOUT_SECONDS = 30.0
 Interface = Literal["internal", "public", "admin"]
 SecurityStrategy = Literal["MAC", "ENCRYPT"]
 MetricsExport = Literal["none", "registry", "prometheus", "opentelemetry"]
-AuthoritySource = Literal["claims", "identity"]
+AuthoritySource = Literal["claims", "bundle", "identity"]
 RefusalLevel = Literal["debug", "info", "warning"]
 Algorithm = Literal[
     "ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"
@@ -123,6 +123,9 @@ class Settings:
     jws_issuer: str | None
     jws_audience: str | None
     jws_authority: tuple[AuthoritySource, ...]
+    bundle_path: str | None
+    bundle_max_age: int  # seconds
+    bundle_warn_age: int  # seconds
     jws_claim_names: Mapping[str, str]  # meaning to claim, where it is not the default
     authority_cache_time: int  # seconds
     authority_renewal_rate: int  # calls a second; 0: none
@@ -170,6 +173,15 @@ class Settings:
             self.has_key_source
             and self.token_validation is not Validation.REMOTE
             and not self.shadow_validation
+        )
+
+    @property
+    def uses_bundle(self) -> bool:
+        """Whether an authority bundle has names and roles of signed tokens."""
+        return (
+            "bundle" in self.jws_authority
+            and self.has_key_source
+            and (self.token_validation is not Validation.REMOTE)
         )
 
     @property

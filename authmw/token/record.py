@@ -72,6 +72,7 @@ class _Fields:
         "methods",
         "oauth",
         "principal",
+        "revision",
         "shared_body",
         "signed_by",
         "thumbprint",
@@ -96,6 +97,7 @@ class _Fields:
         expires_text: str,
         issuer: str | None,
         oauth: OAuthAccess | None,
+        revision: str | None,
     ) -> Token:
         """Set all fields; arguments: those of `Token`."""
         self.principal = principal
@@ -112,6 +114,7 @@ class _Fields:
         self._expires_text = expires_text
         self.issuer = issuer
         self.oauth = oauth
+        self.revision = revision
         self.user_environ = principal.user_environ
         self.is_bound = is_bound = (
             thumbprint is not None
@@ -158,6 +161,9 @@ class Token(_Fields):
         is_bound: whether it is bound to anything; see `authmw.checks.token_bind` and
             `authmw.checks.dpop`.
         oauth: what an OAuth access token says beyond its body; None for Keystone's tokens.
+        revision: of the authority bundle that its user, scope and roles are from: its number and
+            the first digits of its state digest, such as `17-9f86d081884c7d65`; None: they are
+            from another source (`jws_authority`).
         unconditional_until: epoch seconds up to which it is fresh and not expired, for every
             request; 0 if access rules or a binding must be checked.
         user_environ: the principal's.
@@ -181,6 +187,7 @@ class Token(_Fields):
     _expires_text: str = field(repr=False, compare=False)
     issuer: str | None = None
     oauth: OAuthAccess | None = None
+    revision: str | None = None
     is_bound: bool = field(init=False, repr=False, compare=False)
     unconditional_until: int = field(init=False, repr=False, compare=False)
     user_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
@@ -227,6 +234,7 @@ class Token(_Fields):
             expires_text,
             None,
             oauth,
+            None,
         )
 
     @classmethod
@@ -245,6 +253,7 @@ class Token(_Fields):
         signed_by: str,
         issuer: str | None = None,
         oauth: OAuthAccess | None = None,
+        revision: str | None = None,
     ) -> Token:
         """Make the Token of a signed token whose principal is known; arguments: the attributes."""
         return _Fields().become_token(
@@ -262,6 +271,7 @@ class Token(_Fields):
             render_time(expires_at),
             issuer,
             oauth,
+            revision,
         )
 
     def renewed(
@@ -288,6 +298,7 @@ class Token(_Fields):
             self._expires_text,
             self.issuer,
             self.oauth,
+            self.revision,
         )
 
     @property

@@ -115,6 +115,7 @@ class OfflineValidator:
             fresh_until=fresh_until,
             usable_until=fresh_until,
             signed_by=verified.key.thumbprint,
+            revision=authorization.revision,
         )
 
 

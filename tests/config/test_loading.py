@@ -317,7 +317,7 @@ WRONG_TYPE = [
     (
         "jws_authority",
         "keystone",
-        "= 'keystone': write a comma separated list out of claims, identity",
+        "= 'keystone': write a comma separated list out of claims, bundle, identity",
     ),
     ("jws_claim_names", "roles", "= 'roles': write comma separated name:text pairs"),
 ]
@@ -393,6 +393,22 @@ WRONG_TOGETHER: list[tuple[dict[str, object], str]] = [
     (
         {"jws_authority": "claims,claims"},
         "jws_authority = 'claims,claims': name each only once",
+    ),
+    (
+        {"jws_authority": "bundle"},
+        "bundle_path is not set: jws_authority = bundle needs it",
+    ),
+    (
+        {"jws_authority": "identity,bundle", "bundle_path": "/b"},
+        "jws_authority = 'identity,bundle': put bundle before identity",
+    ),
+    (
+        {"jws_authority": "bundle,claims", "bundle_path": "/b"},
+        "jws_authority = 'bundle,claims': put claims first",
+    ),
+    (
+        {"jws_authority": "bundle", "bundle_path": "/b", "bundle_warn_age": "600"},
+        "bundle_warn_age = 600: write less than bundle_max_age, which is 600 seconds",
     ),
     (
         {"jws_claim_names": "rolls:groups"},
@@ -498,6 +514,14 @@ ALLOWED: list[dict[str, object]] = [
     {"jws_jwks_uri": "http://127.0.0.1:5000/keys", **CREDENTIALS},
     {"revocation_retention": "3600"},
     {"jws_authority": "claims,identity", "jws_claim_names": "roles:groups"},
+    {"jws_authority": "bundle,identity", "bundle_path": "/b", "jws_jwks_uri": "https://id/k"},
+    {
+        "auth_type": "",
+        "token_validation": "offline",
+        "jws_authority": "claims,bundle",
+        "bundle_path": "/b",
+        "jws_jwks_uri": "https://id/k",
+    },
 ]
 
 
@@ -552,6 +576,17 @@ DOUBTFUL: list[tuple[dict[str, object], str]] = [
     (
         {"jws_public_key_repository": "/keys", "jws_authority": "claims"},
         "without auth_type revocation events can't be read, and every signed token gets 503",
+    ),
+    ({"bundle_path": "/b"}, "bundle_path has no effect without bundle in jws_authority"),
+    ({"bundle_path": "/b", "jws_authority": "bundle"}, "bundle_path has no effect without"),
+    (
+        {
+            "bundle_path": "/b",
+            "jws_authority": "bundle",
+            "jws_public_key_repository": "/keys",
+            "bundle_max_age": "601",
+        },
+        "revocation_max_staleness = 600 is less than bundle_max_age = 601: without auth_type",
     ),
     ({"revocation_retention": "3599"}, "revocation_retention is less than an hour: a signed"),
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 from authmw.build import build_filter_parts
+from authmw.token import Token
 from tests.support.clock import Clock
 
 
@@ -17,12 +18,13 @@ class Told:
     Attributes:
         status: 200 if the service would have seen it.
         headers: the identity headers, as environ entries.
-        token_info: `keystone.token_info`; None where there is none.
+        token_info, token: `keystone.token_info` and `authmw.token`; None where there is none.
     """
 
     status: int
     headers: dict[str, str]
     token_info: dict[str, Any] | None
+    token: Token | None = None
 
 
 class Filter:
@@ -49,7 +51,9 @@ class Filter:
             if name.startswith(("HTTP_X_", "HTTP_OPENSTACK_")) and name != "HTTP_X_AUTH_TOKEN"
         }
         status = 200 if rejection is None else rejection.status
-        return Told(status, headers, environ.get("keystone.token_info"))
+        return Told(
+            status, headers, environ.get("keystone.token_info"), environ.get("authmw.token")
+        )
 
     def close(self) -> None:
         """End what works in the background."""

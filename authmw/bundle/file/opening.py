@@ -74,6 +74,10 @@ class Bundle:
         except OSError:
             return True
 
+    def is_changed_in_place(self) -> bool:
+        """Tell whether the open file itself was written to since; one `fstat`."""
+        return identity_of(os.fstat(self._file.lock)) != self._file.identity
+
     def close(self) -> None:
         """Close the file; `facts` can't be used any more."""
         self._file.close()

@@ -62,6 +62,7 @@ def tell_what_was_seen(
         "headers": {key: value for key, value in environ.items() if key.startswith("HTTP_")},
         "token_info": environ.get("keystone.token_info"),
         "audit_id": token.audit_id if isinstance(token, Token) else None,
+        "revision": token.revision if isinstance(token, Token) else None,
     }
     body = json.dumps(seen).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]

@@ -21,7 +21,7 @@ class Seen:
         path: SCRIPT_NAME and PATH_INFO.
         headers: every HTTP_ entry of the environ.
         token_info: `keystone.token_info`.
-        audit_id: of `authmw.token`.
+        audit_id, revision: of `authmw.token`.
     """
 
     pid: int
@@ -29,6 +29,7 @@ class Seen:
     headers: dict[str, str]
     token_info: dict[str, Any] | None
     audit_id: str | None
+    revision: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,12 @@ class Answer:
         assert self.status == 200, (self.status, self.body[:500])
         told = json.loads(self.body)
         return Seen(
-            told["pid"], tuple(told["path"]), told["headers"], told["token_info"], told["audit_id"]
+            told["pid"],
+            tuple(told["path"]),
+            told["headers"],
+            told["token_info"],
+            told["audit_id"],
+            told["revision"],
         )
 
 
