@@ -23,4 +23,7 @@ def log_outage(log: logging.Logger, line: str, kind: str, *, is_ours: bool) -> N
     if environ is None:  # in the background
         log.log(level, "%s", line, extra={"reason": kind.lower()})
     else:
-        log_with_fields(level, line, describe_decision(environ, reason=kind.lower()), log)
+        fields = describe_decision(environ, reason=kind.lower())
+        # While a token is validated the thread's context is of this request, and may say more.
+        fields.pop("context", None)
+        log_with_fields(level, line, fields, log)

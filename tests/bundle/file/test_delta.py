@@ -148,23 +148,24 @@ def test_spare_file_that_is_no_use_is_replaced(damage: str, tmp_path: Path) -> N
     spare, of_spare = tmp_path / "bundle.spare", tmp_path / "bundle.spare.delta"
     write(bundle, facts())
     follow(bundle, 2)
-    before = spare.stat().st_ino
-    if damage == "cut":
-        os.truncate(spare, 5000)
-    elif damage == "of another delta":
-        of_spare.write_bytes(b"\x80")
-    elif damage == "gone":
-        spare.unlink()
-    else:
-        spare.unlink()
-        os.link(bundle, spare)
-    after, delta = tmp_path / "after", tmp_path / "delta"
-    write(after, changed(facts()), replace(NEW_ORIGIN, revision=20))
-    make_delta(bundle, after, delta)
-    with open_bundle(bundle) as reader:
-        assert apply_delta(bundle, delta) == verify_bundle(bundle)
-        assert reader.check_pages() == "ok"
-    assert bundle.stat().st_ino != before
+    # Held open, so that no new file gets its number.
+    with spare.open("rb") as held:
+        if damage == "cut":
+            os.truncate(spare, 5000)
+        elif damage == "of another delta":
+            of_spare.write_bytes(b"\x80")
+        elif damage == "gone":
+            spare.unlink()
+        else:
+            spare.unlink()
+            os.link(bundle, spare)
+        after, delta = tmp_path / "after", tmp_path / "delta"
+        write(after, changed(facts()), replace(NEW_ORIGIN, revision=20))
+        make_delta(bundle, after, delta)
+        with open_bundle(bundle) as reader:
+            assert apply_delta(bundle, delta) == verify_bundle(bundle)
+            assert reader.check_pages() == "ok"
+        assert bundle.stat().st_ino != os.fstat(held.fileno()).st_ino
 
 
 # --- hostile ones

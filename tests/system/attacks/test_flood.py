@@ -46,9 +46,11 @@ def test_garbage_asks_nobody_and_is_not_remembered(
     assert (len(memory), memory.size) == (0, 0)
     assert parse_protected_header.cache_info().currsize <= 64
     refusals = [record for record in caplog.records if record.name == "authmw.authenticator"]
-    assert len(refusals) == 1000
+    # Those of one cause are not all logged.
+    assert 0 < len(refusals) < 100
     ours = [record for record in caplog.records if record.name.partition(".")[0] == "authmw"]
-    assert {record.levelno for record in ours} <= {logging.INFO, logging.DEBUG}
+    # One warning, that the keys may be wrong.
+    assert len([record for record in ours if record.levelno > logging.INFO]) <= 1
 
 
 def test_garbage_reloads_a_jwk_set_at_most_once_in_ten_seconds(
