@@ -29,7 +29,7 @@ from tests.support.identity_api import IdentityApi
 from tests.support.identity_types import IssuedToken, PasswordUser
 from tests.support.programs import ROOT
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 
 _PEOPLE: dict[str, Any] = {
     "users": {

@@ -30,7 +30,7 @@ from tests.system.servers.paste_files import write_paste_file
 from tests.system.servers.servers import Server
 from tests.system.servers.wire import Answer
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 
 AGE_SECONDS = 100_000
 

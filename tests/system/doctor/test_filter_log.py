@@ -120,6 +120,7 @@ def make_tokens(site: Site) -> list[str]:
     return tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", as_parameters(MET))
 def test_the_log_names_a_fault_and_what_to_correct(
     fault: Fault, site: Site, caplog: pytest.LogCaptureFixture
@@ -130,6 +131,7 @@ def test_the_log_names_a_fault_and_what_to_correct(
     assert any(all(word in line for word in words) for line in said), "\n".join(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("good", as_parameters(GOOD))
 def test_a_good_deployment_is_warned_of_nothing(
     good: Good, site: Site, caplog: pytest.LogCaptureFixture
