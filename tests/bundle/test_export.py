@@ -26,7 +26,7 @@ from tests.bundle.keystone_worlds import CONFIGURATION, KeystoneOfWorlds
 from tests.bundle.served_worlds import ServedWorlds
 from tests.support.keystone_world import SECRET
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

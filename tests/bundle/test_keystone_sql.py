@@ -21,7 +21,7 @@ from tests.support.bundles import export
 from tests.support.keystone_world import SECRET
 from tests.support.programs import run_python
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 
 # Values that are in columns that are read as well as in ones that are not.
 _SHORTEST_SECRET = 12

@@ -23,7 +23,7 @@ from tests.bundle.keystone_worlds import CONFIGURATION, KeystoneOfWorlds
 from tests.bundle.worlds import worlds
 from tests.support.bundles import facts_of, read_claims
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 
 WORLDS = int(os.environ.get("AUTHMW_WORLDS", "6"))
 

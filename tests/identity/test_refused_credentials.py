@@ -12,6 +12,8 @@ from authmw.errors import ConfigurationError
 from tests.support.identity_types import project_scope
 from tests.support.keystone import Keystone
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def login(keystone: Keystone) -> dict[str, str]:

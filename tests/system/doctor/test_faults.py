@@ -55,6 +55,7 @@ def described(checks: list[dict[str, Any]], *statuses: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", as_parameters(FAULTS))
 def test_a_fault_is_named_with_cause_and_fix(fault: Fault, site: Site, doctor: Doctor) -> None:
     fault.seed(site)
@@ -70,6 +71,7 @@ def test_a_fault_is_named_with_cause_and_fix(fault: Fault, site: Site, doctor: D
     assert not described(checks, "error")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("good", as_parameters(GOOD))
 def test_nothing_is_said_about_a_good_deployment(good: Good, site: Site, doctor: Doctor) -> None:
     good.seed(site)
@@ -79,6 +81,7 @@ def test_nothing_is_said_about_a_good_deployment(good: Good, site: Site, doctor:
     assert described(checks, "pass")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("role", "status", "words"),
     [

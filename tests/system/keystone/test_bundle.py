@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from authmw.bundle.keystone_sql import Configuration
 from tests.support.bundles import evaluate_claims, facts_of, normalize, read_claims
 from tests.support.identity_types import IssuedToken
@@ -10,6 +12,7 @@ from tests.support.oauth1 import delegate, issue_from_delegation
 from tests.system.keystone.bearers import BEARERS, Bearers
 
 
+@pytest.mark.slow
 def test_bundle_says_of_every_login_what_keystone_says(
     keystone: Keystone, bearers: Bearers
 ) -> None:
