@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import logging
 
-from authmw.cli.output import complain, say, say_json
+from authmw.cli.output import complain, say, say_json, without_log
 from authmw.cli.token_input import read_token
 from authmw.doctor.examination import examine
 from authmw.doctor.migration import prepare_migration
@@ -67,8 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the checks, or those before a migration; return the exit status."""
     # Each check says what the log would say of it.
-    logging.getLogger("authmw").addHandler(logging.NullHandler())
-    logging.getLogger("authmw").propagate = False
+    with without_log():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     could_not = FAILED_TO_CHECK if arguments.before_migration else _COULD_NOT_ASK
     if not arguments.config_file and arguments.paste is None:
         complain("doctor: name the configuration: --config-file FILE, --paste FILE#SECTION or both")

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from typing import TextIO
 
 CLOSED_PIPE = 141
 """Exit status if the reader of our output went away: 128 + SIGPIPE, as of other programs."""
@@ -43,8 +46,24 @@ def say_json(document: object) -> None:
 
 def complain(text: str) -> None:
     """Write a line to standard error, if anyone reads it."""
-    with contextlib.suppress(OSError, ValueError):
+    try:
         print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _discard_rest(sys.stderr)
+
+
+@contextlib.contextmanager
+def without_log() -> Iterator[None]:
+    """Keep authmw's log out of the output of a command that says the same itself."""
+    log, handler = logging.getLogger("authmw"), logging.NullHandler()
+    former = log.propagate
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.propagate = former
+        log.removeHandler(handler)
 
 
 def finish() -> None:
@@ -58,16 +77,16 @@ def _write(text: str) -> None:
         # At once: a command that takes long says what it knows so far.
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_rest()
+        _discard_rest(sys.stdout)
         raise OutputLost(CLOSED_PIPE) from None
     except OSError as error:
-        _discard_rest()
+        _discard_rest(sys.stdout)
         raise OutputLost(NOT_WRITTEN, f"the output can't be written: {error.strerror}") from None
 
 
-def _discard_rest() -> None:
+def _discard_rest(stream: TextIO) -> None:
     """Keep the interpreter from trying once more, and failing, when it ends."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import time
 
 from authmw.cli.explanation import Explanation, explain
 from authmw.cli.issuer_explanation import explain_by_issuer
 from authmw.cli.key_sources import add_key_source_arguments, read_keys, read_settings
-from authmw.cli.output import complain, say, say_json
+from authmw.cli.output import complain, say, say_json, without_log
 from authmw.cli.token_input import read_token
 from authmw.cli.validation import make_run_document, render_run
 from authmw.config.settings import Settings
@@ -60,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run it; return 0 if the token is accepted, 1 if refused, 2 if it cannot be judged."""
     if arguments.token_command == "validate":
-        return _validate(arguments)
+        # What the log would say is in the steps.
+        with without_log():
+            return _validate(arguments)
     try:
         settings = read_settings(arguments.key_repository, arguments.config_file)
     except ConfigurationError as error:
@@ -90,9 +91,6 @@ def _explain(token: str, settings: Settings) -> Explanation:
 
 
 def _validate(arguments: argparse.Namespace) -> int:
-    # What the log would say is in the steps.
-    logging.getLogger("authmw").addHandler(logging.NullHandler())
-    logging.getLogger("authmw").propagate = False
     if not arguments.config_file and arguments.paste is None:
         complain("token: name the configuration: --config-file FILE, --paste FILE#SECTION or both")
         return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +80,12 @@ def test_each_command_on_keys_has_json(
     made = json.loads(capsys.readouterr().out)
     assert Path(made["private"]).exists()
     assert Path(made["public"]).exists()
+
+
+def test_a_command_that_keeps_the_log_out_of_its_output_gives_it_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert main(["doctor", "--config-file", "/nonexistent/authmw.conf"]) == 2
+    assert main(["token", "validate", "--config-file", "/nonexistent/authmw.conf", "a"]) == 2
+    logging.getLogger("authmw.authenticator").warning("still heard")
+    assert "still heard" in caplog.text
