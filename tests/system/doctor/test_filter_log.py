@@ -36,7 +36,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "a certificate for another name": ("not valid for 'localhost'", "certificate"),
     "a client certificate that is missing": ("CERTIFICATE_REQUIRED", "certfile"),
     "a dead proxy": ("through proxy http://127.0.0.1:", "(http_proxy)", "no_proxy"),
-    "a path that is not Keystone's": ("correct auth_url", "HTTP 404"),
+    "a path that is not Keystone's": ("/identity: discovery found no", "correct auth_url"),
     "a server that is no Keystone": ("http://127.0.0.1:", "correct auth_url"),
     "a proxy that is not known": ("through proxy http://proxy.invalid:3128 (http_proxy)",),
     "a wrong password": ("refused our own credentials", "password"),
