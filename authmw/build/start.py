@@ -26,8 +26,15 @@ class CountedKeys(NamedTuple):
 
 
 def count_keys(settings: Settings) -> dict[str, CountedKeys]:
-    """Read the key directories of a filter; returns what is in each, by its path."""
-    return {directory: _count_keys(directory) for _, _, directory in list_key_directories(settings)}
+    """Read the key directories of a filter; returns what is in each, by its path.
+
+    Raises:
+        ConfigurationError: signatures can't be verified here.
+    """
+    return {
+        directory: _count_keys(option, directory)
+        for _, option, directory in list_key_directories(settings)
+    }
 
 
 def find_in_surroundings(settings: Settings, keys: Mapping[str, CountedKeys]) -> Iterator[Finding]:
@@ -102,9 +109,12 @@ def list_key_directories(settings: Settings) -> Iterator[tuple[str, str, str]]:
             yield issuer.section, "public_key_repository", issuer.public_key_repository
 
 
-def _count_keys(directory: str) -> CountedKeys:
-    # Imported here: it loads what verifies signatures.
+def _count_keys(option: str, directory: str) -> CountedKeys:
+    # Imported here: it loads what verifies signatures, which fails in a sub-interpreter.
     from authmw.errors import KeysUnreadable
+    from authmw.keys.library import require_cryptography
+
+    require_cryptography(f"[keystone_authtoken] {option}", directory)
     from authmw.keys.directory import KeyDirectory
     from authmw.runtime.clock import wall_clock
 

@@ -197,7 +197,7 @@ unneeded = {{
     *("authmw.build.issuers", "authmw.build.oauth", "authmw.build.offline"),
     *("authmw.cache.canary", "authmw.cache.canary_watch", "authmw.cache.memcached"),
     *("authmw.config.issuer_options", "authmw.config.old_options", "authmw.config.tls_files"),
-    *("authmw.logs.reasons", "authmw.logs.streak", "authmw.metrics.registry"),
+    "authmw.metrics.registry",
     *("authmw.wsgi.cors", "authmw.wsgi.protected_resource"),
 }}
 print(sorted(unneeded & sys.modules.keys()))
