@@ -32,8 +32,8 @@ def count_keys(settings: Settings) -> dict[str, CountedKeys]:
         ConfigurationError: signatures can't be verified here.
     """
     return {
-        directory: _count_keys(option, directory)
-        for _, option, directory in list_key_directories(settings)
+        directory: _count_keys(section, option, directory)
+        for section, option, directory in list_key_directories(settings)
     }
 
 
@@ -109,12 +109,12 @@ def list_key_directories(settings: Settings) -> Iterator[tuple[str, str, str]]:
             yield issuer.section, "public_key_repository", issuer.public_key_repository
 
 
-def _count_keys(option: str, directory: str) -> CountedKeys:
+def _count_keys(section: str, option: str, directory: str) -> CountedKeys:
     # Imported here: it loads what verifies signatures, which fails in a sub-interpreter.
     from authmw.errors import KeysUnreadable
     from authmw.keys.library import require_cryptography
 
-    require_cryptography(f"[keystone_authtoken] {option}", directory)
+    require_cryptography(option, directory, section=section)
     from authmw.keys.directory import KeyDirectory
     from authmw.runtime.clock import wall_clock
 

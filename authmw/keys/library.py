@@ -7,7 +7,9 @@ import importlib
 from authmw.errors import ConfigurationError
 
 
-def require_cryptography(option: str, value: object) -> None:
+def require_cryptography(
+    option: str, value: object, *, section: str = "keystone_authtoken"
+) -> None:
     """Import `cryptography`, so that a failure shows when the filter is built.
 
     Its compiled part works in one interpreter of a process only, and mod_wsgi runs an application
@@ -16,6 +18,7 @@ def require_cryptography(option: str, value: object) -> None:
     Args:
         option: the option that needs it, as written in the configuration file.
         value: what the option was set to; None for a secret.
+        section: where the option stands.
 
     Raises:
         ConfigurationError: it can't be imported; the message says how to change that.
@@ -29,4 +32,5 @@ def require_cryptography(option: str, value: object) -> None:
             f"this needs the cryptography library, which can't be imported here ({error}). "
             "Install it; under mod_wsgi, run the application in the main interpreter with "
             "'WSGIApplicationGroup %{GLOBAL}'.",
+            section=section,
         ) from error
