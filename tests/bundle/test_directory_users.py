@@ -67,13 +67,21 @@ class Site:
 
 
 @pytest.fixture(scope="module")
+def own_keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeystoneOfWorlds]:
+    """A Keystone that no other test shares: users of a directory stay in its database."""
+    keystone = KeystoneOfWorlds(tmp_path_factory.mktemp("worlds"))
+    yield keystone
+    keystone.stop()
+
+
+@pytest.fixture(scope="module")
 def site(
-    keystone_of_worlds: KeystoneOfWorlds, tmp_path_factory: pytest.TempPathFactory
+    own_keystone: KeystoneOfWorlds, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    keystone_of_worlds.build(WORLD)
+    own_keystone.build(WORLD)
     directory = tmp_path_factory.mktemp("directory")
     name, domain_id = f"dir{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
-    path = keystone_of_worlds.database_url.removeprefix("sqlite:///")
+    path = own_keystone.database_url.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path, timeout=30)) as database:
         database.execute(
             "INSERT INTO project (id, name, domain_id, enabled, is_domain, extra) "
@@ -91,7 +99,7 @@ def site(
     people.write_text(json.dumps(_PEOPLE))
     install_entry_point(directory / "drivers")
     server = ServedWorlds(
-        keystone_of_worlds,
+        own_keystone,
         directory,
         options=(
             "[identity]\ndomain_specific_drivers_enabled = true\n"
