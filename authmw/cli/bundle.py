@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from authmw.cli import bundle_export, bundle_reading
+from authmw.cli import bundle_centre, bundle_export, bundle_reading
 from authmw.cli.output import complain
 from authmw.errors import AuthmwError, ConfigurationError, UsageError
 
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command = commands.add_parser("export", help=summary, description=bundle_export.DESCRIPTION)
     bundle_export.add_arguments(command)
     bundle_reading.add_commands(commands)
+    bundle_centre.add_commands(commands)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -26,6 +27,10 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "inspect": bundle_reading.inspect,
     "diff": bundle_reading.diff,
     "explain": bundle_reading.explain,
+    "init": bundle_centre.init,
+    "publish": bundle_centre.publish,
+    "rotate": bundle_centre.rotate,
+    "sign": bundle_centre.sign,
 }
 
 
