@@ -21,6 +21,10 @@ from wsgiref.util import setup_testing_defaults
 
 from tests.support.keystone_world import World
 
+# What Keystone raises about what it does not foresee: a token on the project that acts as a domain,
+# a trust that ends, redelegated from one that does not.
+_UNFORESEEN = (AttributeError, KeyError, TypeError)
+
 
 class WorldBuilder:
     """Keystone in this process, configured by OS_KEYSTONE_CONFIG_FILES."""
@@ -88,8 +92,7 @@ class WorldBuilder:
         }
         try:
             status, _, body = self.call("GET", "/v3/auth/tokens", headers)
-        except (AttributeError, KeyError, TypeError):
-            # What it does not foresee, such as a token on the project that acts as a domain.
+        except _UNFORESEEN:
             return 500, {}
         return status, body["token"] if status == 200 else body
 
@@ -116,8 +119,7 @@ class WorldBuilder:
 
     def attempt(self, act: Callable[[], Any]) -> Any:
         """Do what Keystone may refuse; a refused part of a world is left out (None)."""
-        # It does not foresee a trust that ends, redelegated from one that does not: TypeError.
-        with contextlib.suppress(self._error, TypeError):
+        with contextlib.suppress(self._error, *_UNFORESEEN):
             return act()
         return None
 
