@@ -20,6 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bundle_export.add_arguments(command)
     bundle_reading.add_commands(commands)
     bundle_centre.add_commands(commands)
+    summary = "Say how a centre is, and what needs a hand."
+    command = commands.add_parser(
+        "status", help=summary, description=f"{summary} Exit status 1: something does."
+    )
+    command.add_argument("file", metavar="FILE.toml", help="of a centre")
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _show_status(arguments: argparse.Namespace) -> int:
+    return bundle_centre.show_status(arguments.file, as_json=arguments.json)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -31,6 +41,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "publish": bundle_centre.publish,
     "rotate": bundle_centre.rotate,
     "sign": bundle_centre.sign,
+    "status": _show_status,
 }
 
 
