@@ -24,6 +24,7 @@ from tuf.api.metadata import (
 from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
 
+from authmw.bundle.centre.keys import sign_with
 from authmw.bundle.centre.outgoing import Outgoing
 from authmw.bundle.centre.settings import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, CentreSettings
 from authmw.bundle.sites.names import METADATA
@@ -171,7 +172,7 @@ class Repository:
         metadata = Metadata(signed)
         named = by.get_delegated_role(role)
         for signer in self._signers_of(role, named.keyids):
-            metadata.sign(signer, append=True)
+            sign_with(metadata, signer)
         try:
             by.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         except UnsignedMetadataError:

@@ -23,7 +23,15 @@ from tuf.api.metadata import (
 )
 
 from authmw.bundle.centre.ceremony import Drafts, read_drafts, write_drafts
-from authmw.bundle.centre.keys import HSM, NEXT, PREVIOUS, RECORDED, KeyRing, generate_key
+from authmw.bundle.centre.keys import (
+    HSM,
+    NEXT,
+    PREVIOUS,
+    RECORDED,
+    KeyRing,
+    generate_key,
+    sign_with,
+)
 from authmw.bundle.centre.locks import locked
 from authmw.bundle.centre.outgoing import Outgoing, send
 from authmw.bundle.centre.publishing import REPOSITORY_LOCK, WARM
@@ -295,7 +303,7 @@ class Rotation:
         for role, keyids in drafts.signers_needed().items():
             metadata = drafts.of(role)
             for signer in self._keys.signers(role, keyids):
-                metadata.sign(signer, append=True)
+                sign_with(metadata, signer)
 
     def _finish(self, repository: Repository, drafts: Drafts, outgoing: Outgoing) -> Rotated:
         rotated = self._rotated(drafts)
