@@ -5,7 +5,7 @@ where it lies: a new revision replaces it by a rename, so whoever has the old on
 reading it.
 """
 
-from authmw.bundle.file.apply import apply_delta, install_bundle
+from authmw.bundle.file.apply import apply_delta, install_bundle, place_bundle
 from authmw.bundle.file.delta import read_delta_header
 from authmw.bundle.file.difference import make_delta
 from authmw.bundle.file.header import FORMAT_VERSION, Header, Origin
@@ -25,6 +25,7 @@ __all__ = [
     "install_bundle",
     "make_delta",
     "open_bundle",
+    "place_bundle",
     "read_delta_header",
     "read_hot",
     "verify_bundle",

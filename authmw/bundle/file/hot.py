@@ -19,7 +19,14 @@ from typing import Final
 
 from authmw.bundle.facts import TABLES, TABLES_BY_NAME, pack_json
 from authmw.bundle.file.database import open_for_reading, open_for_writing
-from authmw.bundle.file.header import END_OF_TIME, Header, read_header, write_header
+from authmw.bundle.file.header import (
+    END_OF_TIME,
+    Header,
+    Origin,
+    parse_header,
+    read_header,
+    write_header,
+)
 from authmw.bundle.file.placing import replacement_of
 from authmw.bundle.file.rows import encode_rows
 from authmw.errors import BundleUnreadable
@@ -80,7 +87,12 @@ def hot_path(bundle_path: Path) -> Path:
 
 
 def write_hot(
-    bundle_path: Path, confirmation: Confirmation | None, events: Path | None = None
+    bundle_path: Path,
+    confirmation: Confirmation | None,
+    events: Path | None = None,
+    *,
+    origin: Origin | None = None,
+    mode: int | None = None,
 ) -> Header:
     """Write the hot file of a bundle, in one step; on any failure what is there stays.
 
@@ -91,6 +103,9 @@ def write_hot(
         confirmation: None: nothing is confirmed.
         events: a bundle with rows in `revocation_events` alone, as a centre publishes them, whose
             rows were verified; None: the hot file that is there, whose confirmation alone changes.
+        origin: of the events, in place of the source's own: they were the same when they were
+            read again.
+        mode: see `authmw.bundle.file.placing.replacement_of`.
 
     Returns:
         the header of the file.
@@ -101,19 +116,21 @@ def write_hot(
     """
     path = hot_path(bundle_path)
     source = path if events is None else events
-    with replacement_of(path) as new:
+    with replacement_of(path, mode=mode) as new:
         _verify_size(source)
         shutil.copyfile(source, new)
         try:
             # This verifies that it is a bundle.
             open_for_reading(new, _CACHE_KIB).close()
             with closing(open_for_writing(new)) as connection:
-                return _confirm(connection, confirmation)
+                return _confirm(connection, confirmation, origin)
         except sqlite3.Error as error:
             raise OSError(f"{path} can't be written: {error}") from error
 
 
-def _confirm(connection: sqlite3.Connection, confirmation: Confirmation | None) -> Header:
+def _confirm(
+    connection: sqlite3.Connection, confirmation: Confirmation | None, origin: Origin | None
+) -> Header:
     """Put a confirmation in the place of the one that is there."""
     connection.execute("BEGIN")
     header, state = read_header(connection)
@@ -128,7 +145,7 @@ def _confirm(connection: sqlite3.Connection, confirmation: Confirmation | None) 
         connection.execute(_SETTINGS.insert_statement, row)
         state.add("settings", encode_rows(_SETTINGS, [row]))
         count += 1
-    changed = Header(header.origin, count, state.digest)
+    changed = parse_header(Header(origin or header.origin, count, state.digest).values)
     write_header(connection, changed, state)
     connection.execute("COMMIT")
     return changed

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from tuf.api import exceptions
 from tuf.api.serialization import DeserializationError
@@ -48,64 +48,70 @@ def describe_transfer(error: Exception) -> str:
     return f"{said} ({innermost_reason(error)})"
 
 
+class _Row(NamedTuple):
+    error: type[Exception]
+    kind: Kind
+    advice: str
+
+
 # The first row that matches applies: subclasses stand above their bases.
-_TABLE: Final[tuple[tuple[type[Exception], Kind, str], ...]] = (
-    (
+_TABLE: Final = (
+    _Row(
         exceptions.ExpiredMetadataError,
         Kind.EXPIRED,
         "metadata has expired: the centre does not publish any more, or somebody holds back what "
         "it publishes, or this host's clock is wrong; look at `authmw bundle status` at the "
         "centre, at mirrors, and at the clock",
     ),
-    (
+    _Row(
         exceptions.BadVersionNumberError,
         Kind.ROLLBACK,
         "other versions of metadata than the newest ones: a mirror has an old copy or a mixture "
         "of two, somebody plays one back, or the centre was restored from a backup; correct the "
         "mirror, or publish anew at the centre",
     ),
-    (
+    _Row(
         exceptions.UnsignedMetadataError,
         Kind.SIGNATURE,
         "metadata is not signed by enough keys of its role: somebody else wrote it, or a rotation "
         "of keys was published in part; publish anew at the centre, and look who can write to the "
         "server",
     ),
-    (
+    _Row(
         exceptions.LengthOrHashMismatchError,
         Kind.MISMATCH,
         "the bytes are not those that the signed metadata announces: a mirror has another copy, or "
         "somebody changed it; publish anew, and look who can write to the server",
     ),
-    (
+    _Row(
         exceptions.DownloadLengthMismatchError,
         Kind.TOO_LARGE,
         "more bytes than the metadata announces, or allows; they were not kept: look at the server",
     ),
-    (
+    _Row(
         exceptions.SlowRetrievalError,
         Kind.TOO_SLOW,
         "the server is too slow, or somebody slows it down; if the link is that slow, lower "
         "least_bytes_per_second",
     ),
-    (
+    _Row(
         exceptions.DownloadHTTPError,
         Kind.TRANSFER,
         "the file can't be had there: correct url, or publish to this server",
     ),
-    (exceptions.DownloadError, Kind.TRANSFER, ""),
-    (
+    _Row(exceptions.DownloadError, Kind.TRANSFER, ""),
+    _Row(
         exceptions.RepositoryError,
         Kind.REPOSITORY,
         "the metadata can't be used: publish anew at the centre",
     ),
-    (
+    _Row(
         DeserializationError,
         Kind.REPOSITORY,
         "the metadata is no TUF metadata: publish anew at the centre",
     ),
-    (BundleUnreadable, Kind.BUNDLE, ""),
-    (
+    _Row(BundleUnreadable, Kind.BUNDLE, ""),
+    _Row(
         ValueError,
         Kind.REPOSITORY,
         "the metadata can't be used: publish anew at the centre",
@@ -126,8 +132,8 @@ def explained(what: str, last_file: Callable[[], str] = lambda: "") -> Iterator[
         yield
     except OSError as error:
         raise SyncFailed(Kind.LOCAL, f"{what}: {_describe_system(error)}") from error
-    except tuple(row[0] for row in _TABLE) as error:
-        kind, advice = next((row[1], row[2]) for row in _TABLE if isinstance(error, row[0]))
+    except tuple(row.error for row in _TABLE) as error:
+        _, kind, advice = next(row for row in _TABLE if isinstance(error, row.error))
         note = printable(str(error), _LONGEST_NOTE)
         file = last_file()
         where = f", at {file}" if file and kind is not Kind.BUNDLE else ""

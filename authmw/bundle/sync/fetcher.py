@@ -15,7 +15,7 @@ from tuf.api.exceptions import (
     DownloadLengthMismatchError,
     SlowRetrievalError,
 )
-from tuf.ngclient import FetcherInterface
+from tuf.ngclient.fetcher import FetcherInterface
 from urllib3.exceptions import HTTPError
 
 from authmw.bundle.sync.failures import describe_transfer

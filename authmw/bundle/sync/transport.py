@@ -4,7 +4,7 @@ What comes is verified by TUF; the rules here keep a hostile server or mirror fr
 disk or time, and from sending us elsewhere.
 
 - Each step has a time-out, and a download as a whole has a deadline, so that a slow drip ends.
-- A response that announces more bytes than are expected is not read; another one is read up to them.
+- A response that announces more bytes than are expected is not read, and none is read past them.
 - No content coding is asked for or decoded.
 - At most `MAX_REDIRECTS` redirects are followed, and none to http.
 """
