@@ -109,12 +109,16 @@ class Transport:
             raise OddAnswer("a redirect to nowhere")
         try:
             target = urljoin(url, location.encode("latin-1").decode("utf-8"))
-            scheme, host = urlsplit(target).scheme, urlsplit(target).hostname
+            parts, former = urlsplit(target), urlsplit(url)
+            host = parts.hostname
         except ValueError:
             raise OddAnswer("a redirect to no address") from None
-        if not host or scheme not in ("https", "http"):
+        if not host or parts.scheme not in ("https", "http"):
             raise OddAnswer("a redirect to no address")
-        if scheme == "http" and (url.startswith("https:") or not self._options.allows_http):
+        is_clear = former.scheme == "http"
+        if parts.scheme == "http" and not (
+            is_clear and (self._options.allows_http or parts.netloc == former.netloc)
+        ):
             raise OddAnswer("a redirect to http, which is not followed")
         return target
 

@@ -16,6 +16,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
+    Key,
     Metadata,
     MetaFile,
     Root,
@@ -131,7 +132,8 @@ class Centre:
 
     def delegate(self) -> None:
         """Have `targets` delegate to the keys that delegated roles have now."""
-        roles, keys = {}, {}
+        roles: dict[str, DelegatedRole] = {}
+        keys: dict[str, Key] = {}
         paths = {CENTRE: f"{CENTRE}/*"}
         paths |= {site_role(site): f"{site_directory(site)}/*" for site in self.sites}
         for role, path in paths.items():

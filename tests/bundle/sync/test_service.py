@@ -251,12 +251,12 @@ def test_command_syncs_once_and_says_how_it_is(
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("is_busy", [False, True])
+@pytest.mark.parametrize("activity", ["waiting", "downloading"])
 def test_sigterm_ends_it_soon(
-    site: SyncSite, server: FileServer, is_busy: bool, tmp_path: Path
+    site: SyncSite, server: FileServer, activity: str, tmp_path: Path
 ) -> None:
     before = site.in_force()
-    if is_busy:
+    if activity == "downloading":
         server.behaviours["timestamp.json"] = lambda _: time.sleep(15)
     server.asked.clear()
     with (tmp_path / "log").open("wb") as log:
