@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
-from authmw.build import build_filter_parts
+from authmw.build import FilterParts, build_filter_parts
 from authmw.token import Token
 from tests.support.clock import Clock
 
@@ -45,6 +45,10 @@ class Filter:
     def generation(self) -> object:
         """Stands for what decides about tokens in memory; another one has them judged again."""
         return self._parts.authenticator._revalidation.generation
+
+    @property
+    def parts(self) -> FilterParts:
+        return self._parts
 
     def ask(self, token: str, path: str = "/v1/items") -> Told:
         environ: dict[str, Any] = {"HTTP_X_AUTH_TOKEN": token, "PATH_INFO": path}
