@@ -8,6 +8,7 @@ from pathlib import Path
 from authmw.authority.authorization import Authorization
 from authmw.bundle.authority import BundleAuthority
 from authmw.bundle.file import open_bundle
+from authmw.bundle.freshness import DemandedFreshness
 from authmw.bundle.hot_events import HotEvents
 from authmw.bundle.in_force import BundleInForce
 from authmw.bundle.revision import Revision
@@ -96,4 +97,18 @@ def make_bundle_authority(
         memory=memory,
         fresh_seconds=settings.authority_cache_time,
         include_catalog=settings.include_service_catalog,
+    )
+
+
+def make_freshness(
+    settings: Settings, bundle: BundleInForce, metrics: FilterMetrics, clock: Callable[[], float]
+) -> DemandedFreshness:
+    """Return what verifies how fresh the decisions are that services ask for."""
+    return DemandedFreshness(
+        bundle,
+        max_age_seconds=settings.bundle_service_max_age,
+        wait_seconds=settings.bundle_wait_time,
+        most_waiting=settings.bundle_max_waiting,
+        clock=clock,
+        waits=metrics.bundle_waits,
     )

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from authmw.build.issuers import IssuerParts
     from authmw.build.oauth import OAuthParts
     from authmw.bundle.in_force import BundleInForce
+    from authmw.checks.freshness import Freshness
     from authmw.keys.source import KeySource
     from authmw.wsgi.cors import CorsPolicy
     from authmw.wsgi.protected_resource import ProtectedResource
@@ -251,6 +252,7 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
         make_token_auth(identity),
         proofs=None if oauth is None else oauth.proofs,
         resource=None if oauth is None else oauth.resource,
+        freshness=_make_freshness(settings, bundle, metrics, clock),
         metrics=counting,
         clock=clock,
     )
@@ -320,6 +322,20 @@ def _make_bundle(
     bundle = make_bundle(settings, settings.bundle_path, metrics)
     refresher.add(bundle)
     return bundle
+
+
+def _make_freshness(
+    settings: Settings,
+    bundle: BundleInForce | None,
+    metrics: FilterMetrics,
+    clock: Callable[[], float],
+) -> Freshness | None:
+    if bundle is None:
+        return None
+    # Imported here: without a bundle nothing of it is loaded.
+    from authmw.build.bundle import make_freshness
+
+    return make_freshness(settings, bundle, metrics, clock)
 
 
 def _make_validator(

@@ -166,6 +166,11 @@ BUNDLE_EVENTS = _gauge(
     "part",
     combine=Combine.MAX,
 )
+BUNDLE_WAITS = _counter(
+    "authmw_bundle_waits_total",
+    "Requests of services that waited for a fresher bundle, by outcome.",
+    "outcome",
+)
 REFRESH_FAILURES = _counter(
     "authmw_refresh_failures_total",
     "Failed readings of public keys, revocation events and lists, by issuer.",
@@ -213,6 +218,7 @@ METRICS: tuple[Metric, ...] = (
     BUNDLE_REVISION,
     BUNDLE_UNUSABLE,
     BUNDLE_EVENTS,
+    BUNDLE_WAITS,
     REFRESH_FAILURES,
     SHADOW_COMPARISONS,
     SHADOW_DIFFERENCES,
