@@ -34,6 +34,11 @@ class WatchedFile:
         self._seen: object = None
         self._retry_at = 0.0
 
+    @property
+    def is_unusable(self) -> bool | None:
+        """Whether it could not be used when it was read last; None: it was not read yet."""
+        return None if self._seen is None else self.failure is not None
+
     def is_due(self, now: float) -> bool:
         """Look at the file: whether it is another than the one read, or is to be tried again."""
         seen = self._look()

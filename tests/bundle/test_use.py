@@ -262,6 +262,29 @@ def test_what_the_filter_of_a_bundle_leaves_out_is_unknown(
     assert protected.ask(site.sign("nobody", age=400)).status == 503
 
 
+def test_the_log_names_what_the_bundle_lacks_and_keystone_s_outage(
+    site: Site, make_filter: MakeFilter, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.publish()
+    protected = make_filter(
+        jws_authority="bundle,identity",
+        auth_type="password",
+        auth_url="http://127.0.0.1:1/v3",
+        username="nobody",
+        password="none",
+        project_name="none",
+        user_domain_id="d",
+        project_domain_id="d",
+        http_request_max_retries="0",
+    )
+    assert protected.ask(site.sign()).status == 200
+    assert protected.ask(site.sign("nobody", age=-3)).status == 503
+    line = next(each for each in caplog.messages if "could not be validated" in each)
+    assert "revision 1-" in line
+    assert "does not say: user nobody is not in the bundle" in line
+    assert "; " in line.partition("user nobody is not in the bundle")[2]
+
+
 def test_revocation_events_of_the_bundle_refuse_tokens_in_memory_as_well(
     site: Site, make_filter: MakeFilter
 ) -> None:
