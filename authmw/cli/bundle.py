@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
-from authmw.cli import bundle_centre, bundle_export, bundle_reading
+from authmw.bundle.sites.toml_file import read_toml
+from authmw.cli import bundle_centre, bundle_export, bundle_reading, bundle_sync
 from authmw.cli.output import complain
 from authmw.errors import AuthmwError, ConfigurationError, UsageError
 
@@ -20,16 +22,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bundle_export.add_arguments(command)
     bundle_reading.add_commands(commands)
     bundle_centre.add_commands(commands)
-    summary = "Say how a centre is, and what needs a hand."
+    summary = "Keep a site's bundle up to date with what its centre publishes."
+    command = commands.add_parser("sync", help=summary, description=bundle_sync.DESCRIPTION)
+    bundle_sync.add_arguments(command)
+    summary = "Say how a centre or a site is, and what needs a hand."
     command = commands.add_parser(
         "status", help=summary, description=f"{summary} Exit status 1: something does."
     )
-    command.add_argument("file", metavar="FILE.toml", help="of a centre")
+    command.add_argument("file", metavar="FILE.toml", help="of a centre or of a site")
     command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _show_status(arguments: argparse.Namespace) -> int:
-    return bundle_centre.show_status(arguments.file, as_json=arguments.json)
+    is_centre = read_toml(Path(arguments.file)).has("centre")
+    end = bundle_centre if is_centre else bundle_sync
+    return end.show_status(arguments.file, as_json=arguments.json)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -41,6 +48,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "publish": bundle_centre.publish,
     "rotate": bundle_centre.rotate,
     "sign": bundle_centre.sign,
+    "sync": bundle_sync.run,
     "status": _show_status,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from authmw.doctor.bundle import check_bundle
 from authmw.doctor.caches import check_caches
 from authmw.doctor.clients import check_clients
 from authmw.doctor.deployment import Deployment
@@ -22,6 +23,7 @@ _GROUPS: tuple[tuple[str, Callable[[Deployment], Results[None]]], ...] = (
     ("identity", check_identity),
     ("caches", check_caches),
     ("keys", check_keys),
+    ("bundle", check_bundle),
     ("issuers", check_issuers),
     ("clients", check_clients),
     ("token", check_token),
