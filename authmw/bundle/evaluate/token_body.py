@@ -96,8 +96,8 @@ class _Evaluation:
         elif claims.system:
             self._add_system(body)
         if "roles" in body:
-            project_id = None if claims.project_id is None else pack_id(claims.project_id)
-            limits = None if project_id is None else self.facts.endpoint_filter(project_id)
+            project_id = claims.project_id
+            limits = None if project_id is None else self.facts.endpoint_filter(pack_id(project_id))
             body["catalog"] = self.facts.catalog.of_token(catalog_user_id, project_id, limits)
         self._add_federation(body)
         if claims.thumbprint is not None:
