@@ -7,7 +7,7 @@ of these is kept with its path and with what is inherited on that path.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from authmw.bundle.records import Id, Inheritance, Project, Scope
 
@@ -15,13 +15,13 @@ from authmw.bundle.records import Id, Inheritance, Project, Scope
 _DEEPEST_TREE = 64
 # Domains and projects that are kept in memory, some 600 bytes each.
 _MOST_PLACES = 10_000
-# Inherited assignments on one of them that are kept as well; of more, those of a user are sought.
-_MOST_INHERITED = 8
+# Inherited assignments on a path that are kept as well; of more, those of a user are sought.
+MOST_INHERITED: Final = 8
 
 _PROJECT = "SELECT id, name, domain_id, parent_id, enabled, is_domain FROM projects WHERE id = ?"
 _INHERITED_FROM = f"""
 SELECT actor_id, actor_is_group, role_id FROM assignments
-WHERE target_id = ? AND inherited = 1 LIMIT {_MOST_INHERITED + 1}"""  # noqa: S608
+WHERE target_id = ? AND inherited = 1 LIMIT {MOST_INHERITED + 1}"""  # noqa: S608
 
 
 class _Place(NamedTuple):
@@ -29,14 +29,15 @@ class _Place(NamedTuple):
 
     Attributes:
         path: it and its ancestors, up to its domain.
-        inherits_from: those of `path` that have inherited assignments.
+        inherited: by those below it.
     """
 
     path: tuple[Project, ...]
-    inherits_from: tuple[Inheritance, ...]
+    inherited: Inheritance
 
 
-_NOTHING = _Place((), ())
+_NO_INHERITANCE: Final = Inheritance((), (), ())
+_NOTHING: Final = _Place((), _NO_INHERITANCE)
 
 
 class ProjectTree:
@@ -63,12 +64,12 @@ class ProjectTree:
         """
         project = self._read(project_id)
         if project is None:
-            return Scope((), ())
+            return Scope((), _NO_INHERITANCE)
         parent_id = project.parent_id
         if parent_id is None:
-            return Scope((project,), ())
+            return Scope((project,), _NO_INHERITANCE)
         above = self._places.get(parent_id) or self._read_place(parent_id)
-        return Scope((project, *above.path), above.inherits_from)
+        return Scope((project, *above.path), above.inherited)
 
     def _read(self, project_id: Id) -> Project | None:
         rows = self._select(_PROJECT, (project_id,))
@@ -101,9 +102,13 @@ class ProjectTree:
         return place
 
     def _below(self, above: _Place, project: Project) -> _Place:
-        inherits_from = above.inherits_from
+        inherited = above.inherited
         found = self._select(_INHERITED_FROM, (project.id,))
         if found:
-            kept = tuple(found) if len(found) <= _MOST_INHERITED else None
-            inherits_from = (Inheritance(project.id, kept), *inherits_from)
-        return _Place((project, *above.path), inherits_from)
+            assignments = (*inherited.assignments, *found)
+            if len(assignments) <= MOST_INHERITED:
+                groups = {actor_id for actor_id, is_group, _ in assignments if is_group}
+                inherited = Inheritance(assignments, tuple(groups), inherited.targets)
+            else:
+                inherited = inherited._replace(targets=(*inherited.targets, project.id))
+        return _Place((project, *above.path), inherited)

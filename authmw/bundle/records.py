@@ -144,16 +144,18 @@ class Actors(NamedTuple):
 
 
 class Inheritance(NamedTuple):
-    """What the projects below a project or domain inherit from it.
+    """What a project inherits from what is above it.
 
     Attributes:
-        target_id: of the project or domain.
-        assignments: (actor, 1 if it is a group, role) of each; None: they are many, and those of
-            one user are sought when they are asked for.
+        assignments: (actor, 1 if it is a group, role) of each.
+        groups: the groups among these actors.
+        targets: the projects and domains with more inherited assignments than are kept in
+            `assignments`; those of one user are sought when they are asked for.
     """
 
-    target_id: Id
-    assignments: tuple[tuple[Id, int, Id], ...] | None
+    assignments: tuple[tuple[Id, int, Id], ...]
+    groups: tuple[Id, ...]
+    targets: tuple[Id, ...]
 
 
 class Scope(NamedTuple):
@@ -161,11 +163,11 @@ class Scope(NamedTuple):
 
     Attributes:
         path: the project and its ancestors, from the project up to its domain.
-        inherits_from: those of `path` above the project that have inherited assignments.
+        inherited: from the ancestors.
     """
 
     path: tuple[Project, ...]
-    inherits_from: tuple[Inheritance, ...]
+    inherited: Inheritance
 
 
 class FactsReader(Protocol):

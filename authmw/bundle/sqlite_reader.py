@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from authmw.bundle.evaluate.catalog import SiteCatalog
 from authmw.bundle.facts import FILTERS, SETTINGS
-from authmw.bundle.project_tree import ProjectTree
+from authmw.bundle.project_tree import MOST_INHERITED, ProjectTree
 from authmw.bundle.records import (
     AccessRule,
     AccessToken,
@@ -38,38 +38,53 @@ FROM users WHERE id = ?"""
 _GROUPS = "SELECT group_id FROM memberships WHERE user_id = ?"
 _EXPIRING_GROUPS = """
 SELECT DISTINCT group_id FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
-# The roles on one target, and all groups of the user: (group or NULL, role or NULL).
-# ?1 is the target, ?2 the user, ?3 the time.
+# The roles of a user on one target: (role, NULL). ?1 is the target, ?2 the user.
 _USER_ROLES = """
-SELECT NULL, role_id FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
+SELECT role_id, NULL FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
 AND actor_id = ?2 AND actor_is_group = 0{is_domain}
 UNION ALL
-SELECT m.group_id, a.role_id FROM memberships AS m LEFT JOIN assignments AS a
-ON a.target_id = ?1 AND a.inherited = {inherited}
-AND a.actor_id = m.group_id AND a.actor_is_group = 1{is_domain}
-WHERE m.user_id = ?2"""
+SELECT a.role_id, NULL FROM memberships AS m CROSS JOIN assignments AS a
+WHERE m.user_id = ?2 AND a.target_id = ?1 AND a.inherited = {inherited}
+AND a.actor_id = m.group_id AND a.actor_is_group = 1{is_domain}"""
+# ?3 is the time.
 _EXPIRING_USER_ROLES = """
 UNION ALL
-SELECT m.group_id, a.role_id FROM expiring_memberships AS m LEFT JOIN assignments AS a
-ON a.target_id = ?1 AND a.inherited = {inherited}
-AND a.actor_id = m.group_id AND a.actor_is_group = 1{is_domain}
-WHERE m.user_id = ?2 AND m.expires_at > ?3"""
+SELECT a.role_id, NULL FROM expiring_memberships AS m CROSS JOIN assignments AS a
+WHERE m.user_id = ?2 AND m.expires_at > ?3 AND a.target_id = ?1 AND a.inherited = {inherited}
+AND a.actor_id = m.group_id AND a.actor_is_group = 1{is_domain}"""
+# Besides, a group if the user is in it: (NULL, group). SQLite would make a table of `IN (...)`.
+_GROUP = """
+UNION ALL SELECT NULL, group_id FROM memberships WHERE user_id = ?2 AND group_id = {group}"""
+_EXPIRING_GROUP = """
+UNION ALL SELECT NULL, group_id FROM expiring_memberships
+WHERE user_id = ?2 AND expires_at > ?3 AND group_id = {group}"""
 _GROUP_ROLES = """
-SELECT actor_id, role_id FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
+SELECT role_id, NULL FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
 AND actor_id = ?2 AND actor_is_group = 1{is_domain}"""
 
 
 class _Assigned(NamedTuple):
-    """The statements for one kind of assignments."""
+    """The statements for one kind of assignments; of users, by the number of groups asked for."""
 
-    of_user: str
-    of_user_with_expiring: str
+    of_user: Sequence[str]
+    of_user_with_expiring: Sequence[str]
     of_group: str
 
     @classmethod
     def make(cls, inherited: int, is_domain: str) -> _Assigned:
-        statements = (_USER_ROLES, _USER_ROLES + _EXPIRING_USER_ROLES, _GROUP_ROLES)
-        return cls(*[each.format(inherited=inherited, is_domain=is_domain) for each in statements])
+        of_user = [_USER_ROLES]
+        of_user_with_expiring = [_USER_ROLES + _EXPIRING_USER_ROLES]
+        for count in range(MOST_INHERITED):
+            group = _GROUP.format(group=f"?{count + 3}")
+            of_user.append(of_user[-1] + group)
+            groups = (_GROUP + _EXPIRING_GROUP).format(group=f"?{count + 4}")
+            of_user_with_expiring.append(of_user_with_expiring[-1] + groups)
+        kind = {"inherited": inherited, "is_domain": is_domain}
+        return cls(
+            [each.format(**kind) for each in of_user],
+            [each.format(**kind) for each in of_user_with_expiring],
+            _GROUP_ROLES.format(**kind),
+        )
 
 
 _ON_PROJECT = _Assigned.make(0, " AND target_is_domain = 0")
@@ -87,6 +102,7 @@ FROM application_credentials WHERE id = ?"""
 _RULES = """
 SELECT id, service, path, method
 FROM application_credential_access_rules WHERE application_credential_id = ?"""
+_NO_ENDPOINT_FILTER = EndpointFilter(frozenset(), frozenset())
 _ACCESS_TOKEN = """
 SELECT id, consumer_id, authorizing_user_id, project_id FROM access_tokens WHERE id = ?"""
 
@@ -103,7 +119,8 @@ class SqliteFacts:
     """
 
     def __init__(self, connection: sqlite3.Connection, read_at: int) -> None:
-        self._connection = connection
+        # One for all statements: each is read to its end before the next.
+        self._cursor = connection.cursor()
         self.read_at = read_at
         self._tree = ProjectTree(self._rows)
         self.project = self._tree.find
@@ -116,7 +133,7 @@ class SqliteFacts:
 
     def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
         try:
-            return self._connection.execute(statement, parameters).fetchall()
+            return self._cursor.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             raise _unreadable(error) from error
 
@@ -165,8 +182,8 @@ class SqliteFacts:
         return bool(self._rows(f"SELECT 1 FROM {table} LIMIT 1"))  # noqa: S608
 
     def user(self, user_id: Id) -> User | None:
-        row = self._row(_USER, user_id)
-        return None if row is None else User._make(row)
+        rows = self._rows(_USER, (user_id,))
+        return User._make(rows[0]) if rows else None
 
     def groups_of(self, user_id: Id, now: int) -> list[Id]:
         groups = [row[0] for row in self._rows(_GROUPS, (user_id,))]
@@ -175,27 +192,32 @@ class SqliteFacts:
         return groups
 
     def roles_on_project(self, scope: Scope, actors: Actors) -> set[Id]:
-        rows = self._assigned(_ON_PROJECT, scope.path[0].id, actors)
-        roles = {row[1] for row in rows}
-        if scope.inherits_from:
-            groups = {row[0] for row in rows} if actors.user_id is not None else actors.group_ids
-            for target_id, assignments in scope.inherits_from:
-                if assignments is None:
-                    roles |= {row[1] for row in self._assigned(_INHERITED, target_id, actors)}
-                    continue
-                for actor_id, is_group, role_id in assignments:
-                    if actor_id in groups if is_group else actor_id == actors.user_id:
-                        roles.add(role_id)
+        inherited = scope.inherited
+        rows = self._assigned(_ON_PROJECT, scope.path[0].id, actors, inherited.groups)
+        roles = {row[0] for row in rows}
+        if inherited.assignments:
+            groups = {row[1] for row in rows}
+            groups.update(actors.group_ids)
+            for actor_id, is_group, role_id in inherited.assignments:
+                if actor_id in groups if is_group else actor_id == actors.user_id:
+                    roles.add(role_id)
+        for target_id in inherited.targets:
+            roles |= {row[0] for row in self._assigned(_INHERITED, target_id, actors)}
         roles.discard(None)
         return roles
 
     def roles_on_domain(self, domain_id: Id, actors: Actors) -> set[Id]:
-        roles = {row[1] for row in self._assigned(_ON_DOMAIN, domain_id, actors)}
-        roles.discard(None)
-        return roles
+        return {row[0] for row in self._assigned(_ON_DOMAIN, domain_id, actors)}
 
-    def _assigned(self, statements: _Assigned, target_id: Id, actors: Actors) -> list[Any]:
-        """Return (group, role) of each assignment on a target; see `_USER_ROLES`."""
+    def _assigned(
+        self, statements: _Assigned, target_id: Id, actors: Actors, groups: tuple[Id, ...] = ()
+    ) -> list[Any]:
+        """Return the roles on a target, and which of some groups a user is in: see `_USER_ROLES`.
+
+        Args:
+            actors: a user, or groups alone.
+            groups: up to `MOST_INHERITED`.
+        """
         user_id = actors.user_id
         if user_id is None:
             return [
@@ -204,8 +226,9 @@ class SqliteFacts:
                 for row in self._rows(statements.of_group, (target_id, group_id))
             ]
         if self._has_expiring:
-            return self._rows(statements.of_user_with_expiring, (target_id, user_id, actors.now))
-        return self._rows(statements.of_user, (target_id, user_id))
+            statement = statements.of_user_with_expiring[len(groups)]
+            return self._rows(statement, (target_id, user_id, actors.now, *groups))
+        return self._rows(statements.of_user[len(groups)], (target_id, user_id, *groups))
 
     def system_roles(self, user_id: Id | None, group_ids: Iterable[Id]) -> set[Id]:
         actors = [(each, 1) for each in group_ids]
@@ -250,7 +273,7 @@ class SqliteFacts:
 
     def endpoint_filter(self, project_id: Id) -> EndpointFilter:
         if not self._has_endpoint_filters:
-            return EndpointFilter(frozenset(), frozenset())
+            return _NO_ENDPOINT_FILTER
         endpoints = "SELECT endpoint_id FROM project_endpoints WHERE project_id = ?"
         groups = "SELECT endpoint_group_id FROM project_endpoint_groups WHERE project_id = ?"
         return EndpointFilter(
