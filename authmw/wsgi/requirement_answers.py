@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from authmw.errors import Refusal, Refused
-from authmw.rejection import REQUIRES_AUTHENTICATION, render_error
+from authmw.rejection import PLACEHOLDER_CHALLENGE, REQUIRES_AUTHENTICATION, render_error
 
 _TITLES = {401: "Unauthorized", 403: "Forbidden"}
 _WORDS = {
@@ -44,7 +44,7 @@ def refuse_unauthenticated(*, is_challenged: bool) -> Refusal:
         is_challenged: whether a middleware in front adds WWW-Authenticate to every 401.
     """
     # RFC 9110 §15.5.2 requires a challenge in every 401.
-    headers = () if is_challenged else (("WWW-Authenticate", "Keystone"),)
+    headers = () if is_challenged else (("WWW-Authenticate", PLACEHOLDER_CHALLENGE),)
     return Refusal(401, render_error(401, _TITLES[401], REQUIRES_AUTHENTICATION), headers)
 
 
