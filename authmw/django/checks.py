@@ -11,6 +11,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
 
+from authmw.config.findings import Finding
 from authmw.django.conf import read_configuration, read_permissions
 from authmw.errors import ConfigurationError
 
@@ -32,11 +33,14 @@ def check_settings(
 
 def _check_configuration() -> Iterator[CheckMessage]:
     try:
-        # Nothing is sent and no thread starts: the filter is as the server would build it.
-        configuration = read_configuration()
-        configuration.filter_parts()
+        findings = read_configuration().find_faults()
     except ConfigurationError as error:
-        yield Error(str(error), hint=error.fix, obj="AUTHMW", id="authmw.E001")
+        findings = [Finding.of_error(error)]
+    for finding in findings:
+        if finding.level == "fail":
+            yield Error(f"{finding}.", obj="AUTHMW", id="authmw.E001")
+        else:
+            yield checks.Warning(f"{finding}.", obj="AUTHMW", id="authmw.W001")
 
 
 def _check_permissions() -> Iterator[CheckMessage]:

@@ -27,7 +27,7 @@ from authmw.errors import Refusal
 from authmw.rejection import PLACEHOLDER_CHALLENGE
 from authmw.runtime.request import current_environ
 from authmw.token import Token, headers
-from authmw.wsgi.requirement_answers import refuse_unauthenticated
+from authmw.wsgi.requirement_answers import refuse_excess, refuse_unauthenticated
 
 
 class TokenAuthentication(BaseAuthentication):  # type: ignore[misc]
@@ -58,8 +58,11 @@ class TokenPermission(OperationHolderMixin, BasePermission):  # type: ignore[mis
     """A permission that the token of a request must meet; see `authmw.require`.
 
     An instance is what `permission_classes` lists and `get_permissions` returns, and it combines
-    with others by `&`, `|` and `~`. It judges the token behind `request.user`: the user of a
-    session, or of another authentication class, has none.
+    with others by `&`, `|` and `~`. `~HasRole("guest")` takes a token without the role; a request
+    without a token has no permission of either kind.
+
+    It judges the token behind `request.user`: the user of a session, or of another authentication
+    class, has none.
 
     REST framework gets a refusal with the JSON body of `authmw.require`. Within a combination it
     gets False, and answers by itself.
@@ -68,12 +71,19 @@ class TokenPermission(OperationHolderMixin, BasePermission):  # type: ignore[mis
     def __init__(self, requirement: Requirement) -> None:
         self.requirement = requirement
 
+    def __invert__(self) -> TokenPermission:
+        return _Without(self.requirement)
+
     def __call__(self) -> Self:
         """Return itself: REST framework calls what `permission_classes` lists."""
         return self
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TokenPermission) and self.requirement == other.requirement
+        return (
+            isinstance(other, TokenPermission)
+            and not isinstance(other, _Without)
+            and self.requirement == other.requirement
+        )
 
     def __hash__(self) -> int:
         return hash(self.requirement)
@@ -103,12 +113,44 @@ class TokenPermission(OperationHolderMixin, BasePermission):  # type: ignore[mis
         raise refuse(getattr(request, "_request", request).META, refusal)
 
     def _find_refusal(self, request: Any) -> Refusal | None:
-        user = getattr(request, "user", None)
-        token = user.token if isinstance(user, TokenUser) else None
+        token = _find_token(request)
         if token is None and current_environ() is None:
             warn_of_no_middleware()
             return refuse_unauthenticated(is_challenged=False)
+        return self._judge(token)
+
+    def _judge(self, token: Token | None) -> Refusal | None:
         return judge(self.requirement, token)
+
+
+class _Without(TokenPermission):
+    """The token does not meet a requirement: what `~` makes of another permission."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Without) and self.requirement == other.requirement
+
+    def __hash__(self) -> int:
+        return hash((_Without, self.requirement))
+
+    def __invert__(self) -> TokenPermission:
+        return TokenPermission(self.requirement)
+
+    def _judge(self, token: Token | None) -> Refusal | None:
+        refusal = judge(self.requirement, token)
+        if token is None:
+            return refusal
+        return None if refusal is not None else refuse_excess(self.requirement)
+
+
+def _find_token(request: Any) -> Token | None:
+    user = getattr(request, "user", None)
+    if isinstance(user, TokenUser):
+        return user.token
+    if user is not None and user.is_authenticated:
+        return None
+    # Nobody else acts: the view has no authentication class that would have read the token.
+    token: Token | None = getattr(request, "_request", request).META.get(headers.TOKEN)
+    return token
 
 
 class HasRole(TokenPermission):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from authmw.checks.requirements import Requirement
 from authmw.errors import Refusal, Refused
 from authmw.rejection import PLACEHOLDER_CHALLENGE, REQUIRES_AUTHENTICATION, render_error
 
@@ -54,10 +55,7 @@ def refuse_missing(missing: Mapping[str, Sequence[str] | Literal[True]]) -> Refu
     The body is an Identity API error with an added member, `missing`; see
     `authmw.checks.requirements.Requirement.find_missing`.
     """
-    wanted = " and ".join(
-        _WORDS[name].format("" if value is True else _SEPARATORS.get(name, ", ").join(value))
-        for name, value in missing.items()
-    )
+    wanted = _describe(missing)
     message = f"This takes {wanted}."
     body = render_error(403, _TITLES[403], message, missing=dict(missing))
     oauth_scope = missing.get("oauth_scope", ())
@@ -66,4 +64,18 @@ def refuse_missing(missing: Mapping[str, Sequence[str] | Literal[True]]) -> Refu
         body,
         missing_scope=() if oauth_scope is True else tuple(oauth_scope),
         missing=wanted,
+    )
+
+
+def refuse_excess(requirement: Requirement) -> Refusal:
+    """Return the 403 for a valid token that meets a requirement which it must not meet."""
+    unwanted = f"a token without {_describe(requirement.list_names())}"
+    message = f"This takes {unwanted}."
+    return Refusal(403, render_error(403, _TITLES[403], message), missing=unwanted)
+
+
+def _describe(names: Mapping[str, Sequence[str] | Literal[True]]) -> str:
+    return " and ".join(
+        _WORDS[name].format("" if value is True else _SEPARATORS.get(name, ", ").join(value))
+        for name, value in names.items()
     )

@@ -66,11 +66,13 @@ def pyramid_tween(options: Mapping[str, Any], note: Note) -> WsgiApp:
 
 
 def django_middleware(options: Mapping[str, Any], note: Note) -> WsgiApp:
-    return make_django(options, _django_view(note), _DJANGO)
+    app: WsgiApp = make_django(options, _django_view(note), _DJANGO)
+    return app
 
 
 def django_with_sessions(options: Mapping[str, Any], note: Note) -> WsgiApp:
-    return make_django(options, _django_view(note), DJANGO_WITH_SESSIONS)
+    app: WsgiApp = make_django(options, _django_view(note), DJANGO_WITH_SESSIONS)
+    return app
 
 
 _METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
