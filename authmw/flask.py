@@ -50,6 +50,7 @@ class Authmw:
     def __init__(
         self,
         app: flask.Flask | None = None,
+        /,
         *,
         config_file: str | os.PathLike[str] | None = None,
         config: Any = None,
