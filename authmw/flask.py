@@ -11,9 +11,11 @@ def create_app():
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import flask
 from flask.sansio.scaffold import Scaffold
@@ -115,8 +117,22 @@ def optional(view: F) -> F:
     A token that was sent must be valid: one that is refused gets a 401, as everywhere. A request
     without a token is logged and counted as rejected before the view lets it pass.
     """
-    setattr(view, _OPTIONAL, True)
-    return view
+    # Another function, as this one may be a view elsewhere.
+    if inspect.iscoroutinefunction(view):
+
+        @functools.wraps(view)
+        async def run(*arguments: Any, **named: Any) -> Any:
+            return await view(*arguments, **named)
+
+    else:
+
+        @functools.wraps(view)
+        def run(*arguments: Any, **named: Any) -> Any:
+            return view(*arguments, **named)
+
+    setattr(run, _OPTIONAL, True)
+    made: Any = run
+    return cast(F, made)
 
 
 def _raise_rejection(endpoint: str | None, values: dict[str, Any] | None) -> None:  # noqa: ARG001

@@ -15,6 +15,7 @@ NO_CHECK: Final = "no check stands before it"
 # Wrappers that always call what they wrap: module and name of their code, and the variable that
 # holds it. Others may answer by themselves, as a cache does.
 _TRANSPARENT: Final[Mapping[tuple[str, str], str]] = {
+    ("authmw.flask", "optional.<locals>.run"): "view",
     ("django.views.decorators.csrf", "csrf_exempt.<locals>._view_wrapper"): "view_func",
     ("contextlib", "ContextDecorator.__call__.<locals>.inner"): "func",
     ("rest_framework.decorators", "api_view.<locals>.decorator.<locals>.handler"): "func",

@@ -47,6 +47,8 @@ def test_decorator_above_a_check_may_skip_it() -> None:
     app = make_app()
     app.add_url_rule("/skipped", "skipped", view_func=skipping(admins(lambda: "x")))
     app.add_url_rule("/checked", "checked", view_func=admins(skipping(lambda: "x")))
+    either = authmw.flask.optional(admins(lambda: "x"))
+    app.add_url_rule("/either", "either", view_func=either)
     (reason,) = audit(app).values()
     assert reason.startswith("its check is below tests.audit.test_flask.test_decorator_above")
     assert reason.endswith("skipping.<locals>.remembered, which may answer without it")
