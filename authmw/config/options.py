@@ -362,13 +362,13 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
         choices=(
             (
                 "auto",
-                "verifies signed tokens locally if a source of public keys is set, and asks the "
-                "identity service about all others",
+                "verifies signed tokens locally if there is a source of public keys, else remote",
             ),
             ("offline", "verifies signatures locally, and refuses tokens that are not signed"),
             ("remote", "asks the identity service"),
         ),
-        help="Where tokens are validated.",
+        help="Where tokens are validated. With auto and a source of keys, the identity service is "
+        "asked about tokens that are not signed.",
     ),
     BoolOpt(
         "shadow_validation",
@@ -577,16 +577,15 @@ METRICS_OPTIONS: tuple[cfg.Opt, ...] = (
             ("registry", "counts requests for authmw.metrics.stats()"),
             (
                 "prometheus",
-                "also shows them with prometheus-client, of all processes together if "
-                "PROMETHEUS_MULTIPROC_DIR is set; needs the extra 'prometheus'",
+                "shows them with prometheus-client; needs the extra 'prometheus'",
             ),
             (
                 "opentelemetry",
-                "also shows them with the meter provider that the service has set; needs the "
-                "extra 'opentelemetry'",
+                "shows them with the service's meter provider; needs the extra 'opentelemetry'",
             ),
         ),
-        help="Where metrics are shown.",
+        help="Where metrics are shown. With prometheus, PROMETHEUS_MULTIPROC_DIR adds up all "
+        "processes.",
     ),
 )
 
