@@ -20,7 +20,7 @@ PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test-unit test test-slow soak soak-bundle test-all bench bench-quick services lint sample man dist clean
+.PHONY: help demo test-unit test test-slow soak soak-bundle test-all bench bench-quick services lint sample man docs dist clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ man: $(VENV)/.test ## write doc/man/authmw.1 anew from the arguments of the comm
 	  --description "tools that come with the authentication middleware authmw" \
 	  --format single-commands-section --output doc/man/authmw.1
 
+docs: $(VENV)/.docs ## the documentation as HTML in doc/_build/html; a warning is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html doc doc/_build/html
+
 dist: $(VENV)/.test ## a source distribution, a wheel and a bill of materials in dist/, byte for byte the same each time
 	$(BIN)/python .ci/dist.py
 
@@ -107,6 +110,10 @@ $(VENV)/.test: $(VENV)/.python $(PACKAGE)
 
 $(VENV)/.promtool: $(VENV)/.python .ci/promtool
 	@.ci/promtool $(BIN) || echo "the tests with promtool are skipped" >&2
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.test
+	$(PIP_INSTALL) --editable '.[test,docs]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,10 +81,9 @@ def normalize(sdist: Path, epoch: int) -> None:
 
 def write_bill(wheel: Path, venv: Path, environ: dict[str, str]) -> None:
     """Write what an installation of the wheel consists of, as CycloneDX JSON."""
-    run("-m", "venv", str(venv))
+    run("-m", "venv", "--without-pip", str(venv))
     python = venv / "bin" / "python"
-    run("-m", "pip", "install", "--quiet", str(wheel), python=python)
-    run("-m", "pip", "uninstall", "--quiet", "--yes", "pip", "setuptools", python=python)
+    run("-m", "pip", "--python", str(python), "install", "--quiet", str(wheel))
     # It says where the wheel lay, which is another place each time.
     (direct_url,) = venv.glob("lib/python*/site-packages/authmw-*/direct_url.json")
     direct_url.unlink()
@@ -95,13 +93,10 @@ def write_bill(wheel: Path, venv: Path, environ: dict[str, str]) -> None:
     run("-m", "cyclonedx_py", *arguments, "-o", str(bill), environ=environ)
 
 
-def run(
-    *arguments: str, python: Path = Path(sys.executable), environ: dict[str, str] | None = None
-) -> None:
+def run(*arguments: str, environ: dict[str, str] | None = None) -> None:
     """Run a module of Python; show what it says if it fails."""
-    command: Iterable[str] = [str(python), *arguments]
     done = subprocess.run(
-        [*command],
+        [sys.executable, *arguments],
         env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
