@@ -20,7 +20,7 @@ PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test-unit test test-slow soak soak-bundle test-all bench bench-quick services lint sample clean
+.PHONY: help demo test-unit test test-slow soak soak-bundle test-all bench bench-quick services lint sample man docs dist clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,18 @@ lint: $(VENV)/.lint ## style, format, types, and which way imports point
 sample: $(VENV)/.test ## write etc/authmw.conf.sample anew from the options
 	$(BIN)/oslo-config-generator --config-file etc/authmw-config-generator.conf
 
+man: $(VENV)/.test ## write doc/man/authmw.1 anew from the arguments of the commands
+	COLUMNS=76 SOURCE_DATE_EPOCH=0 $(BIN)/argparse-manpage --module authmw.cli.command \
+	  --function make_parser --project-name authmw --prog authmw --manual-title authmw \
+	  --description "tools that come with the authentication middleware authmw" \
+	  --format single-commands-section --output doc/man/authmw.1
+
+docs: $(VENV)/.docs ## the documentation as HTML in doc/_build/html; a warning is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html doc doc/_build/html
+
+dist: $(VENV)/.test ## a source distribution, a wheel and a bill of materials in dist/, byte for byte the same each time
+	$(BIN)/python .ci/dist.py
+
 clean: ## remove all that was made
 	rm -rf $(VENV) $(ISSUERS) .venv-services .coverage* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -98,6 +110,10 @@ $(VENV)/.test: $(VENV)/.python $(PACKAGE)
 
 $(VENV)/.promtool: $(VENV)/.python .ci/promtool
 	@.ci/promtool $(BIN) || echo "the tests with promtool are skipped" >&2
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.test
+	$(PIP_INSTALL) --editable '.[test,docs]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

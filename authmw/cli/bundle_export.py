@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from authmw.cli.key_sources import read_settings
 from authmw.cli.output import say, say_json
 from authmw.cli.progress import Progress
 from authmw.errors import BundleUnreadable, ConfigurationError, UsageError
+from authmw.runtime.extras import how_to_install, is_installed
 
 if TYPE_CHECKING:
     from authmw.bundle.export.api_client import ApiClient
@@ -126,8 +126,8 @@ def _verify_arguments(arguments: argparse.Namespace) -> None:
     else:
         if not arguments.keystone_config:
             raise UsageError("name Keystone's configuration file: --keystone-config")
-        if importlib.util.find_spec("sqlalchemy") is None:
-            raise UsageError("reading a database needs SQLAlchemy: pip install 'authmw[bundle]'")
+        if not is_installed("sqlalchemy"):
+            raise UsageError(f"reading a database needs SQLAlchemy: {how_to_install('bundle')}")
 
 
 def _read_keystone_configuration(paths: list[str]) -> KeystoneConfiguration:
