@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _show_status(arguments: argparse.Namespace) -> int:
-    is_centre = read_toml(Path(arguments.file)).has("centre")
-    end = bundle_centre if is_centre else bundle_sync
-    return end.show_status(arguments.file, as_json=arguments.json)
+    if read_toml(Path(arguments.file)).has("centre"):
+        return bundle_centre.show_status(arguments.file, as_json=arguments.json)
+    return bundle_sync.show_status(arguments.file, as_json=arguments.json)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

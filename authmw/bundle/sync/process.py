@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from authmw import __version__
 from authmw.bundle.sync.configuration import SyncConfiguration
 from authmw.bundle.sync.directory import SyncDirectory
 from authmw.bundle.sync.fetcher import Fetcher
@@ -35,7 +34,7 @@ def opened(configuration: SyncConfiguration) -> Iterator[SyncService]:
     directory = SyncDirectory(configuration.bundle)
     with directory.locked():
         directory.forget_interrupted()
-        transport = Transport(configuration.transport, f"authmw-sync/{__version__}")
+        transport = Transport(configuration.transport, "authmw-sync")
         try:
             fetcher = Fetcher(
                 transport,
