@@ -24,6 +24,10 @@ USES = {
     "cli": "import paste.deploy",
     "demo": "import gunicorn, paste.deploy",
     "bundle": "import sqlalchemy; import authmw.bundle.keystone_sql",
+    "sites": "import authmw.bundle.centre.repository, authmw.bundle.sync.repository",
+    "s3": "import boto3",
+    "nats": "import nats",
+    "pkcs11": "import PyKCS11",
     "prometheus": "import authmw.metrics.prometheus",
     "opentelemetry": "import authmw.metrics.opentelemetry",
 }
