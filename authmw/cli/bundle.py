@@ -36,8 +36,9 @@ def _show_status(arguments: argparse.Namespace) -> int:
     # Imported here: the other commands need none of it.
     from authmw.bundle.sites.toml_file import is_site_file
 
-    end = bundle_sync if is_site_file(Path(arguments.file)) else bundle_centre
-    return end.show_status(arguments.file, as_json=arguments.json)
+    if is_site_file(Path(arguments.file)):
+        return bundle_sync.show_status(arguments.file, as_json=arguments.json)
+    return bundle_centre.show_status(arguments.file, as_json=arguments.json)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -145,5 +145,5 @@ def read_toml(path: Path) -> Section:
 
 
 def is_site_file(path: Path) -> bool:
-    """Tell whether a TOML file is a site's, and not a centre's. Raises UsageError, as `read_toml`."""
+    """Tell whether a TOML file is a site's, and not a centre's. Raises UsageError."""
     return read_toml(path).has("site")
