@@ -102,6 +102,8 @@ SELECT id, service, path, method
 FROM application_credential_access_rules WHERE application_credential_id = ?"""
 _ACCESS_TOKEN = """
 SELECT id, consumer_id, authorizing_user_id, project_id FROM access_tokens WHERE id = ?"""
+_MEMBERSHIP_END = """
+SELECT MIN(expires_at) FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
 
 
 class _Node(NamedTuple):
@@ -121,7 +123,8 @@ class SqliteFacts:
 
     Args:
         connection: to the file, read-only. It must show one revision for as long as this lives.
-        read_at: epoch seconds: the time that the facts are of.
+        read_at: epoch seconds: the time that the facts are of; a later revision with the same
+            facts may be confirmed.
 
     Raises:
         BundleUnreadable: it has no such tables, or rows of another form.
@@ -309,6 +312,14 @@ class SqliteFacts:
     def has_identity_provider(self, provider_id: Id) -> bool:
         statement = "SELECT 1 FROM identity_providers WHERE id = ?"
         return self._row(statement, provider_id) is not None
+
+    def membership_end(self, user_id: Id, now: int) -> int | None:
+        if not self._has_expiring:
+            return None
+        end = self._rows(_MEMBERSHIP_END, (user_id, now))[0][0]
+        if end is not None and type(end) is not int:
+            raise BundleUnreadable("a membership ends at no time")
+        return end
 
     def endpoint_filter(self, project_id: Id) -> EndpointFilter:
         if not self._has_endpoint_filters:
