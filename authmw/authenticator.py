@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from authmw.checks.access_rules import verify_access
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
-from authmw.checks.freshness import Freshness
 from authmw.checks.paths import access_path
 from authmw.checks.presented_token import copy_bearer, find_plain_token, read_user_token
 from authmw.checks.rules import Rules
@@ -36,6 +35,7 @@ from authmw.token.token_info import TokenInfo
 from authmw.wsgi.interfaces import Credentials, MakeTokenAuth, Resource
 
 if TYPE_CHECKING:
+    from authmw.checks.freshness import Freshness
     from authmw.validation.proofs import ProofVerifier
 
 

@@ -169,6 +169,7 @@ class BundleInForce:
         if state.warm.is_due(now):
             self._read(state)
         if state.revision is not None:
+            state.revision.try_lock()
             self._log_age(state, state.revision, now)
         if state.events is not None:
             self._log_hot_age(state, state.events, now)

@@ -38,8 +38,6 @@ FROM users WHERE id = ?"""
 _GROUPS = "SELECT group_id FROM memberships WHERE user_id = ?"
 _EXPIRING_GROUPS = """
 SELECT DISTINCT group_id FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
-_MEMBERSHIP_END = """
-SELECT MIN(expires_at) FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
 # The roles of a user on one target: (role, NULL). ?1 is the target, ?2 the user.
 _USER_ROLES = """
 SELECT role_id, NULL FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
@@ -107,6 +105,8 @@ FROM application_credential_access_rules WHERE application_credential_id = ?"""
 _NO_ENDPOINT_FILTER = EndpointFilter(frozenset(), frozenset())
 _ACCESS_TOKEN = """
 SELECT id, consumer_id, authorizing_user_id, project_id FROM access_tokens WHERE id = ?"""
+_MEMBERSHIP_END = """
+SELECT MIN(expires_at) FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
 
 
 class SqliteFacts:

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from authmw.bundle.sites.toml_file import read_toml
 from authmw.cli import bundle_centre, bundle_export, bundle_reading, bundle_sync
 from authmw.cli.output import complain
 from authmw.errors import AuthmwError, ConfigurationError, UsageError
@@ -29,14 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command = commands.add_parser(
         "status", help=summary, description=f"{summary} Exit status 1: something does."
     )
-    command.add_argument("file", metavar="FILE.toml", help="of a centre or of a site")
+    command.add_argument("file", metavar="FILE.toml", help="of a centre, or of a site")
     command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _show_status(arguments: argparse.Namespace) -> int:
-    if read_toml(Path(arguments.file)).has("centre"):
-        return bundle_centre.show_status(arguments.file, as_json=arguments.json)
-    return bundle_sync.show_status(arguments.file, as_json=arguments.json)
+    # Imported here: the other commands need none of it.
+    from authmw.bundle.sites.toml_file import is_site_file
+
+    if is_site_file(Path(arguments.file)):
+        return bundle_sync.show_status(arguments.file, as_json=arguments.json)
+    return bundle_centre.show_status(arguments.file, as_json=arguments.json)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

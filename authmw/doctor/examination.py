@@ -15,6 +15,7 @@ from authmw.doctor.keys import check_keys
 from authmw.doctor.options import check_options
 from authmw.doctor.result import Result, Results, Status
 from authmw.doctor.sources import Source
+from authmw.doctor.sync import check_sync
 from authmw.doctor.tokens import check_token
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ _GROUPS: tuple[tuple[str, Callable[[Deployment], Results[None]]], ...] = (
     ("caches", check_caches),
     ("keys", check_keys),
     ("bundle", check_bundle),
+    ("bundle sync", check_sync),
     ("issuers", check_issuers),
     ("clients", check_clients),
     ("token", check_token),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from typing import Any
 
 import pytest
@@ -124,3 +126,22 @@ def test_the_doctor_says_who_may_write(site: Site) -> None:
 
 def test_without_a_bundle_there_is_nothing_to_examine(site: Site) -> None:
     assert [each.status for each in examine(site, jws_authority="claims").values()] == [Status.SKIP]
+
+
+def test_a_warning_about_who_can_write_is_logged_once(
+    site: Site, make_filter: MakeFilter, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    protected = make_filter()
+    new = site.path.with_name("new")
+
+    def is_logged(text: str) -> bool:
+        return text in caplog.text
+
+    for revision in range(1, 4):
+        site.publish(number=revision, path=new)
+        new.chmod(0o664)
+        new.rename(site.path)
+        assert protected.ask(site.sign()).status == 200
+        assert wait_for(functools.partial(is_logged, f"revision {revision}-"))
+    assert len([each for each in caplog.messages if "writable by its group" in each]) == 1

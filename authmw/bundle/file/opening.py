@@ -78,6 +78,10 @@ class Bundle:
         """Tell whether the open file itself was written to since; one `fstat`."""
         return identity_of(os.fstat(self._file.lock)) != self._file.identity
 
+    def try_lock(self) -> None:
+        """Take the shared lock if somebody else's kept this from having it; see `OpenFile`."""
+        self._file.try_lock()
+
     def close(self) -> None:
         """Close the file; `facts` can't be used any more."""
         self._file.close()

@@ -19,6 +19,7 @@ from authmw.bundle.sync.transport import Transport
 
 _log = logging.getLogger(__name__)
 
+_USER_AGENT: Final = "authmw-bundle-sync"
 GRACE_SECONDS: Final = 1.0
 """How long a sync that is under way may go on after SIGTERM. Killed, it leaves a good state."""
 
@@ -34,7 +35,7 @@ def opened(configuration: SyncConfiguration) -> Iterator[SyncService]:
     directory = SyncDirectory(configuration.bundle)
     with directory.locked():
         directory.forget_interrupted()
-        transport = Transport(configuration.transport, "authmw-sync")
+        transport = Transport(configuration.transport, _USER_AGENT)
         try:
             fetcher = Fetcher(
                 transport,
