@@ -24,7 +24,7 @@ from authmw.bundle.file import (
     write_bundle,
 )
 from authmw.errors import BundleUnreadable
-from tests.bundle.file.cloud import (
+from tests.support.bundle_facts import (
     FACTS,
     NEW_ORIGIN,
     OLD_ORIGIN,

@@ -22,7 +22,7 @@ from authmw.bundle.file import (
 )
 from authmw.bundle.file.hot import LARGEST_HOT_BYTES
 from authmw.errors import BundleUnreadable
-from tests.bundle.file.cloud import NEW_ORIGIN, OLD_ORIGIN, READ_AT, Fact, facts, write
+from tests.support.bundle_facts import NEW_ORIGIN, OLD_ORIGIN, READ_AT, Fact, facts, write
 
 CONFIRMATION = Confirmation(b"d" * 32, 12, READ_AT + 60)
 

@@ -23,10 +23,10 @@ from authmw.bundle.sync.errors import AlreadyRunning
 from authmw.bundle.sync.process import opened
 from authmw.bundle.sync.service import SyncService
 from authmw.bundle.sync.status import make_report, read_status
-from tests.bundle.file.cloud import Fact
 from tests.bundle.sync.centre import Centre
 from tests.bundle.sync.file_server import FileServer
 from tests.bundle.sync.site import SyncSite
+from tests.support.bundle_facts import Fact
 from tests.support.waiting import wait_for
 
 
