@@ -10,6 +10,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= 3
 # Real servers on a busy machine: what fails is tried once more, and reported either way.
 RERUNS ?= 1
+IN_WORKERS = -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS)
+# Else each worker, and each program that tests start, compiles all that it loads.
+unexport PYTHONDONTWRITEBYTECODE
 # The coverage of this package's lines and branches; what servers run is not counted.
 COVERAGE := --cov --cov-report=term:skip-covered
 # Each run of the tests adds to this file how many it skipped.
@@ -32,12 +35,11 @@ test-unit: $(VENV)/.test ## the quick tests of single rooms; they start no serve
 	$(BIN)/python -m pytest --unit -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test ## all tests but the slow ones, with a real Keystone and memcached
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
-	  --reruns $(RERUNS) $(PYTEST_ARGUMENTS)
+	$(BIN)/python -m pytest -m "not slow" $(IN_WORKERS) $(PYTEST_ARGUMENTS)
 
 test-slow: $(VENV)/.test $(VENV)/.promtool $(ISSUERS)/.installed ## the tests that take many seconds each
 	@.ci/need databases || echo "the tests of these databases are skipped" >&2
-	$(BIN)/python -m pytest -m slow --reruns $(RERUNS)
+	$(BIN)/python -m pytest -m slow $(IN_WORKERS)
 
 soak: $(VENV)/.test ## real filters beside a model of what they decide; SECONDS=600
 	$(BIN)/python -m tests.system.model.soak $(or $(SECONDS),600)
