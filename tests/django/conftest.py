@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from authmw.build.parts import find_live_parts
 from authmw.testing import IdentityServer
 from tests.support.entries import DJANGO_WITH_SESSIONS
 from tests.support.views import set_django_up
@@ -36,6 +37,8 @@ def serve(server: IdentityServer, database: Any) -> Iterator[Serve]:
     from django.urls import clear_url_caches, path
 
     urls: Any = set_django_up()
+    # Django's pages about faults are kept somewhere, with all that their tracebacks refer to.
+    others = find_live_parts()
     with ExitStack() as stack:
 
         def make(
@@ -57,6 +60,9 @@ def serve(server: IdentityServer, database: Any) -> Iterator[Serve]:
             return Client(enforce_csrf_checks=enforce_csrf_checks)
 
         yield make
+    for parts in find_live_parts():
+        if parts not in others:
+            parts.close()
 
 
 @pytest.fixture

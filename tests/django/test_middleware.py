@@ -239,6 +239,45 @@ def test_cache_of_the_site_gives_nobody_another_s_answer(
     assert client.get("/").status_code == 401
 
 
+def test_cache_of_a_view_varies_where_it_says_so(
+    serve: Serve, server: IdentityServer, member: dict[str, str]
+) -> None:
+    set_django_up()
+    from django.views.decorators.cache import cache_page
+    from django.views.decorators.vary import vary_on_headers
+
+    calls: list[str] = []
+
+    @vary_on_headers("X-Auth-Token", "Authorization")  # type: ignore[untyped-decorator]
+    def view(request: Any) -> Any:
+        calls.append(str(request.user))
+        return who(request)
+
+    client = serve(cache_page(60, key_prefix="of-a-view")(view))
+    reader = {"X-Auth-Token": server.issue("reader", project="inventory")}
+    for headers, name in ((member, "member"), (reader, "reader"), (member, "member")):
+        assert client.get("/", headers=headers).json()["name"] == name
+    assert calls == ["member", "reader"]
+
+
+def test_page_about_a_fault_shows_no_token(
+    serve: Serve, server: IdentityServer, member: dict[str, str]
+) -> None:
+    """With DEBUG, Django shows what is in `request.META`, and its settings."""
+
+    def view(_request: Any) -> Any:
+        raise ZeroDivisionError
+
+    client = serve(view, settings={"DEBUG": True}, accept_bearer=True)
+    client.raise_request_exception = False
+    for headers in (member, {"Authorization": f"Bearer {member['X-Auth-Token']}"}):
+        answer = client.get("/", headers=headers)
+        assert answer.status_code == 500
+        assert b"ZeroDivisionError" in answer.content
+        assert member["X-Auth-Token"].encode() not in answer.content
+        assert server.service_credentials["password"].encode() not in answer.content
+
+
 # --- refusals
 
 
