@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import nkeys
 
 from tests.support.processes import ServerProcess, find_free_port
 
@@ -89,3 +94,65 @@ class NatsServer(ServerProcess):
         except OSError:
             return False
         return True
+
+
+class NatsAccounts(NamedTuple):
+    """An operator of NATS with one account, which has JetStream, and a user of it.
+
+    Attributes:
+        server_options: for `NatsServer`.
+        credentials_file: of the user.
+    """
+
+    server_options: dict[str, Any]
+    credentials_file: Path
+
+
+def make_nats_accounts(directory: Path) -> NatsAccounts:
+    """Make keys and JWTs as NATS's own tool does, for "decentralized JWT authentication"."""
+    kinds = (nkeys.PREFIX_BYTE_OPERATOR, *[nkeys.PREFIX_BYTE_ACCOUNT] * 2, nkeys.PREFIX_BYTE_USER)
+    operator, system, account, user = (
+        nkeys.from_seed(nkeys.encode_seed(os.urandom(32), kind)) for kind in kinds
+    )
+    no_limit = dict.fromkeys(("subs", "data", "payload", "conn", "leaf", "imports", "exports"), -1)
+    streams = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), -1)
+    of_operator = _sign_nats_jwt(operator, operator, "operator", {})
+    limits = {**no_limit, "wildcards": True}
+    of_system = _sign_nats_jwt(operator, system, "account", {"limits": limits})
+    of_account = _sign_nats_jwt(operator, account, "account", {"limits": {**limits, **streams}})
+    of_user = _sign_nats_jwt(
+        account, user, "user", {"subs": -1, "data": -1, "payload": -1, "pub": {}, "sub": {}}
+    )
+    file = directory / "site.creds"
+    file.write_text(
+        f"-----BEGIN NATS USER JWT-----\n{of_user}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{user.seed.decode()}\n------END USER NKEY SEED------\n"
+    )
+    options = {
+        "operator": of_operator,
+        "resolver": "MEMORY",
+        "system_account": system.public_key.decode(),
+        "resolver_preload": {
+            system.public_key.decode(): of_system,
+            account.public_key.decode(): of_account,
+        },
+    }
+    return NatsAccounts(options, file)
+
+
+def _sign_nats_jwt(issuer: Any, subject: Any, kind: str, claims: dict[str, Any]) -> str:
+    members = {
+        "jti": base64.b32encode(os.urandom(20)).decode(),
+        "iat": int(time.time()),
+        "iss": issuer.public_key.decode(),
+        "sub": subject.public_key.decode(),
+        "name": kind,
+        "nats": {**claims, "type": kind, "version": 2},
+    }
+    parts = [{"typ": "JWT", "alg": "ed25519-nkey"}, members]
+    signed = ".".join(_encode(json.dumps(part).encode()) for part in parts)
+    return f"{signed}.{_encode(issuer.sign(signed.encode()))}"
+
+
+def _encode(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

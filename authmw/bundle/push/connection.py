@@ -98,7 +98,7 @@ async def connect(settings: PushSettings, server: str, name: str) -> AsyncIterat
 
     options: dict[str, Any] = {}
     if settings.credentials_file is not None:
-        options["user_credentials"] = settings.credentials_file
+        options["user_credentials"] = str(settings.credentials_file)
     elif settings.user is not None and settings.password_file is not None:
         options["user"] = settings.user
         options["password"] = read_secret(settings.password_file)
@@ -131,13 +131,13 @@ def _make_tls_context(settings: PushSettings) -> ssl.SSLContext:
     if settings.cafile is None:
         context.load_default_certs()
     else:
-        load_authorities(context, "cafile", settings.cafile)
+        load_authorities(context, "cafile", str(settings.cafile))
     if settings.certfile is not None:
         load_certificate(
             context,
             certificate_option="certfile",
-            certfile=settings.certfile,
+            certfile=str(settings.certfile),
             key_option="keyfile",
-            keyfile=settings.keyfile,
+            keyfile=None if settings.keyfile is None else str(settings.keyfile),
         )
     return context

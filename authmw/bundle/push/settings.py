@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
 import urllib.parse
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from authmw.bundle.sites.toml_file import Section
 from authmw.errors import ConfigurationError
 
 # What NATS allows in names of subjects, streams and domains, without wildcards.
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-_MAX_NAME = 200
-_MAX_SECRET_BYTES = 1 << 16
+_LONGEST_NAME = 200
+_LARGEST_SECRET = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -42,146 +42,129 @@ class PushSettings:
     subject: str = "authmw.bundle.heads"
     stream: str = "AUTHMW_HEADS"
     domain: str | None = None
-    credentials_file: str | None = None
+    credentials_file: Path | None = None
     user: str | None = None
-    password_file: str | None = None
-    token_file: str | None = None
-    cafile: str | None = None
-    certfile: str | None = None
-    keyfile: str | None = None
+    password_file: Path | None = None
+    token_file: Path | None = None
+    cafile: Path | None = None
+    certfile: Path | None = None
+    keyfile: Path | None = None
     timeout_seconds: float = 5.0
     check_seconds: float = 15.0
     min_interval_seconds: float = 1.0
     spread_seconds: float = 1.0
 
 
-_SECONDS = {
-    "timeout_seconds": (0.1, 60.0),
-    "check_seconds": (1.0, 3600.0),
-    "min_interval_seconds": (0.1, 3600.0),
-    "spread_seconds": (0.0, 3600.0),
-}
-
-
-def parse_push_settings(table: Mapping[str, Any], section: str = "push") -> PushSettings:
-    """Parse the table of a TOML file.
+def parse_push_settings(section: Section) -> PushSettings:
+    """Parse the table about NATS.
 
     Args:
-        table: as tomllib returns it; its members are those of `PushSettings`.
-        section: name of the table, for errors.
+        section: its members are those of `PushSettings`; all are read.
 
     Raises:
         ConfigurationError: a key is unknown, a value can't be meant, or a file can't be read.
     """
-    return _Parser(table, section).parse()
+    usual = PushSettings(())
+    settings = PushSettings(
+        servers=_read_servers(section),
+        subject=_read_name(section, "subject", usual.subject),
+        stream=_read_name(section, "stream", usual.stream),
+        domain=_read_name(section, "domain", None),
+        credentials_file=section.path("credentials_file", None),
+        user=section.text("user", None),
+        password_file=section.path("password_file", None),
+        token_file=section.path("token_file", None),
+        cafile=section.path("cafile", None),
+        certfile=section.path("certfile", None),
+        keyfile=section.path("keyfile", None),
+        timeout_seconds=section.number(
+            "timeout_seconds", usual.timeout_seconds, least=0.1, most=60
+        ),
+        check_seconds=section.number("check_seconds", usual.check_seconds, least=1, most=3600),
+        min_interval_seconds=section.number(
+            "min_interval_seconds", usual.min_interval_seconds, least=0.1, most=3600
+        ),
+        spread_seconds=section.number("spread_seconds", usual.spread_seconds, least=0, most=3600),
+    )
+    section.verify_all_read()
+    _verify_together(section, settings)
+    for key in ("credentials_file", "password_file", "token_file"):
+        _verify_secret(section, key, getattr(settings, key))
+    return settings
 
 
-class _Parser:
-    def __init__(self, table: Mapping[str, Any], section: str) -> None:
-        self._table = table
-        self._section = section
+def _read_servers(section: Section) -> tuple[str, ...]:
+    example = 'name at least one server: ["tls://nats.example:4222"]'
+    servers: tuple[str, ...] = section.texts("servers")
+    if not servers:
+        raise section.refusal("servers", example)
+    for server in servers:
+        try:
+            parts = urllib.parse.urlsplit(server)
+            has_port = parts.port is None or parts.port > 0
+        except ValueError:
+            parts, has_port = urllib.parse.urlsplit(""), False
+        if "@" in server:
+            # The value holds a secret.
+            raise ConfigurationError(
+                "servers",
+                None,
+                "write no user and password in a URL: use user and password_file",
+                section=section.name,
+            )
+        if parts.scheme not in ("nats", "tls") or not parts.hostname or not has_port:
+            raise section.refusal("servers", example)
+        if parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise section.refusal("servers", "write the scheme, host and port alone")
+    return servers
 
-    def parse(self) -> PushSettings:
-        known = {field.name for field in fields(PushSettings)}
-        for key, value in self._table.items():
-            if key not in known:
-                raise self._error(key, value, f"remove it; known are {', '.join(sorted(known))}")
-        values: dict[str, Any] = {"servers": self._parse_servers()}
-        for key, value in self._table.items():
-            if key in _SECONDS:
-                values[key] = self._parse_seconds(key, value)
-            elif key != "servers":
-                values[key] = self._parse_text(key, value)
-        settings = PushSettings(**values)
-        self._verify_together(settings)
-        self._verify_files(settings)
-        return settings
 
-    def _parse_servers(self) -> tuple[str, ...]:
-        servers = self._table.get("servers")
-        example = 'name at least one server, such as ["tls://nats.example:4222"]'
-        if not isinstance(servers, list) or not servers:
-            raise self._error("servers", servers, example)
-        for server in servers:
-            if not isinstance(server, str):
-                raise self._error("servers", servers, example)
-            try:
-                parts = urllib.parse.urlsplit(server)
-                has_port = parts.port is None or parts.port > 0
-            except ValueError:
-                raise self._error("servers", None, example) from None
-            if parts.username is not None or parts.password is not None:
-                # The value holds a secret.
-                raise self._error(
-                    "servers", None, "write no user and password in a URL: use password_file"
+def _read_name(section: Section, key: str, default: str | None) -> Any:
+    name = section.text(key, default)
+    pattern = _SUBJECT if key == "subject" else _NAME
+    if name is not None and (len(name) > _LONGEST_NAME or pattern.fullmatch(name) is None):
+        more = ", in words that dots join" if key == "subject" else ""
+        raise section.refusal(key, f"write letters, digits, - and _{more}")
+    return name
+
+
+def _verify_together(section: Section, settings: PushSettings) -> None:
+    if (settings.user is None) != (settings.password_file is None):
+        key = "user" if settings.user is None else "password_file"
+        raise section.refusal(key, "user and password_file belong together: set both")
+    if settings.keyfile is not None and settings.certfile is None:
+        raise section.refusal("certfile", "keyfile is the key of a certificate: name that, too")
+    ways = [key for key in ("credentials_file", "user", "token_file") if section.has(key)]
+    if len(ways) > 1:
+        raise section.refusal(ways[1], f"{ways[0]} is set as well: choose one of them")
+    if settings.user is not None or settings.token_file is not None:
+        for server in settings.servers:
+            if server.startswith("nats:") and not _is_this_host(server):
+                raise section.refusal(
+                    "servers",
+                    "a password or token would be sent in the clear: write tls:// "
+                    "(or use credentials_file, which sends no secret)",
                 )
-            if parts.scheme not in ("nats", "tls") or not parts.hostname or not has_port:
-                raise self._error("servers", server, example)
-            if parts.path not in ("", "/") or parts.query or parts.fragment:
-                raise self._error("servers", server, "write the scheme, host and port alone")
-        return tuple(servers)
-
-    def _parse_seconds(self, key: str, value: object) -> float:
-        least, most = _SECONDS[key]
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-            raise self._error(key, value, "write a number of seconds")
-        if not least <= value <= most:
-            raise self._error(key, value, f"write {least:g} to {most:g} seconds")
-        return float(value)
-
-    def _parse_text(self, key: str, value: object) -> str:
-        if not isinstance(value, str) or not value:
-            raise self._error(key, value, "write a text, or remove it")
-        pattern = {"subject": _SUBJECT, "stream": _NAME, "domain": _NAME}.get(key)
-        if pattern is not None and not (len(value) <= _MAX_NAME and pattern.fullmatch(value)):
-            what = "words of letters, digits, - and _"
-            joined = f"{what}, joined by dots" if key == "subject" else f"one of these {what}"
-            raise self._error(key, value, f"write {joined}")
-        return value
-
-    def _verify_together(self, settings: PushSettings) -> None:
-        if (settings.user is None) != (settings.password_file is None):
-            key = "user" if settings.user is None else "password_file"
-            raise self._error(key, None, "user and password_file belong together: set both")
-        if settings.keyfile is not None and settings.certfile is None:
-            raise self._error("certfile", None, "keyfile is the key of a certificate: name it")
-        ways = [key for key in ("credentials_file", "user", "token_file") if key in self._table]
-        if len(ways) > 1:
-            value = self._table[ways[1]]
-            raise self._error(ways[1], value, f"{ways[0]} is set as well: choose one of them")
-        if settings.user is not None or settings.token_file is not None:
-            for server in settings.servers:
-                if server.startswith("nats:") and not _is_this_host(server):
-                    raise self._error(
-                        "servers",
-                        server,
-                        "a password or token would be sent in the clear: write tls:// "
-                        "(or use credentials_file, which sends no secret)",
-                    )
-
-    def _verify_files(self, settings: PushSettings) -> None:
-        for key in ("credentials_file", "password_file", "token_file"):
-            path = getattr(settings, key)
-            if path is None:
-                continue
-            try:
-                is_empty = not read_secret(path)
-            except (OSError, ValueError) as error:
-                raise self._error(key, path, f"name a readable file ({error})") from error
-            if is_empty:
-                raise self._error(key, path, "its first line is empty: write the secret there")
-
-    def _error(self, key: str, value: object, fix: str) -> ConfigurationError:
-        return ConfigurationError(key, value, fix, section=self._section)
 
 
-def read_secret(path: str) -> str:
+def _verify_secret(section: Section, key: str, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        is_empty = not read_secret(path)
+    except (OSError, ValueError) as error:
+        raise section.refusal(key, f"name a readable file ({error})") from error
+    if is_empty:
+        raise section.refusal(key, "its first line is empty: write the secret there")
+
+
+def read_secret(path: Path) -> str:
     """Return the first line of a file, without white space around it.
 
     Raises OSError, or ValueError if it is no text.
     """
-    with open(path, "rb") as file:
-        return file.read(_MAX_SECRET_BYTES).split(b"\n", 1)[0].decode().strip()
+    with path.open("rb") as file:
+        return file.read(_LARGEST_SECRET).split(b"\n", 1)[0].decode().strip()
 
 
 def _is_this_host(server: str) -> bool:
