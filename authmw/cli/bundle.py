@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from authmw.cli import bundle_export, bundle_reading
+from authmw.cli import bundle_export, bundle_reading, bundle_sync
 from authmw.cli.output import complain
 from authmw.errors import AuthmwError, ConfigurationError, UsageError
 
@@ -19,6 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command = commands.add_parser("export", help=summary, description=bundle_export.DESCRIPTION)
     bundle_export.add_arguments(command)
     bundle_reading.add_commands(commands)
+    summary = "Keep a site's bundle up to date with what its centre publishes."
+    command = commands.add_parser("sync", help=summary, description=bundle_sync.DESCRIPTION)
+    bundle_sync.add_arguments(command)
+    summary = "Say how old what a site has is, and how its last sync ended."
+    command = commands.add_parser("status", help=summary, description=summary)
+    command.add_argument("file", metavar="FILE.toml", help="the file of a site")
+    command.add_argument("--json", action="store_true", help="one JSON document")
+
+
+def _show_status(arguments: argparse.Namespace) -> int:
+    return bundle_sync.show_status(arguments.file, as_json=arguments.json)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -26,6 +37,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "inspect": bundle_reading.inspect,
     "diff": bundle_reading.diff,
     "explain": bundle_reading.explain,
+    "sync": bundle_sync.run,
+    "status": _show_status,
 }
 
 

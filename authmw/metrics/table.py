@@ -191,3 +191,54 @@ METRICS: tuple[Metric, ...] = (
     MEMORY_ENTRIES,
     MEMORY_BYTES,
 )
+
+# --- of a process that syncs a site's bundle (`authmw bundle sync`), which writes them to a file
+
+SYNC_SUCCESS = _gauge(
+    "authmw_sync_last_success_timestamp_seconds",
+    "When a sync came to its end last, in seconds since the epoch.",
+    "site",
+    combine=Combine.MIN,
+)
+SYNC_ATTEMPTS = _counter(
+    "authmw_sync_attempts_total",
+    "Syncs by outcome: success, or what failed.",
+    *("site", "outcome"),
+)
+SYNC_BYTES = _counter(
+    "authmw_sync_received_bytes_total", "Bytes of files that were fetched.", "site"
+)
+SYNC_REVISION = _gauge(
+    "authmw_sync_revision",
+    "The revision that the facts in force are known to be those of.",
+    "site",
+    combine=Combine.MIN,
+)
+SYNC_FACTS = _gauge(
+    "authmw_sync_facts_timestamp_seconds",
+    "When the centre read that revision, in seconds since the epoch.",
+    "site",
+    combine=Combine.MIN,
+)
+SYNC_EVENTS = _gauge(
+    "authmw_sync_events_timestamp_seconds",
+    "When the centre read the revocation events in force, in seconds since the epoch.",
+    "site",
+    combine=Combine.MIN,
+)
+SYNC_EXPIRY = _gauge(
+    "authmw_sync_metadata_expiry_timestamp_seconds",
+    "When the signed metadata of a role expires, in seconds since the epoch.",
+    *("site", "role"),
+    combine=Combine.MIN,
+)
+
+SYNC_METRICS: tuple[Metric, ...] = (
+    SYNC_SUCCESS,
+    SYNC_ATTEMPTS,
+    SYNC_BYTES,
+    SYNC_REVISION,
+    SYNC_FACTS,
+    SYNC_EVENTS,
+    SYNC_EXPIRY,
+)
