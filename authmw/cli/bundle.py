@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from authmw.cli import bundle_export, bundle_reading, bundle_sync
+from authmw.cli import bundle_centre, bundle_export, bundle_reading, bundle_sync
 from authmw.cli.output import complain
 from authmw.errors import AuthmwError, ConfigurationError, UsageError
 
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command = commands.add_parser("export", help=summary, description=bundle_export.DESCRIPTION)
     bundle_export.add_arguments(command)
     bundle_reading.add_commands(commands)
+    bundle_centre.add_commands(commands)
     summary = "Keep a site's bundle up to date with what its centre publishes."
     command = commands.add_parser("sync", help=summary, description=bundle_sync.DESCRIPTION)
     bundle_sync.add_arguments(command)
@@ -39,6 +40,10 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "explain": bundle_reading.explain,
     "sync": bundle_sync.run,
     "status": _show_status,
+    "init": bundle_centre.init,
+    "publish": bundle_centre.publish,
+    "rotate": bundle_centre.rotate,
+    "sign": bundle_centre.sign,
 }
 
 

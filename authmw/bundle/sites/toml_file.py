@@ -24,12 +24,15 @@ class Section:
         name: of the table, for messages: `roles.root`; "" is the file itself.
         members: of the table.
         directory: relative paths are relative to it.
+
+    Attributes:
+        name, directory: those.
     """
 
     def __init__(self, name: str, members: Mapping[str, Any], directory: Path) -> None:
         self.name = name
         self._members = members
-        self._directory = directory
+        self.directory = directory
         self._read: dict[str, None] = {}
 
     def has(self, key: str) -> bool:
@@ -55,7 +58,7 @@ class Section:
     def path(self, key: str, default: Any = _REQUIRED) -> Any:
         """Return a path; a relative one is one of the directory of the file."""
         value = self.text(key, default)
-        return value if value is default else self._directory / value
+        return value if value is default else self.directory / value
 
     def integer(self, key: str, default: Any = _REQUIRED, *, least: int = 0, most: int) -> Any:
         """Return an integer between two others, or one of them."""
@@ -86,7 +89,7 @@ class Section:
         value = self._take(key, {})
         if not isinstance(value, dict):
             raise self.refusal(key, f"write a table: [{self._full(key)}]")
-        return Section(self._full(key), value, self._directory)
+        return Section(self._full(key), value, self.directory)
 
     def sections(self) -> Iterator[tuple[str, Section]]:
         """Yield each member by its key; all of them are tables."""
