@@ -12,7 +12,7 @@ from authmw.cli.output import complain, say, say_json
 from authmw.errors import UsageError
 
 if TYPE_CHECKING:
-    from authmw.bundle.centre.publishing import Published
+    from authmw.bundle.centre.publishing import Published, Publisher
     from authmw.bundle.centre.rotation import Rotated
     from authmw.bundle.centre.settings import CentreSettings
 
@@ -209,21 +209,25 @@ def publish(arguments: argparse.Namespace) -> int:
     settings = load(arguments.centre)
     from authmw.bundle.centre.opening import open_store
     from authmw.bundle.centre.publishing import Publisher
+    from authmw.bundle.push import announcing
 
     publisher = Publisher(settings, open_store(settings))
-    if arguments.bundle:
-        from authmw.bundle.centre.facts import facts_of_bundle
-
-        _report(publisher.publish(facts_of_bundle(Path(arguments.bundle))), arguments)
-        return 0
-    from authmw.bundle.centre.facts import facts_of_keystone
-
-    facts = facts_of_keystone(settings)
-    if arguments.hot:
-        _report(publisher.publish_hot(facts), arguments)
-    else:
-        _report(publisher.publish(facts), arguments)
+    with announcing(settings.push) as announce:
+        published = _publish_once(publisher, settings, arguments)
+        announce(published.revision)
+        _report(published, arguments)
     return 0
+
+
+def _publish_once(
+    publisher: Publisher, settings: CentreSettings, arguments: argparse.Namespace
+) -> Published:
+    from authmw.bundle.centre.facts import facts_of_bundle, facts_of_keystone
+
+    if arguments.bundle:
+        return publisher.publish(facts_of_bundle(Path(arguments.bundle)))
+    facts = facts_of_keystone(settings)
+    return publisher.publish_hot(facts) if arguments.hot else publisher.publish(facts)
 
 
 def _report(published: Published, arguments: argparse.Namespace) -> None:

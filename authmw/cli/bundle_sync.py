@@ -36,13 +36,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     configuration = _read(arguments.file)
     _log_to_standard_error()
-    from authmw.bundle.sync.process import opened, run_until_stopped
+    from authmw.bundle.sync.process import listening, opened, run_until_stopped
 
     try:
         with opened(configuration) as service:
             if arguments.once:
                 return 0 if service.attempt() else 1
-            run_until_stopped(service)
+            with listening(configuration, service.wake):
+                run_until_stopped(service)
     except AlreadyRunning as error:
         logging.getLogger(__name__).error("%s", error)
         return 1

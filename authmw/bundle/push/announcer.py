@@ -6,6 +6,8 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from authmw.bundle.push.thread import PushThread
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _MAX_MESSAGE_BYTES = 1024
 _REPEAT_SECONDS = 2.0
+# For the last announcement of a command that ends.
+_PATIENCE_SECONDS = 5.0
 
 
 class Announcer:
@@ -137,3 +141,24 @@ class Announcer:
                 allow_direct=True,
             )
         )
+
+
+@contextmanager
+def announcing(settings: PushSettings | None) -> Iterator[Callable[[int], None]]:
+    """Give what announces a revision; at the end, wait a little for the last announcement.
+
+    Args:
+        settings: of NATS; None: nothing is announced.
+
+    Raises:
+        ConfigurationError: the library for NATS is missing.
+    """
+    if settings is None:
+        yield lambda _revision: None
+        return
+    announcer = Announcer(settings)
+    announcer.start()
+    try:
+        yield announcer.announce
+    finally:
+        announcer.close(_PATIENCE_SECONDS)

@@ -31,15 +31,17 @@ class Listener:
 
     Args:
         settings: of NATS.
-        wake: called in a thread of ours, no more than once in `min_interval_seconds`. It must
-            return at once.
+        wake: called in a thread of ours; it must return at once.
+        min_interval_seconds: at least between two calls of `wake`.
     """
 
-    def __init__(self, settings: PushSettings, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: PushSettings, wake: Callable[[], None], *, min_interval_seconds: float = 1.0
+    ) -> None:
         self._settings = settings
         self._wake = wake
         self._hints = Hints(
-            min_interval_seconds=settings.min_interval_seconds,
+            min_interval_seconds=min_interval_seconds,
             spread_seconds=settings.spread_seconds,
         )
         self._newest: bytes | None = None

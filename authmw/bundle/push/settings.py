@@ -21,7 +21,7 @@ _LARGEST_SECRET = 1 << 16
 
 @dataclass(frozen=True)
 class PushSettings:
-    """Where NATS is, who we are there, and how often a hint may lead to a synchronization.
+    """Where NATS is, and who we are there.
 
     Attributes:
         servers: URLs, nats:// or tls://. A site names its leaf node.
@@ -35,7 +35,8 @@ class PushSettings:
         certfile, keyfile: PEM files of our certificate.
         timeout_seconds: of one connection and of one question.
         check_seconds: between two questions for the last announcement, in case one was lost.
-        min_interval_seconds, spread_seconds: see `authmw.bundle.push.hints.Hints`.
+        spread_seconds: how long a site waits at the most after an announcement, so that not all
+            ask the server at once.
     """
 
     servers: tuple[str, ...]
@@ -51,7 +52,6 @@ class PushSettings:
     keyfile: Path | None = None
     timeout_seconds: float = 5.0
     check_seconds: float = 15.0
-    min_interval_seconds: float = 1.0
     spread_seconds: float = 1.0
 
 
@@ -81,9 +81,6 @@ def parse_push_settings(section: Section) -> PushSettings:
             "timeout_seconds", usual.timeout_seconds, least=0.1, most=60
         ),
         check_seconds=section.number("check_seconds", usual.check_seconds, least=1, most=3600),
-        min_interval_seconds=section.number(
-            "min_interval_seconds", usual.min_interval_seconds, least=0.1, most=3600
-        ),
         spread_seconds=section.number("spread_seconds", usual.spread_seconds, least=0, most=3600),
     )
     section.verify_all_read()

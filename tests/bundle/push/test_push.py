@@ -41,14 +41,16 @@ class _Site:
 
 
 def _settings(url: str, **more: Any) -> PushSettings:
-    values = {"timeout_seconds": 2.0, "spread_seconds": 0.1, "min_interval_seconds": 0.2}
+    values = {"timeout_seconds": 2.0, "spread_seconds": 0.1}
     return PushSettings(servers=(url,), **{**values, **more})
 
 
 @contextlib.contextmanager
-def _listening(settings: PushSettings) -> Iterator[tuple[_Site, Listener]]:
+def _listening(
+    settings: PushSettings, *, min_interval_seconds: float = 0.2
+) -> Iterator[tuple[_Site, Listener]]:
     site = _Site()
-    listener = Listener(settings, site.wake)
+    listener = Listener(settings, site.wake, min_interval_seconds=min_interval_seconds)
     listener.start()
     try:
         yield site, listener
@@ -220,8 +222,11 @@ def test_server_that_hangs_costs_its_time_out(centre: NatsServer) -> None:
 
 
 def test_flood_makes_one_synchronization_in_each_interval(centre: NatsServer) -> None:
-    settings = _settings(centre.url, min_interval_seconds=0.5, spread_seconds=0.1)
-    with _announcing(_settings(centre.url)) as announcer, _listening(settings) as (site, listener):
+    settings = _settings(centre.url)
+    with (
+        _announcing(settings) as announcer,
+        _listening(settings, min_interval_seconds=0.5) as (site, listener),
+    ):
         announcer.announce(0)
         assert announcer.wait(10)
         assert _heard(listener)
