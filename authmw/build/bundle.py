@@ -23,6 +23,7 @@ def make_bundle(settings: Settings, path: str) -> BundleInForce:
         max_age_seconds=settings.bundle_max_age,
         warn_age_seconds=settings.bundle_warn_age,
         max_events=settings.revocation_max_events,
+        max_staleness_seconds=settings.revocation_max_staleness,
     )
 
 

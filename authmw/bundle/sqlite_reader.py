@@ -51,6 +51,8 @@ SELECT id, name, domain_id, parent_id, enabled, is_domain, EXISTS (
 _GROUPS = "SELECT group_id FROM memberships WHERE user_id = ?"
 _EXPIRING_GROUPS = """
 SELECT DISTINCT group_id FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
+_MEMBERSHIP_END = """
+SELECT MIN(expires_at) FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
 # ?1 is the target, ?2 the user, ?3 the time.
 _USER_ROLES = """
 SELECT role_id FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
@@ -121,7 +123,8 @@ class SqliteFacts:
 
     Args:
         connection: to the file, read-only. It must show one revision for as long as this lives.
-        read_at: epoch seconds: the time that the facts are of.
+        read_at: epoch seconds: the time that the facts are of; a later revision with the same
+            facts may be confirmed.
 
     Raises:
         BundleUnreadable: it has no such tables, or rows of another form.
@@ -231,6 +234,14 @@ class SqliteFacts:
         if self._has_expiring:
             groups += [row[0] for row in self._rows(_EXPIRING_GROUPS, (user_id, now))]
         return groups
+
+    def membership_end(self, user_id: Id, now: int) -> int | None:
+        if not self._has_expiring:
+            return None
+        end = self._rows(_MEMBERSHIP_END, (user_id, now))[0][0]
+        if end is not None and type(end) is not int:
+            raise BundleUnreadable("a membership ends at no time")
+        return end
 
     def direct_roles(self, target_id: Id, actors: Actors, *, target_is_domain: bool) -> set[Id]:
         return self._assigned(target_id, actors, _ON_DOMAIN if target_is_domain else _ON_PROJECT)

@@ -38,12 +38,12 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "inspect": bundle_reading.inspect,
     "diff": bundle_reading.diff,
     "explain": bundle_reading.explain,
-    "sync": bundle_sync.run,
-    "status": _show_status,
     "init": bundle_centre.init,
     "publish": bundle_centre.publish,
     "rotate": bundle_centre.rotate,
     "sign": bundle_centre.sign,
+    "sync": bundle_sync.run,
+    "status": _show_status,
 }
 
 

@@ -41,6 +41,11 @@ class Filter:
             {**options, "oslo_config_config": _empty_conf()}, clock=self.clock
         )
 
+    @property
+    def generation(self) -> object:
+        """Stands for what decides about tokens in memory; another one has them judged again."""
+        return self._parts.authenticator._revalidation.generation
+
     def ask(self, token: str, path: str = "/v1/items") -> Told:
         environ: dict[str, Any] = {"HTTP_X_AUTH_TOKEN": token, "PATH_INFO": path}
         setup_testing_defaults(environ)

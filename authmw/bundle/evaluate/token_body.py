@@ -43,7 +43,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def evaluate(
     claims: KeystoneClaims, *, issued_at: int, expires_at: int, now: float, facts: FactsReader
 ) -> dict[str, Any]:
-    """Return the body of a token: the object that Keystone has under `token`.
+    """Return the body of a token as `judge` does, for those who don't keep it."""
+    return judge(claims, issued_at=issued_at, expires_at=expires_at, now=now, facts=facts)[0]
+
+
+def judge(
+    claims: KeystoneClaims, *, issued_at: int, expires_at: int, now: float, facts: FactsReader
+) -> tuple[dict[str, Any], int | None]:
+    """Return the body of a token, the object that Keystone has under `token`, and when it ends.
+
+    It may end without any change of the facts: when a trust or an application credential
+    expires, a membership ends, or a user counts as inactive. That is the earliest such time,
+    in microseconds since 1970; None: there is none.
 
     Signature, lifetime and revocation are the caller's to check.
 
@@ -58,8 +69,9 @@ def evaluate(
         FactUnknown: they don't say.
         BundleUnreadable: they can't be read.
     """
+    question = Question(claims, issued_at, expires_at, now, facts)
     try:
-        return _Evaluation(Question(claims, issued_at, expires_at, now, facts)).body()
+        return _Evaluation(question).body(), question.ends_at
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         # SQLite holds values of any type in any column, and settings may be of another form.
         raise BundleUnreadable(f"a fact has another form: {error}") from error
@@ -183,6 +195,7 @@ class _Evaluation:
         body["roles"] = self._render_roles(role_ids, whole=self._shows_whole_roles)
 
     def _add_system(self, body: dict[str, Any]) -> None:
+        self.question.note_memberships(self.user.id)
         groups = self.facts.groups_of(self.user.id, self.question.now_microseconds)
         assigned = self.facts.system_roles(self.user.id, groups)
         role_ids = add_implied(self.facts, assigned)

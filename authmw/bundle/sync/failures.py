@@ -136,9 +136,10 @@ def explained(what: str, last_file: Callable[[], str] = lambda: "") -> Iterator[
         _, kind, advice = next(row for row in _TABLE if isinstance(error, row.error))
         note = printable(str(error), _LONGEST_NOTE)
         file = last_file()
-        where = f", at {file}" if file and kind is not Kind.BUNDLE else ""
+        if file and kind is not Kind.BUNDLE:
+            note = f"{note}; the last file was {file}"
         said = f"{advice} ({note})" if advice else note
-        raise SyncFailed(kind, f"{what}{where}: {said}") from error
+        raise SyncFailed(kind, f"{what}: {said}") from error
 
 
 def _describe_system(error: OSError) -> str:
