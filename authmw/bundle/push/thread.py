@@ -136,4 +136,4 @@ class PushThread:
                     await asyncio.gather(ended, serving, return_exceptions=True)
         except (OSError, NatsError, AuthmwError, ValueError) as error:
             # TimeoutError is an OSError, and has no text.
-            self.report(f"{server}: {error or 'no answer in time'}")
+            self.report(f"{server}: {str(error) or 'no answer in time'}")
