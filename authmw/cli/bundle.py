@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from authmw.cli import bundle_centre, bundle_export, bundle_reading, bundle_sync
 from authmw.cli.output import complain
@@ -23,14 +24,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     summary = "Keep a site's bundle up to date with what its centre publishes."
     command = commands.add_parser("sync", help=summary, description=bundle_sync.DESCRIPTION)
     bundle_sync.add_arguments(command)
-    summary = "Say how old what a site has is, and how its last sync ended."
-    command = commands.add_parser("status", help=summary, description=summary)
-    command.add_argument("file", metavar="FILE.toml", help="the file of a site")
-    command.add_argument("--json", action="store_true", help="one JSON document")
+    summary = "Say how a centre or a site is, and what needs a hand."
+    command = commands.add_parser(
+        "status", help=summary, description=f"{summary} Exit status 1: something does."
+    )
+    command.add_argument("file", metavar="FILE.toml", help="of a centre or a site")
+    command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _show_status(arguments: argparse.Namespace) -> int:
-    return bundle_sync.show_status(arguments.file, as_json=arguments.json)
+    from authmw.bundle.sites.toml_file import read_toml
+
+    # As `authmw.bundle.sync.configuration.is_site_file`, which needs python-tuf.
+    is_site = read_toml(Path(arguments.file)).has("site")
+    show = bundle_sync.show_status if is_site else bundle_centre.show_status
+    return show(arguments.file, as_json=arguments.json)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
+import signal
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from authmw.cli.output import complain, say, say_json
+from authmw.doctor.times import describe_time
 from authmw.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,17 +41,21 @@ def add_commands(commands: Any) -> None:
     summary = "Publish facts for all sites, once or as a service."
     command = commands.add_parser("publish", help=summary, description=f"{summary} {_EXIT}")
     _add_file(command)
-    command.add_argument("--once", action="store_true", help="publish once, and end")
     command.add_argument(
-        "--hot", action="store_true", help="with --once: publish revocation events alone"
+        "--once", action="store_true", help="publish once, and end; without it, until SIGTERM"
     )
-    command.add_argument(
-        "--from", metavar="BUNDLE", dest="bundle", help="publish a bundle, not the database; once"
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--hot", action="store_true", help="revocation events alone, once")
+    what.add_argument(
+        "--from", metavar="BUNDLE", dest="bundle", help="a bundle, not the database; once"
     )
-    command.add_argument("--every", type=float, metavar="SECONDS", help="between two publishes")
-    command.add_argument(
-        "--hot-every", type=float, metavar="SECONDS", help="between two publishes of events"
-    )
+    for name, what in (("--every", "publishes"), ("--hot-every", "publishes of events")):
+        command.add_argument(
+            name,
+            type=_seconds,
+            metavar="SECONDS",
+            help=f"between two {what}, in place of what the file says",
+        )
     _add_json(command)
 
     summary = "Sign anew what is not as CENTRE.toml says, or give a role new keys."
@@ -212,7 +222,10 @@ def publish(arguments: argparse.Namespace) -> int:
     from authmw.bundle.push import announcing
 
     publisher = Publisher(settings, open_store(settings))
+    is_service = not (arguments.bundle or arguments.once or arguments.hot)
     with announcing(settings.push) as announce:
+        if is_service:
+            return _serve(settings, arguments, lambda published: announce(published.revision))
         published = _publish_once(publisher, settings, arguments)
         announce(published.revision)
         _report(published, arguments)
@@ -228,6 +241,41 @@ def _publish_once(
         return publisher.publish(facts_of_bundle(Path(arguments.bundle)))
     facts = facts_of_keystone(settings)
     return publisher.publish_hot(facts) if arguments.hot else publisher.publish(facts)
+
+
+def _serve(
+    settings: CentreSettings,
+    arguments: argparse.Namespace,
+    on_published: Callable[[Published], None],
+) -> int:
+    """Publish until a signal ends it."""
+    from authmw.bundle.centre.service import PublishService
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log = logging.getLogger("authmw")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    service = PublishService(settings, arguments.every, arguments.hot_every, on_published)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        service.stop()
+
+    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        service.run()
+    finally:
+        for number, handle in former.items():
+            signal.signal(number, handle)
+        log.removeHandler(handler)
+    return 0
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0.1 <= number <= 86_400:
+        raise argparse.ArgumentTypeError("from 0.1 to 86400 seconds")
+    return number
 
 
 def _report(published: Published, arguments: argparse.Namespace) -> None:
@@ -250,3 +298,58 @@ def _report(published: Published, arguments: argparse.Namespace) -> None:
         f"revision {published.revision}, events {events}: {len(published.changed)} sites changed, "
         f"{published.unchanged} did not"
     )
+
+
+# --- status
+
+
+def show_status(path: str, *, as_json: bool) -> int:
+    """Say how a centre is; return 0, or 1 if something needs a hand.
+
+    Args:
+        path: of CENTRE.toml.
+        as_json: one document in place of lines.
+    """
+    settings = load(path)
+    from authmw.bundle.centre.keys import KeyRing
+    from authmw.bundle.centre.status import describe_centre
+
+    now = time.time()
+    described = describe_centre(settings, KeyRing(settings), now)
+    if as_json:
+        say_json(described)
+    else:
+        _show(described, now)
+    return 1 if described["problems"] else 0
+
+
+def _show(described: dict[str, Any], now: float) -> None:
+    say(described["repository"])
+    if described["revision"] is not None:
+        at = describe_time(described["read_at"], now)
+        say(f"revision   {described['revision']}, facts of {at}")
+    if described["hot_revision"] is not None:
+        at = describe_time(described["hot_read_at"], now)
+        say(f"events     {described['hot_revision']}, of {at}")
+    say()
+    for role, each in described["roles"].items():
+        here = sum(key["private_key"] != "elsewhere" for key in each["keys"])
+        say(
+            f"{role}: version {each['version']}, ends {describe_time(each['expires_at'], now)}, "
+            f"{each['threshold']} of {len(each['keys'])} keys sign, {here} here"
+        )
+    say()
+    for name, part in described["parts"].items():
+        sites = [site for site, each in described["sites"].items() if each["part"] == name]
+        what = "events" if name == "hot" else f"part of {len(sites)} sites ({_some(sites)})"
+        if part is not None:
+            say(
+                f"{what}: revision {part['revision']}, base {part['base_bytes']:,} bytes, "
+                f"{part['deltas']} deltas of {part['delta_bytes']:,} bytes"
+            )
+    for problem in described["problems"]:
+        say(f"needs a hand: {problem}")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
 
-from authmw.bundle.centre.keys import LoadedKey
+from authmw.bundle.centre.keys import LoadedKey, sign_with
 from authmw.bundle.centre.settings import ROOT, TARGETS
 from authmw.errors import BundleUnreadable, KeysUnavailable
 
@@ -110,7 +110,7 @@ class Drafts:
             signed = False
             for role, keyids in self.signers_needed().items():
                 if key.signer is not None and key.key.keyid in keyids:
-                    self.of(role).sign(key.signer, append=True)
+                    sign_with(self.of(role), key.signer)
                     done.setdefault(role, []).append(key.name)
                     signed = True
             if not signed:

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from securesystemslib.exceptions import UnsupportedLibraryError
 from securesystemslib.signer import CryptoSigner, HSMSigner, Signer, SSlibKey
+from tuf.api.exceptions import UnsignedMetadataError
+from tuf.api.metadata import Metadata
 
 from authmw.bundle.centre.settings import CentreSettings
 from authmw.errors import KeysUnavailable
@@ -99,6 +101,22 @@ def _load_hsm(name: str, secrets: Secrets) -> LoadedKey:
     label = dict(parse_qsl(parts.query)).get("label")
     uri, key = HSMSigner.import_(number, label, lambda _: secrets("PIN"))
     return LoadedKey(name, key, Signer.from_priv_key_uri(uri, key, lambda _: secrets("PIN")))
+
+
+def sign_with(metadata: Metadata[Any], signer: Signer) -> None:
+    """Add a signature to metadata.
+
+    Raises:
+        KeysUnavailable: the key can't sign; says why.
+    """
+    try:
+        metadata.sign(signer, append=True)
+    except UnsignedMetadataError as error:
+        # The library has one error for whatever a module, or the reading of a PIN, raises.
+        why = error.__cause__
+        if isinstance(why, KeysUnavailable):
+            raise why from None
+        raise KeysUnavailable(f"the key {signer.public_key.keyid} can't sign: {why}") from error
 
 
 def generate_key(path: Path) -> None:

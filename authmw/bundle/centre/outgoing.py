@@ -36,7 +36,7 @@ class _Plan:
         state: path in the state, and number of the file.
         deleted: paths in the state.
         retired: paths in the repository that nothing names any more.
-        renamed: old and new path of a file, absolute.
+        replaced: path of a file, of its replacement, and where the file is kept; absolute.
         at: epoch seconds at which it was made.
     """
 
@@ -47,7 +47,7 @@ class _Plan:
     state: list[tuple[str, int]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
-    renamed: list[tuple[str, str]] = field(default_factory=list)
+    replaced: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 class Outgoing:
@@ -107,9 +107,9 @@ class Outgoing:
         """Note that nothing in the repository names these any more, once all is sent."""
         self._plan.retired.extend(paths)
 
-    def rename(self, old: Path, new: Path) -> None:
-        """Rename a file anywhere, once all is sent."""
-        self._plan.renamed.append((str(old), str(new)))
+    def replace(self, path: Path, new: Path, kept: Path) -> None:
+        """Put a new file in the place of another, which is kept; anywhere, once all is sent."""
+        self._plan.replaced.append((str(path), str(new), str(kept)))
 
     def seal(self) -> None:
         """Decide that this is what is published next. Raises OSError: it is not."""
@@ -172,9 +172,12 @@ def _take_over(state: Path, directory: Path, plan: _Plan) -> None:
         touched.add((state / path).parent)
     for path in plan.deleted:
         (state / path).unlink(missing_ok=True)
-    for old, new in plan.renamed:
-        if os.path.exists(old):
-            os.replace(old, new)
+    for path, new, kept in plan.replaced:
+        # If the new one is gone, it is in its place already.
+        if os.path.exists(new):
+            if os.path.exists(path):
+                os.replace(path, kept)
+            os.replace(new, path)
     if plan.retired:
         with (state / RETIRED).open("a") as file:
             file.writelines(f"{plan.at} {path}\n" for path in plan.retired)

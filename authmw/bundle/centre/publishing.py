@@ -294,8 +294,7 @@ class Publisher:
         parts: Mapping[Filter, Part],
         published: Published,
     ) -> None:
-        targets = repository.targets()
-        delegated = set() if targets.delegations is None else set(targets.delegations.roles or ())
+        delegated = repository.delegated_roles()
         described = _Described()
         for site, each in self._settings.sites.items():
             role = site_role(site)
@@ -307,6 +306,22 @@ class Publisher:
                 published.changed.append(site)
             else:
                 published.unchanged += 1
+        self._sign_removed(repository, set(delegated) - {CENTRE}, published)
+
+    def _sign_removed(self, repository: Repository, roles: set[str], published: Published) -> None:
+        """Take their heads from sites that CENTRE.toml has no longer.
+
+        The centre's head says that every site's part is current: theirs is not.
+        """
+        for role in sorted(roles - set(self._settings.delegated)):
+            site = role.removeprefix("site.")
+            published.warnings.append(
+                f"site {site} is in the repository still, without a part: authmw bundle rotate"
+            )
+            old = repository.signed(role, Targets)
+            if old is not None and old.signed.targets:
+                repository.sign_delegated(role, {})
+                published.changed.append(site)
 
     def _sign_site(
         self,

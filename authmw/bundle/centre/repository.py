@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from securesystemslib.signer import Signer
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import (
+    DelegatedRole,
     Metadata,
     MetaFile,
     Root,
@@ -23,6 +24,7 @@ from tuf.api.metadata import (
 from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
 
+from authmw.bundle.centre.keys import sign_with
 from authmw.bundle.centre.outgoing import Outgoing
 from authmw.bundle.centre.settings import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, CentreSettings
 from authmw.bundle.sites.names import METADATA
@@ -55,6 +57,7 @@ class Repository:
         self._signers_of = signers_of
         self._now = datetime.fromtimestamp(int(now), UTC)
         self._next: dict[str, Metadata[Any]] = {}
+        self._delegating: Targets | None = None
 
     @property
     def is_initialized(self) -> bool:
@@ -99,6 +102,10 @@ class Repository:
         """Return the snapshot. Raises BundleUnreadable: there is none."""
         return self._existing(SNAPSHOT, Snapshot)
 
+    def delegated_roles(self) -> Mapping[str, DelegatedRole]:
+        """Return the roles that `targets` delegates to, by name."""
+        return delegated_roles(self.targets())
+
     def _existing(self, role: str, kind: type[AnySigned]) -> AnySigned:
         found = self.load(role, kind)
         if found is None:
@@ -122,13 +129,16 @@ class Repository:
         Raises:
             KeysUnavailable: its keys are not at hand.
         """
+        # Read once for all sites: it has a key and a role of each.
+        self._delegating = self._delegating or self.targets()
         old = self.signed(role, Targets)
         version = max(old.signed.version if old else 0, least_version) + 1
         signed = Targets(version, None, self._expiry(role), dict(targets))
-        self._next[role] = self._sign(role, signed, self.targets())
+        self._next[role] = self._sign(role, signed, self._delegating)
 
     def take_signed(self, role: str, metadata: Metadata[Any]) -> None:
         """Publish metadata of an offline role, which is verified by the caller."""
+        self._delegating = None
         self._next[role] = metadata
 
     def sign_snapshot(self) -> None:
@@ -151,7 +161,12 @@ class Repository:
         self._next[TIMESTAMP] = self._sign(TIMESTAMP, signed, self.root())
 
     def _expiry(self, role: str) -> datetime:
-        return self.expiry_of(self._settings.role(role).expires_seconds)
+        try:
+            seconds = self._settings.role(role).expires_seconds
+        except KeyError:
+            # A site that was removed.
+            seconds = self._settings.role(SNAPSHOT).expires_seconds
+        return self.expiry_of(seconds)
 
     def expiry_of(self, seconds: float) -> datetime:
         """Return when what is signed now expires."""
@@ -161,7 +176,7 @@ class Repository:
         metadata = Metadata(signed)
         named = by.get_delegated_role(role)
         for signer in self._signers_of(role, named.keyids):
-            metadata.sign(signer, append=True)
+            sign_with(metadata, signer)
         try:
             by.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         except UnsignedMetadataError:
@@ -199,6 +214,12 @@ class Repository:
         if isinstance(old.signed, Targets):
             kept = stored_paths(metadata.signed.targets)
             outgoing.retire(sorted(stored_paths(old.signed.targets) - kept))
+
+
+def delegated_roles(targets: Targets) -> Mapping[str, DelegatedRole]:
+    """Return the roles that a role delegates to, by name."""
+    delegations = targets.delegations
+    return {} if delegations is None else delegations.roles or {}
 
 
 def stored_paths(targets: Mapping[str, TargetFile]) -> set[str]:

@@ -23,11 +23,19 @@ from tuf.api.metadata import (
 )
 
 from authmw.bundle.centre.ceremony import Drafts, read_drafts, write_drafts
-from authmw.bundle.centre.keys import HSM, NEXT, PREVIOUS, RECORDED, KeyRing, generate_key
+from authmw.bundle.centre.keys import (
+    HSM,
+    NEXT,
+    PREVIOUS,
+    RECORDED,
+    KeyRing,
+    generate_key,
+    sign_with,
+)
 from authmw.bundle.centre.locks import locked
 from authmw.bundle.centre.outgoing import Outgoing, send
 from authmw.bundle.centre.publishing import REPOSITORY_LOCK, WARM
-from authmw.bundle.centre.repository import Repository, stored_paths
+from authmw.bundle.centre.repository import Repository, delegated_roles, stored_paths
 from authmw.bundle.centre.settings import (
     ROOT,
     SNAPSHOT,
@@ -86,7 +94,7 @@ class Rotation:
         self._store = store
         self._clock = clock
         self._made: list[Path] = []
-        self._renames: list[tuple[Path, Path]] = []
+        self._renewed: list[Path] = []
 
     def run(
         self,
@@ -202,7 +210,7 @@ class Rotation:
         fresh = self._keys.load(str(new))
         assert fresh is not None  # noqa: S101 - it was just made
         self._keys.recorded[name] = fresh.key
-        self._renames += [(path, Path(f"{name}{PREVIOUS}")), (new, path)]
+        self._renewed.append(path)
 
     def _make(self, path: Path) -> None:
         generate_key(path)
@@ -295,7 +303,7 @@ class Rotation:
         for role, keyids in drafts.signers_needed().items():
             metadata = drafts.of(role)
             for signer in self._keys.signers(role, keyids):
-                metadata.sign(signer, append=True)
+                sign_with(metadata, signer)
 
     def _finish(self, repository: Repository, drafts: Drafts, outgoing: Outgoing) -> Rotated:
         rotated = self._rotated(drafts)
@@ -313,10 +321,10 @@ class Rotation:
         self._sign_pointers(repository, rotated)
         if rotated.roles:
             outgoing.set_state(RECORDED, self._keys.dump_recorded())
-            for old, new in self._renames:
-                outgoing.rename(old, new)
-                if str(new).endswith(PREVIOUS):
-                    rotated.replaced.append(new)
+            for path in self._renewed:
+                kept = Path(f"{path}{PREVIOUS}")
+                outgoing.replace(path, Path(f"{path}{NEXT}"), kept)
+                rotated.replaced.append(kept)
             repository.add_to(outgoing)
             outgoing.seal()
             send(self._settings.state, self._store)
@@ -328,9 +336,9 @@ class Rotation:
             return
         targets = repository.targets()
         old = repository.signed(TARGETS, Targets)
-        before = _delegated_roles(old.signed) if old else {}
+        before = delegated_roles(old.signed) if old else {}
         snapshot_meta = repository.snapshot().meta if old else {}
-        for role, delegated in _delegated_roles(targets).items():
+        for role, delegated in delegated_roles(targets).items():
             signed = repository.signed(role, Targets)
             if signed is not None and before.get(role) == delegated:
                 continue
@@ -342,7 +350,7 @@ class Rotation:
                 least_version=known.version if known else 0,
             )
             rotated.roles.append(role)
-        for role in before.keys() - _delegated_roles(targets).keys():
+        for role in before.keys() - delegated_roles(targets).keys():
             signed = repository.signed(role, Targets)
             if signed is not None:
                 outgoing.retire(sorted(stored_paths(signed.signed.targets)))
@@ -360,11 +368,6 @@ class Rotation:
 def directory_of(role: str) -> str:
     """Return the directory of the targets of a delegated role."""
     return CENTRE if role == CENTRE else f"{SITES}/{role.removeprefix('site.')}"
-
-
-def _delegated_roles(targets: Targets) -> dict[str, DelegatedRole]:
-    delegations = targets.delegations
-    return {} if delegations is None else dict(delegations.roles or {})
 
 
 def _same_roles(old: dict[str, Role], new: dict[str, Role]) -> bool:
