@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from authmw.cli.output import complain, say, say_json
 from authmw.doctor.times import describe_time
 from authmw.errors import UsageError
+from authmw.runtime.extras import how_to_install, is_installed
 
 if TYPE_CHECKING:
-    from authmw.bundle.centre.publishing import Published
+    from authmw.bundle.centre.publishing import Published, Publisher
     from authmw.bundle.centre.rotation import Rotated
     from authmw.bundle.centre.settings import CentreSettings
 
@@ -97,8 +98,8 @@ def _add_ceremony(command: argparse.ArgumentParser) -> None:
 def load(path: str) -> CentreSettings:
     """Read CENTRE.toml. Raises UsageError: it is wrong, or a package is missing."""
     for package, extra in (("tuf", "sites"), ("securesystemslib", "sites")):
-        if importlib.util.find_spec(package) is None:
-            raise UsageError(f"a centre needs the package {package}: pip install 'authmw[{extra}]'")
+        if not is_installed(package):
+            raise UsageError(f"a centre needs the package {package}: {how_to_install(extra)}")
     from authmw.bundle.centre.settings import load_centre_settings
 
     return load_centre_settings(Path(path))
@@ -218,26 +219,35 @@ def publish(arguments: argparse.Namespace) -> int:
     settings = load(arguments.centre)
     from authmw.bundle.centre.opening import open_store
     from authmw.bundle.centre.publishing import Publisher
+    from authmw.bundle.push import announcing
 
     publisher = Publisher(settings, open_store(settings))
-    if arguments.bundle:
-        from authmw.bundle.centre.facts import facts_of_bundle
-
-        _report(publisher.publish(facts_of_bundle(Path(arguments.bundle))), arguments)
-        return 0
-    from authmw.bundle.centre.facts import facts_of_keystone
-
-    if not arguments.once and not arguments.hot:
-        return _serve(settings, arguments)
-    facts = facts_of_keystone(settings, with_users=not arguments.hot)
-    if arguments.hot:
-        _report(publisher.publish_hot(facts), arguments)
-    else:
-        _report(publisher.publish(facts), arguments)
+    is_service = not (arguments.bundle or arguments.once or arguments.hot)
+    with announcing(settings.push) as announce:
+        if is_service:
+            return _serve(settings, arguments, lambda published: announce(published.revision))
+        published = _publish_once(publisher, settings, arguments)
+        announce(published.revision)
+        _report(published, arguments)
     return 0
 
 
-def _serve(settings: CentreSettings, arguments: argparse.Namespace) -> int:
+def _publish_once(
+    publisher: Publisher, settings: CentreSettings, arguments: argparse.Namespace
+) -> Published:
+    from authmw.bundle.centre.facts import facts_of_bundle, facts_of_keystone
+
+    if arguments.bundle:
+        return publisher.publish(facts_of_bundle(Path(arguments.bundle)))
+    facts = facts_of_keystone(settings, with_users=not arguments.hot)
+    return publisher.publish_hot(facts) if arguments.hot else publisher.publish(facts)
+
+
+def _serve(
+    settings: CentreSettings,
+    arguments: argparse.Namespace,
+    on_published: Callable[[Published], None],
+) -> int:
     """Publish until a signal ends it."""
     from authmw.bundle.centre.service import PublishService
 
@@ -246,7 +256,7 @@ def _serve(settings: CentreSettings, arguments: argparse.Namespace) -> int:
     log = logging.getLogger("authmw")
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    service = PublishService(settings, arguments.every, arguments.hot_every)
+    service = PublishService(settings, arguments.every, arguments.hot_every, on_published)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         service.stop()

@@ -57,6 +57,7 @@ class Repository:
         self._signers_of = signers_of
         self._now = datetime.fromtimestamp(int(now), UTC)
         self._next: dict[str, Metadata[Any]] = {}
+        self._delegating: Targets | None = None
 
     @property
     def is_initialized(self) -> bool:
@@ -128,13 +129,16 @@ class Repository:
         Raises:
             KeysUnavailable: its keys are not at hand.
         """
+        # Read once for all sites: it has a key and a role of each.
+        self._delegating = self._delegating or self.targets()
         old = self.signed(role, Targets)
         version = max(old.signed.version if old else 0, least_version) + 1
         signed = Targets(version, None, self._expiry(role), dict(targets))
-        self._next[role] = self._sign(role, signed, self.targets())
+        self._next[role] = self._sign(role, signed, self._delegating)
 
     def take_signed(self, role: str, metadata: Metadata[Any]) -> None:
         """Publish metadata of an offline role, which is verified by the caller."""
+        self._delegating = None
         self._next[role] = metadata
 
     def sign_snapshot(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from authmw.bundle.export.selection import Filter
+from authmw.bundle.push import PushSettings, parse_push_settings
 from authmw.bundle.sites.names import CENTRE, is_site_name, site_role
 from authmw.bundle.sites.toml_file import Section, read_toml
 from authmw.errors import ConfigurationError, UsageError
@@ -97,6 +98,7 @@ class CentreSettings:
         pin_file: has the PIN for PKCS#11 in its first line; or None.
         roles: of the top level, and `centre`.
         sites: by name.
+        push: where revisions are announced; None: nowhere.
     """
 
     path: Path
@@ -117,6 +119,7 @@ class CentreSettings:
     pin_file: Path | None
     roles: Mapping[str, RoleSettings]
     sites: Mapping[str, SiteSettings]
+    push: PushSettings | None = None
 
     def role(self, name: str) -> RoleSettings:
         """Return the settings of a role by its name in the repository. Raises KeyError."""
@@ -177,6 +180,7 @@ def _parse(path: Path, file: Section) -> CentreSettings:
             for name, defaults in _DEFAULTS.items()
         },
         sites={name: _parse_site(sites, name, section, keys) for name, section in sites.sections()},
+        push=parse_push_settings(file.section("push")) if file.has("push") else None,
     )
     for section in (centre, pkcs11, roles):
         section.verify_all_read()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from authmw.bundle.push import PushSettings, parse_push_settings
 from authmw.bundle.sites.names import is_site_name
 from authmw.bundle.sites.toml_file import Section, read_toml
 from authmw.bundle.sync.transport import TransportOptions
@@ -42,6 +43,7 @@ class SyncConfiguration:
         least_bytes_per_second: what a larger file may take is this much longer.
         metrics_file: for node_exporter's textfile collector; None: none is written.
         transport: how the server is reached.
+        push: where announcements are heard; None: nowhere.
     """
 
     site: str
@@ -58,6 +60,7 @@ class SyncConfiguration:
     least_bytes_per_second: int
     metrics_file: Path | None
     transport: TransportOptions
+    push: PushSettings | None = None
 
 
 def read_sync_configuration(path: Path) -> SyncConfiguration:
@@ -102,6 +105,7 @@ def parse_sync_configuration(section: Section) -> SyncConfiguration:
         ),
         metrics_file=section.path("metrics_file", None),
         transport=transport,
+        push=parse_push_settings(section.section("push")) if section.has("push") else None,
     )
     http.verify_all_read()
     return configuration

@@ -6,11 +6,12 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+from authmw.bundle.push import Listener
 from authmw.bundle.sync.configuration import SyncConfiguration
 from authmw.bundle.sync.directory import SyncDirectory
 from authmw.bundle.sync.fetcher import Fetcher
@@ -46,6 +47,25 @@ def opened(configuration: SyncConfiguration) -> Iterator[SyncService]:
             yield SyncService(configuration, directory, fetcher)
         finally:
             transport.close()
+
+
+@contextmanager
+def listening(configuration: SyncConfiguration, wake: Callable[[], None]) -> Iterator[None]:
+    """Call `wake` when the centre announces something, if the site listens.
+
+    Raises:
+        ConfigurationError: the library for announcements is missing.
+    """
+    if configuration.push is None:
+        yield
+        return
+    least = configuration.least_pause_seconds
+    listener = Listener(configuration.push, wake, min_interval_seconds=least)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.close()
 
 
 def run_until_stopped(service: SyncService) -> None:
