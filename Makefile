@@ -85,7 +85,7 @@ man: $(VENV)/.test ## write doc/man/authmw.1 anew from the arguments of the comm
 docs: $(VENV)/.docs ## the documentation as HTML in doc/_build/html; a warning is an error
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html doc doc/_build/html
 
-dist: $(VENV)/.test ## a source distribution, a wheel and a bill of materials in dist/, byte for byte the same each time
+dist: $(VENV)/.python ## a source distribution, a wheel and a bill of materials in dist/, byte for byte the same each time
 	$(BIN)/python .ci/dist.py
 
 clean: ## remove all that was made

@@ -31,11 +31,14 @@ def main() -> None:
         copy_source(source)
         for each in source.rglob("*"):
             each.chmod(0o755 if each.is_dir() or each.stat().st_mode & 0o100 else 0o644)
-        run("-m", "build", "--outdir", str(DIST), str(source), environ=environ)
+        tools = Path(directory) / "tools"
+        run("-m", "venv", str(tools))
+        run("-m", "pip", "install", "--quiet", "build", "cyclonedx-bom", python=tools)
+        run("-m", "build", "--outdir", str(DIST), str(source), python=tools, environ=environ)
         (sdist,) = DIST.glob("*.tar.gz")
         normalize(sdist, int(epoch))
         (wheel,) = DIST.glob("*.whl")
-        write_bill(wheel, Path(directory) / "venv", environ)
+        write_bill(wheel, Path(directory) / "installed", tools, environ)
     for each in sorted(DIST.iterdir()):
         print(each.relative_to(ROOT))
 
@@ -79,24 +82,25 @@ def normalize(sdist: Path, epoch: int) -> None:
     new.replace(sdist)
 
 
-def write_bill(wheel: Path, venv: Path, environ: dict[str, str]) -> None:
+def write_bill(wheel: Path, venv: Path, tools: Path, environ: dict[str, str]) -> None:
     """Write what an installation of the wheel consists of, as CycloneDX JSON."""
     run("-m", "venv", "--without-pip", str(venv))
     python = venv / "bin" / "python"
-    run("-m", "pip", "--python", str(python), "install", "--quiet", str(wheel))
+    run("-m", "pip", "--python", str(python), "install", "--quiet", str(wheel), python=tools)
     # It says where the wheel lay, which is another place each time.
     (direct_url,) = venv.glob("lib/python*/site-packages/authmw-*/direct_url.json")
     direct_url.unlink()
     name = "-".join(wheel.name.split("-")[:2])
     bill = DIST / f"{name}.cdx.json"
     arguments = ["environment", str(python), "--output-reproducible", "--of", "JSON"]
-    run("-m", "cyclonedx_py", *arguments, "-o", str(bill), environ=environ)
+    run("-m", "cyclonedx_py", *arguments, "-o", str(bill), python=tools, environ=environ)
 
 
-def run(*arguments: str, environ: dict[str, str] | None = None) -> None:
-    """Run a module of Python; show what it says if it fails."""
+def run(*arguments: str, python: Path | None = None, environ: dict[str, str] | None = None) -> None:
+    """Run the Python of an environment, or ours; show what it says if it fails."""
+    interpreter = sys.executable if python is None else str(python / "bin" / "python")
     done = subprocess.run(
-        [sys.executable, *arguments],
+        [interpreter, *arguments],
         env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
