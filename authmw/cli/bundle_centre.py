@@ -229,7 +229,7 @@ def publish(arguments: argparse.Namespace) -> int:
 
     if not arguments.once and not arguments.hot:
         return _serve(settings, arguments)
-    facts = facts_of_keystone(settings)
+    facts = facts_of_keystone(settings, with_users=not arguments.hot)
     if arguments.hot:
         _report(publisher.publish_hot(facts), arguments)
     else:
