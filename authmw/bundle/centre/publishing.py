@@ -348,6 +348,7 @@ class Publisher:
         repository.add_to(outgoing)
         outgoing.seal()
         send(self._state, self._store)
+        repository.forget()
         clean(self._settings, repository, self._store, self._clock())
 
     def _forget_parts(self, parts: Mapping[Filter, Part]) -> None:
