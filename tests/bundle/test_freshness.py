@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.bundle.sites import MakeFilter, Site
+from tests.bundle.sites import SILENT_KEYSTONE, MakeFilter, Site
 from tests.support.filters import Filter, Told
 from tests.support.waiting import wait_for
 
@@ -203,6 +203,24 @@ def test_tokens_that_another_source_decides_about_wait_for_no_bundle(
     told, took = timed(lambda: ask(protected, site, stated, 9))
     assert told.status == 200
     assert took < 1
+
+
+def test_keystone_is_not_asked_because_of_a_demand(
+    site: Site, make_filter: MakeFilter, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.publish()
+    protected = make_filter(
+        jws_authority="bundle,identity", bundle_wait_time="0", **SILENT_KEYSTONE
+    )
+    assert ask(protected, site, min_revision=1).status == 200
+    assert ask(protected, site, min_revision=2).status == 503
+    assert "the service demands revision 2" in caplog.text
+    calls = [name for name in protected.parts.stats() if "identity_calls" in name]
+    assert [name for name in calls if "validate" in name] == []
+    # What the bundle does not say Keystone is asked about, whatever is demanded.
+    assert ask(protected, site, site.sign("nobody"), 2).status == 503
+    calls = [name for name in protected.parts.stats() if "identity_calls" in name]
+    assert [name for name in calls if "validate" in name] != []
 
 
 def test_with_delay_the_app_decides(site: Site, make_filter: MakeFilter) -> None:

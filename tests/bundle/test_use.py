@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from authmw.bundle.file import apply_delta, make_delta
-from tests.bundle.sites import MakeFilter, Site
+from tests.bundle.sites import SILENT_KEYSTONE, MakeFilter, Site
 from tests.support.filters import Filter
 from tests.support.waiting import wait_for
 
@@ -268,17 +268,7 @@ def test_the_log_names_what_the_bundle_lacks_and_keystone_s_outage(
     site: Site, make_filter: MakeFilter, caplog: pytest.LogCaptureFixture
 ) -> None:
     site.publish()
-    protected = make_filter(
-        jws_authority="bundle,identity",
-        auth_type="password",
-        auth_url="http://127.0.0.1:1/v3",
-        username="nobody",
-        password="none",
-        project_name="none",
-        user_domain_id="d",
-        project_domain_id="d",
-        http_request_max_retries="0",
-    )
+    protected = make_filter(jws_authority="bundle,identity", **SILENT_KEYSTONE)
     assert protected.ask(site.sign()).status == 200
     assert protected.ask(site.sign("nobody", age=-3)).status == 503
     line = next(each for each in caplog.messages if "could not be validated" in each)

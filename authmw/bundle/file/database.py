@@ -137,6 +137,10 @@ class OpenFile:
         if not self.is_locked:
             self.is_locked = _lock_shared(self.lock)
 
+    def is_changed_in_place(self) -> bool:
+        """Tell whether the open file itself was written to since; one `fstat`."""
+        return identity_of(os.fstat(self.lock)) != self.identity
+
     def close(self) -> None:
         self.connection.close()
         # The number of a descriptor that was closed after a fork may be another file's.

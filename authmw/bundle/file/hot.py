@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from authmw.bundle.facts import TABLES, TABLES_BY_NAME, pack_json
-from authmw.bundle.file.database import identity_of, open_for_reading, open_for_writing
+from authmw.bundle.file.database import open_for_reading, open_for_writing
 from authmw.bundle.file.header import (
     END_OF_TIME,
     Header,
@@ -166,7 +166,7 @@ def read_hot(path: Path) -> HotFile:
             header, _ = read_header(file.connection)
             confirms = _read_settings(file.connection)
             rows = file.connection.execute(f'SELECT event FROM "{_EVENTS}"').fetchall()  # noqa: S608
-            if identity_of(os.fstat(file.lock)) != file.identity:
+            if file.is_changed_in_place():
                 raise BundleUnreadable("it is being written to, instead of replaced")
     except BundleUnreadable as error:
         raise BundleUnreadable(f"{path} is not usable as a hot file: {error}") from error

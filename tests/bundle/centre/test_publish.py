@@ -8,7 +8,7 @@ import pytest
 
 from authmw.bundle.file import open_bundle
 from tests.bundle.centre.centres import Centre, Site
-from tests.bundle.file.cloud import READ_AT, Fact, assignment, changed, facts
+from tests.support.bundle_facts import READ_AT, Fact, assignment, changed, facts
 
 MakeSite = Callable[..., Site]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from authmw.bundle.file import apply_delta, make_delta, open_bundle
-from tests.bundle.file.cloud import NEW_ORIGIN, changed, facts, write
+from tests.support.bundle_facts import NEW_ORIGIN, changed, facts, write
 from tests.support.waiting import wait_for
 
 

@@ -38,7 +38,7 @@ from authmw.bundle.sites.chains import (
     dump_site_head,
 )
 from authmw.bundle.sites.names import CENTRE, CENTRE_HEAD, site_directory, site_head, site_role
-from tests.bundle.file.cloud import Fact
+from tests.support.bundle_facts import Fact
 
 TOP = ("root", "timestamp", "snapshot", "targets")
 DAY = timedelta(days=1)

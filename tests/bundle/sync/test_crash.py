@@ -11,10 +11,10 @@ import pytest
 from authmw.bundle.file import hot_path, read_hot, verify_bundle
 from authmw.bundle.sync.errors import AlreadyRunning
 from authmw.bundle.sync.process import opened
-from tests.bundle.file.cloud import Fact, assignment
 from tests.bundle.sync.centre import Centre
 from tests.bundle.sync.conftest import event
 from tests.bundle.sync.site import SyncSite
+from tests.support.bundle_facts import Fact, assignment
 from tests.support.killing import kill_at
 from tests.support.waiting import wait_for
 

@@ -10,9 +10,9 @@ import pytest
 
 from authmw.bundle.file import hot_path, read_hot
 from tests.bundle.centre.centres import Centre, serve
-from tests.bundle.file.cloud import Fact, assignment, facts
 from tests.bundle.sync.conftest import event
 from tests.bundle.sync.site import SyncSite
+from tests.support.bundle_facts import Fact, assignment, facts
 
 pytestmark = pytest.mark.heavy
 
