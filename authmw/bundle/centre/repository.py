@@ -57,6 +57,8 @@ class Repository:
         self._signers_of = signers_of
         self._now = datetime.fromtimestamp(int(now), UTC)
         self._next: dict[str, Metadata[Any]] = {}
+        # The delegations of many sites take a while to parse.
+        self._signed: dict[str, Metadata[Any] | None] = {}
 
     @property
     def is_initialized(self) -> bool:
@@ -74,7 +76,16 @@ class Repository:
         return None if metadata is None else metadata.signed
 
     def signed(self, role: str, kind: type[AnySigned]) -> Metadata[AnySigned] | None:
-        """Return what a role signed last."""
+        """Return what a role signed last; not to be changed."""
+        if role not in self._signed:
+            self._signed[role] = self._read(role, kind)
+        return self._signed[role]
+
+    def forget(self) -> None:
+        """Forget what was read: another state is in force."""
+        self._signed.clear()
+
+    def _read(self, role: str, kind: type[AnySigned]) -> Metadata[AnySigned] | None:
         path = self._directory / f"{role}.json"
         try:
             metadata = Metadata[AnySigned].from_file(str(path))
