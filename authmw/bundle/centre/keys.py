@@ -174,6 +174,7 @@ class KeyRing:
             # The only way to tell the library.
             os.environ["PYKCS11LIB"] = str(settings.pkcs11_module)
         self.recorded = self._read_recorded()
+        self._names = {key.keyid: name for name, key in self.recorded.items()}
 
     def _read_recorded(self) -> dict[str, SSlibKey]:
         try:
@@ -211,7 +212,7 @@ class KeyRing:
         except KeyError:
             # A site that was removed.
             names = []
-        names += [name for name, key in self.recorded.items() if key.keyid in keyids]
+        names += [self._names[each] for each in sorted(keyids) if each in self._names]
         # A rotation renames files after it was sent.
         files = [name for name in names if not name.startswith(HSM)]
         names += [f"{name}{suffix}" for suffix in (NEXT, PREVIOUS) for name in files]

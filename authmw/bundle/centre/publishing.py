@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from tuf.api.metadata import TargetFile, Targets
 
-from authmw import __version__
 from authmw.bundle.centre.cleaning import clean
 from authmw.bundle.centre.facts import BundleFacts, EventsAlone, Facts, WithoutEvents
 from authmw.bundle.centre.keys import KeyRing
@@ -114,7 +114,7 @@ class Publisher:
                 digest = export(WithoutEvents(opened.source), whole, origin).digest.hex()
                 hot = self._export_events(opened, head, work)
             published = Published(revision, origin.read_at)
-            made_of = f"{digest} {__version__}"
+            made_of = f"{digest} {version('authmw')}"
             parts = make_parts(
                 self._settings, Whole(whole, origin, made_of), work, published.warnings
             )
@@ -348,6 +348,7 @@ class Publisher:
         repository.add_to(outgoing)
         outgoing.seal()
         send(self._state, self._store)
+        repository.forget()
         clean(self._settings, repository, self._store, self._clock())
 
     def _forget_parts(self, parts: Mapping[Filter, Part]) -> None:

@@ -25,6 +25,12 @@ MAX_REDIRECTS: Final = 3
 CHUNK_BYTES: Final = 64 * 1024
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+# Another try comes to the same.
+_LASTING: Final = (
+    requests.exceptions.SSLError,
+    requests.exceptions.ProxyError,
+    requests.exceptions.ConnectTimeout,
+)
 
 
 class OddAnswer(Exception):
@@ -93,6 +99,15 @@ class Transport:
         raise OddAnswer(f"more than {MAX_REDIRECTS} redirects")
 
     def _send(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        try:
+            return self._send_once(url, headers)
+        except _LASTING:
+            raise
+        except requests.ConnectionError:
+            # The server may have closed a connection that was kept from the last look.
+            return self._send_once(url, headers)
+
+    def _send_once(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         options = self._options
         return self._session.get(
             url,

@@ -13,7 +13,7 @@ from authmw.bundle.centre.opening import open_store
 from authmw.bundle.centre.publishing import Publisher
 from authmw.bundle.centre.settings import load_centre_settings
 from tests.bundle.centre.centres import Centre, Site
-from tests.bundle.file.cloud import Fact, assignment, facts
+from tests.support.bundle_facts import Fact, assignment, facts
 
 MakeSite = Callable[..., Site]
 _HOUR = 3600

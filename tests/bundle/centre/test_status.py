@@ -11,7 +11,7 @@ from authmw.bundle.centre.keys import KeyRing
 from authmw.bundle.centre.settings import load_centre_settings
 from authmw.bundle.centre.status import describe_centre
 from tests.bundle.centre.centres import Centre
-from tests.bundle.file.cloud import READ_AT, changed, facts
+from tests.support.bundle_facts import READ_AT, changed, facts
 
 _DAY = 86_400
 

@@ -25,6 +25,8 @@ from tests.bundle.sync.file_server import FileServer, _Handler
 from tests.bundle.sync.site import SyncSite
 from tests.support.bundle_facts import Fact, assignment, facts
 
+pytestmark = pytest.mark.heavy
+
 EDGE_1, EDGE_2 = site_role("edge-1"), site_role("edge-2")
 
 

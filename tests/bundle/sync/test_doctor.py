@@ -14,6 +14,8 @@ from tests.bundle.sync.file_server import FileServer
 from tests.bundle.sync.site import SyncSite
 from tests.support.clock import Clock
 
+pytestmark = pytest.mark.heavy
+
 
 def examine(bundle: Path, clock: Clock, authority: str = "bundle") -> dict[str, Result]:
     conf = {

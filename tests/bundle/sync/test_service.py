@@ -29,6 +29,8 @@ from tests.bundle.sync.site import SyncSite
 from tests.support.bundle_facts import Fact
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.heavy
+
 
 @contextmanager
 def running(site: SyncSite) -> Iterator[SyncService]:
@@ -220,7 +222,6 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "authmw", "bundle", *map(str, arguments)]
 
 
-@pytest.mark.heavy
 def test_command_syncs_once_and_says_how_it_is(
     new_site: SyncSite, centre: Centre, server: FileServer
 ) -> None:
@@ -250,7 +251,6 @@ def test_command_syncs_once_and_says_how_it_is(
     assert "poll_seconds" in wrong.stderr
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("activity", ["waiting", "downloading"])
 def test_sigterm_ends_it_soon(
     site: SyncSite, server: FileServer, activity: str, tmp_path: Path

@@ -13,6 +13,8 @@ from tests.bundle.sync.site import SyncSite
 from tests.support.certificates import Authority
 from tests.support.processes import find_free_port
 
+pytestmark = pytest.mark.heavy
+
 
 def make_site(centre: Centre, directory: Path, url: str, http: str = "") -> SyncSite:
     root = (centre.directory / "metadata" / "1.root.json").read_bytes()
@@ -87,6 +89,15 @@ def test_proxy_of_the_environment_is_used(
         assert "http://127.0.0.1:9/metadata/timestamp.json" in asked
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{find_free_port()}")
         assert "the proxy that the environment names can't be reached" in site.sync()
+
+
+def test_connection_that_broke_is_made_again(site: SyncSite, server: FileServer) -> None:
+    def hang_up(handler: _Handler) -> None:
+        server.behaviours.clear()
+        handler.close_connection = True
+
+    server.behaviours["timestamp.json"] = hang_up
+    assert site.sync() == ""
 
 
 def test_no_server_is_said(centre: Centre, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The first five minutes of doc/sites.rst, with a real Keystone: what each command comes to."""
+"""The first five minutes of doc/sites.rst as an operator follows them, with a real Keystone."""
 
 from __future__ import annotations
 
