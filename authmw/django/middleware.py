@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.http import HttpResponse
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from authmw.checks.presented_token import read_user_token
 from authmw.django.conf import read_configuration, read_permissions
@@ -147,13 +147,20 @@ class AuthMiddleware:
             response = _make_response(Response(refusal.status, refusal.all_headers, body))
         if 400 <= response.status_code < 410:
             self._add_headers(meta, response)
-        # A cache must not give the answer of one caller to another.
-        varying = ["X-Auth-Token"]
+        self._keep_from_caches(meta, response)
+        keep_current(meta, response)
+        return response
+
+    def _keep_from_caches(self, meta: dict[str, Any], response: Any) -> None:
+        """Let no cache give the answer of one caller to another."""
+        varying = ["X-Auth-Token", "X-Storage-Token"]
         if self._parts.settings.accept_bearer:
             varying.append("Authorization")
         patch_vary_headers(response, varying)
-        keep_current(meta, response)
-        return response
+        if headers.TOKEN in meta and not _SHARED.intersection(_directives(response)):
+            # As RFC 9111 §3.5 has it for Authorization. A cache would answer a token that has
+            # expired or was revoked since, where views decide on requests without a valid one.
+            patch_cache_control(response, private=True)
 
     def _add_headers(self, meta: dict[str, Any], response: Any) -> None:
         status = f"{response.status_code} {response.reason_phrase}"
@@ -161,6 +168,16 @@ class AuthMiddleware:
         if added and response.get("WWW-Authenticate") == PLACEHOLDER_CHALLENGE:
             del response["WWW-Authenticate"]
         _add(response, added)
+
+
+# A response with one of these may be given to other callers (RFC 9111 §3.5): its view says so.
+_SHARED = frozenset({"public", "s-maxage", "must-revalidate"})
+
+
+def _directives(response: Any) -> list[str]:
+    """Return the names of a response's cache directives, in lower case."""
+    value: str = response.get("Cache-Control", "")
+    return [one.partition("=")[0].strip().lower() for one in value.split(",")]
 
 
 def _become(request: Any, user: Any) -> None:

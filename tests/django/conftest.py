@@ -10,22 +10,11 @@ import pytest
 
 from authmw.build.parts import find_live_parts
 from authmw.testing import IdentityServer
+from tests.support.django_database import database
 from tests.support.entries import DJANGO_WITH_SESSIONS
 from tests.support.views import set_django_up
 
-PASSWORD = "secret of the local user"
-
-
-@pytest.fixture(scope="session")
-def database() -> Any:
-    """Tables of Django's own apps, and a user `local`."""
-    set_django_up()
-    from django.contrib.auth.models import User
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0, run_syncdb=True)
-    return User.objects.create_user("local", password=PASSWORD)
-
+__all__ = ["database"]
 
 Serve = Callable[..., Any]
 

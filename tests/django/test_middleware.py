@@ -219,9 +219,51 @@ def test_users_of_different_projects_are_different(
 
 
 def test_responses_vary_with_the_token(serve: Serve, member: dict[str, str]) -> None:
-    assert "X-Auth-Token" in serve(who).get("/", headers=member)["Vary"]
+    vary = serve(who).get("/", headers=member)["Vary"]
+    assert set(vary.split(", ")) == {"X-Auth-Token", "X-Storage-Token"}
     vary = serve(who, accept_bearer=True, **DELAY).get("/")["Vary"]
-    assert {"X-Auth-Token", "Authorization"} <= set(vary.split(", "))
+    assert {"X-Auth-Token", "X-Storage-Token", "Authorization"} <= set(vary.split(", "))
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        (None, "private"),
+        ("max-age=60", "max-age=60, private"),
+        ("no-store", "no-store, private"),
+        ("Public, max-age=60", "Public, max-age=60"),
+        ("s-maxage=60", "s-maxage=60"),
+    ],
+)
+def test_answer_to_a_token_is_private_unless_the_view_shares_it(
+    serve: Serve, member: dict[str, str], said: str | None, sent: str
+) -> None:
+    def view(request: Any) -> Any:
+        response = who(request)
+        if said is not None:
+            response["Cache-Control"] = said
+        return response
+
+    client = serve(view, **DELAY)
+    assert client.get("/", headers=member)["Cache-Control"] == sent
+    assert client.get("/").get("Cache-Control") == said
+
+
+def test_cache_of_the_site_knows_no_answer_to_a_token_that_is_refused_now(
+    serve: Serve, server: IdentityServer
+) -> None:
+    middleware = (
+        "django.middleware.cache.UpdateCacheMiddleware",
+        *DJANGO_WITH_SESSIONS,
+        "django.middleware.cache.FetchFromCacheMiddleware",
+    )
+    client = serve(who, middleware=middleware, token_cache_time=0, **DELAY)
+    for name in ("X-Auth-Token", "X-Storage-Token"):
+        token = server.issue("member", project="inventory")
+        assert client.get("/", headers={name: token}).json()["name"] == "member"
+        assert client.get("/").json()["name"] == ""
+        server.revoke(token)
+        assert client.get("/", headers={name: token}).json()["name"] == ""
 
 
 def test_cache_of_the_site_gives_nobody_another_s_answer(

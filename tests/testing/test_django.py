@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from authmw.testing import Cloud
-from tests.django.conftest import database
+from tests.support.django_database import database
 from tests.support.entries import DJANGO_WITH_SESSIONS
 from tests.support.views import set_django_up
 
