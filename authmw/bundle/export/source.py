@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -57,12 +58,8 @@ def _all_rows(
     source: FactsSource, on_rows: Callable[[str, int], None] | None
 ) -> Iterator[tuple[str, Row]]:
     for table in TABLES:
-        name, unreported = table.name, 0
-        for row in source.rows(table):
-            yield name, row
-            unreported += 1
-            if unreported == _ROWS_A_REPORT and on_rows is not None:
-                on_rows(name, unreported)
-                unreported = 0
-        if on_rows is not None:
-            on_rows(name, unreported)
+        rows = source.rows(table)
+        while some := list(itertools.islice(rows, _ROWS_A_REPORT)):
+            yield from zip(itertools.repeat(table.name), some, strict=False)
+            if on_rows is not None:
+                on_rows(table.name, len(some))
