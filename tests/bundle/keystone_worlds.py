@@ -85,6 +85,16 @@ class KeystoneOfWorlds:
             )
         assert self._read() == "ready"
 
+    @property
+    def public_keys(self) -> Path:
+        """The directory with the public key of what it signs."""
+        return self._site / "jws-public"
+
+    @property
+    def private_key(self) -> Path:
+        """The key of what it signs."""
+        return self._site / "jws-private" / "private.pem"
+
     def _configure(self, provider: str) -> Path:
         path = self._site / f"{provider}.conf"
         path.write_text(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -200,19 +200,24 @@ class KeyRing:
         """
         wanted, found = set(keyids), dict[str, Signer]()
         for name in self._candidates(role, wanted):
+            # The others are looked for while a rotation is under way; sites may be thousands.
+            if found.keys() == wanted:
+                break
             loaded = self.load(name)
             if loaded is not None and loaded.signer is not None and loaded.key.keyid in wanted:
                 found[loaded.key.keyid] = loaded.signer
         return list(found.values())
 
-    def _candidates(self, role: str, keyids: set[str]) -> list[str]:
+    def _candidates(self, role: str, keyids: set[str]) -> Iterator[str]:
+        """Yield names that a key of a role may have, the likely ones first."""
         try:
             names = list(self._settings.role(role).keys)
         except KeyError:
             # A site that was removed.
             names = []
+        yield from names
         names += [name for name, key in self.recorded.items() if key.keyid in keyids]
         # A rotation renames files after it was sent.
         files = [name for name in names if not name.startswith(HSM)]
         names += [f"{name}{suffix}" for suffix in (NEXT, PREVIOUS) for name in files]
-        return list(dict.fromkeys(names))
+        yield from dict.fromkeys(names)
