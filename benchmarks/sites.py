@@ -161,8 +161,14 @@ def _simulating(scale: Scale, directory: Path, plan: Plan) -> Iterator[Sites]:
             process.kill()
 
 
-def measure(scale: Scale, rounds: int) -> Figures:
-    """Simulate a centre and its sites, and measure."""
+def measure(scale: Scale, rounds: int, keep: Callable[[Figures], None] = lambda _: None) -> Figures:
+    """Simulate a centre and its sites, and measure.
+
+    Args:
+        scale: of the simulation.
+        rounds: so many roles are taken away in each way.
+        keep: is called with the figures as they come: a run takes long.
+    """
     figures = Figures(scale)
     # Apache runs as another user, who has to reach the repository.
     directory = Path(tempfile.mkdtemp(prefix="authmw-sites-", dir=os.environ.get("TMPDIR")))
@@ -177,10 +183,13 @@ def measure(scale: Scale, rounds: int) -> Figures:
             announcer.wait(30)
             with _simulating(scale, directory, plan) as sites:
                 figures.first = _join(sites.each("sync", _SAMPLE))
-                sites.all("sync")
                 _one_after_the_other(figures, sites, centre, announcer.announce)
+                keep(figures)
+                sites.all("sync")
                 _with_push(figures, sites, centre, announcer.announce, rounds)
+                keep(figures)
                 _with_polls(figures, sites, centre, rounds)
+                keep(figures)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return figures
@@ -278,6 +287,8 @@ def describe(figures: Figures) -> Iterator[Row]:
 
 
 def _times(what: str, times: Sequence[float], budget: float | None) -> Iterator[Row]:
+    if not times:
+        return
     yield Row(f"{what}, p50", f"{percentile(times, 0.5):.2f} s")
     p99 = percentile(times, 0.99)
     if budget is None:
@@ -300,9 +311,12 @@ def main() -> None:
 
     silence_logs()
     scale = Scale(arguments.sites, arguments.parts, arguments.assignments)
-    figures = measure(scale, arguments.rounds)
-    if arguments.save:
-        arguments.save.write_text(json.dumps(dataclasses.asdict(figures)))
+
+    def keep(figures: Figures) -> None:
+        if arguments.save:
+            arguments.save.write_text(json.dumps(dataclasses.asdict(figures)))
+
+    figures = measure(scale, arguments.rounds, keep)
     print(format_text(describe(figures)))
 
 

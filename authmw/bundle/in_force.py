@@ -104,9 +104,18 @@ class BundleInForce:
         revision = self.revision
         return revision is not None and revision.has_facts_of(name)
 
-    def find_fault(self) -> str | None:
-        """Say why the file at `bundle_path` can't be used; None: it can."""
-        return self._states.get().warm.failure
+    @property
+    def is_unusable(self) -> bool | None:
+        """Whether the file at `bundle_path` can't be used as it is; None: it was not read yet."""
+        return self._states.get().warm.is_unusable
+
+    @property
+    def is_hot_unusable(self) -> bool | None:
+        """Whether the hot file can't be used as it is; None: there never was one."""
+        state = self._states.get()
+        if state.events is None and state.hot.is_missing:
+            return None
+        return state.hot.is_unusable
 
     def current(self, now: float) -> Revision:
         """Return the revision in force.
@@ -160,6 +169,7 @@ class BundleInForce:
         if state.warm.is_due(now):
             self._read(state)
         if state.revision is not None:
+            state.revision.try_lock()
             self._log_age(state, state.revision, now)
         if state.events is not None:
             self._log_hot_age(state, state.events, now)

@@ -191,6 +191,10 @@ class Revision:
             self._last_catalog = last = (services, ServiceCatalog.from_services(services))
         return last[1]
 
+    def try_lock(self) -> None:
+        """See `authmw.bundle.file.Bundle.try_lock`; call it in the thread that closes this."""
+        self._bundle.try_lock()
+
     def close(self) -> None:
         """Close the file, once no thread reads it."""
         with self._lock:

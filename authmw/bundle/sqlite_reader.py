@@ -51,8 +51,6 @@ SELECT id, name, domain_id, parent_id, enabled, is_domain, EXISTS (
 _GROUPS = "SELECT group_id FROM memberships WHERE user_id = ?"
 _EXPIRING_GROUPS = """
 SELECT DISTINCT group_id FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
-_MEMBERSHIP_END = """
-SELECT MIN(expires_at) FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
 # ?1 is the target, ?2 the user, ?3 the time.
 _USER_ROLES = """
 SELECT role_id FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
@@ -104,6 +102,8 @@ SELECT id, service, path, method
 FROM application_credential_access_rules WHERE application_credential_id = ?"""
 _ACCESS_TOKEN = """
 SELECT id, consumer_id, authorizing_user_id, project_id FROM access_tokens WHERE id = ?"""
+_MEMBERSHIP_END = """
+SELECT MIN(expires_at) FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
 
 
 class _Node(NamedTuple):
@@ -235,14 +235,6 @@ class SqliteFacts:
             groups += [row[0] for row in self._rows(_EXPIRING_GROUPS, (user_id, now))]
         return groups
 
-    def membership_end(self, user_id: Id, now: int) -> int | None:
-        if not self._has_expiring:
-            return None
-        end = self._rows(_MEMBERSHIP_END, (user_id, now))[0][0]
-        if end is not None and type(end) is not int:
-            raise BundleUnreadable("a membership ends at no time")
-        return end
-
     def direct_roles(self, target_id: Id, actors: Actors, *, target_is_domain: bool) -> set[Id]:
         return self._assigned(target_id, actors, _ON_DOMAIN if target_is_domain else _ON_PROJECT)
 
@@ -320,6 +312,14 @@ class SqliteFacts:
     def has_identity_provider(self, provider_id: Id) -> bool:
         statement = "SELECT 1 FROM identity_providers WHERE id = ?"
         return self._row(statement, provider_id) is not None
+
+    def membership_end(self, user_id: Id, now: int) -> int | None:
+        if not self._has_expiring:
+            return None
+        end = self._rows(_MEMBERSHIP_END, (user_id, now))[0][0]
+        if end is not None and type(end) is not int:
+            raise BundleUnreadable("a membership ends at no time")
+        return end
 
     def endpoint_filter(self, project_id: Id) -> EndpointFilter:
         if not self._has_endpoint_filters:

@@ -33,6 +33,12 @@ class WatchedFile:
         self.is_missing = False
         self._seen: object = None
         self._retry_at = 0.0
+        self._warnings: list[str] = []
+
+    @property
+    def is_unusable(self) -> bool | None:
+        """Whether it could not be used when it was read last; None: it was not read yet."""
+        return None if self._seen is None else self.failure is not None
 
     def is_due(self, now: float) -> bool:
         """Look at the file: whether it is another than the one read, or is to be tried again."""
@@ -58,7 +64,8 @@ class WatchedFile:
             read: given the path, reads it; may raise BundleUnreadable and OSError.
 
         Returns:
-            what was read, and warnings about who can write; None: `failure` says why not.
+            what was read, and warnings about who can write that were not returned the last time: a
+            hot file is read again every few seconds. None: `failure` says why not.
         """
         self.is_missing = False
         try:
@@ -73,5 +80,6 @@ class WatchedFile:
             self.failure = str(error)
         else:
             self.failure = None
-            return found, warnings
+            known, self._warnings = self._warnings, warnings
+            return found, [each for each in warnings if each not in known]
         return None

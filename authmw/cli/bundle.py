@@ -28,17 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command = commands.add_parser(
         "status", help=summary, description=f"{summary} Exit status 1: something does."
     )
-    command.add_argument("file", metavar="FILE.toml", help="of a centre or a site")
+    command.add_argument("file", metavar="FILE.toml", help="of a centre, or of a site")
     command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _show_status(arguments: argparse.Namespace) -> int:
-    from authmw.bundle.sites.toml_file import read_toml
+    # Imported here: the other commands need none of it.
+    from authmw.bundle.sites.toml_file import is_site_file
 
-    # As `authmw.bundle.sync.configuration.is_site_file`, which needs python-tuf.
-    is_site = read_toml(Path(arguments.file)).has("site")
-    show = bundle_sync.show_status if is_site else bundle_centre.show_status
-    return show(arguments.file, as_json=arguments.json)
+    if is_site_file(Path(arguments.file)):
+        return bundle_sync.show_status(arguments.file, as_json=arguments.json)
+    return bundle_centre.show_status(arguments.file, as_json=arguments.json)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -448,6 +448,32 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
         help="Seconds after which each process logs one warning that the facts of the bundle are "
         "old.",
     ),
+    IntOpt(
+        "bundle_service_max_age",
+        unit="seconds",
+        min=1,
+        help="Greatest age of the facts that decide about a request with a valid service token "
+        "that has one of service_token_roles: such a request waits for newer facts "
+        "(bundle_wait_time). Unset allows as much as bundle_max_age.",
+    ),
+    IntOpt(
+        "bundle_wait_time",
+        unit="seconds",
+        min=0,
+        max=60,
+        default=2,
+        help="Seconds for which a request with a valid service token waits for the revision that "
+        "its X-Authmw-Min-Revision names, or for facts younger than bundle_service_max_age; then "
+        "it gets 503. 0 never waits.",
+    ),
+    IntOpt(
+        "bundle_max_waiting",
+        unit="requests",
+        min=1,
+        default=4,
+        help="Requests of one process that may wait for a revision at the same time: each holds a "
+        "thread. One more gets 503 at once.",
+    ),
     DictOpt(
         "jws_claim_names",
         default={},

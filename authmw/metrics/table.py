@@ -142,6 +142,35 @@ KEYS_READ = _gauge(
     *("issuer", "source"),
     combine=Combine.MIN,
 )
+BUNDLE_READ = _gauge(
+    "authmw_bundle_last_read_timestamp_seconds",
+    "When the centre read what is in force of the bundle, by part (facts, events of the hot file).",
+    "part",
+    combine=Combine.MIN,
+)
+BUNDLE_REVISION = _gauge(
+    "authmw_bundle_revision",
+    "Revision of what is in force of the bundle, a confirmed one included, by part.",
+    "part",
+    combine=Combine.MIN,
+)
+BUNDLE_UNUSABLE = _gauge(
+    "authmw_bundle_unusable",
+    "Whether the file of the bundle, or its hot file, can't be used as it is (1), by part.",
+    "part",
+    combine=Combine.MAX,
+)
+BUNDLE_EVENTS = _gauge(
+    "authmw_bundle_revocation_events",
+    "Revocation events of the bundle that are kept, by part.",
+    "part",
+    combine=Combine.MAX,
+)
+BUNDLE_WAITS = _counter(
+    "authmw_bundle_waits_total",
+    "Requests of services that waited for a fresher bundle, by outcome.",
+    "outcome",
+)
 REFRESH_FAILURES = _counter(
     "authmw_refresh_failures_total",
     "Failed readings of public keys, revocation events and lists, by issuer.",
@@ -185,6 +214,11 @@ METRICS: tuple[Metric, ...] = (
     REVOCATION_EVENTS,
     KEYS,
     KEYS_READ,
+    BUNDLE_READ,
+    BUNDLE_REVISION,
+    BUNDLE_UNUSABLE,
+    BUNDLE_EVENTS,
+    BUNDLE_WAITS,
     REFRESH_FAILURES,
     SHADOW_COMPARISONS,
     SHADOW_DIFFERENCES,

@@ -22,6 +22,19 @@ from tests.support.clock import Clock
 from tests.support.filters import Filter
 
 Row = tuple[str, tuple[Any, ...]]
+SILENT_KEYSTONE = {
+    "auth_type": "password",
+    "auth_url": "http://127.0.0.1:1/v3",
+    "username": "nobody",
+    "password": "none",
+    "project_name": "none",
+    "user_domain_id": "d",
+    "project_domain_id": "d",
+    "http_request_max_retries": "0",
+    "revocation_poll_interval": "0",
+}
+"""Options of a filter whose Keystone does not answer."""
+
 MakeFilter = Callable[..., Filter]
 """Makes a filter of the site's options and others, as keywords; see `conftest.py`."""
 

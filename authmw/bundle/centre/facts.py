@@ -11,7 +11,6 @@ from authmw.bundle.centre.settings import CentreSettings
 from authmw.bundle.export.source import FactsSource
 from authmw.bundle.facts import Table
 from authmw.bundle.file import Bundle, open_bundle
-from authmw.bundle.keystone_configuration import read_keystone_configuration
 from authmw.bundle.packing import Row
 from authmw.errors import BundleUnreadable, UsageError
 
@@ -92,35 +91,41 @@ def facts_of_bundle(path: Path) -> Iterator[Facts]:
 
 
 @contextlib.contextmanager
-def facts_of_keystone(settings: CentreSettings) -> Iterator[Facts]:
+def facts_of_keystone(settings: CentreSettings, *, with_users: bool = True) -> Iterator[Facts]:
     """Open one state of Keystone's database.
 
+    Args:
+        settings: of the centre.
+        with_users: list users of directories, if there are credentials for that.
+
     Raises:
-        UsageError: the settings name none.
+        UsageError, ConfigurationError: the settings name no database, or no credentials.
         BundleUnreadable: it can't be read.
     """
-    from authmw.bundle.keystone_sql import KeystoneDatabase
+    from authmw.bundle.export.opening import (
+        complete_from,
+        open_client,
+        open_database,
+        read_configuration,
+        verify_database_readable,
+    )
 
-    configuration = read_keystone_configuration(settings.keystone_config)
-    url = read_connection(settings.connection_file, configuration.database_url)
-    database = KeystoneDatabase(url, configuration.facts)
-    with database.snapshot() as snapshot:
-        yield Facts(
-            snapshot,
-            f"{database.kind} of Keystone {snapshot.release}",
-            snapshot.read_at,
-            # Keystone deletes older ones; times of events are rounded to a second.
-            snapshot.read_at - configuration.event_seconds + 1,
+    if not settings.keystone_config:
+        raise UsageError(
+            f"{settings.path}: [centre] keystone_config is not set: name Keystone's configuration "
+            "files, or publish a bundle (--from)"
         )
-
-
-def read_connection(connection_file: Path | None, configured: str | None) -> str:
-    """Return the URL of the database. Raises UsageError: there is none."""
-    if connection_file is not None:
-        lines = connection_file.read_text().splitlines()
-        if not lines or not lines[0].strip():
-            raise UsageError(f"{connection_file} has no URL in its first line")
-        return lines[0].strip()
-    if not configured:
-        raise UsageError("Keystone's configuration names no database: set connection_file")
-    return configured
+    verify_database_readable()
+    configuration = read_configuration(settings.keystone_config)
+    with contextlib.ExitStack() as stack:
+        client = None
+        if settings.config_file is not None and with_users:
+            answers = settings.state / "answers"
+            client = stack.enter_context(open_client(str(settings.config_file), answers))
+        database = stack.enter_context(
+            open_database(configuration, settings.connection_file, client)
+        )
+        read_at = database.source.read_at
+        yield Facts(database.source, database.name, read_at, complete_from(read_at, configuration))
+        if client is not None:
+            client.forget()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -174,6 +174,7 @@ class KeyRing:
             # The only way to tell the library.
             os.environ["PYKCS11LIB"] = str(settings.pkcs11_module)
         self.recorded = self._read_recorded()
+        self._names = {key.keyid: name for name, key in self.recorded.items()}
 
     def _read_recorded(self) -> dict[str, SSlibKey]:
         try:
@@ -200,24 +201,19 @@ class KeyRing:
         """
         wanted, found = set(keyids), dict[str, Signer]()
         for name in self._candidates(role, wanted):
-            # The others are looked for while a rotation is under way; sites may be thousands.
-            if found.keys() == wanted:
-                break
             loaded = self.load(name)
             if loaded is not None and loaded.signer is not None and loaded.key.keyid in wanted:
                 found[loaded.key.keyid] = loaded.signer
         return list(found.values())
 
-    def _candidates(self, role: str, keyids: set[str]) -> Iterator[str]:
-        """Yield names that a key of a role may have, the likely ones first."""
+    def _candidates(self, role: str, keyids: set[str]) -> list[str]:
         try:
             names = list(self._settings.role(role).keys)
         except KeyError:
             # A site that was removed.
             names = []
-        yield from names
-        names += [name for name, key in self.recorded.items() if key.keyid in keyids]
+        names += [self._names[each] for each in sorted(keyids) if each in self._names]
         # A rotation renames files after it was sent.
         files = [name for name in names if not name.startswith(HSM)]
         names += [f"{name}{suffix}" for suffix in (NEXT, PREVIOUS) for name in files]
-        yield from dict.fromkeys(names)
+        return list(dict.fromkeys(names))

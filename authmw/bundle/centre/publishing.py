@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -17,14 +17,14 @@ from authmw.bundle.centre.cleaning import clean
 from authmw.bundle.centre.facts import BundleFacts, EventsAlone, Facts, WithoutEvents
 from authmw.bundle.centre.keys import KeyRing
 from authmw.bundle.centre.locks import locked
+from authmw.bundle.centre.making import MADE_OF, Whole, make_parts
 from authmw.bundle.centre.outgoing import Outgoing, send
 from authmw.bundle.centre.parts import Limits, Part, chain_in
 from authmw.bundle.centre.repository import Repository, describe_target, stored_path
 from authmw.bundle.centre.settings import CentreSettings
 from authmw.bundle.centre.stores import Store
 from authmw.bundle.export import export
-from authmw.bundle.export.selection import Filter, Selection
-from authmw.bundle.facts import pack_json
+from authmw.bundle.export.selection import Filter
 from authmw.bundle.file import Origin, open_bundle
 from authmw.bundle.sites.chains import (
     CentreHead,
@@ -111,12 +111,15 @@ class Publisher:
                 revision = 1 if head is None else head.revision + 1
                 origin = Origin(revision, opened.source.read_at, opened.name)
                 whole = work / "whole.bundle"
-                export(WithoutEvents(opened.source), whole, origin)
+                digest = export(WithoutEvents(opened.source), whole, origin).digest.hex()
                 hot = self._export_events(opened, head, work)
             published = Published(revision, origin.read_at)
-            parts = self._make_parts(whole, origin, work, published.warnings)
+            made_of = f"{digest} {version('authmw')}"
+            parts = make_parts(
+                self._settings, Whole(whole, origin, made_of), work, published.warnings
+            )
             with self._signing():
-                return self._send_all(published, parts, hot, work)
+                return self._send_all(published, parts, made_of, hot, work)
 
     def publish_hot(self, facts: AbstractContextManager[Facts]) -> Published:
         """Publish revocation events alone; see `publish`."""
@@ -159,46 +162,6 @@ class Publisher:
         export(EventsAlone(facts.source), path, origin)
         return path
 
-    def _make_parts(
-        self, whole: Path, origin: Origin, work: Path, warnings: list[str]
-    ) -> dict[Filter, Part]:
-        """Make the part of each distinct filter, and its delta."""
-        parts: dict[Filter, Part] = {}
-        limits = Limits(self._settings.rebase_share, self._settings.most_deltas)
-        for site, each in self._settings.sites.items():
-            if each.filter in parts:
-                continue
-            name = name_of(each.filter)
-            bundle = self._select(
-                whole, origin, each.filter, work / f"{name}.bundle", site, warnings
-            )
-            part = parts[each.filter] = Part(self._state, name, limits)
-            part.advance(bundle, work)
-        return parts
-
-    def _select(
-        self,
-        whole: Path,
-        origin: Origin,
-        chosen: Filter,
-        path: Path,
-        site: str,
-        warnings: list[str],
-    ) -> Path:
-        if not chosen.setting:
-            return whole
-
-        def on_unknown(unknown: str) -> None:
-            # A project that was deleted must not keep the others from being published.
-            warnings.append(f"site {site}: {unknown}; the part lacks it")
-
-        with (
-            open_bundle(whole) as bundle,
-            Selection(BundleFacts(bundle), chosen, on_unknown) as selection,
-        ):
-            export(selection, path, origin)
-        return path
-
     # --- signing and sending
 
     @contextmanager
@@ -222,6 +185,7 @@ class Publisher:
         self,
         published: Published,
         parts: Mapping[Filter, Part],
+        made_of: str,
         hot: Path | None,
         work: Path,
     ) -> Published:
@@ -236,6 +200,7 @@ class Publisher:
             )
         for part in parts.values():
             part.keep(outgoing)
+        outgoing.set_state(MADE_OF, made_of.encode())
         self._sign_sites(repository, outgoing, parts, published)
         hot_part = self._hot_part()
         if hot is not None and self._is_next(head, hot):
@@ -383,6 +348,7 @@ class Publisher:
         repository.add_to(outgoing)
         outgoing.seal()
         send(self._state, self._store)
+        repository.forget()
         clean(self._settings, repository, self._store, self._clock())
 
     def _forget_parts(self, parts: Mapping[Filter, Part]) -> None:
@@ -412,8 +378,3 @@ def read_head(state: Path) -> CentreHead | None:
         return parse_centre_head((state / HEAD).read_bytes())
     except FileNotFoundError:
         return None
-
-
-def name_of(chosen: Filter) -> str:
-    """Return the name of the part of a filter."""
-    return hashlib.sha256(pack_json(chosen.setting).encode()).hexdigest()[:16]

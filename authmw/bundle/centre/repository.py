@@ -57,7 +57,8 @@ class Repository:
         self._signers_of = signers_of
         self._now = datetime.fromtimestamp(int(now), UTC)
         self._next: dict[str, Metadata[Any]] = {}
-        self._delegating: Targets | None = None
+        # The delegations of many sites take a while to parse.
+        self._signed: dict[str, Metadata[Any] | None] = {}
 
     @property
     def is_initialized(self) -> bool:
@@ -75,7 +76,16 @@ class Repository:
         return None if metadata is None else metadata.signed
 
     def signed(self, role: str, kind: type[AnySigned]) -> Metadata[AnySigned] | None:
-        """Return what a role signed last."""
+        """Return what a role signed last; not to be changed."""
+        if role not in self._signed:
+            self._signed[role] = self._read(role, kind)
+        return self._signed[role]
+
+    def forget(self) -> None:
+        """Forget what was read: another state is in force."""
+        self._signed.clear()
+
+    def _read(self, role: str, kind: type[AnySigned]) -> Metadata[AnySigned] | None:
         path = self._directory / f"{role}.json"
         try:
             metadata = Metadata[AnySigned].from_file(str(path))
@@ -129,16 +139,13 @@ class Repository:
         Raises:
             KeysUnavailable: its keys are not at hand.
         """
-        # Read once for all sites: it has a key and a role of each.
-        self._delegating = self._delegating or self.targets()
         old = self.signed(role, Targets)
         version = max(old.signed.version if old else 0, least_version) + 1
         signed = Targets(version, None, self._expiry(role), dict(targets))
-        self._next[role] = self._sign(role, signed, self._delegating)
+        self._next[role] = self._sign(role, signed, self.targets())
 
     def take_signed(self, role: str, metadata: Metadata[Any]) -> None:
         """Publish metadata of an offline role, which is verified by the caller."""
-        self._delegating = None
         self._next[role] = metadata
 
     def sign_snapshot(self) -> None:

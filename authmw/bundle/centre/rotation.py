@@ -34,7 +34,7 @@ from authmw.bundle.centre.keys import (
 )
 from authmw.bundle.centre.locks import locked
 from authmw.bundle.centre.outgoing import Outgoing, send
-from authmw.bundle.centre.publishing import REPOSITORY_LOCK, WARM
+from authmw.bundle.centre.publishing import REPOSITORY_LOCK
 from authmw.bundle.centre.repository import Repository, delegated_roles, stored_paths
 from authmw.bundle.centre.settings import (
     ROOT,
@@ -119,10 +119,8 @@ class Rotation:
             OSError: something can't be written or sent.
         """
         state = self._settings.state
-        with (
-            locked(state, WARM),
-            locked(state, REPOSITORY_LOCK, wait_seconds=_WAIT_SECONDS),
-        ):
+        # A publish that is under way makes its bundles meanwhile, and signs afterwards.
+        with locked(state, REPOSITORY_LOCK, wait_seconds=_WAIT_SECONDS):
             send(state, self._store)
             now = self._clock()
             repository = Repository(self._settings, self._keys.signers, now)

@@ -97,10 +97,12 @@ class PublishService:
 
     def _publish_hot(self) -> None:
         publisher, settings = self._publisher, self._settings
-        self._attempt(
-            "revocation events",
-            lambda: self._on_published(publisher.publish_hot(facts_of_keystone(settings))),
-        )
+
+        def publish() -> None:
+            facts = facts_of_keystone(settings, with_users=False)
+            self._on_published(publisher.publish_hot(facts))
+
+        self._attempt("revocation events", publish)
 
     def _attempt(self, what: str, publish: Callable[[], None]) -> None:
         try:

@@ -151,7 +151,7 @@ def load_centre_settings(path: Path) -> CentreSettings:
 
 def _parse(path: Path, file: Section) -> CentreSettings:
     if not file.has("centre"):
-        raise ConfigurationError("centre", None, "a centre's file has a table [centre]")
+        raise file.refusal("centre", "a centre's file has a table [centre]")
     centre, pkcs11 = file.section("centre"), file.section("pkcs11")
     keys = centre.path("keys", path.parent.absolute() / "keys")
     roles, sites = file.section("roles"), file.section("sites")

@@ -31,7 +31,7 @@ from authmw.bundle.file.placing import replacement_of
 from authmw.bundle.file.rows import encode_rows
 from authmw.errors import BundleUnreadable
 
-LARGEST_HOT_BYTES: Final = 1 << 27
+LARGEST_HOT_BYTES: Final = 1 << 26
 """A worker holds all events in memory: a larger file is refused, unread."""
 
 _CONFIRMS: Final = "confirms"
@@ -166,6 +166,8 @@ def read_hot(path: Path) -> HotFile:
             header, _ = read_header(file.connection)
             confirms = _read_settings(file.connection)
             rows = file.connection.execute(f'SELECT event FROM "{_EVENTS}"').fetchall()  # noqa: S608
+            if file.is_changed_in_place():
+                raise BundleUnreadable("it is being written to, instead of replaced")
     except BundleUnreadable as error:
         raise BundleUnreadable(f"{path} is not usable as a hot file: {error}") from error
     except (OSError, sqlite3.Error) as error:

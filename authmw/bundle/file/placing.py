@@ -141,8 +141,9 @@ def _take_access(new: Path, path: Path, mode: int | None) -> None:
             new.chmod(mode)
         return
     # Before the mode: a group that we are not in can't be given, and may then not read it.
-    with suppress(PermissionError):
-        os.chown(new, -1, former.st_gid)
+    if new.stat().st_gid != former.st_gid:
+        with suppress(PermissionError):
+            os.chown(new, -1, former.st_gid)
     new.chmod(stat.S_IMODE(former.st_mode) & ~_WORLD_WRITABLE)
 
 

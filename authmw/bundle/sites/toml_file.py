@@ -142,3 +142,8 @@ def read_toml(path: Path) -> Section:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is no TOML file: {error}") from error
     return Section("", members, path.parent.absolute())
+
+
+def is_site_file(path: Path) -> bool:
+    """Tell whether a TOML file is a site's, and not a centre's. Raises UsageError."""
+    return read_toml(path).has("site")

@@ -63,11 +63,6 @@ class SyncConfiguration:
     push: PushSettings | None = None
 
 
-def is_site_file(section: Section) -> bool:
-    """Tell whether a TOML file is a site's, and not a centre's."""
-    return section.has("site")
-
-
 def read_sync_configuration(path: Path) -> SyncConfiguration:
     """Read the file.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,7 +67,10 @@ class SyncDirectory:
             status = path.lstat()
             if status.st_uid != os.geteuid():
                 raise PermissionError(None, "it belongs to another user", str(path))
-            path.chmod(mode)
+            # The set-group-ID bit is the operator's: it says which group new files belong to.
+            mode |= status.st_mode & stat.S_ISGID
+            if stat.S_IMODE(status.st_mode) != mode:
+                path.chmod(mode)
 
     def forget_interrupted(self) -> None:
         """Delete what a killed process was writing."""

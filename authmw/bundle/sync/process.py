@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from authmw import __version__
 from authmw.bundle.push import Listener
 from authmw.bundle.sync.configuration import SyncConfiguration
 from authmw.bundle.sync.directory import SyncDirectory
@@ -21,6 +20,7 @@ from authmw.bundle.sync.transport import Transport
 
 _log = logging.getLogger(__name__)
 
+_USER_AGENT: Final = "authmw-bundle-sync"
 GRACE_SECONDS: Final = 1.0
 """How long a sync that is under way may go on after SIGTERM. Killed, it leaves a good state."""
 
@@ -36,7 +36,7 @@ def opened(configuration: SyncConfiguration) -> Iterator[SyncService]:
     directory = SyncDirectory(configuration.bundle)
     with directory.locked():
         directory.forget_interrupted()
-        transport = Transport(configuration.transport, f"authmw-sync/{__version__}")
+        transport = Transport(configuration.transport, _USER_AGENT)
         try:
             fetcher = Fetcher(
                 transport,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,13 +137,22 @@ class Report:
 
     Attributes:
         document: as JSON has it.
-        stale: what is older than it should be, or will not be renewed; empty: all is well.
-        expiring: what is well still, and will not be for long.
+        old: what is in force and older than it should be, or not there.
+        stopped: signs that the process does not sync any more.
+        expired: metadata that is trusted no more, so that nothing new can come.
+        expiring: metadata that somebody with an offline key has to sign anew before long.
     """
 
     document: Mapping[str, Any]
-    stale: tuple[str, ...]
-    expiring: tuple[str, ...] = ()
+    old: tuple[str, ...]
+    stopped: tuple[str, ...]
+    expired: tuple[str, ...]
+    expiring: tuple[str, ...]
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """What is worth an alarm; empty: all is well."""
+        return (*self.old, *self.stopped, *self.expired)
 
 
 def make_report(bundle: Path, now: float) -> Report | None:
@@ -160,7 +169,8 @@ def make_report(bundle: Path, now: float) -> Report | None:
     if status is None:
         return None
     files = read_files(bundle)
-    stale = tuple(_find_stale(status, files, now))
+    old, stopped = tuple(_find_old(status, files, now)), tuple(_find_stopped(status, now))
+    expired = tuple(_find_expired(status, now))
     document = {
         "site": status.site,
         "bundle": str(bundle),
@@ -182,38 +192,42 @@ def make_report(bundle: Path, now: float) -> Report | None:
         "attempts": status.attempts,
         "received_bytes": status.received_bytes,
         "metadata": status.roles,
-        "stale": list(stale),
+        "stale": [*old, *stopped, *expired],
     }
-    return Report(document, stale, tuple(_find_expiring(status, now)))
+    return Report(document, old, stopped, expired, tuple(_find_expiring(status, now)))
 
 
 def _age(moment: float | None, now: float) -> int | None:
     return None if moment is None else round(now - moment)
 
 
-def _find_stale(status: SyncStatus, files: FilesState, now: float) -> list[str]:
-    most = status.stale_after_seconds
-    found = []
+def _find_old(status: SyncStatus, files: FilesState, now: float) -> Iterator[str]:
     if files.fault:
-        found.append(f"there is no bundle in force: {files.fault}")
+        yield f"there is no bundle in force: {files.fault}"
+    most = status.stale_after_seconds
     for what, moment in (
         ("the facts", files.confirmed_read_at),
         ("the revocation events", files.events_read_at),
     ):
+        # abs(): after the clock was set back its age is unknown.
         if moment is not None and abs(now - moment) > most:
-            found.append(f"{what} are of {show_time(moment)}, more than {most} seconds from now")
+            yield f"{what} are of {show_time(moment)}, more than {most} seconds from now"
+
+
+def _find_stopped(status: SyncStatus, now: float) -> Iterator[str]:
+    most = status.stale_after_seconds
     if status.last_success_at is None:
-        found.append("no sync came to its end yet")
+        yield "no sync came to its end yet"
     elif abs(now - status.last_success_at) > most:
-        found.append(f"the last sync that came to its end: {show_time(status.last_success_at)}")
+        yield f"the last sync that came to its end: {show_time(status.last_success_at)}"
     if status.next_poll_at is not None and now > status.next_poll_at + max(60, most):
-        found.append(f"the sync process should have looked at {show_time(status.next_poll_at)}")
-    found += [
-        f"the metadata of {role} has expired at {show_time(state['expires_at'])}"
-        for role, state in status.roles.items()
-        if state["expires_at"] <= now
-    ]
-    return found
+        yield f"the sync process should have looked at {show_time(status.next_poll_at)}"
+
+
+def _find_expired(status: SyncStatus, now: float) -> Iterator[str]:
+    for role, state in status.roles.items():
+        if state["expires_at"] <= now:
+            yield f"the metadata of {role} has expired at {show_time(state['expires_at'])}"
 
 
 # Of these roles somebody with an offline key has to sign anew; the others are signed all the time.
@@ -221,12 +235,10 @@ _BY_HAND: Final = ("root", "targets")
 _NOTICE_SECONDS: Final = 14 * 86_400
 
 
-def _find_expiring(status: SyncStatus, now: float) -> list[str]:
-    return [
-        f"the metadata of {role} expires at {show_time(state['expires_at'])}"
-        for role, state in status.roles.items()
-        if role in _BY_HAND and now < state["expires_at"] <= now + _NOTICE_SECONDS
-    ]
+def _find_expiring(status: SyncStatus, now: float) -> Iterator[str]:
+    for role, state in status.roles.items():
+        if role in _BY_HAND and now < state["expires_at"] <= now + _NOTICE_SECONDS:
+            yield f"the metadata of {role} expires at {show_time(state['expires_at'])}"
 
 
 def show_time(moment: float) -> str:

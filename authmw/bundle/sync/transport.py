@@ -25,6 +25,12 @@ MAX_REDIRECTS: Final = 3
 CHUNK_BYTES: Final = 64 * 1024
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+# Another try comes to the same.
+_LASTING: Final = (
+    requests.exceptions.SSLError,
+    requests.exceptions.ProxyError,
+    requests.exceptions.ConnectTimeout,
+)
 
 
 class OddAnswer(Exception):
@@ -93,6 +99,15 @@ class Transport:
         raise OddAnswer(f"more than {MAX_REDIRECTS} redirects")
 
     def _send(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        try:
+            return self._send_once(url, headers)
+        except _LASTING:
+            raise
+        except requests.ConnectionError:
+            # The server may have closed a connection that was kept from the last look.
+            return self._send_once(url, headers)
+
+    def _send_once(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         options = self._options
         return self._session.get(
             url,
@@ -109,12 +124,16 @@ class Transport:
             raise OddAnswer("a redirect to nowhere")
         try:
             target = urljoin(url, location.encode("latin-1").decode("utf-8"))
-            scheme, host = urlsplit(target).scheme, urlsplit(target).hostname
+            parts, former = urlsplit(target), urlsplit(url)
+            host = parts.hostname
         except ValueError:
             raise OddAnswer("a redirect to no address") from None
-        if not host or scheme not in ("https", "http"):
+        if not host or parts.scheme not in ("https", "http"):
             raise OddAnswer("a redirect to no address")
-        if scheme == "http" and (url.startswith("https:") or not self._options.allows_http):
+        is_clear = former.scheme == "http"
+        if parts.scheme == "http" and not (
+            is_clear and (self._options.allows_http or parts.netloc == former.netloc)
+        ):
             raise OddAnswer("a redirect to http, which is not followed")
         return target
 

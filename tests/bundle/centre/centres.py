@@ -18,7 +18,7 @@ from authmw.bundle.file import Origin, apply_delta, open_bundle, write_bundle
 from authmw.bundle.sites.chains import CentreHead, SiteHead, parse_centre_head, parse_site_head
 from authmw.bundle.sites.names import CENTRE_HEAD, site_head
 from authmw.cli import main
-from tests.bundle.file.cloud import READ_AT, Fact
+from tests.support.bundle_facts import READ_AT, Fact
 
 TOML = """\
 [centre]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundle.centre.centres import Centre, Site, serve
-from tests.bundle.file.cloud import changed, facts
+from tests.support.bundle_facts import changed, facts
 from tests.support.killing import kill_at
 
 pytestmark = pytest.mark.heavy

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("pkcs11")
 
 from tests.bundle.centre.centres import Centre, Site, serve
-from tests.bundle.file.cloud import facts
+from tests.support.bundle_facts import facts
 
 pytestmark = pytest.mark.heavy
 

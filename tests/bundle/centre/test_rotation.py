@@ -19,7 +19,7 @@ from authmw.bundle.centre.rotation import Rotated, Rotation
 from authmw.bundle.centre.settings import load_centre_settings
 from authmw.cli import main
 from tests.bundle.centre.centres import Centre, Site
-from tests.bundle.file.cloud import changed, facts
+from tests.support.bundle_facts import changed, facts
 
 MakeSite = Callable[..., Site]
 _DAY = 86_400

@@ -14,7 +14,7 @@ boto3 = pytest.importorskip("boto3")
 moto_server = pytest.importorskip("moto.server")
 
 from tests.bundle.centre.centres import Centre, Site  # noqa: E402
-from tests.bundle.file.cloud import changed, facts  # noqa: E402
+from tests.support.bundle_facts import changed, facts  # noqa: E402
 
 pytestmark = pytest.mark.heavy
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from authmw.bundle.file import apply_delta, install_bundle, make_delta, verify_bundle
-from tests.bundle.file.cloud import NEW_ORIGIN, OLD_ORIGIN, assignment, changed, facts, write
+from tests.support.bundle_facts import NEW_ORIGIN, OLD_ORIGIN, assignment, changed, facts, write
 from tests.support.killing import fork, kill_at
 
 pytestmark = pytest.mark.heavy

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from authmw.bundle.file import (
     Confirmation,
@@ -21,8 +25,10 @@ from authmw.bundle.file import (
     write_hot,
 )
 from authmw.bundle.file.hot import LARGEST_HOT_BYTES
+from authmw.bundle.hot_events import HotEvents
+from authmw.bundle.revision import Revision
 from authmw.errors import BundleUnreadable
-from tests.bundle.file.cloud import NEW_ORIGIN, OLD_ORIGIN, READ_AT, Fact, facts, write
+from tests.support.bundle_facts import NEW_ORIGIN, OLD_ORIGIN, READ_AT, Fact, facts, write
 
 CONFIRMATION = Confirmation(b"d" * 32, 12, READ_AT + 60)
 
@@ -157,6 +163,36 @@ def test_a_file_that_was_changed_is_refused(bundle: Path, tmp_path: Path, statem
         connection.execute(statement)
     with pytest.raises(BundleUnreadable):
         read_hot(hot_path(bundle))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
+    st.sampled_from([100, 4096, 1 << 20]),
+)
+@settings(max_examples=300, deadline=None)
+def test_damaged_bytes_are_refused_or_are_another_hot_file(
+    changes: list[tuple[float, int]], within: int
+) -> None:
+    """Whatever is there, nothing but BundleUnreadable is raised."""
+    content = bytearray(_HOT_FILE)
+    for place, value in changes:
+        content[int(place * min(within, len(content)))] = value
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "b.hot"
+        path.write_bytes(content)
+        for read in (lambda: HotEvents(str(path), 100), lambda: Revision(str(path), 100).close()):
+            with contextlib.suppress(BundleUnreadable):
+                read()
+
+
+def _make_hot_file() -> bytes:
+    with TemporaryDirectory() as folder:
+        write_events(Path(folder) / "events", 50)
+        write_hot(Path(folder) / "b", CONFIRMATION, Path(folder) / "events")
+        return (Path(folder) / "b.hot").read_bytes()
+
+
+_HOT_FILE = _make_hot_file()
 
 
 def test_a_file_of_more_than_fits_in_memory_is_not_read(bundle: Path) -> None:

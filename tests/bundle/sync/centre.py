@@ -16,6 +16,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
+    Key,
     Metadata,
     MetaFile,
     Root,
@@ -37,7 +38,7 @@ from authmw.bundle.sites.chains import (
     dump_site_head,
 )
 from authmw.bundle.sites.names import CENTRE, CENTRE_HEAD, site_directory, site_head, site_role
-from tests.bundle.file.cloud import Fact
+from tests.support.bundle_facts import Fact
 
 TOP = ("root", "timestamp", "snapshot", "targets")
 DAY = timedelta(days=1)
@@ -131,7 +132,8 @@ class Centre:
 
     def delegate(self) -> None:
         """Have `targets` delegate to the keys that delegated roles have now."""
-        roles, keys = {}, {}
+        roles: dict[str, DelegatedRole] = {}
+        keys: dict[str, Key] = {}
         paths = {CENTRE: f"{CENTRE}/*"}
         paths |= {site_role(site): f"{site_directory(site)}/*" for site in self.sites}
         for role, path in paths.items():

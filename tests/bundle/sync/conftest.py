@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bundle.file.cloud import Fact, assignment, facts
 from tests.bundle.sync.centre import Centre
 from tests.bundle.sync.file_server import FileServer
 from tests.bundle.sync.site import SyncSite
+from tests.support.bundle_facts import Fact, assignment, facts
 
 
 def event(number: int) -> Fact:

@@ -19,11 +19,13 @@ import time_machine
 
 from authmw.bundle.sites.chains import Base, Chain, Link, SiteHead, dump_site_head
 from authmw.bundle.sites.names import CENTRE, CENTRE_HEAD, site_head, site_role
-from tests.bundle.file.cloud import Fact, assignment, facts
 from tests.bundle.sync.centre import Centre, new_signer
 from tests.bundle.sync.conftest import event
 from tests.bundle.sync.file_server import FileServer, _Handler
 from tests.bundle.sync.site import SyncSite
+from tests.support.bundle_facts import Fact, assignment, facts
+
+pytestmark = pytest.mark.heavy
 
 EDGE_1, EDGE_2 = site_role("edge-1"), site_role("edge-2")
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from authmw.bundle.file import hot_path, read_hot
-from tests.bundle.file.cloud import Fact, assignment
 from tests.bundle.sync.centre import Centre
 from tests.bundle.sync.conftest import event
 from tests.bundle.sync.file_server import FileServer
 from tests.bundle.sync.site import SyncSite
+from tests.support.bundle_facts import Fact, assignment
+
+pytestmark = pytest.mark.heavy
 
 
 def test_new_site_fetches_a_base_and_confirms_it(

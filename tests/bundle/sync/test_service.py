@@ -23,11 +23,13 @@ from authmw.bundle.sync.errors import AlreadyRunning
 from authmw.bundle.sync.process import opened
 from authmw.bundle.sync.service import SyncService
 from authmw.bundle.sync.status import make_report, read_status
-from tests.bundle.file.cloud import Fact
 from tests.bundle.sync.centre import Centre
 from tests.bundle.sync.file_server import FileServer
 from tests.bundle.sync.site import SyncSite
+from tests.support.bundle_facts import Fact
 from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.heavy
 
 
 @contextmanager
@@ -220,7 +222,6 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "authmw", "bundle", *map(str, arguments)]
 
 
-@pytest.mark.heavy
 def test_command_syncs_once_and_says_how_it_is(
     new_site: SyncSite, centre: Centre, server: FileServer
 ) -> None:
@@ -250,13 +251,12 @@ def test_command_syncs_once_and_says_how_it_is(
     assert "poll_seconds" in wrong.stderr
 
 
-@pytest.mark.heavy
-@pytest.mark.parametrize("is_busy", [False, True])
+@pytest.mark.parametrize("activity", ["waiting", "downloading"])
 def test_sigterm_ends_it_soon(
-    site: SyncSite, server: FileServer, is_busy: bool, tmp_path: Path
+    site: SyncSite, server: FileServer, activity: str, tmp_path: Path
 ) -> None:
     before = site.in_force()
-    if is_busy:
+    if activity == "downloading":
         server.behaviours["timestamp.json"] = lambda _: time.sleep(15)
     server.asked.clear()
     with (tmp_path / "log").open("wb") as log:
