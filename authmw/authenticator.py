@@ -35,6 +35,7 @@ from authmw.token.token_info import TokenInfo
 from authmw.wsgi.interfaces import Credentials, MakeTokenAuth, Resource
 
 if TYPE_CHECKING:
+    from authmw.checks.freshness import Freshness
     from authmw.validation.proofs import ProofVerifier
 
 
@@ -57,6 +58,7 @@ class Authenticator:
         proofs: checks that clients hold the keys their tokens are bound to; None: no token is
             accepted that could be.
         resource: answers requests for its metadata; None: there is none.
+        freshness: verifies how fresh decisions from a bundle are; None: there are none.
         log: of decisions; None: a new one.
         metrics: counts decisions; None: nothing does.
         clock: epoch seconds.
@@ -71,6 +73,7 @@ class Authenticator:
         *,
         proofs: ProofVerifier | None = None,
         resource: Resource | None = None,
+        freshness: Freshness | None = None,
         log: DecisionLog | None = None,
         metrics: FilterMetrics | None = None,
         clock: Callable[[], float] = wall_clock,
@@ -92,6 +95,7 @@ class Authenticator:
         self._revalidation = resolver.revalidation
         self._proofs = proofs
         self._resource = resource
+        self._freshness = freshness
         self._metrics = metrics
         self._count_hit: Callable[[], object] | None = None
         self._count_accepted: Callable[[], object] | None = None
@@ -110,6 +114,7 @@ class Authenticator:
             self._make_token_auth,
             proofs=self._proofs,
             resource=self._resource,
+            freshness=self._freshness,
             log=self._log.with_level(rules.log_refusals),
             metrics=self._metrics,
             clock=self._clock,
@@ -210,7 +215,7 @@ class Authenticator:
         if self._metrics is not None:
             self._metrics.decisions.add(outcome, reason)
 
-    def _decide(self, environ: dict[str, Any]) -> Rejection | None:
+    def _decide(self, environ: dict[str, Any], *, has_waited: bool = False) -> Rejection | None:
         now = time.time() if self._is_wall_clock else self._clock()
         refresher = self._refresher
         if not refresher.on_time_from <= now < refresher.overdue_at:
@@ -263,6 +268,14 @@ class Authenticator:
                     self._verify_access(rules, user, environ, is_service_request=is_service_request)
                 if (user.is_bound or self._requires_binding) and not is_service_request:
                     verify_binding(self._rules.bind_policy, user, environ)
+                # Never for a client alone, who could hold threads by it.
+                if (
+                    is_service_request
+                    and self._freshness is not None
+                    and not self._freshness.verify(user, environ, may_wait=not has_waited)
+                ):
+                    headers.strip(environ)
+                    return self._decide(environ, has_waited=True)
                 # Last: a proof passes once, and all else must be right with the request.
                 if is_service_request:
                     pass  # the service has the user's token, and not the user's key

@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks import (
     bundle,
     cold,
+    export,
     first_sight,
     hits,
     issuer_requests,
@@ -25,6 +26,7 @@ from benchmarks import (
     metrics,
     personas,
     revocation,
+    sites,
     stampede,
     startup,
     under_gunicorn,
@@ -37,6 +39,7 @@ from benchmarks.table import Row, format_rst, format_text
 TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
     "bundle": bundle.run,
     "cold": cold.run,
+    "export": export.run,
     "first_sight": first_sight.run,
     "hits": hits.run,
     "issuer_requests": issuer_requests.run,
@@ -45,6 +48,7 @@ TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
     "metrics": metrics.run,
     "personas": personas.run,
     "revocation": revocation.run,
+    "sites": sites.run,
     "stampede": stampede.run,
     "startup": startup.run,
     "under_gunicorn": under_gunicorn.run,
