@@ -156,7 +156,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         if rejection.status == 401:
             with oslo_context.replaced(environ, find_request_id):
                 challenges = self._parts.challenge(rejection.reason)
-        cors = self._cors_headers(environ)
+        cors = list_cors_headers(self._parts, environ)
         return respond(rejection, challenges, cors, environ, start_response)
 
     def stats(self) -> dict[str, float]:
@@ -222,7 +222,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         """Answer in place of the app."""
         resource = self._parts.resource
         if rejection is DESCRIBE_RESOURCE and resource is not None:
-            return resource.answer(environ, start_response, self._cors_headers(environ))
+            return resource.answer(environ, start_response, list_cors_headers(self._parts, environ))
         return self.reject(environ, start_response, rejection)
 
     def _process_request(self, environ: dict[str, Any]) -> WsgiApp | None:
@@ -259,39 +259,55 @@ class AuthMiddleware(metaclass=RefusesUncalled):
     def _add_headers(
         self, status: str, response_headers: Sequence[Header], environ: dict[str, Any]
     ) -> Sequence[Header]:
-        """Return the headers to add to an app's 40x; CORS headers only if the refusal is ours.
+        return list_added_headers(self._parts, status, response_headers, environ)
 
-        A CORS filter of the app's can't know that there will be a challenge: a page that it lets
-        read the response may read that as well.
-        """
-        added: list[Header] = []
-        cors: list[Header] = []
-        if status.startswith("401"):
-            added += self._parts.challenge(environ.get(REFUSED_FOR))
-        # Removed, so that of several filters one adds them, and to one response only.
-        refused: Refused | None = environ.pop(REFUSED, None)
-        if refused is not None and status.startswith(str(refused.refusal.status)):
-            if refused.refusal.missing:
-                self._parts.authenticator.note_missing(environ, refused.refusal.missing)
-            missing_scope = refused.refusal.missing_scope
-            if missing_scope:
-                added += self._parts.challenge_scope(missing_scope)
-            cors = self._cors_headers(environ, response_headers)
-        if added and not cors and self._parts.resource is not None:
-            # Imported here: few services have OAuth clients.
-            from authmw.wsgi.cors import allows_an_origin, expose
 
-            if allows_an_origin(response_headers):
-                cors = [expose(added)]
-        return [*added, *cors]
+def list_added_headers(
+    parts: FilterParts,
+    status: str,
+    response_headers: Sequence[Header],
+    environ: dict[str, Any],
+    *,
+    may_ask: bool = True,
+) -> Sequence[Header]:
+    """Return the headers to add to an app's 40x; CORS headers only if the refusal is ours.
 
-    def _cors_headers(
-        self, environ: dict[str, Any], response_headers: Sequence[Header] = ()
-    ) -> list[Header]:
-        cors = self._parts.cors
-        return (
-            [] if cors is None else cors.headers_for(environ.get("HTTP_ORIGIN"), response_headers)
-        )
+    A CORS filter of the app's can't know that there will be a challenge: a page that it lets
+    read the response may read that as well.
+
+    Args:
+        parts: of the filter.
+        status, response_headers, environ: of the response and its request.
+        may_ask: see `FilterParts.challenge`.
+    """
+    added: list[Header] = []
+    cors: list[Header] = []
+    if status.startswith("401"):
+        added += parts.challenge(environ.get(REFUSED_FOR), may_ask=may_ask)
+    # Removed, so that of several filters one adds them, and to one response only.
+    refused: Refused | None = environ.pop(REFUSED, None)
+    if refused is not None and status.startswith(str(refused.refusal.status)):
+        if refused.refusal.missing:
+            parts.authenticator.note_missing(environ, refused.refusal.missing)
+        missing_scope = refused.refusal.missing_scope
+        if missing_scope:
+            added += parts.challenge_scope(missing_scope)
+        cors = list_cors_headers(parts, environ, response_headers)
+    if added and not cors and parts.resource is not None:
+        # Imported here: few services have OAuth clients.
+        from authmw.wsgi.cors import allows_an_origin, expose
+
+        if allows_an_origin(response_headers):
+            cors = [expose(added)]
+    return [*added, *cors]
+
+
+def list_cors_headers(
+    parts: FilterParts, environ: dict[str, Any], response_headers: Sequence[Header] = ()
+) -> list[Header]:
+    """Return the CORS headers to add to an answer that is ours."""
+    cors = parts.cors
+    return [] if cors is None else cors.headers_for(environ.get("HTTP_ORIGIN"), response_headers)
 
 
 # The methods of a class without hooks.

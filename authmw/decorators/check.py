@@ -69,5 +69,5 @@ def verify(requirement: Requirement) -> Token:
         if not missing:
             return token
         refusal = refuse_missing(missing)
-    refused = environ[REFUSED] = make_exception(refusal)
+    refused = environ[REFUSED] = make_exception(refusal, is_wsgi=request.IS_ASGI not in environ)
     raise refused
