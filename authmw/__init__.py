@@ -1,4 +1,4 @@
-"""WSGI authentication middleware that speaks the contract of OpenStack services.
+"""WSGI and ASGI authentication middleware that speaks the contract of OpenStack services.
 
 Public names are loaded at first use, so that `import authmw` costs next to nothing.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from authmw.config.options import list_opts
-    from authmw.decorators.check import check
+    from authmw.decorators.check import check, current_token
     from authmw.decorators.current import current
     from authmw.decorators.protect import protect
     from authmw.decorators.require import require
@@ -42,6 +42,7 @@ _HOMES = {
     "app_factory": "authmw.middleware",
     "check": "authmw.decorators.check",
     "current": "authmw.decorators.current",
+    "current_token": "authmw.decorators.check",
     "filter_factory": "authmw.middleware",
     "health": "authmw.readiness",
     "list_opts": "authmw.config.options",
@@ -63,6 +64,7 @@ __all__ = [
     "app_factory",
     "check",
     "current",
+    "current_token",
     "filter_factory",
     "health",
     "list_opts",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
+    asgi,
     bundle,
     cold,
     first_sight,
@@ -35,6 +36,7 @@ from benchmarks.stage import silence_logs
 from benchmarks.table import Row, format_rst, format_text
 
 TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
+    "asgi": asgi.run,
     "bundle": bundle.run,
     "cold": cold.run,
     "first_sight": first_sight.run,

@@ -14,6 +14,8 @@ from authmw.wsgi.requirement_answers import refuse_missing, refuse_unauthenticat
 
 _log = logging.getLogger(__name__)
 
+_ANY = Requirement(frozenset(), frozenset(), admin_project=False, methods=frozenset())
+
 
 def check(
     *,
@@ -46,6 +48,15 @@ def check(
             oauth_scope=oauth_scope,
         )
     )
+
+
+def current_token() -> Token:
+    """Return the token of this request, else raise: `authmw.current` where there has to be one.
+
+    Raises:
+        Refused: (401) there is none, as for `check`.
+    """
+    return verify(_ANY)
 
 
 def verify(requirement: Requirement) -> Token:
