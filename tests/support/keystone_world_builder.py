@@ -35,8 +35,13 @@ class WorldBuilder:
         from keystone.common import provider_api, sql
         from keystone.server import wsgi
 
-        # It would give its turn to others after each statement, and wait for it on a busy host.
-        sql.core._get_main_context_manager().configure(thread_checkin=False)
+        sql.core._get_main_context_manager().configure(
+            # It would give its turn to others after each statement, and wait for it on a busy host.
+            thread_checkin=False,
+            # As in other databases: else rows that refer to a deleted credential stay in SQLite,
+            # and belong to the next one, which gets the same number.
+            sqlite_fk=True,
+        )
         self._application = wsgi.initialize_public_application()
         self._error: type[Exception] = exception.Error
         self.apis: Any = provider_api.ProviderAPIs
