@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from authmw.checks.requirements import ScopeName, parse_requirement
+from authmw.checks.requirements import NotFromRequest, ScopeName, parse_requirement
 from authmw.decorators.check import verify
 from authmw.token import Token
 
 
 def require_token(
     *,
-    roles: str | Iterable[str] | None = None,
+    roles: str | Iterable[str] | NotFromRequest | None = None,
     scope: ScopeName | Iterable[ScopeName] | None = None,
     admin_project: bool = False,
     methods: str | Iterable[str] | None = None,

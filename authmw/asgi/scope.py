@@ -13,6 +13,7 @@ from authmw.asgi.interface import Scope
 from authmw.checks.presented_token import COPIED
 from authmw.runtime.request import IS_ASGI
 from authmw.token import Token, headers
+from authmw.validation.proofs import PROVEN
 
 RawHeader = tuple[bytes, bytes]
 
@@ -45,7 +46,8 @@ _OTHERS: Final = frozenset(
     b" x-forwarded-port x-forwarded-proto x-real-ip x-request-id".split()
 )
 _TOKEN_NAME: Final = b"x-auth-token"
-_OBJECTS: Final = headers.ENVIRON_OBJECTS
+# Keys of the environ that the app finds in its scope, and a middleware of ours behind this one.
+_CARRIED: Final = (*headers.ENVIRON_OBJECTS, COPIED, PROVEN)
 
 
 def read_scope(scope: Scope) -> tuple[dict[str, Any], list[RawHeader]]:
@@ -90,7 +92,18 @@ def read_scope(scope: Scope) -> tuple[dict[str, Any], list[RawHeader]]:
             environ[key] = f"{environ[key]},{text}" if key in environ else text
             kept.append((folded, value))
         # Else it is left out: who reads it as a token would read one that nobody has checked.
+    if COPIED in scope:
+        _mark_copy(scope[COPIED], environ, kept)
+    if PROVEN in scope:
+        environ[PROVEN] = scope[PROVEN]
     return environ, kept
+
+
+def _mark_copy(copied: str, environ: dict[str, Any], kept: list[RawHeader]) -> None:
+    """Tell a token that a middleware of ours in front has copied from one that the client sent."""
+    if environ.get("HTTP_X_AUTH_TOKEN") == copied:
+        environ[COPIED] = environ["HTTP_X_AUTH_TOKEN"]
+        kept[:] = [header for header in kept if header[0] != _TOKEN_NAME]
 
 
 def make_scope(scope: Scope, kept: list[RawHeader], environ: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +125,7 @@ def make_scope(scope: Scope, kept: list[RawHeader], environ: dict[str, Any]) -> 
         kept += headers.render_scope({k: environ[k] for k in headers.SERVICE_KEYS if k in environ})
     inner = dict(scope)
     inner["headers"] = kept
-    for name in _OBJECTS:
+    for name in _CARRIED:
         if name in environ:
             inner[name] = environ[name]
         else:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from authmw.checks.requirements import Requirement, ScopeName, parse_requirement
+from authmw.checks.requirements import (
+    NotFromRequest,
+    Requirement,
+    ScopeName,
+    parse_requirement,
+)
 from authmw.decorators.frameworks import make_exception
 from authmw.rejection import REFUSED
 from authmw.runtime import request
@@ -19,7 +24,7 @@ _ANY = Requirement(frozenset(), frozenset(), admin_project=False, methods=frozen
 
 def check(
     *,
-    roles: str | Iterable[str] | None = None,
+    roles: str | Iterable[str] | NotFromRequest | None = None,
     scope: ScopeName | Iterable[ScopeName] | None = None,
     admin_project: bool = False,
     methods: str | Iterable[str] | None = None,

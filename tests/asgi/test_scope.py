@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -131,3 +133,15 @@ def test_objects_of_another_middleware_don_t_reach_the_app() -> None:
     assert inner.keys() == scope.keys() - {"authmw.token", "keystone.token_info"}
     assert inner["headers"] == [(b"x-identity-status", b"Invalid")]
     assert scope["headers"] == []
+
+
+@pytest.mark.heavy
+def test_no_framework_is_imported() -> None:
+    code = (
+        "import sys, authmw, authmw.middleware\n"
+        "assert not {'asyncio', 'authmw.asgi'} & sys.modules.keys()\n"
+        "import authmw.asgi\n"
+        "assert not {'starlette', 'fastapi', 'anyio', 'pydantic'} & sys.modules.keys()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()

@@ -98,6 +98,7 @@ def test_a_changed_default_is_a_changed_line(cloud: Cloud, tmp_path: Path) -> No
     assert come.split().count("any") == 9
 
 
+@pytest.mark.heavy
 def test_a_real_service_s_rules_are_read_with_their_targets(cloud: Cloud) -> None:
     from keystone.common import policies
 

@@ -309,3 +309,18 @@ def test_what_can_t_be_protected_is_refused() -> None:
         made(tell, config_file="x", config="y")
     with pytest.raises(authmw.ConfigurationError, match="delay_auth_decision"):
         made(tell, delay_auth_decision="maybe")
+
+
+def test_of_two_in_a_row_the_inner_one_judges_the_same_token(cloud: Cloud) -> None:
+    token = cloud.personas.project_member().token
+    seen: list[list[bytes]] = []
+
+    async def count(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append([value for name, value in scope["headers"] if name == b"x-auth-token"])
+        await tell(scope, receive, send)
+
+    for accepts in ("true", "false"):
+        app = cloud.protect(cloud.protect(count, accept_bearer=accepts), accept_bearer="true")
+        for headers in ({"Authorization": f"Bearer {token}"}, {"X-Auth-Token": token}):
+            assert get(app, headers=headers).body == b"project_member"
+    assert seen == [[token.encode()]] * 4

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Request, WebSocket
+from fastapi.exceptions import FastAPIError
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
@@ -324,3 +326,41 @@ def test_a_route_of_a_websocket_in_starlette(cloud: Cloud) -> None:
     assert connect(app, "/", cloud.personas.project_admin().headers)[0]["type"].endswith("accept")
     refused = connect(app, "/", cloud.personas.project_reader().headers)
     assert refused[0]["type"] == "websocket.close"
+
+
+# Mistakes with which no route may come into being: a client would say what is required of it, or
+# nothing would be checked at all.
+NO_DEPENDENCIES: dict[str, Any] = {
+    "check": authmw.check,
+    "check of a role": functools.partial(authmw.check, roles="admin"),
+    "require, not called": authmw.require,
+    "require_token, not called": authmw.asgi.require_token,
+}
+
+
+@pytest.mark.parametrize("mistake", NO_DEPENDENCIES)
+def test_what_would_read_the_requirement_from_the_query_is_no_dependency(mistake: str) -> None:
+    app = FastAPI()
+    with pytest.raises(FastAPIError, match="NotFromRequest"):
+        app.get("/", dependencies=[Depends(NO_DEPENDENCIES[mistake])])(lambda: "in")
+
+
+def test_a_decorator_as_a_dependency_lets_nobody_in(cloud: Cloud) -> None:
+    app = FastAPI()
+    app.get("/", dependencies=[Depends(authmw.require(roles="admin"))])(lambda: "in")
+    headers = cloud.personas.project_admin().headers
+    protected = cloud.protect(app)
+    for sent in ({}, {"query_string": b"view=x"}, {"body": b'{"view": "x"}'}):
+        assert get(protected, "/", headers, **sent).status == 422
+
+
+def test_current_token_is_a_dependency(cloud: Cloud) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    def who(token: Annotated[authmw.Token, Depends(authmw.current_token)]) -> str:
+        return str(token.user.name)
+
+    delayed = cloud.protect(app, delay_auth_decision="true")
+    assert get(delayed, "/", cloud.personas.project_reader().headers).json == "project_reader"
+    assert get(delayed, "/").status == 401
