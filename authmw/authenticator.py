@@ -28,7 +28,7 @@ from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED_FOR, Rejection
 from authmw.resolver import Resolver
 from authmw.runtime import oslo_context, request
-from authmw.runtime.blocking import Answers, run_or_raise
+from authmw.runtime.blocking import Answers, Outcome, run_or_raise
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.refresh import Refresher
 from authmw.token import Token, headers
@@ -37,6 +37,7 @@ from authmw.token.token_info import TokenInfo
 from authmw.wsgi.interfaces import Credentials, MakeTokenAuth, Resource
 
 if TYPE_CHECKING:
+    from authmw.checks.freshness import Freshness
     from authmw.validation.proofs import ProofVerifier
 
 
@@ -50,6 +51,8 @@ _REFUSE_EXPIRED = ExpiryPolicy.REFUSE_EXPIRED
 # Keys of work that is not about one token.
 _CATCH_UP: Final = "catch up"
 _PROOF: Final = "proof"
+_FRESHNESS: Final = "freshness"
+_HAS_WAITED: Final = "has waited"
 
 
 class Authenticator:
@@ -63,6 +66,7 @@ class Authenticator:
         proofs: checks that clients hold the keys their tokens are bound to; None: no token is
             accepted that could be.
         resource: answers requests for its metadata; None: there is none.
+        freshness: verifies how fresh decisions from a bundle are; None: there are none.
         log: of decisions; None: a new one.
         metrics: counts decisions; None: nothing does.
         clock: epoch seconds.
@@ -77,6 +81,7 @@ class Authenticator:
         *,
         proofs: ProofVerifier | None = None,
         resource: Resource | None = None,
+        freshness: Freshness | None = None,
         log: DecisionLog | None = None,
         metrics: FilterMetrics | None = None,
         clock: Callable[[], float] = wall_clock,
@@ -98,6 +103,7 @@ class Authenticator:
         self._revalidation = resolver.revalidation
         self._proofs = proofs
         self._resource = resource
+        self._freshness = freshness
         self._metrics = metrics
         self._count_hit: Callable[[], object] | None = None
         self._count_accepted: Callable[[], object] | None = None
@@ -116,6 +122,7 @@ class Authenticator:
             self._make_token_auth,
             proofs=self._proofs,
             resource=self._resource,
+            freshness=self._freshness,
             log=self._log.with_level(rules.log_refusals),
             metrics=self._metrics,
             clock=self._clock,
@@ -234,7 +241,9 @@ class Authenticator:
         if self._metrics is not None:
             self._metrics.decisions.add(outcome, reason)
 
-    def _decide(self, environ: dict[str, Any], answers: Answers | None) -> Rejection | None:
+    def _decide(
+        self, environ: dict[str, Any], answers: Answers | None, *, has_waited: bool = False
+    ) -> Rejection | None:
         now = time.time() if self._is_wall_clock else self._clock()
         refresher = self._refresher
         if not refresher.on_time_from <= now < refresher.overdue_at:
@@ -288,17 +297,32 @@ class Authenticator:
                     self._verify_access(rules, user, environ, is_service_request=is_service_request)
                 if (user.is_bound or self._requires_binding) and not is_service_request:
                     verify_binding(self._rules.bind_policy, user, environ)
+                # Never for a client alone, who could hold threads by it.
+                if is_service_request and self._freshness is not None:
+                    has_waited = has_waited or (answers is not None and _HAS_WAITED in answers)
+                    verify = functools.partial(
+                        self._freshness.verify, user, environ, may_wait=not has_waited
+                    )
+                    # It waits once at most.
+                    waiting = None if has_waited else answers
+                    if not run_or_raise(waiting, _FRESHNESS, verify, "signed", "work"):
+                        headers.strip(environ)
+                        if answers is not None:
+                            # The token is judged anew, by what has come meanwhile.
+                            answers.pop((user_string, expiry_policy), None)
+                            answers[_HAS_WAITED] = Outcome()
+                        return self._decide(environ, answers, has_waited=True)
                 # Last: a proof passes once, and all else must be right with the request.
                 if is_service_request:
                     pass  # the service has the user's token, and not the user's key
                 elif self._proofs is not None:
                     # The time of now: to validate a token may have taken longer than proofs last.
-                    verify = functools.partial(
+                    prove = functools.partial(
                         self._proofs.verify, user, user_string, environ, self._clock()
                     )
                     # Proofs are remembered in memcached. That of another token is not looked for.
                     run_or_raise(
-                        answers if user.is_bound else None, _PROOF, verify, "signed", "work"
+                        answers if user.is_bound else None, _PROOF, prove, "signed", "work"
                     )
                 elif user.is_bound:
                     refuse_key_binding(user)

@@ -28,12 +28,11 @@ class IssuerStanding(Protocol):
 class Revisions(Protocol):
     """What has revisions that decide about remembered tokens: an authority bundle."""
 
-    @property
-    def name(self) -> str | None:
-        """Of the revision in force; `Token.revision` of the tokens that it decides about."""
+    def stands(self, name: str) -> bool:
+        """Tell whether what a revision decided still stands; `name` is a `Token.revision`."""
 
     def add_listener(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after each change of `name`."""
+        """Call `listener` after each change that may change a verdict."""
 
 
 class Revalidation:
@@ -100,7 +99,7 @@ class Revalidation:
         """Judge a token that was valid when it was remembered; raises as `verify` does.
 
         An opaque token also needs every event since it was validated, and one that a bundle decided
-        about the same revision (IdentityUnavailable).
+        about the same facts (IdentityUnavailable).
         """
         if token.issuer is not None:
             self._issuers[token.issuer].verify(token, now)
@@ -119,8 +118,8 @@ class Revalidation:
     def _verify_revision(self, revision: str | None) -> None:
         if revision is None or self._bundle is None:
             return
-        if revision != self._bundle.name:
-            raise IdentityUnavailable("another revision of the bundle is in force since")
+        if not self._bundle.stands(revision):
+            raise IdentityUnavailable("a bundle with other facts is in force since")
 
     def _verify_key(self, thumbprint: str, now: float) -> None:
         if self._keys is None:

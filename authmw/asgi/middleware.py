@@ -21,8 +21,8 @@ from authmw.asgi.scope import make_scope, read_scope
 from authmw.build import FilterParts, build_filter_parts
 from authmw.decorators.configuration import choose_options
 from authmw.errors import Refused, WouldBlock
-from authmw.middleware import list_added_headers, list_cors_headers
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED, Rejection, respond
+from authmw.responses import cors_headers, headers_to_add
 from authmw.runtime.blocking import Answers
 from authmw.runtime.request import begin, end
 from authmw.wsgi.asgi import is_asgi
@@ -201,7 +201,7 @@ class AuthMiddleware:
     async def _make_answer(
         self, rejection: Rejection, environ: dict[str, Any], scope: Scope
     ) -> Answer:
-        cors = list_cors_headers(self._parts, environ)
+        cors = cors_headers(self._parts, environ)
         resource = self._parts.resource
         if rejection is DESCRIBE_RESOURCE and resource is not None:
             if scope["type"] == "http":
@@ -226,7 +226,7 @@ class AuthMiddleware:
     ) -> Sequence[Header]:
         if status == "401":
             await self._discover()
-        return list_added_headers(self._parts, status, response_headers, environ, may_ask=False)
+        return headers_to_add(self._parts, status, response_headers, environ, may_ask=False)
 
     async def _discover(self) -> None:
         """Find out where clients get a token, unless that is known or is being found out."""

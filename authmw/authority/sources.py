@@ -48,17 +48,22 @@ class AuthoritySources:
     def look_up(self, bearer: SignedBearer, now: float) -> Authorization | None:
         """Find what a bearer may do; see `Authority`.
 
-        Raises IdentityUnavailable only if no source that could be reached has an answer.
+        Raises IdentityUnavailable only if no source that could be reached has an answer; it names
+        what each of the others lacks.
         """
-        outage: IdentityUnavailable | None = None
+        outages: list[IdentityUnavailable] = []
         for source in self._sources:
             try:
                 authorization = source.look_up(bearer, now)
             except IdentityUnavailable as error:
-                outage = outage or error
+                outages.append(error)
                 continue
             if authorization is not None:
                 return authorization
-        if outage is not None:
-            raise outage
+        if len(outages) == 1:
+            raise outages[0]
+        if outages:
+            raise IdentityUnavailable(
+                "; ".join(each.detail for each in outages), outages[0].retry_after
+            ) from outages[-1]
         return None

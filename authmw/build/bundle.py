@@ -2,28 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from authmw.authority.authorization import Authorization
 from authmw.bundle.authority import BundleAuthority
 from authmw.bundle.file import open_bundle
+from authmw.bundle.freshness import DemandedFreshness
+from authmw.bundle.hot_events import HotEvents
 from authmw.bundle.in_force import BundleInForce
+from authmw.bundle.revision import Revision
 from authmw.bundle.revocations import BundleRevocations
 from authmw.bundle.write_access import judge_file
 from authmw.cache.memory import MemoryCache
 from authmw.config.settings import Settings
 from authmw.errors import BundleUnreadable
+from authmw.metrics import table
+from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.revocation.revocations import Revocations
 
 
-def make_bundle(settings: Settings, path: str) -> BundleInForce:
-    """Return the bundle at a path, which is `bundle_path`; nothing is read yet."""
-    return BundleInForce(
+def make_bundle(settings: Settings, path: str, metrics: FilterMetrics) -> BundleInForce:
+    """Return the bundle at a path, which is `bundle_path`; nothing is read yet.
+
+    Args:
+        settings: of the filter.
+        path: of the file.
+        metrics: show its age, revision and state.
+    """
+    bundle = BundleInForce(
         path,
         max_age_seconds=settings.bundle_max_age,
         warn_age_seconds=settings.bundle_warn_age,
         max_events=settings.revocation_max_events,
+        max_staleness_seconds=settings.revocation_max_staleness,
     )
+    _watch(bundle, metrics)
+    return bundle
+
+
+def _watch(bundle: BundleInForce, metrics: FilterMetrics) -> None:
+    def of_facts(read: Callable[[Revision], float]) -> Callable[[], float | None]:
+        return lambda: None if bundle.revision is None else read(bundle.revision)
+
+    def of_events(read: Callable[[HotEvents], float]) -> Callable[[], float | None]:
+        return lambda: None if bundle.hot_events is None else read(bundle.hot_events)
+
+    metrics.watch(table.BUNDLE_READ, of_facts(lambda facts: facts.as_of.read_at), "facts")
+    metrics.watch(table.BUNDLE_READ, of_events(lambda hot: hot.read_at), "events")
+    metrics.watch(table.BUNDLE_REVISION, of_facts(lambda facts: facts.as_of.number), "facts")
+    metrics.watch(table.BUNDLE_REVISION, of_events(lambda hot: hot.number), "events")
+    metrics.watch(table.BUNDLE_UNUSABLE, lambda: bundle.is_unusable, "facts")
+    metrics.watch(table.BUNDLE_UNUSABLE, lambda: bundle.is_hot_unusable, "events")
+    metrics.watch(table.BUNDLE_EVENTS, of_facts(lambda facts: len(facts.events)), "facts")
+    metrics.watch(table.BUNDLE_EVENTS, of_events(lambda hot: len(hot.events)), "events")
 
 
 def find_fault(path: str) -> str | None:
@@ -65,4 +97,18 @@ def make_bundle_authority(
         memory=memory,
         fresh_seconds=settings.authority_cache_time,
         include_catalog=settings.include_service_catalog,
+    )
+
+
+def make_freshness(
+    settings: Settings, bundle: BundleInForce, metrics: FilterMetrics, clock: Callable[[], float]
+) -> DemandedFreshness:
+    """Return what verifies how fresh the decisions are that services ask for."""
+    return DemandedFreshness(
+        bundle,
+        max_age_seconds=settings.bundle_service_max_age,
+        wait_seconds=settings.bundle_wait_time,
+        most_waiting=settings.bundle_max_waiting,
+        clock=clock,
+        waits=metrics.bundle_waits,
     )

@@ -13,6 +13,7 @@ from authmw.revocation.revocations import Revocations
 
 if TYPE_CHECKING:
     from authmw.build.issuers import IssuerParts
+    from authmw.bundle.in_force import BundleInForce
     from authmw.keys.source import KeySource
 
 
@@ -40,6 +41,7 @@ def make_health_checks(
     revocations: Revocations,
     keys: KeySource | None,
     issuers: IssuerParts | None,
+    bundle: BundleInForce | None = None,
 ) -> tuple[HealthCheck, ...]:
     """Return the checks that a filter needs.
 
@@ -49,6 +51,7 @@ def make_health_checks(
         revocations: which of Keystone's tokens were revoked.
         keys: that verify Keystone's tokens; None: nothing does.
         issuers: the others; None: none is configured.
+        bundle: that names and roles are from; None: there is none.
     """
     checks = []
     # With shadow validation the keys decide nothing.
@@ -57,6 +60,9 @@ def make_health_checks(
         checks.append(
             HealthCheck("revocation", functools.partial(_find_lack_of_events, revocations))
         )
+    # Where Keystone is asked about what a bundle does not say, its answer is what counts.
+    if bundle is not None and "identity" not in settings.jws_authority:
+        checks.append(HealthCheck("bundle", functools.partial(_find_lack_of_facts, bundle)))
     if settings.auth is not None:
         checks.append(HealthCheck("identity", functools.partial(_find_outage, identity)))
     if issuers is not None:
@@ -80,6 +86,14 @@ def _find_lack_of_keys(keys: KeySource, now: float) -> str | None:
         return keys.current(now).missing
     except IdentityUnavailable as error:
         return error.detail
+
+
+def _find_lack_of_facts(bundle: BundleInForce, now: float) -> str | None:
+    try:
+        bundle.current(now)
+    except IdentityUnavailable as error:
+        return error.detail
+    return None
 
 
 def _find_lack_of_events(revocations: Revocations, now: float) -> str | None:

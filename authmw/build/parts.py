@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from authmw.build.issuers import IssuerParts
     from authmw.build.oauth import OAuthParts
     from authmw.bundle.in_force import BundleInForce
+    from authmw.checks.freshness import Freshness
     from authmw.keys.source import KeySource
     from authmw.wsgi.cors import CorsPolicy
     from authmw.wsgi.protected_resource import ProtectedResource
@@ -209,7 +210,7 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
         metrics.watch(table.BREAKER, lambda: identity.breaker_state.value, "")
     refresher = Refresher(clock=clock)
     watch_for_outages(identity, refresher)
-    bundle = _make_bundle(settings, refresher)
+    bundle = _make_bundle(settings, refresher, metrics)
     revocations = make_revocations(settings, identity, refresher, metrics, bundle)
     keys = _make_keys(settings, refresher, metrics)
     validator = _make_validator(settings, identity, revocations, keys, bundle, refresher, metrics)
@@ -254,11 +255,12 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
         make_token_auth(identity),
         proofs=None if oauth is None else oauth.proofs,
         resource=None if oauth is None else oauth.resource,
+        freshness=_make_freshness(settings, bundle, metrics, clock),
         metrics=counting,
         clock=clock,
     )
     make_checks = functools.partial(
-        _make_health_checks, settings, identity, revocations, keys, issuers
+        _make_health_checks, settings, identity, revocations, keys, issuers, bundle
     )
     parts = FilterParts(settings, identity, authenticator, refresher, metrics, make_checks)
     show_metrics(parts)
@@ -273,11 +275,12 @@ def _make_health_checks(
     revocations: Revocations,
     keys: KeySource | None,
     issuers: IssuerParts | None,
+    bundle: BundleInForce | None,
 ) -> tuple[HealthCheck, ...]:
     # Imported here: only a service that is asked for its health needs it.
     from authmw.build.health import make_health_checks
 
-    return make_health_checks(settings, identity, revocations, keys, issuers)
+    return make_health_checks(settings, identity, revocations, keys, issuers, bundle)
 
 
 def _make_oauth_parts(settings: Settings, clock: Callable[[], float]) -> OAuthParts | None:
@@ -311,15 +314,31 @@ def _make_keys(
     return keys
 
 
-def _make_bundle(settings: Settings, refresher: Refresher) -> BundleInForce | None:
+def _make_bundle(
+    settings: Settings, refresher: Refresher, metrics: FilterMetrics
+) -> BundleInForce | None:
     if not settings.uses_bundle or settings.bundle_path is None:
         return None
     # Imported here: without a bundle nothing of it is loaded.
     from authmw.build.bundle import make_bundle
 
-    bundle = make_bundle(settings, settings.bundle_path)
+    bundle = make_bundle(settings, settings.bundle_path, metrics)
     refresher.add(bundle)
     return bundle
+
+
+def _make_freshness(
+    settings: Settings,
+    bundle: BundleInForce | None,
+    metrics: FilterMetrics,
+    clock: Callable[[], float],
+) -> Freshness | None:
+    if bundle is None:
+        return None
+    # Imported here: without a bundle nothing of it is loaded.
+    from authmw.build.bundle import make_freshness
+
+    return make_freshness(settings, bundle, metrics, clock)
 
 
 def _make_validator(

@@ -8,23 +8,22 @@ from authmw.authority.agreement import verify_agreement
 from authmw.authority.authorization import Authorization
 from authmw.authority.signed_bearer import SignedBearer
 from authmw.bundle.in_force import BundleInForce
-from authmw.bundle.revision import Revision, RevisionClosed
+from authmw.bundle.revision import Evaluated, Revision, RevisionClosed
 from authmw.cache.memory import MemoryCache
 from authmw.errors import BundleUnreadable, FactUnknown, IdentityUnavailable, MalformedBody
 from authmw.token import Principal
-from authmw.token.catalog import ServiceCatalog
 
 
 class BundleAuthority:
     """Evaluates the facts of the revision in force; see `authmw.authority.sources.Authority`.
 
-    An answer is remembered under the revision that gave it, and never used under another.
+    An answer is remembered under the facts that gave it, by their digest, and never used under
+    others, nor after something ended by itself that it depends on, such as a trust.
 
     Args:
         bundle: has the revision in force.
         memory: of answers, by authority key.
-        fresh_seconds: how long an answer is used under its revision (`authority_cache_time`):
-            what expires meanwhile, such as a trust, is noticed within this time.
+        fresh_seconds: how long an answer is used (`authority_cache_time`).
         include_catalog: whether services get a token's catalog.
     """
 
@@ -44,7 +43,7 @@ class BundleAuthority:
     def recall(self, key: str) -> Authorization | None:
         """Return what the revision in force said last; see `Authority`."""
         known = self._memory.use(key)
-        if known is None or known.revision != self._bundle.name:
+        if known is None or known.revision is None or not self._bundle.stands(known.revision):
             return None
         return known
 
@@ -55,13 +54,15 @@ class BundleAuthority:
             InvalidToken: they deny the token.
             IdentityUnavailable: they don't say, are too old, or can't be read.
         """
-        revision, body, catalog = self._evaluate(bearer, now)
+        revision, evaluated = self._evaluate(bearer, now)
         try:
-            principal = Principal.from_body(body, catalog)
+            principal = Principal.from_body(evaluated.body, evaluated.catalog)
         except MalformedBody as error:
             raise IdentityUnavailable(f"a row of the bundle can't be used: {error}") from error
         verify_agreement(principal, bearer.keystone)
         fresh_until = min(int(now) + self._fresh_seconds, self._bundle.usable_until(revision))
+        if evaluated.ends_at is not None:
+            fresh_until = min(fresh_until, evaluated.ends_at // 1_000_000)
         answer = Authorization(
             principal,
             bearer.methods,
@@ -70,20 +71,18 @@ class BundleAuthority:
             renew_from=fresh_until,
             fresh_until=fresh_until,
             usable_until=fresh_until,
-            revision=revision.name,
+            revision=evaluated.name,
         )
         self._memory.put(bearer.key, answer)
         return answer
 
-    def _evaluate(
-        self, bearer: SignedBearer, now: float
-    ) -> tuple[Revision, dict[str, object], ServiceCatalog | None]:
+    def _evaluate(self, bearer: SignedBearer, now: float) -> tuple[Revision, Evaluated]:
         # Verified with the signature (`authmw.jose.registered_claims`).
         issued_at, expires_at = cast(int, bearer.claims["iat"]), cast(int, bearer.claims["exp"])
         while True:
             revision = self._bundle.current(now)
             try:
-                body, catalog = revision.evaluate(
+                evaluated = revision.evaluate(
                     bearer.keystone,
                     issued_at=issued_at,
                     expires_at=expires_at,
@@ -98,4 +97,4 @@ class BundleAuthority:
                 ) from unknown
             except BundleUnreadable as error:
                 raise IdentityUnavailable(str(error)) from error
-            return revision, body, catalog
+            return revision, evaluated

@@ -285,12 +285,16 @@ TABLES: Final[tuple[Table, ...]] = (
 #     memberships of each user that it has, and all roles, implied roles and system assignments.
 #     What is not in such a bundle is unknown, never denied. `regions` chooses endpoints alone; an
 #     endpoint filter that chooses none of them is one that chooses others.
+# confirms: in a hot file alone: an object, `{"digest": ..., "revision": ..., "read_at": ...}`: the
+#     facts with this state digest (64 hexadecimal digits) are those of this revision, read then
+#     (epoch seconds). See `authmw.bundle.file.hot`.
 SETTINGS: Final[Mapping[str, type]] = {
     "admin_project": dict,
     "max_redelegation_count": int,
     "return_all_endpoints_if_no_filter": bool,
     "url_substitutions": dict,
     "filter": dict,
+    "confirms": dict,
 }
 """The names in `settings`, and what each value is."""
 

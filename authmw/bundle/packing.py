@@ -15,19 +15,62 @@ Row = tuple[Any, ...]
 _ROWS_AT_A_TIME = 10_000
 
 
-def pack_rows(table: Table, rows: Iterable[Row]) -> Iterator[Row]:
+class OneSpelling:
+    """Packs identifiers of a database that compares them without regard to case (MariaDB, MySQL).
+
+    There, an assignment to `4F...` is one to the user `4f...`. Whoever reads a bundle compares
+    bytes, so an identifier gets one spelling: hexadecimal digits are lower-case, as Keystone makes
+    them. Others are left as they are, and refused if two differ in case alone.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def pack(self, value: object) -> bytes | str:
+        """Return what `pack_id` returns for the one spelling.
+
+        Raises:
+            BundleUnreadable: another identifier differs from this one in case alone.
+        """
+        text = _pack_text(value)
+        packed = pack_id(text)
+        if isinstance(packed, bytes):
+            return packed
+        packed = pack_id(text.lower())
+        if isinstance(packed, bytes):
+            return packed
+        known = self._known.setdefault(text.casefold(), text)
+        if known != text:
+            raise BundleUnreadable(
+                f"the identifiers {known!r} and {text!r} differ in case alone, and the database "
+                "takes them for one: write one of them everywhere"
+            )
+        return text
+
+
+def pack_rows(
+    table: Table,
+    rows: Iterable[Row],
+    pack_identifier: Callable[[object], bytes | str] | None = None,
+) -> Iterator[Row]:
     """Return rows as SQLite holds them; thousands are read before the first is returned.
+
+    Args:
+        table: that they are of.
+        rows: not packed.
+        pack_identifier: packs identifiers; None: as they are.
 
     Raises:
         BundleUnreadable: a value is NULL that must not be, or of another type.
     """
+    packers = _PACKERS if pack_identifier is None else {**_PACKERS, Kind.ID: pack_identifier}
     # Column by column, which takes a third of the time.
     rows = iter(rows)
     while some := list(itertools.islice(rows, _ROWS_AT_A_TIME)):
         try:
             columns = zip(*some, strict=True)
             packed = [
-                _pack_column(column, values)
+                _pack_column(column, values, packers)
                 for column, values in zip(table.columns, columns, strict=True)
             ]
         except (TypeError, ValueError, AttributeError) as error:
@@ -35,8 +78,8 @@ def pack_rows(table: Table, rows: Iterable[Row]) -> Iterator[Row]:
         yield from zip(*packed, strict=True)
 
 
-def _pack_column(column: Column, values: Sequence[Any]) -> Iterable[Any]:
-    pack = _PACKERS[column.kind]
+def _pack_column(column: Column, values: Sequence[Any], packers: _Packers) -> Iterable[Any]:
+    pack = packers[column.kind]
     if column.kind is Kind.JSON:
         return [pack(value) for value in values]
     # Many rows have the same role, target or flag.
@@ -62,7 +105,8 @@ def _pack_integer(value: Any) -> int:
     return int(value)
 
 
-_PACKERS: Final[Mapping[Kind, Callable[[Any], Any]]] = {
+_Packers = Mapping[Kind, Callable[[Any], Any]]
+_PACKERS: Final[_Packers] = {
     Kind.ID: _pack_id,
     Kind.TEXT: _pack_text,
     Kind.BOOLEAN: lambda value: int(bool(value)),

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from authmw.bundle.hot_events import HotEvents
 from authmw.bundle.in_force import BundleInForce
 from authmw.bundle.revision import Revision
 from authmw.errors import IdentityUnavailable, InvalidToken, Reason
 from authmw.revocation.facts import RevocationFacts
 from authmw.revocation.revocations import Revocations
 
+_HOT, _WARM = "the hot file", "the bundle"
+
 
 class BundleRevocations:
-    """Compares tokens with a bundle's events and with polled ones; see `Revocations`.
+    """Compares tokens with the events of a bundle and its hot file, and with polled ones.
 
-    The events of a bundle count as a poll at the time at which they were read: they are complete
-    while they are not older than `revocation_max_staleness`. An event of either source revokes;
-    that either is complete is enough.
+    The events of either file count as a poll at the time at which they were read: they are
+    complete while they are not older than `revocation_max_staleness`. An event of any source
+    revokes; that one of them is complete is enough. See `Revocations`.
 
     Args:
-        bundle: has the revision in force.
+        bundle: has what is in force.
         polled: the events that are polled from Keystone; None: nothing polls.
         max_staleness_seconds: `revocation_max_staleness`.
     """
@@ -47,47 +50,66 @@ class BundleRevocations:
         """See `Revocations`."""
         if self._polled is not None:
             self._polled.verify_not_revoked(facts)
-        revision = self._bundle.revision
-        attributes = None if revision is None else revision.events.find_attributes(facts)
-        if attributes is not None:
-            of = ", ".join(attributes) or "all tokens"
-            raise InvalidToken(
-                Reason.REVOKED, f"a revocation event of {of} in the bundle covers it"
-            )
+        for part, where in ((self._bundle.hot_events, _HOT), (self._bundle.revision, _WARM)):
+            attributes = None if part is None else part.events.find_attributes(facts)
+            if attributes is not None:
+                of = ", ".join(attributes) or "all tokens"
+                raise InvalidToken(
+                    Reason.REVOKED, f"a revocation event of {of} in {where} covers it"
+                )
 
     def verify_events_complete(self, issued_at: int, now: float) -> None:
         """See `Revocations`."""
-        missing = self._find_missing(self._bundle.revision, issued_at, now)
+        missing = self._find_missing(issued_at, now)
         if missing is None:
             return
         if self._polled is None:
             raise IdentityUnavailable(missing)
-        self._polled.verify_events_complete(issued_at, now)
+        try:
+            self._polled.verify_events_complete(issued_at, now)
+        except IdentityUnavailable as error:
+            raise IdentityUnavailable(f"{missing}; {error.detail}", error.retry_after) from error
 
-    def _find_missing(self, revision: Revision | None, issued_at: int, now: float) -> str | None:
-        """Say why the bundle's events may lack one that covers a token; None: they lack none."""
+    def _find_missing(self, issued_at: int, now: float) -> str | None:
+        """Say why events may be missing that cover a token; None: either part has them all."""
+        hot, revision = self._bundle.hot_events, self._bundle.revision
+        lack_of_hot = None
+        if hot is not None:
+            where = f"the hot file, whose revision is {hot.number},"
+            lack_of_hot = self._find_lack(hot, where, issued_at, now)
+            if lack_of_hot is None:
+                return None
         if revision is None:
-            return "no revocation events were read yet: there is no bundle"
-        if revision.polled_at is None:
-            return f"revision {revision.name} of the bundle has no revocation events"
+            return lack_of_hot or "no revocation events were read yet: there is no bundle"
+        lack = self._find_lack(revision, f"revision {revision.name} of the bundle", issued_at, now)
+        if lack is None or lack_of_hot is None:
+            return lack
+        # A site with a hot file seldom has events in the bundle itself.
+        return lack_of_hot if revision.polled_at is None else f"{lack_of_hot}; {lack}"
+
+    def _find_lack(
+        self, part: Revision | HotEvents, where: str, issued_at: int, now: float
+    ) -> str | None:
+        if part.polled_at is None:
+            return f"{where} has no revocation events"
         # abs(): after the clock was set back the age of the events is unknown.
-        if abs(now - revision.polled_at) > self._max_staleness_seconds:
-            read_at = datetime.fromtimestamp(revision.polled_at, UTC).isoformat(timespec="seconds")
+        if abs(now - part.polled_at) > self._max_staleness_seconds:
+            read_at = datetime.fromtimestamp(part.polled_at, UTC).isoformat(timespec="seconds")
             return (
-                f"the revocation events of revision {revision.name} of the bundle are of "
-                f"{read_at}, longer ago than revocation_max_staleness"
+                f"the revocation events of {where} are of {read_at}, longer ago than "
+                "revocation_max_staleness"
             )
-        if issued_at < revision.complete_from:
+        if issued_at < part.complete_from:
             return (
-                f"a revocation event that might cover this token is not in revision "
-                f"{revision.name} of the bundle, or among more than revocation_max_events"
+                f"a revocation event that might cover this token is not in {where} or among more "
+                "than revocation_max_events"
             )
         return None
 
     def fresh_until(self, now: float) -> int:
         """See `Revocations`."""
         polled = int(now) if self._polled is None else self._polled.fresh_until(now)
-        revision = self._bundle.revision
-        if revision is None or revision.polled_at is None:
-            return polled
-        return max(polled, revision.polled_at + self._max_staleness_seconds)
+        for part in (self._bundle.hot_events, self._bundle.revision):
+            if part is not None and part.polled_at is not None:
+                polled = max(polled, part.polled_at + self._max_staleness_seconds)
+        return polled

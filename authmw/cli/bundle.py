@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
-from authmw.cli import bundle_export, bundle_reading
+from authmw.cli import bundle_centre, bundle_export, bundle_reading, bundle_sync
 from authmw.cli.output import complain
 from authmw.errors import AuthmwError, ConfigurationError, UsageError
 
@@ -19,6 +20,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command = commands.add_parser("export", help=summary, description=bundle_export.DESCRIPTION)
     bundle_export.add_arguments(command)
     bundle_reading.add_commands(commands)
+    bundle_centre.add_commands(commands)
+    summary = "Keep a site's bundle up to date with what its centre publishes."
+    command = commands.add_parser("sync", help=summary, description=bundle_sync.DESCRIPTION)
+    bundle_sync.add_arguments(command)
+    summary = "Say how a centre or a site is, and what needs a hand."
+    command = commands.add_parser(
+        "status", help=summary, description=f"{summary} Exit status 1: something does."
+    )
+    command.add_argument("file", metavar="FILE.toml", help="of a centre, or of a site")
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _show_status(arguments: argparse.Namespace) -> int:
+    # Imported here: the other commands need none of it.
+    from authmw.bundle.sites.toml_file import is_site_file
+
+    if is_site_file(Path(arguments.file)):
+        return bundle_sync.show_status(arguments.file, as_json=arguments.json)
+    return bundle_centre.show_status(arguments.file, as_json=arguments.json)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -26,6 +46,12 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "inspect": bundle_reading.inspect,
     "diff": bundle_reading.diff,
     "explain": bundle_reading.explain,
+    "init": bundle_centre.init,
+    "publish": bundle_centre.publish,
+    "rotate": bundle_centre.rotate,
+    "sign": bundle_centre.sign,
+    "sync": bundle_sync.run,
+    "status": _show_status,
 }
 
 

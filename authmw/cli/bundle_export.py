@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from authmw.cli.key_sources import read_settings
 from authmw.cli.output import say, say_json
 from authmw.cli.progress import Progress
-from authmw.errors import BundleUnreadable, ConfigurationError, UsageError
+from authmw.errors import UsageError
 
 if TYPE_CHECKING:
     from authmw.bundle.export.api_client import ApiClient
+    from authmw.bundle.export.opening import OpenDatabase
     from authmw.bundle.export.source import FactsSource
     from authmw.bundle.file import Header
     from authmw.bundle.keystone_configuration import KeystoneConfiguration
@@ -83,31 +82,35 @@ def _revision(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Export; return the exit status."""
     _verify_arguments(arguments)
+    from authmw.bundle.export.opening import complete_from, open_client, read_configuration
     from authmw.bundle.export.source import export
     from authmw.bundle.file import Origin
 
     path = Path(arguments.output)
     revision = arguments.revision or _next_revision(path)
-    configuration = _read_keystone_configuration(arguments.keystone_config)
+    configuration = read_configuration(arguments.keystone_config)
     with contextlib.ExitStack() as stack:
         client = (
-            stack.enter_context(_open_client(arguments, path)) if arguments.config_file else None
+            stack.enter_context(
+                open_client(arguments.config_file, path.with_name(f"{path.name}.answers"))
+            )
+            if arguments.config_file
+            else None
         )
-        source, name, total = stack.enter_context(_open_source(arguments, configuration, client))
-        progress = stack.enter_context(Progress(total))
+        opened = stack.enter_context(_open_source(arguments, configuration, client))
+        progress = stack.enter_context(Progress(opened.row_count))
         if client is not None:
             client.on_request = lambda what: progress.add(what, 0)
-        source = stack.enter_context(_select(source, arguments))
+        source = stack.enter_context(_select(opened.source, arguments))
         header = export(
             source,
             path,
             Origin(
                 revision=revision,
                 read_at=source.read_at,
-                source=name,
+                source=opened.name,
                 revocation_polled_at=source.read_at,
-                # Keystone deletes older ones; times of events are rounded to a second.
-                revocation_complete_from=source.read_at - configuration.event_seconds + 1,
+                revocation_complete_from=complete_from(source.read_at, configuration),
             ),
             progress.add,
         )
@@ -118,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _verify_arguments(arguments: argparse.Namespace) -> None:
+    from authmw.bundle.export.opening import verify_database_readable
+
     if arguments.api:
         if not arguments.config_file:
             raise UsageError("--api needs --config-file: a file with credentials")
@@ -126,17 +131,7 @@ def _verify_arguments(arguments: argparse.Namespace) -> None:
     else:
         if not arguments.keystone_config:
             raise UsageError("name Keystone's configuration file: --keystone-config")
-        if importlib.util.find_spec("sqlalchemy") is None:
-            raise UsageError("reading a database needs SQLAlchemy: pip install 'authmw[bundle]'")
-
-
-def _read_keystone_configuration(paths: list[str]) -> KeystoneConfiguration:
-    from authmw.bundle.keystone_configuration import read_keystone_configuration
-
-    try:
-        return read_keystone_configuration(paths)
-    except BundleUnreadable as error:
-        raise UsageError(str(error)) from error
+        verify_database_readable()
 
 
 def _next_revision(path: Path) -> int:
@@ -149,53 +144,23 @@ def _next_revision(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def _open_client(arguments: argparse.Namespace, path: Path) -> Iterator[ApiClient]:
-    from authmw.bundle.export.api_client import ApiClient
-    from authmw.config.auth_plugin import load_auth_plugin
-
-    settings = read_settings(None, arguments.config_file)
-    plugin = load_auth_plugin(settings.auth)
-    if plugin is None:
-        raise ConfigurationError("auth_type", None, "name the credentials to list users with")
-    with ApiClient(settings, plugin, path.with_name(f"{path.name}.answers")) as client:
-        yield client
-
-
-@contextlib.contextmanager
 def _open_source(
     arguments: argparse.Namespace,
     configuration: KeystoneConfiguration,
     client: ApiClient | None,
-) -> Iterator[tuple[FactsSource, str, int]]:
-    """Yield the source, what it is for people, and how many rows it has about."""
-    if arguments.api:
-        from authmw.bundle.export.api import ApiFacts
+) -> Iterator[OpenDatabase]:
+    from authmw.bundle.export.opening import OpenDatabase, open_database
 
-        assert client is not None  # noqa: S101
-        yield ApiFacts(client, configuration.facts), "the Identity API (no consistent cut)", 0
+    if not arguments.api:
+        file = Path(arguments.connection_file) if arguments.connection_file else None
+        with open_database(configuration, file, client) as database:
+            yield database
         return
-    from authmw.bundle.export.directory_users import DirectoryUsers
-    from authmw.bundle.keystone_sql import KeystoneDatabase
+    from authmw.bundle.export.api import ApiFacts
 
-    url = _read_connection(arguments, configuration)
-    database = KeystoneDatabase(url, configuration.facts)
-    with database.snapshot() as snapshot:
-        name = f"{database.kind} of Keystone {snapshot.release}"
-        source: FactsSource = snapshot
-        if client is not None:
-            source = DirectoryUsers(snapshot, client)
-        yield source, name, snapshot.count_rows()
-
-
-def _read_connection(arguments: argparse.Namespace, configuration: KeystoneConfiguration) -> str:
-    if arguments.connection_file:
-        lines = Path(arguments.connection_file).read_text().splitlines()
-        if not lines or not lines[0].strip():
-            raise UsageError(f"{arguments.connection_file} has no URL in its first line")
-        return lines[0].strip()
-    if not configuration.database_url:
-        raise UsageError("Keystone's configuration names no database: give --connection-file")
-    return configuration.database_url
+    assert client is not None  # noqa: S101
+    facts = ApiFacts(client, configuration.facts)
+    yield OpenDatabase(facts, "the Identity API (no consistent cut)", 0)
 
 
 @contextlib.contextmanager

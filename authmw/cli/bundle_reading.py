@@ -95,7 +95,11 @@ def inspect(arguments: argparse.Namespace) -> int:
     say(f"read at       {describe_time(described['read_at'], now)}")
     if described["revocation_polled_at"] is not None:
         say(f"revocations   read {describe_time(described['revocation_polled_at'], now)}")
-    if described["filter"] is None:
+    confirms = described["confirms"]
+    if confirms is not None:
+        digest, revision = (_printable(str(confirms.get(name))) for name in ("digest", "revision"))
+        say(f"confirms      the facts with digest {digest} for revision {revision}")
+    elif described["filter"] is None:
         say("filter        none: the whole cloud")
     for name, ids in (described["filter"] or {}).items():
         say(f"filter        {name}: {', '.join(map(_printable, ids))}; others are unknown")
@@ -126,6 +130,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "revocation_polled_at": header.origin.revocation_polled_at,
         "revocation_complete_from": header.origin.revocation_complete_from,
         "filter": bundle.facts.settings.get("filter"),
+        "confirms": bundle.facts.settings.get("confirms"),
         "unresolved_users": unresolved,
         "tables": tables,
     }

@@ -211,6 +211,14 @@ def _verify_bundle(settings: Settings) -> None:
             settings.bundle_warn_age,
             f"write less than bundle_max_age, which is {settings.bundle_max_age} seconds",
         )
+    service_age = settings.bundle_service_max_age
+    if service_age is not None and service_age >= settings.bundle_max_age:
+        raise ConfigurationError(
+            "bundle_service_max_age",
+            service_age,
+            f"write less than bundle_max_age, which is {settings.bundle_max_age} seconds, or "
+            "leave it out",
+        )
 
 
 def _verify_keys_uri(uri: str) -> None:

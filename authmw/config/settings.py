@@ -126,6 +126,9 @@ class Settings:
     bundle_path: str | None
     bundle_max_age: int  # seconds
     bundle_warn_age: int  # seconds
+    bundle_service_max_age: int | None  # seconds; None: as bundle_max_age
+    bundle_wait_time: int  # seconds; 0: nobody waits
+    bundle_max_waiting: int  # requests
     jws_claim_names: Mapping[str, str]  # meaning to claim, where it is not the default
     authority_cache_time: int  # seconds
     authority_renewal_rate: int  # calls a second; 0: none

@@ -15,6 +15,7 @@ from authmw.checks.requirements import (
     parse_requirement,
 )
 from authmw.decorators.check import verify
+from authmw.decorators.checked import note_check, note_decorator
 from authmw.decorators.protect import Protected
 from authmw.decorators.registered import refuse_registered
 from authmw.decorators.wrapping import decorate_class
@@ -85,8 +86,10 @@ def require(
         # Pyramid counts a view's arguments and does not follow __wrapped__.
         with contextlib.suppress(ValueError, TypeError):
             wrapped.__signature__ = inspect.signature(view)  # type: ignore[attr-defined]
+        note_check(wrapped)
         return wrapped
 
+    note_decorator(decorate)
     return decorate
 
 

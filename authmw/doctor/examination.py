@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from authmw.doctor.bundle import check_bundle
 from authmw.doctor.caches import check_caches
 from authmw.doctor.clients import check_clients
 from authmw.doctor.deployment import Deployment
@@ -14,6 +15,7 @@ from authmw.doctor.keys import check_keys
 from authmw.doctor.options import check_options
 from authmw.doctor.result import Result, Results, Status
 from authmw.doctor.sources import Source
+from authmw.doctor.sync import check_sync
 from authmw.doctor.tokens import check_token
 
 T = TypeVar("T")
@@ -22,6 +24,8 @@ _GROUPS: tuple[tuple[str, Callable[[Deployment], Results[None]]], ...] = (
     ("identity", check_identity),
     ("caches", check_caches),
     ("keys", check_keys),
+    ("bundle", check_bundle),
+    ("bundle sync", check_sync),
     ("issuers", check_issuers),
     ("clients", check_clients),
     ("token", check_token),

@@ -11,28 +11,21 @@
 
 from __future__ import annotations
 
-import http.cookiejar
 import io
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3.exceptions import SSLError
-from urllib3.poolmanager import PoolManager
 
-from authmw.errors import DeadlineExceeded, Outage
-from authmw.identity.connections import DeadlineHTTPConnectionPool, DeadlineHTTPSConnectionPool
+from authmw.errors import Outage
+from authmw.identity.adapter import DeadlinePoolsAdapter, innermost_reason, send_nothing_of_others
 from authmw.identity.http_messages import describe
 from authmw.identity.outage import make_outage
 from authmw.identity.outcomes import Outcome
 from authmw.identity.proxies import find_proxy
 from authmw.identity.server_clock import ServerClock
 from authmw.net.deadline import remaining_seconds
-from authmw.net.pem_files import has_system_authorities
-from authmw.net.tls import make_tls_context
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -44,7 +37,6 @@ MAX_REDIRECTS = 3
 
 _CHUNK_BYTES = 64 * 1024
 _FIRST_PAUSE_SECONDS = 0.2
-_POOL_SIZE = 32
 # None is asked for. One alone decodes a chunk to a thousand times its size at most; of several, and
 # with other codings, older versions of urllib3 decode without a bound.
 _CODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
@@ -52,7 +44,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _CONNECTING = frozenset({Outcome.NAME_UNKNOWN, Outcome.CONNECT_FAILED, Outcome.CONNECT_TIMEOUT})
 
 
-class DeadlineAdapter(HTTPAdapter):
+class DeadlineAdapter(DeadlinePoolsAdapter):
     """Sends the requests of requests and keystoneauth1, by the rules above.
 
     Args:
@@ -73,28 +65,7 @@ class DeadlineAdapter(HTTPAdapter):
         self._server_clock = server_clock or ServerClock()
         self._time_outs = (connect_seconds, read_seconds)
         self._connect_retries = connect_retries
-        super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Use connections that respect the deadline."""
-        super().init_poolmanager(*args, **kwargs)
-        _use_deadline_pools(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Use such connections to a proxy of the environment as well."""
-        if proxy not in self.proxy_manager and proxy.lower().startswith("https"):
-            kwargs["proxy_ssl_context"] = make_tls_context(verify=True)
-            kwargs["proxy_ssl_context"].load_default_certs()
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        _use_deadline_pools(manager)
-        return manager
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Trust the system's authorities where neither `cafile` nor the environment names any."""
-        super().cert_verify(conn, url, verify, cert)
-        if verify is True:
-            # requests names certifi's authorities in its own way from version to version.
-            conn.ca_certs = None if has_system_authorities() else DEFAULT_CA_BUNDLE_PATH
+        super().__init__()
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Send one request and read the whole response; see `HTTPAdapter.send`.
@@ -110,7 +81,9 @@ class DeadlineAdapter(HTTPAdapter):
             except Exception as error:
                 if not (retries_left and _was_not_connected(error) and remaining_seconds() > pause):
                     outcome = _judge(error, request)
-                    raise make_outage(outcome, describe(request), _explain(error)) from error
+                    raise make_outage(
+                        outcome, describe(request), innermost_reason(error)
+                    ) from error
             time.sleep(pause)
             pause *= 2
         raise AssertionError("the last try returns or raises")
@@ -151,17 +124,9 @@ def open_requests_session(
     )
     session.mount("http://", adapter)
     session.mount("https://", adapter)
-    # Only what we set is sent: no cookie of an earlier response, no password from a .netrc file.
-    # Proxies and CA bundles named in the environment apply, as with keystonemiddleware.
-    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    session.auth = _add_nothing
-    session.headers["Accept-Encoding"] = "identity"
+    send_nothing_of_others(session)
     session.headers["Accept"] = "application/json"
     return session
-
-
-def _add_nothing(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 def client_certificate(settings: Settings) -> str | tuple[str, str] | None:
@@ -169,13 +134,6 @@ def client_certificate(settings: Settings) -> str | tuple[str, str] | None:
     if settings.certfile and settings.keyfile:
         return settings.certfile, settings.keyfile
     return settings.certfile
-
-
-def _use_deadline_pools(manager: PoolManager) -> None:
-    manager.pool_classes_by_scheme = {
-        "http": DeadlineHTTPConnectionPool,
-        "https": DeadlineHTTPSConnectionPool,
-    }
 
 
 def _was_not_connected(error: Exception) -> bool:
@@ -236,20 +194,3 @@ def _read_body(request: PreparedRequest, response: Response) -> bytes:
                 Outcome.BODY_TOO_LARGE, describe(request), f"more than {MAX_BODY_BYTES} bytes"
             )
     return bytes(body)
-
-
-def _explain(error: Exception) -> str:
-    """Return the innermost reason, unless its text may hold what we sent."""
-    if isinstance(error, DeadlineExceeded):
-        return ""
-    reason: object = error
-    while isinstance(reason, Exception):
-        inner = getattr(reason, "reason", None)
-        if not isinstance(inner, Exception):
-            inner = next((part for part in reason.args if isinstance(part, Exception)), None)
-        if inner is None:
-            break
-        reason = inner
-    if isinstance(reason, OSError | SSLError):
-        return f"{type(reason).__name__}: {reason}"
-    return type(reason).__name__

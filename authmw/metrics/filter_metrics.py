@@ -40,6 +40,7 @@ class FilterMetrics:
         self.identity_calls = Tally()
         self.identity_call_seconds = Latencies()
         self.refresh_failures = Tally()
+        self.bundle_waits = Tally()
         self.shadow_comparisons = Tally()
         self.shadow_differences = Tally()
         self._gauges: list[tuple[Metric, Labels, Callable[[], float | None]]] = []
@@ -89,6 +90,7 @@ class FilterMetrics:
             table.FLIGHTS_JOINED: self.flights_joined.read(),
             table.IDENTITY_CALLS: self.identity_calls.read(),
             table.REFRESH_FAILURES: self.refresh_failures.read(),
+            table.BUNDLE_WAITS: self.bundle_waits.read(),
             table.SHADOW_COMPARISONS: self.shadow_comparisons.read(),
             table.SHADOW_DIFFERENCES: self.shadow_differences.read(),
         }

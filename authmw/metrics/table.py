@@ -142,6 +142,35 @@ KEYS_READ = _gauge(
     *("issuer", "source"),
     combine=Combine.MIN,
 )
+BUNDLE_READ = _gauge(
+    "authmw_bundle_last_read_timestamp_seconds",
+    "When the centre read what is in force of the bundle, by part (facts, events of the hot file).",
+    "part",
+    combine=Combine.MIN,
+)
+BUNDLE_REVISION = _gauge(
+    "authmw_bundle_revision",
+    "Revision of what is in force of the bundle, a confirmed one included, by part.",
+    "part",
+    combine=Combine.MIN,
+)
+BUNDLE_UNUSABLE = _gauge(
+    "authmw_bundle_unusable",
+    "Whether the file of the bundle, or its hot file, can't be used as it is (1), by part.",
+    "part",
+    combine=Combine.MAX,
+)
+BUNDLE_EVENTS = _gauge(
+    "authmw_bundle_revocation_events",
+    "Revocation events of the bundle that are kept, by part.",
+    "part",
+    combine=Combine.MAX,
+)
+BUNDLE_WAITS = _counter(
+    "authmw_bundle_waits_total",
+    "Requests of services that waited for a fresher bundle, by outcome.",
+    "outcome",
+)
 REFRESH_FAILURES = _counter(
     "authmw_refresh_failures_total",
     "Failed readings of public keys, revocation events and lists, by issuer.",
@@ -185,9 +214,65 @@ METRICS: tuple[Metric, ...] = (
     REVOCATION_EVENTS,
     KEYS,
     KEYS_READ,
+    BUNDLE_READ,
+    BUNDLE_REVISION,
+    BUNDLE_UNUSABLE,
+    BUNDLE_EVENTS,
+    BUNDLE_WAITS,
     REFRESH_FAILURES,
     SHADOW_COMPARISONS,
     SHADOW_DIFFERENCES,
     MEMORY_ENTRIES,
     MEMORY_BYTES,
+)
+
+# --- of a process that syncs a site's bundle (`authmw bundle sync`), which writes them to a file
+
+SYNC_SUCCESS = _gauge(
+    "authmw_sync_last_success_timestamp_seconds",
+    "When a sync came to its end last, in seconds since the epoch.",
+    "site",
+    combine=Combine.MIN,
+)
+SYNC_ATTEMPTS = _counter(
+    "authmw_sync_attempts_total",
+    "Syncs by outcome: success, or what failed.",
+    *("site", "outcome"),
+)
+SYNC_BYTES = _counter(
+    "authmw_sync_received_bytes_total", "Bytes of files that were fetched.", "site"
+)
+SYNC_REVISION = _gauge(
+    "authmw_sync_revision",
+    "The revision that the facts in force are known to be those of.",
+    "site",
+    combine=Combine.MIN,
+)
+SYNC_FACTS = _gauge(
+    "authmw_sync_facts_timestamp_seconds",
+    "When the centre read that revision, in seconds since the epoch.",
+    "site",
+    combine=Combine.MIN,
+)
+SYNC_EVENTS = _gauge(
+    "authmw_sync_events_timestamp_seconds",
+    "When the centre read the revocation events in force, in seconds since the epoch.",
+    "site",
+    combine=Combine.MIN,
+)
+SYNC_EXPIRY = _gauge(
+    "authmw_sync_metadata_expiry_timestamp_seconds",
+    "When the signed metadata of a role expires, in seconds since the epoch.",
+    *("site", "role"),
+    combine=Combine.MIN,
+)
+
+SYNC_METRICS: tuple[Metric, ...] = (
+    SYNC_SUCCESS,
+    SYNC_ATTEMPTS,
+    SYNC_BYTES,
+    SYNC_REVISION,
+    SYNC_FACTS,
+    SYNC_EVENTS,
+    SYNC_EXPIRY,
 )

@@ -164,8 +164,9 @@ class Token(_Fields):
             `authmw.checks.dpop`.
         oauth: what an OAuth access token says beyond its body; None for Keystone's tokens.
         revision: of the authority bundle that its user, scope and roles are from: its number and
-            the first digits of its state digest, such as `17-9f86d081884c7d65`; None: they are
-            from another source (`jws_authority`).
+            the first digits of its state digest, such as `17-9f86d081884c7d65`, followed by
+            `+42` if revision 42 was known to have the same facts; None: they are from another
+            source (`jws_authority`).
         unconditional_until: epoch seconds up to which it is fresh and not expired, for every
             request; 0 if access rules or a binding must be checked.
         user_environ: the principal's.

@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from authmw.bundle.facts import TABLES
-from authmw.bundle.file import Header, Origin, write_bundle
+from authmw.bundle.facts import TABLES, TABLES_BY_NAME
+from authmw.bundle.file import (
+    Confirmation,
+    Header,
+    Origin,
+    hot_path,
+    write_bundle,
+    write_hot,
+)
 from authmw.testing.issuer import Issuer
-from tests.bundle.small_bundles import SmallBundle
+from tests.bundle.small_bundles import SmallBundle, make_row
 from tests.support.clock import Clock
+from tests.support.filters import Filter
 
 Row = tuple[str, tuple[Any, ...]]
+SILENT_KEYSTONE = {
+    "auth_type": "password",
+    "auth_url": "http://127.0.0.1:1/v3",
+    "username": "nobody",
+    "password": "none",
+    "project_name": "none",
+    "user_domain_id": "d",
+    "project_domain_id": "d",
+    "http_request_max_retries": "0",
+    "revocation_poll_interval": "0",
+}
+"""Options of a filter whose Keystone does not answer."""
+
+MakeFilter = Callable[..., Filter]
+"""Makes a filter of the site's options and others, as keywords; see `conftest.py`."""
 
 
 class Site:
@@ -26,6 +49,7 @@ class Site:
     Attributes:
         world: the facts that `publish` writes; a test changes them.
         path: of the bundle.
+        hot_path: of its hot file.
     """
 
     def __init__(self, directory: Path, clock: Clock) -> None:
@@ -33,6 +57,7 @@ class Site:
         self.world = SmallBundle()
         self.world.assign("member", "u", "low")
         self.path = directory / "site.bundle"
+        self.hot_path = hot_path(self.path)
         self._issuer = Issuer()
         self._keys = directory / "keys"
         self._issuer.write_public_key(self._keys)
@@ -77,6 +102,46 @@ class Site:
             None if events_age is None else complete_from,
         )
         return write_bundle(path or self.path, origin, self._rows())
+
+    def publish_hot(
+        self,
+        *events: dict[str, Any],
+        confirms: tuple[Header, int] | None = None,
+        age: float = 0,
+        events_age: float | None = 0,
+        complete_from: int = 0,
+        number: int = 1,
+    ) -> None:
+        """Write the hot file.
+
+        Args:
+            events: as `GET /v3/OS-REVOKE/events` lists them.
+            confirms: the header of a bundle, and the revision that has its facts as well.
+            age: of that revision, seconds.
+            events_age: of the events, seconds; None: there are none that count.
+            complete_from: see `Origin`.
+            number: of the revision of the events.
+        """
+        now = self.clock()
+        table = TABLES_BY_NAME["revocation_events"]
+        rows = [
+            (table.name, make_row(table, {"revoked_at": place, "event": event}))
+            for place, event in enumerate(events)
+        ]
+        has_events = events_age is not None
+        origin = Origin(
+            number,
+            int(now - (events_age or 0)),
+            "a test",
+            int(now - (events_age or 0)) if has_events else None,
+            complete_from if has_events else None,
+        )
+        source = self.path.with_name("events")
+        write_bundle(source, origin, rows)
+        confirmation = None
+        if confirms is not None:
+            confirmation = Confirmation(confirms[0].digest, confirms[1], int(now - age))
+        write_hot(self.path, confirmation, source)
 
     def _rows(self) -> Iterator[Row]:
         for table in TABLES:

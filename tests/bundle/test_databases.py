@@ -54,7 +54,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[KeystoneOfWorlds]:
         try:
             (Path(directory) / "site").mkdir()
             keystone = KeystoneOfWorlds(
-                Path(directory) / "site", server.create_database("keystone")
+                Path(directory) / "site", database_url=server.create_database("keystone")
             )
             try:
                 assert keystone.build(WORLD)["ignored"] == 0
@@ -124,6 +124,42 @@ def test_bundle_says_what_keystone_says(site: KeystoneOfWorlds) -> None:
                 compare(facts, events, answer)
 
     compare_world()
+
+
+def assignments_of(site: KeystoneOfWorlds, path: Path) -> list[Any]:
+    assert export(site, path) == 0
+    with open_bundle(path) as bundle:
+        return list(bundle.rows(TABLES_BY_NAME["assignments"]))
+
+
+def test_identifiers_in_another_case_are_what_the_database_takes_them_for(
+    site: KeystoneOfWorlds, engine: Engine, tmp_path: Path
+) -> None:
+    """MariaDB finds the assignments of a user whose id Keystone's API was given in capitals."""
+    before = assignments_of(site, tmp_path / "before")
+    find = text("SELECT count(*) FROM assignment WHERE actor_id = :actor")
+    with engine.begin() as connection:
+        actor = connection.scalar(
+            text("SELECT actor_id FROM assignment WHERE type = 'UserProject' AND actor_id <> ''")
+        )
+        found = connection.scalar(find, {"actor": actor})
+        connection.execute(
+            text("UPDATE assignment SET actor_id = UPPER(actor_id) WHERE actor_id = :actor"),
+            {"actor": actor},
+        )
+    try:
+        with engine.connect() as connection:
+            is_found = connection.scalar(find, {"actor": actor}) == found
+        assert is_found == (engine.dialect.name == "mysql")
+        after = assignments_of(site, tmp_path / "after")
+        assert (after == before) == is_found
+    finally:
+        with engine.begin() as connection:
+            connection.execute(
+                text("UPDATE assignment SET actor_id = LOWER(actor_id) WHERE actor_id = :actor"),
+                {"actor": actor.upper()},
+            )
+    assert assignments_of(site, tmp_path / "again") == before
 
 
 class Mover:

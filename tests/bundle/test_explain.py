@@ -11,7 +11,7 @@ import pytest
 
 from authmw.bundle.explain import Explainer, Holding
 from authmw.bundle.facts import TABLES, pack_id, unpack_id
-from authmw.bundle.file import Origin, write_bundle
+from authmw.bundle.file import Confirmation, Origin, hot_path, write_bundle, write_hot
 from authmw.cli import main
 from tests.bundle.small_bundles import READ_AT, SmallBundle
 
@@ -241,6 +241,17 @@ def test_diff_lists_what_came_and_went(
         "role_id": "member",
     }
     assert run(capsys, "diff", old, tmp_path / "nonesuch")[0] == 2
+
+
+def test_inspect_says_what_a_hot_file_confirms(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_bundle(tmp_path / "events", Origin(5, 1_750_000_000, "test", 1_750_000_000, 0), [])
+    write_hot(tmp_path / "b", Confirmation(b"\xab" * 32, 77, 1_750_000_001), tmp_path / "events")
+    assert main(["bundle", "inspect", "--verify", str(hot_path(tmp_path / "b"))]) == 0
+    printed = capsys.readouterr().out
+    assert f"confirms      the facts with digest {'ab' * 32} for revision 77" in printed
+    assert "the whole cloud" not in printed
 
 
 def test_inspect_says_what_is_in_a_bundle(

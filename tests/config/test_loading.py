@@ -411,6 +411,10 @@ WRONG_TOGETHER: list[tuple[dict[str, object], str]] = [
         "bundle_warn_age = 600: write less than bundle_max_age, which is 600 seconds",
     ),
     (
+        {"jws_authority": "bundle", "bundle_path": "/b", "bundle_service_max_age": "600"},
+        "bundle_service_max_age = 600: write less than bundle_max_age, which is 600 seconds",
+    ),
+    (
         {"jws_claim_names": "rolls:groups"},
         "jws_claim_names = 'rolls:groups': before the colon write one of user_name, ",
     ),

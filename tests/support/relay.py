@@ -8,7 +8,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 
-from tests.support.misbehaving import PATIENCE_SECONDS, listening
+from tests.support.misbehaving import PATIENCE_SECONDS, close_listener, listening
 
 
 @contextlib.contextmanager
@@ -75,3 +75,75 @@ def _join(client: socket.socket, server: socket.socket) -> None:
     thread = threading.Thread(target=pass_on, args=(client.recv, server.sendall), daemon=True)
     thread.start()
     pass_on(server.recv, client.sendall)
+
+
+class Link:
+    """A link to a port of 127.0.0.1 that can be cut and healed.
+
+    Args:
+        port: where it leads.
+
+    Attributes:
+        port: where it begins.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._sockets: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._is_cut = self._is_closed = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """End all connections, and refuse new ones."""
+        with self._lock:
+            self._is_cut = True
+            for each in self._sockets:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+    def heal(self) -> None:
+        """Let connections through again."""
+        self._is_cut = False
+
+    def close(self) -> None:
+        """Cut it for ever."""
+        self._is_closed = True
+        self.cut()
+        close_listener(self._listener)
+
+    def _accept(self) -> None:
+        while not self._is_closed:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._pass, args=(client,), daemon=True).start()
+
+    def _pass(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            server = socket.create_connection(("127.0.0.1", self._to), PATIENCE_SECONDS)
+            with server:
+                with self._lock:
+                    if self._is_cut:
+                        return
+                    self._sockets |= {client, server}
+                try:
+                    back = threading.Thread(target=_copy, args=(server, client), daemon=True)
+                    back.start()
+                    _copy(client, server)
+                    back.join(PATIENCE_SECONDS)
+                finally:
+                    with self._lock:
+                        self._sockets -= {client, server}
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while received := source.recv(65536):
+            target.sendall(received)
+    for each in (source, target):
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)

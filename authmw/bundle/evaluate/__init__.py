@@ -3,6 +3,6 @@
 Pure: the facts are read by whatever `FactsReader` the caller has, the time is an argument.
 """
 
-from authmw.bundle.evaluate.token_body import evaluate
+from authmw.bundle.evaluate.token_body import evaluate, judge
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "judge"]

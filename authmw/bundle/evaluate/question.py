@@ -29,6 +29,8 @@ class Question:
         issued_at, expires_at: of the token, epoch seconds.
         now: epoch seconds.
         facts: one revision; a question never mixes two.
+        ends_at: microseconds since 1970: the earliest time, of those looked at, at which the
+            answer may end by itself; None: there is none.
     """
 
     claims: KeystoneClaims
@@ -37,6 +39,7 @@ class Question:
     now: float
     facts: FactsReader
     now_microseconds: int = field(init=False)
+    ends_at: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.now_microseconds = int(self.now * 1_000_000)
@@ -67,6 +70,7 @@ class Question:
 
     def actors(self, user: User) -> Actors:
         """Return a user with all of its groups."""
+        self.note_memberships(user.id)
         return Actors(user.id, (), self.now_microseconds)
 
     def domain(self, domain_id: Id) -> Project:
@@ -86,11 +90,24 @@ class Question:
 
     def verify_enabled(self, user: User) -> None:
         """Refuse the token if a user is disabled, or was not active for too long."""
-        if not user.enabled or (
-            user.disabled_from is not None and self.now_microseconds >= user.disabled_from
-        ):
+        if not user.enabled or self.is_expired(user.disabled_from):
             deny(f"user {unpack_id(user.id)} is disabled")
 
     def is_expired(self, expires_at: int | None) -> bool:
         """Tell whether a time in microseconds, or None for never, has come."""
-        return expires_at is not None and self.now_microseconds >= expires_at
+        if expires_at is None:
+            return False
+        if self.now_microseconds >= expires_at:
+            return True
+        self._note_end(expires_at)
+        return False
+
+    def note_memberships(self, user_id: Id) -> None:
+        """Note when the first of a user's memberships ends."""
+        end = self.facts.membership_end(user_id, self.now_microseconds)
+        if end is not None:
+            self._note_end(end)
+
+    def _note_end(self, time: int) -> None:
+        if self.ends_at is None or time < self.ends_at:
+            self.ends_at = time

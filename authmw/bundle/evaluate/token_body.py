@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from authmw.authority.keystone_claims import KeystoneClaims
@@ -38,12 +39,24 @@ from authmw.errors import BundleUnreadable
 from authmw.token.body import render_time
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAME = attrgetter("name")
 
 
 def evaluate(
     claims: KeystoneClaims, *, issued_at: int, expires_at: int, now: float, facts: FactsReader
 ) -> dict[str, Any]:
-    """Return the body of a token: the object that Keystone has under `token`.
+    """Return the body of a token as `judge` does, for those who don't keep it."""
+    return judge(claims, issued_at=issued_at, expires_at=expires_at, now=now, facts=facts)[0]
+
+
+def judge(
+    claims: KeystoneClaims, *, issued_at: int, expires_at: int, now: float, facts: FactsReader
+) -> tuple[dict[str, Any], int | None]:
+    """Return the body of a token, the object that Keystone has under `token`, and when it ends.
+
+    It may end without any change of the facts: when a trust or an application credential
+    expires, a membership ends, or a user counts as inactive. That is the earliest such time,
+    in microseconds since 1970; None: there is none.
 
     Signature, lifetime and revocation are the caller's to check.
 
@@ -58,8 +71,9 @@ def evaluate(
         FactUnknown: they don't say.
         BundleUnreadable: they can't be read.
     """
+    question = Question(claims, issued_at, expires_at, now, facts)
     try:
-        return _Evaluation(Question(claims, issued_at, expires_at, now, facts)).body()
+        return _Evaluation(question).body(), question.ends_at
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         # SQLite holds values of any type in any column, and settings may be of another form.
         raise BundleUnreadable(f"a fact has another form: {error}") from error
@@ -96,8 +110,8 @@ class _Evaluation:
         elif claims.system:
             self._add_system(body)
         if "roles" in body:
-            project_id = None if claims.project_id is None else pack_id(claims.project_id)
-            limits = None if project_id is None else self.facts.endpoint_filter(project_id)
+            project_id = claims.project_id
+            limits = None if project_id is None else self.facts.endpoint_filter(pack_id(project_id))
             body["catalog"] = self.facts.catalog.of_token(catalog_user_id, project_id, limits)
         self._add_federation(body)
         if claims.thumbprint is not None:
@@ -183,6 +197,7 @@ class _Evaluation:
         body["roles"] = self._render_roles(role_ids, whole=self._shows_whole_roles)
 
     def _add_system(self, body: dict[str, Any]) -> None:
+        self.question.note_memberships(self.user.id)
         groups = self.facts.groups_of(self.user.id, self.question.now_microseconds)
         assigned = self.facts.system_roles(self.user.id, groups)
         role_ids = add_implied(self.facts, assigned)
@@ -223,9 +238,9 @@ class _Evaluation:
         Args:
             whole: with every member that a role has, as in tokens of trusts and federated users.
         """
-        roles = sorted(
-            (role_of(self.question, each) for each in role_ids), key=lambda role: role.name
-        )
+        roles = [role_of(self.question, each) for each in role_ids]
+        if len(roles) > 1:
+            roles.sort(key=_NAME)
         if not whole:
             return [{"id": unpack_id(role.id), "name": role.name} for role in roles]
         return [
@@ -252,7 +267,7 @@ class _Evaluation:
         project, domain = scope.path[0], scope.path[-1]
         return {
             "domain": {"id": unpack_id(domain.id), "name": domain.name},
-            "id": unpack_id(project.id),
+            "id": self.claims.project_id,
             "name": project.name,
         }
 

@@ -7,7 +7,7 @@ in a temporary file, so memory stays bounded whatever the size of the part.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -71,13 +71,21 @@ class Selection:
     Args:
         source: of all facts.
         chosen: the filter; it chooses something.
+        on_unknown: called with what an id of the filter is not that of; nothing is chosen by it.
 
     Raises:
-        BundleUnreadable: an id of the filter is not that of a domain, project or region.
+        BundleUnreadable: an id of the filter is not that of a domain, project or region, and there
+            is no `on_unknown`.
     """
 
-    def __init__(self, source: FactsSource, chosen: Filter) -> None:
+    def __init__(
+        self,
+        source: FactsSource,
+        chosen: Filter,
+        on_unknown: Callable[[str], None] | None = None,
+    ) -> None:
         self._source = source
+        self._on_unknown = on_unknown or _refuse
         self._filter = chosen
         # An unnamed file, which SQLite deletes when it is closed; see SQLITE_TMPDIR.
         self._ids = sqlite3.connect("", isolation_level=None)
@@ -163,7 +171,13 @@ class Selection:
         table = TABLES_BY_NAME["endpoints"]
         place = _place(table, "region_id")
         known = {row[place] for row in self._source.rows(table)}
-        _refuse_unknown("region with endpoints", self._filter.regions, known)
+        self._report_unknown("region with endpoints", self._filter.regions, known)
+
+    def _report_unknown(self, kind: str, ids: Iterable[str], known: Iterable[Any]) -> None:
+        packed = set(known)
+        unknown = sorted(each for each in ids if pack_id(each) not in packed)
+        if unknown:
+            self._on_unknown(f"there is no {kind} with the id {', '.join(unknown)}")
 
     def _choose(self) -> None:
         execute = self._ids.execute
@@ -205,7 +219,7 @@ class Selection:
                 for each in ids
                 if execute(statement, (pack_id(each), is_domain)).fetchone()
             }
-            _refuse_unknown(kind, ids, known)
+            self._report_unknown(kind, ids, known)
             for each in known:
                 self._add("targets", each)
         execute("CREATE INDEX tree_by_parent ON tree (parent_id)")
@@ -271,8 +285,5 @@ def _place(table: Table, column: str) -> int:
     return next(place for place, each in enumerate(table.columns) if each.name == column)
 
 
-def _refuse_unknown(kind: str, ids: Iterable[str], known: Iterable[Any]) -> None:
-    packed = set(known)
-    unknown = sorted(each for each in ids if pack_id(each) not in packed)
-    if unknown:
-        raise BundleUnreadable(f"there is no {kind} with the id {', '.join(unknown)}")
+def _refuse(unknown: str) -> None:
+    raise BundleUnreadable(unknown)

@@ -58,7 +58,12 @@ def apply_delta(path: Path, delta_path: Path) -> Header:
 
 
 def install_bundle(
-    path: Path, new_path: Path, on_rows: Callable[[int], None] | None = None
+    path: Path,
+    new_path: Path,
+    on_rows: Callable[[int], None] | None = None,
+    *,
+    mode: int | None = None,
+    allow_older: bool = False,
 ) -> Header:
     """Verify a whole bundle and put a copy of it at `path`; on any failure what is there stays.
 
@@ -66,6 +71,9 @@ def install_bundle(
         path: where the bundle in force lies, or none yet.
         new_path: the new one; it may be hostile.
         on_rows: see `verify_bundle`.
+        mode: see `replacement_of`.
+        allow_older: put an older revision in force as well, for whoever knows by other means which
+            one is the newest.
 
     Returns:
         the header of the revision now in force.
@@ -74,12 +82,33 @@ def install_bundle(
         BundleUnreadable: the new one is not as it should be, or is older than the one in force.
         OSError: a file can't be read or written.
     """
-    with replacement_of(path) as new:
+    with replacement_of(path, mode=mode) as new:
         _copy(new_path, new)
         header = verify_bundle(new, on_rows)
-        if path.exists() and (current := _current_or_none(path)) is not None:
+        current = None if allow_older or not path.exists() else _current_or_none(path)
+        if current is not None:
             _verify_newer(current, header)
         return header
+
+
+def place_bundle(path: Path, verified: Path, *, mode: int | None = None) -> Header:
+    """Put a copy of a bundle at `path` whose rows `install_bundle` and `apply_delta` verified.
+
+    Args:
+        path: where the bundle in force lies, of any revision, or none yet.
+        verified: in a directory that nobody else can write to.
+        mode: see `replacement_of`.
+
+    Returns:
+        the header of the revision now in force.
+
+    Raises:
+        BundleUnreadable: it is no bundle, or another process writes to `path`.
+        OSError: a file can't be read or written.
+    """
+    with replacement_of(path, mode=mode) as new:
+        _copy(verified, new)
+        return _current(new)
 
 
 def _current(path: Path) -> Header:

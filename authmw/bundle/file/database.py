@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import sqlite3
 import stat
@@ -91,7 +92,25 @@ def _restrict(connection: sqlite3.Connection) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 24)
 
 
-@dataclass(frozen=True, slots=True)
+# The descriptors in `OpenFile` of this process.
+_descriptors: set[int] = set()
+
+
+@functools.cache
+def _release_after_fork() -> None:
+    """Have each child close its copies of the descriptors: their locks would outlive the parent's.
+
+    The child never reads these files; it opens its own.
+    """
+    os.register_at_fork(after_in_child=_close_all)
+
+
+def _close_all() -> None:
+    while _descriptors:
+        os.close(_descriptors.pop())
+
+
+@dataclass(slots=True)
 class OpenFile:
     """A file that is open for reading, and stays as it is for as long.
 
@@ -99,15 +118,42 @@ class OpenFile:
         connection: to it.
         identity: of it.
         lock: a descriptor whose shared lock keeps writers from using the file again.
+        is_locked: whether it has that lock; see `try_lock`.
+        process: the one that opened it.
     """
 
     connection: sqlite3.Connection
     identity: Identity
     lock: int
+    is_locked: bool
+    process: int
+
+    def try_lock(self) -> None:
+        """Take the lock if somebody else had the file locked when it was opened.
+
+        Whoever may read a file can lock it (flock), and must not keep others from reading. A
+        writer changes it no earlier than after two more revisions.
+        """
+        if not self.is_locked:
+            self.is_locked = _lock_shared(self.lock)
+
+    def is_changed_in_place(self) -> bool:
+        """Tell whether the open file itself was written to since; one `fstat`."""
+        return identity_of(os.fstat(self.lock)) != self.identity
 
     def close(self) -> None:
         self.connection.close()
-        os.close(self.lock)
+        # The number of a descriptor that was closed after a fork may be another file's.
+        if self.process == os.getpid():
+            _close(self.lock)
+
+
+def _lock_shared(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def open_for_reading(path: Path, cache_kib: int) -> OpenFile:
@@ -140,25 +186,31 @@ def _open_one(path: Path, cache_kib: int) -> OpenFile | None:
     """Open the file; None if it was replaced meanwhile."""
     # Not blocking: a FIFO would have no end.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    _release_after_fork()
+    _descriptors.add(descriptor)
     try:
         status = os.fstat(descriptor)
         _verify_file(status, descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        # A writer locks none that has the name. If another reader has, it is read all the same.
+        is_locked = _lock_shared(descriptor)
         connection = _connect(path)
         with _closed_on_failure(connection):
             # SQLite opens a path, not a descriptor: it must still be the file that was verified.
             if identity_of(os.stat(path)) == identity_of(status):
                 _prepare(connection, cache_kib)
-                return OpenFile(connection, identity_of(status), descriptor)
+                identity = identity_of(status)
+                return OpenFile(connection, identity, descriptor, is_locked, os.getpid())
         connection.close()
-    except BlockingIOError:
-        # It was replaced, and is about to be used again.
-        pass
     except BaseException:
-        os.close(descriptor)
+        _close(descriptor)
         raise
-    os.close(descriptor)
+    _close(descriptor)
     return None
+
+
+def _close(descriptor: int) -> None:
+    _descriptors.discard(descriptor)
+    os.close(descriptor)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

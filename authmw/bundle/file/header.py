@@ -14,8 +14,8 @@ FORMAT_VERSION: Final = 1
 # Characters.
 LONGEST_SOURCE: Final = 200
 
-# 9999-12-31: the last day that `datetime` knows; no revision has as many.
-_END_OF_TIME: Final = 253_402_214_400
+END_OF_TIME: Final = 253_402_214_400
+"""9999-12-31: the last day that `datetime` knows; no revision has as many."""
 
 _COLUMNS: Final = (
     '"revision" INTEGER NOT NULL',
@@ -96,7 +96,7 @@ def parse_header(values: tuple[object, ...]) -> Header:
     return Header(origin, _whole("row_count", row_count, most=MOST_ROWS), digest)
 
 
-def _whole(name: str, value: object, *, least: int = 0, most: int = _END_OF_TIME) -> int:
+def _whole(name: str, value: object, *, least: int = 0, most: int = END_OF_TIME) -> int:
     if type(value) is not int or not least <= value <= most:
         raise _malformed(name)
     return value

@@ -76,7 +76,11 @@ class Bundle:
 
     def is_changed_in_place(self) -> bool:
         """Tell whether the open file itself was written to since; one `fstat`."""
-        return identity_of(os.fstat(self._file.lock)) != self._file.identity
+        return self._file.is_changed_in_place()
+
+    def try_lock(self) -> None:
+        """Take the shared lock if somebody else's kept this from having it; see `OpenFile`."""
+        self._file.try_lock()
 
     def close(self) -> None:
         """Close the file; `facts` can't be used any more."""

@@ -11,9 +11,13 @@ from pathlib import Path
 
 from authmw.errors import BundleUnreadable
 
+_WORLD_WRITABLE = stat.S_IWOTH | stat.S_ISUID | stat.S_ISGID
+
 
 @contextmanager
-def replacement_of(path: Path, *, keep_spare: bool = False) -> Iterator[Path]:
+def replacement_of(
+    path: Path, *, keep_spare: bool = False, mode: int | None = None
+) -> Iterator[Path]:
     """Give a path for a new file, which is empty; at the end of the context it replaces `path`.
 
     The new file is synced before it is renamed. If anything is raised, it is deleted and what is
@@ -22,6 +26,8 @@ def replacement_of(path: Path, *, keep_spare: bool = False) -> Iterator[Path]:
     Args:
         path: of the file in force, if there is one.
         keep_spare: keep the file in force as the spare one, for `take_spare`.
+        mode: of the new file if there is none yet; None: as the umask has it. One that is there
+            hands down mode and group, but nobody's leave for everyone to write.
 
     Raises:
         BundleUnreadable: another process replaces it just now.
@@ -30,11 +36,10 @@ def replacement_of(path: Path, *, keep_spare: bool = False) -> Iterator[Path]:
     new = path.with_name(f"{path.name}.new")
     with _only_one_for(path):
         try:
-            new.unlink(missing_ok=True)
-            new.touch()
+            _make_empty(new, 0o600 if path.exists() or mode is not None else 0o644)
             yield new
+            _take_access(new, path, mode)
             _sync(new, os.O_RDWR)
-            _take_mode(new, path)
             spare_of(path).unlink(missing_ok=True)
             if keep_spare:
                 os.link(path, spare_of(path))
@@ -79,8 +84,7 @@ def take_spare(path: Path, new: Path) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         # Its readers keep it; the new file is another one.
-        new.unlink()
-        new.touch()
+        _make_empty(new, 0o600)
         return False
     finally:
         os.close(descriptor)
@@ -121,10 +125,26 @@ def _is_same(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _take_mode(new: Path, path: Path) -> None:
+def _make_empty(new: Path, mode: int) -> None:
+    """Make an empty file in the place of what a killed process left, if anything."""
+    new.unlink(missing_ok=True)
+    # Nobody may open it early who may not read what it replaces.
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
+
+
+def _take_access(new: Path, path: Path, mode: int | None) -> None:
     """Let those read the new file who may read the one that it replaces."""
-    with suppress(FileNotFoundError):
-        new.chmod(stat.S_IMODE(path.stat().st_mode))
+    try:
+        former = path.stat()
+    except FileNotFoundError:
+        if mode is not None:
+            new.chmod(mode)
+        return
+    # Before the mode: a group that we are not in can't be given, and may then not read it.
+    if new.stat().st_gid != former.st_gid:
+        with suppress(PermissionError):
+            os.chown(new, -1, former.st_gid)
+    new.chmod(stat.S_IMODE(former.st_mode) & ~_WORLD_WRITABLE)
 
 
 def _sync(path: Path, flags: int) -> None:

@@ -19,7 +19,7 @@ from authmw.bundle.facts import Table
 from authmw.bundle.keystone_configuration import Configuration
 from authmw.bundle.keystone_sql.columns import KNOWN_SCHEMAS, SOURCES
 from authmw.bundle.keystone_sql.queries import QUERIES
-from authmw.bundle.packing import Row, pack_rows
+from authmw.bundle.packing import OneSpelling, Row, pack_rows
 from authmw.errors import BundleUnreadable
 
 # Rows that a server sends at a time, so that memory stays bounded.
@@ -39,6 +39,9 @@ _STATEMENTS_BEFORE: Mapping[str, str] = {
     "mariadb": "SET SESSION TRANSACTION READ ONLY",
     "sqlite": "BEGIN",
 }
+
+# They compare identifiers without regard to case, in the databases that Keystone makes.
+_WITHOUT_CASE = ("mysql", "mariadb")
 
 # Those that grow with a cloud.
 _LARGE_SOURCES = (
@@ -63,6 +66,9 @@ class Snapshot:
         self._connection = connection
         self._configuration = configuration
         self.read_at = read_at
+        self._pack_identifier = (
+            OneSpelling().pack if connection.dialect.name in _WITHOUT_CASE else None
+        )
         self.release = self._verify_schema()
 
     def _verify_schema(self) -> str:
@@ -94,7 +100,7 @@ class Snapshot:
         Raises:
             BundleUnreadable: the database can't be read, or holds what a bundle can't.
         """
-        return pack_rows(table, self._make_rows(table))
+        return pack_rows(table, self._make_rows(table), self._pack_identifier)
 
     def _make_rows(self, table: Table) -> Iterator[Row]:
         if table.name == "settings":

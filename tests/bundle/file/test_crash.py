@@ -3,70 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import resource
 import shutil
-import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from authmw.bundle.file import apply_delta, install_bundle, make_delta, verify_bundle
-from authmw.errors import BundleUnreadable
-from tests.bundle.file.cloud import NEW_ORIGIN, OLD_ORIGIN, assignment, changed, facts, write
+from tests.support.bundle_facts import NEW_ORIGIN, OLD_ORIGIN, assignment, changed, facts, write
+from tests.support.killing import fork, kill_at
 
 pytestmark = pytest.mark.heavy
-
-_TRACE_ME, _CONTINUE_TO_SYSTEM_CALL = 0, 24
-_ptrace = ctypes.CDLL(None, use_errno=True).ptrace
-_ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-_ptrace.restype = ctypes.c_long
-
-
-def fork(work: Callable[[], object]) -> int:
-    """Run something in a process of its own; its exit status is 0 unless it raises."""
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        work()
-        status = 0
-    except (OSError, BundleUnreadable):
-        status = 2
-    finally:
-        os._exit(status)
-
-
-def kill_at(stop: int, work: Callable[[], object]) -> bool:
-    """Kill a process as it enters or leaves a system call, counted from its beginning.
-
-    Returns:
-        whether it lived for as long as that.
-    """
-
-    def traced() -> None:
-        _ptrace(_TRACE_ME, 0, None, None)
-        os.kill(os.getpid(), signal.SIGSTOP)
-        work()
-
-    child = fork(traced)
-    _, status = os.waitpid(child, 0)
-    if not os.WIFSTOPPED(status):
-        pytest.skip("this machine lets no process be traced")
-    for _ in range(stop):
-        _ptrace(_CONTINUE_TO_SYSTEM_CALL, child, None, None)
-        _, status = os.waitpid(child, 0)
-        if os.WIFEXITED(status):
-            assert os.WEXITSTATUS(status) == 0
-            return False
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return True
 
 
 def revisions(path: Path) -> int:
@@ -98,7 +49,7 @@ ACTIONS = {
 }
 
 
-@pytest.mark.parametrize("step", [23, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [47, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("action", ACTIONS)
 def test_killed_at_any_system_call(action: str, step: int, site: Path, tmp_path: Path) -> None:
     seen = []

@@ -25,7 +25,7 @@ from authmw.bundle.file import delta as delta_form
 from authmw.bundle.file.cbor import encode_array
 from authmw.bundle.file.delta import DeltaHeader
 from authmw.errors import BundleUnreadable
-from tests.bundle.file.cloud import (
+from tests.support.bundle_facts import (
     FACTS,
     NEW_ORIGIN,
     OLD_ORIGIN,

@@ -21,7 +21,7 @@ from authmw.bundle.file import (
 )
 from authmw.bundle.file.header import Origin
 from authmw.errors import BundleUnreadable
-from tests.bundle.file.cloud import READ_AT, changed, facts, user, write, write_delta
+from tests.support.bundle_facts import READ_AT, changed, facts, user, write, write_delta
 
 _SERVICE = "INSERT INTO services VALUES ({}, 'type', 'name', 1)"
 _ENDPOINT = "INSERT INTO endpoints VALUES ('e', 's', 'public', {}, 'http://x', 1, '{{}}')"

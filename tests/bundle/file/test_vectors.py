@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 
 from authmw.bundle.facts import TABLES, TABLES_BY_NAME
-from authmw.bundle.file import Origin, apply_delta, make_delta, verify_bundle, write_bundle
+from authmw.bundle.file import (
+    Confirmation,
+    HotFile,
+    Origin,
+    apply_delta,
+    hot_path,
+    make_delta,
+    read_hot,
+    verify_bundle,
+    write_bundle,
+    write_hot,
+)
 from authmw.bundle.file.database import APPLICATION_ID
 from authmw.bundle.file.digest import StateSum
 from authmw.bundle.file.header import CREATE_HEADER, FORMAT_VERSION
@@ -62,6 +73,23 @@ def test_digests_are_those_of_the_vectors(state: dict[str, Any], tmp_path: Path)
         vector = ROWS[place]
         total.add(vector["table"], [bytes.fromhex(vector["encoded"])])
     assert hashlib.sha256(total.total).hexdigest() == state["sum_sha256"]
+
+
+def test_hot_file_is_that_of_the_vectors(tmp_path: Path) -> None:
+    hot = load("hot.json")
+    said = hot["confirmation"]
+    confirmation = Confirmation(bytes.fromhex(said["digest"]), said["revision"], said["read_at"])
+    assert said["digest"] == NEW["digest"]
+    rows = [(ROWS[place]["table"], row_of(ROWS[place])) for place in hot["rows"]]
+    events = [row for row in rows if row[0] == "revocation_events"]
+    write_bundle(tmp_path / "events", Origin(*hot["origin"]), events)
+    header = write_hot(tmp_path / "bundle", confirmation, tmp_path / "events")
+    assert (header.digest.hex(), header.row_count) == (hot["digest"], hot["row_count"])
+    assert verify_bundle(hot_path(tmp_path / "bundle")) == header
+    write_bundle(hot_path(tmp_path / "other"), Origin(*hot["origin"]), rows)
+    expected = HotFile(header, confirmation, frozenset(str(row[1]) for _, row in events))
+    assert read_hot(hot_path(tmp_path / "bundle")) == expected
+    assert read_hot(hot_path(tmp_path / "other")) == expected
 
 
 def test_delta_is_that_of_the_vectors(tmp_path: Path) -> None:

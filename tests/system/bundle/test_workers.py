@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,12 +29,23 @@ def site(tmp_path: Path, clock: Clock) -> Iterator[Site]:
     made.close()
 
 
+def take_the_role_away(site: Site) -> None:
+    site.world.file.execute("DELETE FROM assignments WHERE actor_id = 'v'")
+    site.publish()
+
+
+def revoke(site: Site) -> None:
+    site.publish_hot({"user_id": "v", "issued_before": "2100-01-01T00:00:00.000000Z"}, number=2)
+
+
 @pytest.mark.parametrize("preload", [False, True])
+@pytest.mark.parametrize("change", [take_the_role_away, revoke])
 def test_every_worker_notices_a_new_revision_within_a_second(
-    site: Site, tmp_path: Path, *, preload: bool
+    site: Site, tmp_path: Path, change: Callable[[Site], None], *, preload: bool
 ) -> None:
     site.world.assign("member", "v", "low")
     site.publish()
+    site.publish_hot()
     options = {**site.options, "delay_auth_decision": "true"}
     gunicorn = serve_paste_file(
         write_paste_file(tmp_path / "workers.ini", {"site": options}),
@@ -48,8 +59,7 @@ def test_every_worker_notices_a_new_revision_within_a_second(
         kept, ended = (IssuedToken(site.sign(user), {}) for user in ("u", "v"))
         pids = server.ask_every_worker("site", ended, WORKERS)
         assert server.ask_every_worker("site", kept, WORKERS) == pids
-        site.world.file.execute("DELETE FROM assignments WHERE actor_id = 'v'")
-        site.publish()
+        change(site)
         published_at = time.monotonic()
         noticed: dict[int, float] = {}
         while len(noticed) < WORKERS and time.monotonic() < published_at + 10:

@@ -17,7 +17,7 @@ import yaml
 
 from authmw.metrics import REGISTRY, FilterMetrics
 from authmw.metrics.prometheus import RegistryCollector
-from authmw.metrics.table import METRICS, Kind
+from authmw.metrics.table import METRICS, SYNC_METRICS, Kind
 from tests.support.programs import ROOT
 
 PAGE = ROOT / "doc" / "metrics.rst"
@@ -31,9 +31,10 @@ _GROUPING = re.compile(r"\bby \(([^)]*)\)")
 # Labels that Prometheus adds.
 _ADDED = {"job", "instance"}
 
+ALL = (*METRICS, *SYNC_METRICS)
 SERIES = {
     name: metric
-    for metric in METRICS
+    for metric in ALL
     for name in (
         [f"{metric.name}{suffix}" for suffix in ("_bucket", "_sum", "_count")]
         if metric.kind is Kind.HISTOGRAM
@@ -45,7 +46,7 @@ SERIES = {
 def render_metrics() -> str:
     """Return the list of metrics as it should stand in the page."""
     lines = []
-    for metric in METRICS:
+    for metric in ALL:
         labels = f"; {', '.join(metric.labels)}" if metric.labels else ""
         lines.append(f"``{metric.name}`` ({metric.kind.value}{labels})")
         lines += textwrap.wrap(metric.help, 106, initial_indent="    ", subsequent_indent="    ")
@@ -90,7 +91,7 @@ def test_expressions_name_series_and_labels_that_there_are(expressions: Any) -> 
 
 def test_the_dashboard_shows_every_metric() -> None:
     shown = " ".join(expressions_of_the_dashboard())
-    assert {SERIES[name] for name in _NAME.findall(shown)} == set(METRICS)
+    assert {SERIES[name] for name in _NAME.findall(shown)} == set(ALL)
 
 
 def test_panels_of_the_dashboard_don_t_overlap() -> None:
@@ -118,6 +119,11 @@ FAULTS: dict[str, dict[str, str]] = {
     "AuthmwRefreshFailing": {'authmw_refresh_failures_total{what="keys"}': "0+1x60"},
     "AuthmwCacheFaults": {"authmw_cache_faults_total": "0+60x60"},
     "AuthmwShadowDifferences": {'authmw_shadow_comparisons_total{result="different"}': "0+1x60"},
+    "AuthmwSyncStopped": {"authmw_sync_last_success_timestamp_seconds": "0x60"},
+    "AuthmwSyncRefused": {'authmw_sync_attempts_total{outcome="rollback"}': "0+1x60"},
+    "AuthmwSyncMetadataExpires": {
+        'authmw_sync_metadata_expiry_timestamp_seconds{role="root"}': "9999x60"
+    },
 }
 # And values with which none does.
 GOOD = {
@@ -131,6 +137,9 @@ GOOD = {
     'authmw_refresh_failures_total{what="keys"}': "0x60",
     "authmw_cache_faults_total": "3x60",
     'authmw_shadow_comparisons_total{result="same"}': "0+10x60",
+    "authmw_sync_last_success_timestamp_seconds": "0+60x60",
+    'authmw_sync_attempts_total{outcome="success"}': "0+10x60",
+    'authmw_sync_metadata_expiry_timestamp_seconds{role="root"}': "9999999x60",
 }
 
 
