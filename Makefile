@@ -10,6 +10,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= 3
 # Real servers on a busy machine: what fails is tried once more, and reported either way.
 RERUNS ?= 1
+IN_WORKERS = -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS)
+# Else each worker, and each program that tests start, compiles all that it loads.
+unexport PYTHONDONTWRITEBYTECODE
 # The coverage of this package's lines and branches; what servers run is not counted.
 COVERAGE := --cov --cov-report=term:skip-covered
 # Each run of the tests adds to this file how many it skipped.
@@ -20,7 +23,7 @@ PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test-unit test test-slow soak soak-bundle test-all bench bench-quick services lint sample clean
+.PHONY: help demo test-unit test test-slow soak soak-bundle test-all bench bench-quick services lint sample man docs dist clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,12 +35,11 @@ test-unit: $(VENV)/.test ## the quick tests of single rooms; they start no serve
 	$(BIN)/python -m pytest --unit -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test ## all tests but the slow ones, with a real Keystone and memcached
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
-	  --reruns $(RERUNS) $(PYTEST_ARGUMENTS)
+	$(BIN)/python -m pytest -m "not slow" $(IN_WORKERS) $(PYTEST_ARGUMENTS)
 
 test-slow: $(VENV)/.test $(VENV)/.promtool $(ISSUERS)/.installed ## the tests that take many seconds each
 	@.ci/need databases || echo "the tests of these databases are skipped" >&2
-	$(BIN)/python -m pytest -m slow --reruns $(RERUNS)
+	$(BIN)/python -m pytest -m slow $(IN_WORKERS)
 
 soak: $(VENV)/.test ## real filters beside a model of what they decide; SECONDS=600
 	$(BIN)/python -m tests.system.model.soak $(or $(SECONDS),600)
@@ -74,6 +76,18 @@ lint: $(VENV)/.lint ## style, format, types, and which way imports point
 sample: $(VENV)/.test ## write etc/authmw.conf.sample anew from the options
 	$(BIN)/oslo-config-generator --config-file etc/authmw-config-generator.conf
 
+man: $(VENV)/.test ## write doc/man/authmw.1 anew from the arguments of the commands
+	COLUMNS=76 SOURCE_DATE_EPOCH=0 $(BIN)/argparse-manpage --module authmw.cli.command \
+	  --function make_parser --project-name authmw --prog authmw --manual-title authmw \
+	  --description "tools that come with the authentication middleware authmw" \
+	  --format single-commands-section --output doc/man/authmw.1
+
+docs: $(VENV)/.docs ## the documentation as HTML in doc/_build/html; a warning is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html doc doc/_build/html
+
+dist: $(VENV)/.python ## a source distribution, a wheel and a bill of materials in dist/, byte for byte the same each time
+	$(BIN)/python .ci/dist.py
+
 clean: ## remove all that was made
 	rm -rf $(VENV) $(ISSUERS) .venv-services .coverage* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -98,6 +112,10 @@ $(VENV)/.test: $(VENV)/.python $(PACKAGE)
 
 $(VENV)/.promtool: $(VENV)/.python .ci/promtool
 	@.ci/promtool $(BIN) || echo "the tests with promtool are skipped" >&2
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.test
+	$(PIP_INSTALL) --editable '.[test,docs]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from authmw.audit.routes import audit_routes
     from authmw.config.options import list_opts
     from authmw.decorators.check import check
     from authmw.decorators.current import current
@@ -40,6 +41,7 @@ _HOMES = {
     "Refused": "authmw.errors",
     "Token": "authmw.token",
     "app_factory": "authmw.middleware",
+    "audit_routes": "authmw.audit.routes",
     "check": "authmw.decorators.check",
     "current": "authmw.decorators.current",
     "filter_factory": "authmw.middleware",
@@ -61,6 +63,7 @@ __all__ = [
     "Refused",
     "Token",
     "app_factory",
+    "audit_routes",
     "check",
     "current",
     "filter_factory",

@@ -201,14 +201,14 @@ class KeysUnavailable(AuthmwError):
 
 
 class Refusal(NamedTuple):
-    """A 401 or 403, not yet in the form of any framework.
+    """A 401, 403 or 503, not yet in the form of any framework.
 
     Attributes:
-        status: 401 or 403.
+        status: 401, 403 or, where a token could not be validated, 503.
         body: a JSON document.
         headers: in addition to Content-Type and Content-Length.
         missing_scope: values of an OAuth scope that the token lacks.
-        missing: all that the token lacks, in words; "" with a 401.
+        missing: all that the token lacks, in words; "" unless it is a 403.
     """
 
     status: int

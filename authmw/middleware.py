@@ -13,9 +13,8 @@ from typing import Any, Self
 
 from authmw.build import FilterParts, build_filter_parts
 from authmw.errors import InvalidToken, Refused
-from authmw.logs.fields import find_request_id
-from authmw.rejection import DESCRIBE_RESOURCE, REFUSED, REFUSED_FOR, Rejection, respond
-from authmw.runtime import oslo_context
+from authmw.rejection import DESCRIBE_RESOURCE, Rejection
+from authmw.responses import cors_headers, headers_to_add, reject
 from authmw.runtime.request import begin, end
 from authmw.token import Token, headers
 from authmw.wsgi.asgi import refuse_asgi
@@ -151,13 +150,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
             environ, start_response: of the request.
             rejection: the status, 401 or 503, and `retry_after`.
         """
-        # Only a 401 has a challenge, and building it may take discovery.
-        challenges = []
-        if rejection.status == 401:
-            with oslo_context.replaced(environ, find_request_id):
-                challenges = self._parts.challenge(rejection.reason)
-        cors = self._cors_headers(environ)
-        return respond(rejection, challenges, cors, environ, start_response)
+        return reject(self._parts, environ, start_response, rejection)
 
     def stats(self) -> dict[str, float]:
         """Return the metrics of this filter, by series as of `authmw.metrics.stats`.
@@ -195,7 +188,9 @@ class AuthMiddleware(metaclass=RefusesUncalled):
         else:
             rejection = self._parts.authenticator.authenticate(environ)
         if rejection is not None:
-            return self._answer(environ, start_response, rejection)
+            answered = self._answer(environ, start_response, rejection)
+            if answered is not None:
+                return answered
 
         start = StartResponse(start_response, environ, self._add_headers)
         mark = begin(environ)
@@ -218,11 +213,11 @@ class AuthMiddleware(metaclass=RefusesUncalled):
 
     def _answer(
         self, environ: dict[str, Any], start_response: Callable[..., Any], rejection: Rejection
-    ) -> Iterable[bytes]:
-        """Answer in place of the app."""
+    ) -> Iterable[bytes] | None:
+        """Answer in place of the app; None: the app answers."""
         resource = self._parts.resource
         if rejection is DESCRIBE_RESOURCE and resource is not None:
-            return resource.answer(environ, start_response, self._cors_headers(environ))
+            return resource.answer(environ, start_response, cors_headers(self._parts, environ))
         return self.reject(environ, start_response, rejection)
 
     def _process_request(self, environ: dict[str, Any]) -> WsgiApp | None:
@@ -259,39 +254,7 @@ class AuthMiddleware(metaclass=RefusesUncalled):
     def _add_headers(
         self, status: str, response_headers: Sequence[Header], environ: dict[str, Any]
     ) -> Sequence[Header]:
-        """Return the headers to add to an app's 40x; CORS headers only if the refusal is ours.
-
-        A CORS filter of the app's can't know that there will be a challenge: a page that it lets
-        read the response may read that as well.
-        """
-        added: list[Header] = []
-        cors: list[Header] = []
-        if status.startswith("401"):
-            added += self._parts.challenge(environ.get(REFUSED_FOR))
-        # Removed, so that of several filters one adds them, and to one response only.
-        refused: Refused | None = environ.pop(REFUSED, None)
-        if refused is not None and status.startswith(str(refused.refusal.status)):
-            if refused.refusal.missing:
-                self._parts.authenticator.note_missing(environ, refused.refusal.missing)
-            missing_scope = refused.refusal.missing_scope
-            if missing_scope:
-                added += self._parts.challenge_scope(missing_scope)
-            cors = self._cors_headers(environ, response_headers)
-        if added and not cors and self._parts.resource is not None:
-            # Imported here: few services have OAuth clients.
-            from authmw.wsgi.cors import allows_an_origin, expose
-
-            if allows_an_origin(response_headers):
-                cors = [expose(added)]
-        return [*added, *cors]
-
-    def _cors_headers(
-        self, environ: dict[str, Any], response_headers: Sequence[Header] = ()
-    ) -> list[Header]:
-        cors = self._parts.cors
-        return (
-            [] if cors is None else cors.headers_for(environ.get("HTTP_ORIGIN"), response_headers)
-        )
+        return headers_to_add(self._parts, status, response_headers, environ)
 
 
 # The methods of a class without hooks.

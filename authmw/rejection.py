@@ -15,6 +15,10 @@ REFUSED: Final = "authmw.refused"
 # Environ key of the `Reason` for which a request's token was refused, where the app decides.
 REFUSED_FOR: Final = "authmw.refused_for"
 
+# The challenge of a 401 that is made where nobody knows where to authenticate. A middleware in
+# front replaces it by its own.
+PLACEHOLDER_CHALLENGE: Final = "Keystone"
+
 REQUIRES_AUTHENTICATION: Final = "The request you have made requires authentication."
 
 _BODIES = {
@@ -58,8 +62,8 @@ def respond(
         cors: CORS headers to add.
         environ, start_response: of the request (PEP 3333).
     """
-    title, message = _BODIES[rejection.status]
-    body = render_error(rejection.status, title, message)
+    title = _BODIES[rejection.status][0]
+    body = render_rejected(rejection)
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     headers += challenges
     if rejection.retry_after is not None:
@@ -67,6 +71,11 @@ def respond(
     start_response(f"{rejection.status} {title}", [*headers, *cors])
     # RFC 9110 §9.3.2: the same headers, and no content.
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+def render_rejected(rejection: Rejection) -> bytes:
+    """Return the JSON body of a rejection."""
+    return render_error(rejection.status, *_BODIES[rejection.status])
 
 
 def render_error(status: int, title: str, message: str, **more: object) -> bytes:

@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks import (
     bundle,
     cold,
+    export,
     first_sight,
     hits,
     issuer_requests,
@@ -38,6 +39,7 @@ from benchmarks.table import Row, format_rst, format_text
 TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
     "bundle": bundle.run,
     "cold": cold.run,
+    "export": export.run,
     "first_sight": first_sight.run,
     "hits": hits.run,
     "issuer_requests": issuer_requests.run,

@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.clock import Clock
 from tests.support.keystone import Keystone
+from tests.support.keystone_site import make_once
 from tests.support.memcached import Memcached
 from tests.support.protected import embed, protect, server
 from tests.support.waiting import wait_for
@@ -153,12 +154,26 @@ def _ours() -> list[threading.Thread]:
 
 
 @pytest.fixture(scope="session")
-def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
+def new_keystone_site(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A Keystone site as it is when new, to be copied; one for all workers of a run."""
+    directory = tmp_path_factory.getbasetemp()
+    # A worker's own is in that of the run.
+    if hasattr(pytestconfig, "workerinput"):
+        directory = directory.parent
+    return make_once(directory / "new-keystone-site")
+
+
+@pytest.fixture(scope="session")
+def keystone(
+    new_keystone_site: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Keystone]:
     """A real Keystone site; `keystone.fernet`, `.jws` and `.short_lived` serve it.
 
     A test that suspends or stops a process resumes or starts it again.
     """
-    site = Keystone(tmp_path_factory.mktemp("keystone"))
+    site = Keystone(tmp_path_factory.mktemp("keystone"), new_keystone_site)
     yield site
     site.stop()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import weakref
 from typing import Protocol
 
@@ -28,20 +27,16 @@ def make_metrics(settings: Settings) -> FilterMetrics:
     Raises:
         ConfigurationError: the library that shows them is not installed.
     """
-    if settings.metrics in _LIBRARIES and not _is_installed(_LIBRARIES[settings.metrics]):
-        raise ConfigurationError(
-            "metrics",
-            settings.metrics,
-            f"its library is not installed: pip install 'authmw[{settings.metrics}]'.",
-        )
+    if settings.metrics in _LIBRARIES:
+        from authmw.runtime.extras import how_to_install, is_installed
+
+        if not is_installed(_LIBRARIES[settings.metrics]):
+            raise ConfigurationError(
+                "metrics",
+                settings.metrics,
+                f"its library is missing: {how_to_install(settings.metrics)}.",
+            )
     return FilterMetrics(is_on=settings.metrics != "none")
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # of its package
-        return False
 
 
 def show_metrics(parts: _Parts) -> None:

@@ -143,20 +143,35 @@ class Actors(NamedTuple):
     now: int
 
 
-class Scope(NamedTuple):
-    """A project with what is above it, or a domain alone.
+class Inheritance(NamedTuple):
+    """What a project inherits from what is above it.
 
     Attributes:
-        path: the project and its ancestors, from the project up to its domain; or the domain.
-        inherits_from: those of `path` above the project that have inherited assignments.
+        assignments: (actor, 1 if it is a group, role) of each.
+        groups: the groups among these actors.
+        targets: the projects and domains with more inherited assignments than are kept in
+            `assignments`; those of one user are sought when they are asked for.
+    """
+
+    assignments: tuple[tuple[Id, int, Id], ...]
+    groups: tuple[Id, ...]
+    targets: tuple[Id, ...]
+
+
+class Scope(NamedTuple):
+    """A project with what is above it.
+
+    Attributes:
+        path: the project and its ancestors, from the project up to its domain.
+        inherited: from the ancestors.
     """
 
     path: tuple[Project, ...]
-    inherits_from: tuple[Id, ...]
+    inherited: Inheritance
 
 
 class FactsReader(Protocol):
-    """One revision of a bundle. Each method is one point look-up; absent is None or empty.
+    """One revision of a bundle. Methods are point look-ups; absent is None or empty.
 
     Every method raises BundleUnreadable if the file can't be read, or a row has another form.
 
@@ -186,12 +201,16 @@ class FactsReader(Protocol):
     def project(self, project_id: Id) -> Project | None: ...
     def scope(self, project_id: Id) -> Scope: ...
     def groups_of(self, user_id: Id, now: int) -> list[Id]: ...
-    def direct_roles(self, target_id: Id, actors: Actors, *, target_is_domain: bool) -> set[Id]: ...
-    def inherited_roles(self, target_ids: Iterable[Id], actors: Actors) -> set[Id]: ...
+    def membership_end(self, user_id: Id, now: int) -> int | None: ...
+    def roles_on_project(self, scope: Scope, actors: Actors) -> set[Id]:
+        """Return the roles that are assigned on a project itself, or inherited from above it."""
+
+    def roles_on_domain(self, domain_id: Id, actors: Actors) -> set[Id]:
+        """Return the roles that are assigned on a domain itself."""
+
     def system_roles(self, user_id: Id | None, group_ids: Iterable[Id]) -> set[Id]: ...
     def trust(self, trust_id: Id) -> Trust | None: ...
     def application_credential(self, credential_id: Id) -> ApplicationCredential | None: ...
     def access_token(self, token_id: Id) -> AccessToken | None: ...
     def has_identity_provider(self, provider_id: Id) -> bool: ...
-    def membership_end(self, user_id: Id, now: int) -> int | None: ...
     def endpoint_filter(self, project_id: Id) -> EndpointFilter: ...

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from authmw.bundle.evaluate.catalog import SiteCatalog
 from authmw.bundle.facts import FILTERS, SETTINGS
+from authmw.bundle.project_tree import MOST_INHERITED, ProjectTree
 from authmw.bundle.records import (
     AccessRule,
     AccessToken,
@@ -22,7 +23,6 @@ from authmw.bundle.records import (
     Endpoint,
     EndpointFilter,
     Id,
-    Project,
     Role,
     Scope,
     Service,
@@ -32,63 +32,65 @@ from authmw.bundle.records import (
 )
 from authmw.errors import BundleUnreadable
 
-# Far more than Keystone's `max_project_tree_depth`; facts with a circle end here.
-_DEEPEST_TREE = 64
-# Domains and projects that are kept in memory, some 500 bytes each.
-_MOST_NODES = 10_000
-
-# Inherited assignments on one of them that are kept as well; of more, those of a user are sought.
-_MOST_INHERITED = 8
-
 _USER = """
 SELECT id, name, domain_id, enabled, disabled_from, password_expires_at, is_resolved
 FROM users WHERE id = ?"""
-# A project or domain, and whether anything is inherited from it.
-_PROJECT = """
-SELECT id, name, domain_id, parent_id, enabled, is_domain, EXISTS (
-    SELECT 1 FROM assignments WHERE target_id = ?1 AND inherited = 1
-) FROM projects WHERE id = ?1"""
 _GROUPS = "SELECT group_id FROM memberships WHERE user_id = ?"
 _EXPIRING_GROUPS = """
 SELECT DISTINCT group_id FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
-# ?1 is the target, ?2 the user, ?3 the time.
+# The roles of a user on one target: (role, NULL). ?1 is the target, ?2 the user.
 _USER_ROLES = """
-SELECT role_id FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
+SELECT role_id, NULL FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
 AND actor_id = ?2 AND actor_is_group = 0{is_domain}
 UNION ALL
-SELECT a.role_id FROM memberships AS m CROSS JOIN assignments AS a
+SELECT a.role_id, NULL FROM memberships AS m CROSS JOIN assignments AS a
 WHERE m.user_id = ?2 AND a.target_id = ?1 AND a.inherited = {inherited}
 AND a.actor_id = m.group_id AND a.actor_is_group = 1{is_domain}"""
+# ?3 is the time.
 _EXPIRING_USER_ROLES = """
 UNION ALL
-SELECT a.role_id FROM expiring_memberships AS m CROSS JOIN assignments AS a
+SELECT a.role_id, NULL FROM expiring_memberships AS m CROSS JOIN assignments AS a
 WHERE m.user_id = ?2 AND m.expires_at > ?3 AND a.target_id = ?1 AND a.inherited = {inherited}
 AND a.actor_id = m.group_id AND a.actor_is_group = 1{is_domain}"""
+# Besides, a group if the user is in it: (NULL, group). SQLite would make a table of `IN (...)`.
+_GROUP = """
+UNION ALL SELECT NULL, group_id FROM memberships WHERE user_id = ?2 AND group_id = {group}"""
+_EXPIRING_GROUP = """
+UNION ALL SELECT NULL, group_id FROM expiring_memberships
+WHERE user_id = ?2 AND expires_at > ?3 AND group_id = {group}"""
 _GROUP_ROLES = """
-SELECT role_id FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
+SELECT role_id, NULL FROM assignments WHERE target_id = ?1 AND inherited = {inherited}
 AND actor_id = ?2 AND actor_is_group = 1{is_domain}"""
 
 
 class _Assigned(NamedTuple):
-    """The statements for one kind of assignments."""
+    """The statements for one kind of assignments; of users, by the number of groups asked for."""
 
-    of_user: str
-    of_user_with_expiring: str
+    of_user: Sequence[str]
+    of_user_with_expiring: Sequence[str]
     of_group: str
 
     @classmethod
     def make(cls, inherited: int, is_domain: str) -> _Assigned:
-        statements = (_USER_ROLES, _USER_ROLES + _EXPIRING_USER_ROLES, _GROUP_ROLES)
-        return cls(*[each.format(inherited=inherited, is_domain=is_domain) for each in statements])
+        of_user = [_USER_ROLES]
+        of_user_with_expiring = [_USER_ROLES + _EXPIRING_USER_ROLES]
+        for count in range(MOST_INHERITED):
+            group = _GROUP.format(group=f"?{count + 3}")
+            of_user.append(of_user[-1] + group)
+            groups = (_GROUP + _EXPIRING_GROUP).format(group=f"?{count + 4}")
+            of_user_with_expiring.append(of_user_with_expiring[-1] + groups)
+        kind = {"inherited": inherited, "is_domain": is_domain}
+        return cls(
+            [each.format(**kind) for each in of_user],
+            [each.format(**kind) for each in of_user_with_expiring],
+            _GROUP_ROLES.format(**kind),
+        )
 
 
 _ON_PROJECT = _Assigned.make(0, " AND target_is_domain = 0")
 _ON_DOMAIN = _Assigned.make(0, " AND target_is_domain = 1")
 # From a domain, and from the project that acts as it.
 _INHERITED = _Assigned.make(1, "")
-_INHERITED_FROM = f"""
-SELECT actor_id, actor_is_group, role_id FROM assignments
-WHERE target_id = ? AND inherited = 1 LIMIT {_MOST_INHERITED + 1}"""  # noqa: S608
 _SYSTEM = "SELECT role_id FROM system_assignments WHERE actor_id = ? AND actor_is_group = ?"
 _TRUST = """
 SELECT id, trustor_user_id, trustee_user_id, project_id, impersonation, expires_at, remaining_uses,
@@ -100,22 +102,11 @@ FROM application_credentials WHERE id = ?"""
 _RULES = """
 SELECT id, service, path, method
 FROM application_credential_access_rules WHERE application_credential_id = ?"""
+_NO_ENDPOINT_FILTER = EndpointFilter(frozenset(), frozenset())
 _ACCESS_TOKEN = """
 SELECT id, consumer_id, authorizing_user_id, project_id FROM access_tokens WHERE id = ?"""
 _MEMBERSHIP_END = """
 SELECT MIN(expires_at) FROM expiring_memberships WHERE user_id = ? AND expires_at > ?"""
-
-
-class _Node(NamedTuple):
-    """A project or domain, and whether assignments on it are inherited.
-
-    Attributes:
-        inherited: those assignments (actor, whether it is a group, role); None: they are many.
-    """
-
-    project: Project
-    is_inherited_from: bool
-    inherited: tuple[tuple[Id, int, Id], ...] | None
 
 
 class SqliteFacts:
@@ -131,10 +122,12 @@ class SqliteFacts:
     """
 
     def __init__(self, connection: sqlite3.Connection, read_at: int) -> None:
-        self._connection = connection
+        # One for all statements: each is read to its end before the next.
+        self._cursor = connection.cursor()
         self.read_at = read_at
-        # Domains, and projects with others below them: few, and on the path of many.
-        self._nodes: dict[Id, _Node] = {}
+        self._tree = ProjectTree(self._rows)
+        self.project = self._tree.find
+        self.scope = self._tree.scope
         try:
             self._load()
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -143,7 +136,7 @@ class SqliteFacts:
 
     def _rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Any]:
         try:
-            return self._connection.execute(statement, parameters).fetchall()
+            return self._cursor.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             raise _unreadable(error) from error
 
@@ -192,42 +185,8 @@ class SqliteFacts:
         return bool(self._rows(f"SELECT 1 FROM {table} LIMIT 1"))  # noqa: S608
 
     def user(self, user_id: Id) -> User | None:
-        row = self._row(_USER, user_id)
-        return None if row is None else User._make(row)
-
-    def project(self, project_id: Id) -> Project | None:
-        node = self._node(project_id, is_shared=True)
-        return None if node is None else node.project
-
-    def scope(self, project_id: Id) -> Scope:
-        path: list[Project] = []
-        inherits_from: list[Id] = []
-        next_id: Id | None = project_id
-        while next_id is not None and len(path) < _DEEPEST_TREE:
-            node = self._node(next_id, is_shared=bool(path))
-            if node is None:
-                break
-            if path and node.is_inherited_from:
-                inherits_from.append(next_id)
-            path.append(node.project)
-            next_id = node.project.parent_id
-        return Scope(tuple(path), tuple(inherits_from))
-
-    def _node(self, project_id: Id, *, is_shared: bool) -> _Node | None:
-        node = self._nodes.get(project_id)
-        if node is None:
-            row = self._row(_PROJECT, project_id)
-            if row is None:
-                return None
-            project = Project(row[0], row[1], row[2], row[3], row[4] == 1, row[5] == 1)
-            inherited: tuple[tuple[Id, int, Id], ...] | None = ()
-            if is_shared and row[6]:
-                found = self._rows(_INHERITED_FROM, (project_id,))
-                inherited = tuple(found) if len(found) <= _MOST_INHERITED else None
-            node = _Node(project, row[6] == 1, inherited)
-            if is_shared and len(self._nodes) < _MOST_NODES:
-                self._nodes[project_id] = node
-        return node
+        rows = self._rows(_USER, (user_id,))
+        return User._make(rows[0]) if rows else None
 
     def groups_of(self, user_id: Id, now: int) -> list[Id]:
         groups = [row[0] for row in self._rows(_GROUPS, (user_id,))]
@@ -235,42 +194,52 @@ class SqliteFacts:
             groups += [row[0] for row in self._rows(_EXPIRING_GROUPS, (user_id, now))]
         return groups
 
-    def direct_roles(self, target_id: Id, actors: Actors, *, target_is_domain: bool) -> set[Id]:
-        return self._assigned(target_id, actors, _ON_DOMAIN if target_is_domain else _ON_PROJECT)
+    def membership_end(self, user_id: Id, now: int) -> int | None:
+        if not self._has_expiring:
+            return None
+        end = self._rows(_MEMBERSHIP_END, (user_id, now))[0][0]
+        if end is not None and type(end) is not int:
+            raise BundleUnreadable("a membership ends at no time")
+        return end
 
-    def inherited_roles(self, target_ids: Iterable[Id], actors: Actors) -> set[Id]:
-        roles: set[Id] = set()
-        groups: frozenset[Id] | None = None
-        for target_id in target_ids:
-            node = self._nodes.get(target_id)
-            if node is None or node.inherited is None:
-                roles |= self._assigned(target_id, actors, _INHERITED)
-                continue
-            if groups is None:
-                groups = self._group_ids(actors)
-            for actor_id, is_group, role_id in node.inherited:
+    def roles_on_project(self, scope: Scope, actors: Actors) -> set[Id]:
+        inherited = scope.inherited
+        rows = self._assigned(_ON_PROJECT, scope.path[0].id, actors, inherited.groups)
+        roles = {row[0] for row in rows}
+        if inherited.assignments:
+            groups = {row[1] for row in rows}
+            groups.update(actors.group_ids)
+            for actor_id, is_group, role_id in inherited.assignments:
                 if actor_id in groups if is_group else actor_id == actors.user_id:
                     roles.add(role_id)
+        for target_id in inherited.targets:
+            roles |= {row[0] for row in self._assigned(_INHERITED, target_id, actors)}
+        roles.discard(None)
         return roles
 
-    def _group_ids(self, actors: Actors) -> frozenset[Id]:
-        if actors.user_id is None:
-            return frozenset(actors.group_ids)
-        return frozenset(self.groups_of(actors.user_id, actors.now))
+    def roles_on_domain(self, domain_id: Id, actors: Actors) -> set[Id]:
+        return {row[0] for row in self._assigned(_ON_DOMAIN, domain_id, actors)}
 
-    def _assigned(self, target_id: Id, actors: Actors, statements: _Assigned) -> set[Id]:
+    def _assigned(
+        self, statements: _Assigned, target_id: Id, actors: Actors, groups: tuple[Id, ...] = ()
+    ) -> list[Any]:
+        """Return the roles on a target, and which of some groups a user is in: see `_USER_ROLES`.
+
+        Args:
+            actors: a user, or groups alone.
+            groups: up to `MOST_INHERITED`.
+        """
         user_id = actors.user_id
         if user_id is None:
-            return {
-                row[0]
+            return [
+                row
                 for group_id in actors.group_ids
                 for row in self._rows(statements.of_group, (target_id, group_id))
-            }
+            ]
         if self._has_expiring:
-            rows = self._rows(statements.of_user_with_expiring, (target_id, user_id, actors.now))
-        else:
-            rows = self._rows(statements.of_user, (target_id, user_id))
-        return {row[0] for row in rows}
+            statement = statements.of_user_with_expiring[len(groups)]
+            return self._rows(statement, (target_id, user_id, actors.now, *groups))
+        return self._rows(statements.of_user[len(groups)], (target_id, user_id, *groups))
 
     def system_roles(self, user_id: Id | None, group_ids: Iterable[Id]) -> set[Id]:
         actors = [(each, 1) for each in group_ids]
@@ -313,17 +282,9 @@ class SqliteFacts:
         statement = "SELECT 1 FROM identity_providers WHERE id = ?"
         return self._row(statement, provider_id) is not None
 
-    def membership_end(self, user_id: Id, now: int) -> int | None:
-        if not self._has_expiring:
-            return None
-        end = self._rows(_MEMBERSHIP_END, (user_id, now))[0][0]
-        if end is not None and type(end) is not int:
-            raise BundleUnreadable("a membership ends at no time")
-        return end
-
     def endpoint_filter(self, project_id: Id) -> EndpointFilter:
         if not self._has_endpoint_filters:
-            return EndpointFilter(frozenset(), frozenset())
+            return _NO_ENDPOINT_FILTER
         endpoints = "SELECT endpoint_id FROM project_endpoints WHERE project_id = ?"
         groups = "SELECT endpoint_group_id FROM project_endpoint_groups WHERE project_id = ?"
         return EndpointFilter(

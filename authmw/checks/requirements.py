@@ -41,6 +41,21 @@ class Requirement:
     methods: frozenset[str]
     oauth_scope: frozenset[str] = frozenset()
 
+    def list_names(self) -> dict[str, list[str] | Literal[True]]:
+        """Return all that it requires, by the name of the requirement."""
+        names = {
+            "roles": sorted(self.roles),
+            "scope": sorted(self.scopes),
+            "methods": sorted(self.methods),
+            "oauth_scope": sorted(self.oauth_scope),
+        }
+        listed: dict[str, list[str] | Literal[True]] = {
+            name: values for name, values in names.items() if values
+        }
+        if self.admin_project:
+            listed["admin_project"] = True
+        return listed
+
     def find_missing(self, token: Token) -> dict[str, list[str] | Literal[True]]:
         """Return what a token lacks, by the name of the requirement; empty if it lacks nothing.
 

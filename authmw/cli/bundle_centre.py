@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
 import signal
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from authmw.cli.output import complain, say, say_json
 from authmw.doctor.times import describe_time
 from authmw.errors import UsageError
+from authmw.runtime.extras import how_to_install, is_installed
 
 if TYPE_CHECKING:
     from authmw.bundle.centre.publishing import Published, Publisher
@@ -98,8 +98,8 @@ def _add_ceremony(command: argparse.ArgumentParser) -> None:
 def load(path: str) -> CentreSettings:
     """Read CENTRE.toml. Raises UsageError: it is wrong, or a package is missing."""
     for package, extra in (("tuf", "sites"), ("securesystemslib", "sites")):
-        if importlib.util.find_spec(package) is None:
-            raise UsageError(f"a centre needs the package {package}: pip install 'authmw[{extra}]'")
+        if not is_installed(package):
+            raise UsageError(f"a centre needs the package {package}: {how_to_install(extra)}")
     from authmw.bundle.centre.settings import load_centre_settings
 
     return load_centre_settings(Path(path))

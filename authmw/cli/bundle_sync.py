@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from authmw.cli.output import say, say_json
 from authmw.errors import UsageError
+from authmw.runtime.extras import how_to_install, is_installed
 
 if TYPE_CHECKING:
     from authmw.bundle.sync.configuration import SyncConfiguration
@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read(path: str) -> SyncConfiguration:
-    if importlib.util.find_spec("tuf") is None:
-        raise UsageError("this needs python-tuf: pip install 'authmw[sites]'")
+    if not is_installed("tuf"):
+        raise UsageError(f"this needs python-tuf: {how_to_install('sites')}")
     from authmw.bundle.sync.configuration import read_sync_configuration
 
     return read_sync_configuration(Path(path))

@@ -40,22 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for success; see doc/commands.rst.
     """
-    parser = argparse.ArgumentParser(prog="authmw", description="Tools that come with authmw.")
-    parser.add_argument("--version", action="version", version=f"authmw {__version__}")
-    subcommands = parser.add_subparsers(
-        dest="command", required=True, title="commands", metavar="COMMAND"
-    )
     written = sys.argv[1:] if arguments is None else arguments
     # Each imports much, so only the one that is asked for is loaded, if any is.
     named = [name for name in written[:1] if name in _COMMANDS]
     modules = {name: _load(name) for name in named or _COMMANDS}
-    for name, module in modules.items():
-        description = module.__doc__ or ""
-        subparser = subcommands.add_parser(
-            name, help=description.splitlines()[0], description=description
-        )
-        module.add_arguments(subparser)
-    chosen = parser.parse_args(arguments)
+    chosen = _make_parser(modules).parse_args(arguments)
     try:
         status = modules[chosen.command].run(chosen)
         finish()
@@ -67,6 +56,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain("authmw: interrupted")
         return _INTERRUPTED
     return status
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all subcommands, for what describes them (the manual page)."""
+    return _make_parser({name: _load(name) for name in _COMMANDS})
+
+
+def _make_parser(modules: dict[str, Command]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="authmw", description="Tools that come with authmw.")
+    parser.add_argument("--version", action="version", version=f"authmw {__version__}")
+    subcommands = parser.add_subparsers(
+        dest="command", required=True, title="commands", metavar="COMMAND"
+    )
+    for name, module in modules.items():
+        description = module.__doc__ or ""
+        subparser = subcommands.add_parser(
+            name, help=description.splitlines()[0], description=description
+        )
+        module.add_arguments(subparser)
+    return parser
 
 
 def _load(name: str) -> Command:

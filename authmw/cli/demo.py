@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 import signal
 import sys
 import tempfile
@@ -12,6 +11,7 @@ import threading
 from pathlib import Path
 
 from authmw.cli.output import complain, say, say_json
+from authmw.runtime.extras import how_to_install, is_installed
 from authmw.testing.demo.report import conclude, make_document, render_table
 from authmw.testing.demo.scenes import play_scenes, render_invitation
 from authmw.testing.demo.stage import Stage
@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; return 0 if every request got the expected response."""
-    missing = [name for module, name in _NEEDED.items() if not _is_installed(module)]
+    missing = [name for module, name in _NEEDED.items() if not is_installed(module)]
     if missing:
-        complain(f"demo: needs {' and '.join(missing)}: pip install 'authmw[demo]'")
+        complain(f"demo: needs {' and '.join(missing)}: {how_to_install('demo')}")
         return 2
     if arguments.serve and arguments.json:
         complain("demo: --serve and --json exclude each other")
@@ -80,10 +80,3 @@ def _report_progress(done: int, planned: int) -> None:
             f"\rdemo: {done} of {planned} requests" + ("\n" if done == planned else "")
         )
         sys.stderr.flush()
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False

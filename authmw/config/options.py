@@ -147,10 +147,14 @@ REQUEST_OPTIONS: tuple[cfg.Opt, ...] = (
         "log_refusals",
         mutable=True,
         default="info",
-        choices=("debug", "info", "warning"),
+        choices=(
+            ("debug", "shown only where debugging is on"),
+            ("info", "services usually log info and above"),
+            ("warning", "for services that log only warnings"),
+        ),
         help="Level of the log lines about refused tokens, and about valid ones that lack what "
-        "the service requires. Services usually log info and above. For each reason at "
-        "most 20 lines are written at once, and one a second after that.",
+        "the service requires. For each reason at most 20 lines are written at once, and one a "
+        "second after that.",
     ),
     IntOpt(
         "max_token_size",
@@ -254,11 +258,13 @@ CACHE_OPTIONS: tuple[cfg.Opt, ...] = (
     StrOpt(
         "memcache_security_strategy",
         default="None",
-        choices=("None", "MAC", "ENCRYPT"),
+        choices=(
+            ("None", "no protection: who can write to memcached can forge any identity"),
+            ("MAC", "detects forged entries"),
+            ("ENCRYPT", "detects forged entries, and hides what is in them"),
+        ),
         ignore_case=True,
-        help="Protection of shared cache entries: MAC detects forged entries, ENCRYPT also hides "
-        "their content. With None, anyone who can write to memcached can forge any "
-        "identity.",
+        help="Protection of the cache entries that processes share through memcached.",
     ),
     StrOpt(
         "memcache_secret_key",
@@ -353,11 +359,16 @@ OFFLINE_OPTIONS: tuple[cfg.Opt, ...] = (
     StrOpt(
         "token_validation",
         default="auto",
-        choices=("auto", "offline", "remote"),
-        help="Where tokens are validated. remote asks the identity service. offline verifies "
-        "signatures locally and refuses tokens that are not signed. auto verifies signed "
-        "tokens locally if a source of public keys is set, and asks the identity service "
-        "about all others.",
+        choices=(
+            (
+                "auto",
+                "verifies signed tokens locally if there is a source of public keys, else remote",
+            ),
+            ("offline", "verifies signatures locally, and refuses tokens that are not signed"),
+            ("remote", "asks the identity service"),
+        ),
+        help="Where tokens are validated. With auto and a source of keys, the identity service is "
+        "asked about tokens that are not signed.",
     ),
     BoolOpt(
         "shadow_validation",
@@ -587,11 +598,20 @@ METRICS_OPTIONS: tuple[cfg.Opt, ...] = (
     StrOpt(
         "metrics",
         default="none",
-        choices=("none", "registry", "prometheus", "opentelemetry"),
-        help="Where metrics are shown. registry counts requests for authmw.metrics.stats(). "
-        "prometheus also shows them with prometheus-client, of all processes together if "
-        "PROMETHEUS_MULTIPROC_DIR is set; opentelemetry with the meter provider that the "
-        "service has set. Install authmw[prometheus] or authmw[opentelemetry].",
+        choices=(
+            ("none", "nothing is counted"),
+            ("registry", "counts requests for authmw.metrics.stats()"),
+            (
+                "prometheus",
+                "shows them with prometheus-client; needs the extra 'prometheus'",
+            ),
+            (
+                "opentelemetry",
+                "shows them with the service's meter provider; needs the extra 'opentelemetry'",
+            ),
+        ),
+        help="Where metrics are shown. With prometheus, PROMETHEUS_MULTIPROC_DIR adds up all "
+        "processes.",
     ),
 )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 from authmw.checks.requirements import Requirement, ScopeName, parse_requirement
 from authmw.decorators.frameworks import make_exception
+from authmw.errors import Refusal, Refused
 from authmw.rejection import REFUSED
 from authmw.runtime import request
 from authmw.token import Token, headers
@@ -56,18 +58,32 @@ def verify(requirement: Requirement) -> Token:
     """
     environ = request.current_environ()
     if environ is None:
-        _log.error(
-            "authmw refused a request that came past no authmw middleware: put one in front"
-            " (authmw.protect, AuthMiddleware, or the paste filter)"
-        )
+        warn_of_no_middleware()
         raise make_exception(refuse_unauthenticated(is_challenged=False))
     token: Token | None = environ.get(headers.TOKEN)
+    refusal = judge(requirement, token)
+    if token is not None and refusal is None:
+        return token
+    raise refuse(environ, refusal or refuse_unauthenticated(is_challenged=True))
+
+
+def judge(requirement: Requirement, token: Token | None) -> Refusal | None:
+    """Return why a token does not meet a requirement; None: it does."""
     if token is None:
-        refusal = refuse_unauthenticated(is_challenged=True)
-    else:
-        missing = requirement.find_missing(token)
-        if not missing:
-            return token
-        refusal = refuse_missing(missing)
+        return refuse_unauthenticated(is_challenged=True)
+    missing = requirement.find_missing(token)
+    return refuse_missing(missing) if missing else None
+
+
+def refuse(environ: dict[str, Any], refusal: Refusal) -> Refused:
+    """Return the exception to raise for a refusal, and tell the middleware in front of it."""
     refused = environ[REFUSED] = make_exception(refusal)
-    raise refused
+    return refused
+
+
+def warn_of_no_middleware() -> None:
+    """Log that no middleware was in front of a check."""
+    _log.error(
+        "authmw refused a request that came past no authmw middleware: put one in front"
+        " (authmw.protect, AuthMiddleware, or the paste filter)"
+    )

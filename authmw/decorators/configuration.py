@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from oslo_config.cfg import ConfigOpts
 
     from authmw.build import FilterParts
+    from authmw.config.findings import Finding
 
 
 class Configuration:
@@ -45,12 +46,25 @@ class Configuration:
             # Imported here, so that decorating a module costs little.
             from authmw.build import build_filter_parts
 
-            config = self._config
-            if self._config_file is not None:
-                config = _load_file(self._config_file)
-            chosen = {} if config is None else {"oslo_config_config": config}
-            parts = self._built.setdefault("made", build_filter_parts({**self._options, **chosen}))
+            parts = self._built.setdefault("made", build_filter_parts(self._read()))
         return parts
+
+    def find_faults(self) -> list[Finding]:
+        """Return all that building the filter would log or refuse; nothing is built or sent."""
+        from authmw.build.findings import find_at_start
+        from authmw.config.findings import Finding
+
+        try:
+            conf = self._read()
+        except ConfigurationError as error:
+            return [Finding.of_error(error)]
+        return find_at_start(conf)[1]
+
+    def _read(self) -> dict[str, Any]:
+        config = self._config
+        if self._config_file is not None:
+            config = _load_file(self._config_file)
+        return {**self._options, **({} if config is None else {"oslo_config_config": config})}
 
 
 # Each lives as long as an app decorated with it.

@@ -18,17 +18,23 @@ from typing import Any
 
 from authmw.errors import Refusal, Refused
 
-# Modules with their exceptions for 401 and 403. Pyramid's come first: they are also responses,
-# and the other frameworks accept their members.
-_PYRAMID = ("pyramid.httpexceptions", "HTTPUnauthorized", "HTTPForbidden")
+# Modules with their exceptions for 401, 403 and 503. Pyramid's come first: they are also
+# responses, and the other frameworks accept their members.
+_PYRAMID = (
+    "pyramid.httpexceptions",
+    "HTTPUnauthorized",
+    "HTTPForbidden",
+    "HTTPServiceUnavailable",
+)
 _OTHERS = (
-    ("falcon", "HTTPStatus", "HTTPStatus"),
-    ("werkzeug.exceptions", "Unauthorized", "Forbidden"),
-    ("webob.exc", "HTTPException", "HTTPException"),
+    ("falcon", "HTTPStatus", "HTTPStatus", "HTTPStatus"),
+    ("werkzeug.exceptions", "Unauthorized", "Forbidden", "ServiceUnavailable"),
+    ("webob.exc", "HTTPException", "HTTPException", "HTTPException"),
 )
 # Django REST framework answers both kinds, but takes an exception of both for Django's.
-_REST = ("rest_framework.exceptions", "APIException", "APIException")
-_DJANGO = ("django.core.exceptions", "PermissionDenied", "PermissionDenied")
+_REST = ("rest_framework.exceptions", "APIException", "APIException", "APIException")
+_DJANGO = ("django.core.exceptions", *["PermissionDenied"] * 3)
+_STATUSES = (401, 403, 503)
 
 _made: dict[tuple[type[Any], ...], type[Refused]] = {}
 
@@ -37,8 +43,8 @@ def make_exception(refusal: Refusal) -> Refused:
     """Return the exception to raise for a refusal."""
     is_rest = _is_within_rest_framework(sys._getframe())
     found = (
-        getattr(sys.modules.get(module), for_401 if refusal.status == 401 else for_403, None)
-        for module, for_401, for_403 in (_PYRAMID, _REST if is_rest else _DJANGO, *_OTHERS)
+        getattr(sys.modules.get(module), names[_STATUSES.index(refusal.status)], None)
+        for module, *names in (_PYRAMID, _REST if is_rest else _DJANGO, *_OTHERS)
     )
     kinds = tuple(kind for kind in found if kind is not None)
     made = _made.get(kinds)
@@ -54,6 +60,8 @@ def _is_within_rest_framework(frame: FrameType | None) -> bool:
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if module == "rest_framework.views" and frame.f_code.co_name == "dispatch":
+            return True
+        if module == "rest_framework.renderers":  # asks which forms a page may show
             return True
         if module in ("django.core.handlers.exception", "authmw.middleware"):
             return False
@@ -86,7 +94,8 @@ class _AnyRefused(Refused):
 
     def get_codes(self) -> str:
         """Return the error code for exception handlers of Django REST framework."""
-        return "not_authenticated" if self.refusal.status == 401 else "permission_denied"
+        codes = ("not_authenticated", "permission_denied", "unavailable")
+        return codes[_STATUSES.index(self.refusal.status)]
 
     def get_full_details(self) -> dict[str, object]:
         """Return message and error code for Django REST framework."""

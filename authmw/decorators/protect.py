@@ -63,7 +63,7 @@ class Protected:
     def __get__(self, instance: object, owner: type[Any] | None = None) -> Protected:
         bind = getattr(type(self._app), "__get__", None)
         bound = self._app if bind is None else bind(self._app, instance, owner)
-        return self if bound is self._app else Protected(bound, self._configuration)
+        return self if bound is self._app else type(self)(bound, self._configuration)
 
     def build_filter_parts(self) -> FilterParts:
         """Return the parts of the filter, building them if need be; call it at start to fail early.
@@ -74,11 +74,13 @@ class Protected:
         return self._configuration.filter_parts()
 
     def _open(self) -> WsgiApp:
+        self._middleware = self._make_middleware(self._configuration.filter_parts())
+        return self._middleware
+
+    def _make_middleware(self, parts: FilterParts) -> WsgiApp:
         from authmw.middleware import AuthMiddleware
 
-        parts = self._configuration.filter_parts()
-        self._middleware = AuthMiddleware.from_parts(self._app, parts)
-        return self._middleware
+        return AuthMiddleware.from_parts(self._app, parts)
 
 
 class Protector:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from authmw.checks.requirements import Requirement, ScopeName, parse_requirement
 from authmw.decorators.check import verify
+from authmw.decorators.checked import note_check, note_decorator
 from authmw.decorators.protect import Protected
 from authmw.decorators.registered import refuse_registered
 from authmw.decorators.wrapping import decorate_class
@@ -80,8 +81,10 @@ def require(
         # Pyramid counts a view's arguments and does not follow __wrapped__.
         with contextlib.suppress(ValueError, TypeError):
             wrapped.__signature__ = inspect.signature(view)  # type: ignore[attr-defined]
+        note_check(wrapped)
         return wrapped
 
+    note_decorator(decorate)
     return decorate
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from authmw.checks.requirements import Requirement
 from authmw.errors import Refusal, Refused
-from authmw.rejection import REQUIRES_AUTHENTICATION, render_error
+from authmw.rejection import PLACEHOLDER_CHALLENGE, REQUIRES_AUTHENTICATION, render_error
 
 _TITLES = {401: "Unauthorized", 403: "Forbidden"}
 _WORDS = {
@@ -44,7 +45,7 @@ def refuse_unauthenticated(*, is_challenged: bool) -> Refusal:
         is_challenged: whether a middleware in front adds WWW-Authenticate to every 401.
     """
     # RFC 9110 §15.5.2 requires a challenge in every 401.
-    headers = () if is_challenged else (("WWW-Authenticate", "Keystone"),)
+    headers = () if is_challenged else (("WWW-Authenticate", PLACEHOLDER_CHALLENGE),)
     return Refusal(401, render_error(401, _TITLES[401], REQUIRES_AUTHENTICATION), headers)
 
 
@@ -54,10 +55,7 @@ def refuse_missing(missing: Mapping[str, Sequence[str] | Literal[True]]) -> Refu
     The body is an Identity API error with an added member, `missing`; see
     `authmw.checks.requirements.Requirement.find_missing`.
     """
-    wanted = " and ".join(
-        _WORDS[name].format("" if value is True else _SEPARATORS.get(name, ", ").join(value))
-        for name, value in missing.items()
-    )
+    wanted = _describe(missing)
     message = f"This takes {wanted}."
     body = render_error(403, _TITLES[403], message, missing=dict(missing))
     oauth_scope = missing.get("oauth_scope", ())
@@ -66,4 +64,18 @@ def refuse_missing(missing: Mapping[str, Sequence[str] | Literal[True]]) -> Refu
         body,
         missing_scope=() if oauth_scope is True else tuple(oauth_scope),
         missing=wanted,
+    )
+
+
+def refuse_excess(requirement: Requirement) -> Refusal:
+    """Return the 403 for a valid token that meets a requirement which it must not meet."""
+    unwanted = f"a token without {_describe(requirement.list_names())}"
+    message = f"This takes {unwanted}."
+    return Refusal(403, render_error(403, _TITLES[403], message), missing=unwanted)
+
+
+def _describe(names: Mapping[str, Sequence[str] | Literal[True]]) -> str:
+    return " and ".join(
+        _WORDS[name].format("" if value is True else _SEPARATORS.get(name, ", ").join(value))
+        for name, value in names.items()
     )

@@ -15,13 +15,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from authmw.errors import Refused
-from authmw.rejection import REFUSED
+from authmw.rejection import PLACEHOLDER_CHALLENGE, REFUSED
 from authmw.wsgi.requirement_answers import is_unanswered
 
 Header = tuple[str, str]
 # Called with status, headers and environ of an app's 40x; returns the headers to add.
 AddHeaders = Callable[[str, Sequence[Header], dict[str, Any]], Sequence[Header]]
 Write = Callable[[bytes], Any]
+_PLACEHOLDER = ("WWW-Authenticate", PLACEHOLDER_CHALLENGE)
 
 
 class StartResponse:
@@ -112,7 +113,8 @@ class StartResponse:
             status, headers, *exc_info = pending
             added = self._add_headers(status, headers, self._environ)
             if added:
-                pending = (status, [*headers, *added], *exc_info)
+                kept = [header for header in headers if header != _PLACEHOLDER]
+                pending = (status, [*kept, *added], *exc_info)
         self._server_write: Write | None = self._server(*pending)
 
     def __call__(self, content: bytes) -> Any:

@@ -15,9 +15,11 @@ from tests.support.filters import Filter
 
 
 @pytest.fixture(scope="session")
-def keystone_of_worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeystoneOfWorlds]:
+def keystone_of_worlds(
+    new_keystone_site: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KeystoneOfWorlds]:
     """A real Keystone that builds worlds."""
-    keystone = KeystoneOfWorlds(tmp_path_factory.mktemp("worlds"))
+    keystone = KeystoneOfWorlds(tmp_path_factory.mktemp("worlds"), new_site=new_keystone_site)
     yield keystone
     keystone.stop()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bundle.keystone_worlds import ADMIN_PASSWORD, PUBLIC_ENDPOINT, KeystoneOfWorlds
+from tests.bundle.keystone_worlds import PUBLIC_ENDPOINT, KeystoneOfWorlds
+from tests.support.keystone_site import ADMIN_PASSWORD
 from tests.support.wsgi_server import Gunicorn
 
 

@@ -54,7 +54,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[KeystoneOfWorlds]:
         try:
             (Path(directory) / "site").mkdir()
             keystone = KeystoneOfWorlds(
-                Path(directory) / "site", server.create_database("keystone")
+                Path(directory) / "site", database_url=server.create_database("keystone")
             )
             try:
                 assert keystone.build(WORLD)["ignored"] == 0

@@ -1,6 +1,6 @@
 """What a bundle says about a token is what Keystone says, in random worlds.
 
-`AUTHMW_WORLDS` is the number of worlds; 20 unless it is set. `make soak-bundle` takes 1,000.
+`AUTHMW_WORLDS` is the number of worlds; 12 unless it is set. `make soak-bundle` takes 1,000.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.bundle.keystone_worlds import CONFIGURATION, KeystoneOfWorlds
 from tests.bundle.worlds import worlds
 from tests.support.bundles import evaluate_claims, facts_of, normalize, read_claims
 
-WORLDS = int(os.environ.get("AUTHMW_WORLDS", "20"))
+WORLDS = int(os.environ.get("AUTHMW_WORLDS", "12"))
 
 pytestmark = pytest.mark.heavy
 

@@ -21,12 +21,13 @@ from authmw.bundle.file import open_bundle
 from authmw.cli import main
 from authmw.errors import FactUnknown
 from tests.bundle.full_world import WORLD
-from tests.bundle.keystone_worlds import ADMIN_PASSWORD, KeystoneOfWorlds
+from tests.bundle.keystone_worlds import KeystoneOfWorlds
 from tests.bundle.served_worlds import ServedWorlds
 from tests.support.bundles import normalize, read_claims
 from tests.support.directory_site import FILE_VARIABLE, install_entry_point
 from tests.support.identity_api import IdentityApi
 from tests.support.identity_types import IssuedToken, PasswordUser
+from tests.support.keystone_site import ADMIN_PASSWORD
 from tests.support.programs import ROOT
 
 pytestmark = pytest.mark.slow
@@ -67,9 +68,11 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def own_keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeystoneOfWorlds]:
+def own_keystone(
+    new_keystone_site: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KeystoneOfWorlds]:
     """A Keystone that no other test shares: users of a directory stay in its database."""
-    keystone = KeystoneOfWorlds(tmp_path_factory.mktemp("worlds"))
+    keystone = KeystoneOfWorlds(tmp_path_factory.mktemp("worlds"), new_site=new_keystone_site)
     yield keystone
     keystone.stop()
 

@@ -83,13 +83,13 @@ def test_a_shared_catalog_counts_once_and_until_its_last_token_goes() -> None:
 
 
 @pytest.mark.heavy
-def test_100_000_distinct_tokens_leave_memory_in_its_bound() -> None:
-    bound = 16 * MIB
+def test_many_times_more_distinct_tokens_than_fit_leave_memory_in_its_bound() -> None:
+    bound = 2 * MIB
     memory = MemoryCache[Token](max_entries=10_000, max_bytes=bound)
-    for number in range(100_000):
+    for number in range(5_000):
         memory.put(f"gAAAAA{number:0>200}", make_token(number))
-    assert 0 < len(memory) <= 10_000
-    assert memory.size <= bound
+        assert memory.size <= bound
+    assert 0 < len(memory) < 500
 
 
 @pytest.mark.heavy
@@ -99,12 +99,12 @@ def test_the_estimate_does_not_promise_more_room_than_there_is() -> None:
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        for number in range(3_000):
+        for number in range(1_000):
             memory.put(f"gAAAAA{number:0>200}", make_token(number))
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(memory) < 3_000
+    assert len(memory) < 1_000
     assert bound / 3 < after - before <= bound
 
 
@@ -115,7 +115,7 @@ def test_tokens_with_catalogs_of_their_own_stay_within_the_bytes() -> None:
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        for number in range(300):
+        for number in range(100):
             services = json.loads(json.dumps(CATALOG).replace("nova", f"nova-{number}"))
             memory.put(
                 f"t{number}", make_token(number, ServiceCatalog.from_services(services * 20))
@@ -123,7 +123,7 @@ def test_tokens_with_catalogs_of_their_own_stay_within_the_bytes() -> None:
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(memory) > 1
+    assert 1 < len(memory) < 100
     assert after - before <= bound
 
 

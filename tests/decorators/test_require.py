@@ -192,8 +192,10 @@ def test_a_view_nobody_known_calls_is_not_run(server: IdentityServer) -> None:
 def test_no_framework_is_imported_for_the_decorators() -> None:
     program = (
         "import sys, authmw\n"
-        "authmw.protect, authmw.require, authmw.current\n"
-        "print({'flask', 'django', 'falcon', 'pyramid', 'webob'} & sys.modules.keys())\n"
+        "authmw.protect, authmw.require, authmw.current, authmw.audit_routes\n"
+        "import authmw.django\n"
+        "others = {'flask', 'django', 'rest_framework', 'falcon', 'pyramid', 'webob'}\n"
+        "print(others & sys.modules.keys())\n"
     )
     finished = run_python("-c", program)
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "set()\n", "")

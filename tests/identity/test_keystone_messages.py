@@ -14,7 +14,8 @@ from authmw.config.loading import load_settings
 from authmw.errors import InvalidToken, Outage
 from authmw.identity.client import IdentityClient
 from tests.support.identity_types import PasswordUser
-from tests.support.keystone import ADMIN_PASSWORD, Keystone, KeystoneProcess
+from tests.support.keystone import Keystone, KeystoneProcess
+from tests.support.keystone_site import ADMIN_PASSWORD
 
 TOKEN = "gAAAAA-a-token-of-a-client"
 

@@ -69,12 +69,29 @@ def bodies(draw: st.DrawFn) -> Json:
     return body
 
 
+BATCHES = st.lists(st.lists(events_json, max_size=6), max_size=3)
+TOKENS = st.lists(bodies(), min_size=1)
+
+
 @pytest.mark.heavy
-@settings(max_examples=1000, deadline=None)
-@given(st.lists(st.lists(events_json, max_size=6), max_size=3), st.lists(bodies(), min_size=1))
+@settings(max_examples=300, deadline=None)
+@given(BATCHES, TOKENS)
 def test_the_index_says_what_the_literal_rule_says(
     batches: list[list[Json]], tokens: list[Json]
 ) -> None:
+    compare_with_the_literal_rule(batches, tokens)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None)
+@given(BATCHES, TOKENS)
+def test_the_index_says_what_the_literal_rule_says_for_many_more(
+    batches: list[list[Json]], tokens: list[Json]
+) -> None:
+    compare_with_the_literal_rule(batches, tokens)
+
+
+def compare_with_the_literal_rule(batches: list[list[Json]], tokens: list[Json]) -> None:
     index = make_index()
     for batch in batches:
         index.add([parse_event(event, 0) for event in batch], ISSUED_AT)

@@ -11,24 +11,17 @@ uses a token for X-Auth-Token after it was revoked asks until it is refused.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from functools import cached_property
 from pathlib import Path
 
 from tests.support.identity_api import IdentityApi
+from tests.support.keystone_site import ADMIN_PASSWORD, configure, copy_site
 from tests.support.memcached import Memcached
-from tests.support.programs import ROOT
 from tests.support.wsgi_server import Gunicorn
-
-ADMIN_PASSWORD = "made up for tests"
 
 CONFIGURATION = """\
 [DEFAULT]
 public_endpoint = {url}
-[database]
-connection = sqlite:///{site}/keystone.db
-sqlite_synchronous = false
 [cache]
 enabled = true
 backend = dogpile.cache.pymemcache
@@ -36,20 +29,9 @@ memcache_servers = {cache}
 [catalog]
 # The processes share the cache; their catalogs differ, since each names itself.
 caching = false
-[identity]
-password_hash_rounds = 4
 [token]
 provider = {provider}
 expiration = {expiration_seconds}
-[fernet_tokens]
-key_repository = {site}/fernet
-[fernet_receipts]
-key_repository = {site}/receipts
-[credential]
-key_repository = {site}/credential
-[jwt_tokens]
-jws_public_key_repository = {site}/jws-public
-jws_private_key_repository = {site}/jws-private
 """
 
 STRICT = """\
@@ -85,12 +67,12 @@ class KeystoneProcess(Gunicorn):
         )
         configuration_file.write_text(
             CONFIGURATION.format(
-                site=site,
                 url=self.url,
                 provider=provider,
                 expiration_seconds=expiration_seconds,
                 cache=cache,
             )
+            + configure(site)
             + more
         )
         self.configuration_file = configuration_file
@@ -107,14 +89,19 @@ class KeystoneProcess(Gunicorn):
 
 
 class Keystone:
-    """A site made at first use; each of its processes starts when it is first asked for.
+    """A site; each of its processes starts when it is first asked for.
 
     All three share database, keys and cache, so whatever one writes the others see at once.
     A Fernet process can't read JWS tokens, nor the other way round.
+
+    Args:
+        directory: of the site.
+        new_site: what it begins as; see `tests.support.keystone_site`.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, new_site: Path) -> None:
         self.directory = directory
+        copy_site(new_site, directory)
         self._cache = Memcached(directory, name="keystone-memcached")
         self._processes: list[KeystoneProcess] = []
 
@@ -151,44 +138,13 @@ class Keystone:
 
     def _start(self, *, provider: str, expiration_seconds: int, more: str = "") -> KeystoneProcess:
         self._cache.start()
-        self._set_up()
-        process = self._make_process(provider, expiration_seconds, more)
-        self._processes.append(process)
-        process.start()
-        return process
-
-    def _make_process(
-        self, provider: str, expiration_seconds: int, more: str = ""
-    ) -> KeystoneProcess:
-        return KeystoneProcess(
+        process = KeystoneProcess(
             self.directory,
             provider=provider,
             expiration_seconds=expiration_seconds,
             cache=self._cache.address,
             more=more,
         )
-
-    def _set_up(self) -> None:
-        if self.jws_public_key_repository.exists():
-            return
-        # The commands load the token provider, and that of signed tokens wants the keys which
-        # are to be made.
-        configuration_file = self._make_process("fernet", 3600).configuration_file
-        for name in ("fernet", "receipts", "credential", "jws-private", "key-pair"):
-            (self.directory / name).mkdir(mode=0o700)
-        key_pair = self.directory / "key-pair"
-        setup = [sys.executable, "-m", "tests.support.keystone_setup"]
-        finished = subprocess.run(
-            [*setup, str(configuration_file), str(key_pair), ADMIN_PASSWORD],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert finished.returncode == 0, f"Keystone could not be set up:\n{finished.stdout[-5000:]}"
-        (key_pair / "private.pem").rename(self.directory / "jws-private" / "private.pem")
-        self.jws_public_key_repository.mkdir(mode=0o700)
-        (key_pair / "public.pem").rename(self.jws_public_key_repository / "public.pem")
+        self._processes.append(process)
+        process.start()
+        return process

@@ -191,8 +191,10 @@ def test_a_stopped_process_refuses_connections_and_knows_its_tokens_when_started
 
 
 @pytest.mark.slow
-def test_signed_tokens_may_be_what_is_asked_for_first(tmp_path: Path) -> None:
-    site = Keystone(tmp_path)
+def test_signed_tokens_may_be_what_is_asked_for_first(
+    new_keystone_site: Path, tmp_path: Path
+) -> None:
+    site = Keystone(tmp_path, new_keystone_site)
     try:
         assert site.jws.api.is_valid(site.jws.api.issue_for_admin())
     finally:

@@ -87,7 +87,10 @@ def set_django_up() -> ModuleType:
             ALLOWED_HOSTS=["*"],
             ROOT_URLCONF=_DJANGO_URLS,
             LOGGING_CONFIG=None,
+            SECRET_KEY="of-the-tests",
             INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
+            DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+            SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
             REST_FRAMEWORK=rest,
         )
         django.setup()

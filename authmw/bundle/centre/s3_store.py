@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from authmw.bundle.centre.settings import S3Settings
 from authmw.errors import UsageError
+from authmw.runtime.extras import how_to_install, is_installed
 
 # A name with a hash or a version has one content for ever; the pointer has to be asked for.
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
@@ -30,8 +30,8 @@ class S3Store:
     """
 
     def __init__(self, settings: S3Settings) -> None:
-        if importlib.util.find_spec("boto3") is None:
-            raise UsageError("storage needs the package boto3: pip install 'authmw[s3]'")
+        if not is_installed("boto3"):
+            raise UsageError(f"storage needs the package boto3: {how_to_install('s3')}")
         import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError

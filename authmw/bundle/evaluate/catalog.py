@@ -6,7 +6,7 @@ Identity API v3, "Service catalog and endpoints"; OS-EP-FILTER.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from authmw.bundle.facts import unpack_id
@@ -45,26 +45,24 @@ class SiteCatalog:
         self._substitutions: Mapping[str, str] = settings.get("url_substitutions", {})
         self._is_whole = settings.get("return_all_endpoints_if_no_filter", True)
         self._is_of_regions = "regions" in settings.get("filter", {})
-        self._of_services: dict[Id, list[_Shown]] = {each.id: [] for each in services}
+        of_services: dict[Id, list[_Shown]] = {each.id: [] for each in services}
         for endpoint in endpoints:
             url = parse_url(endpoint.url)
-            if endpoint.enabled and url and endpoint.service_id in self._of_services:
-                shown = _Shown(endpoint.id, _render(endpoint, endpoint.url), url)
-                self._of_services[endpoint.service_id].append(shown)
+            if endpoint.enabled and url and endpoint.service_id in of_services:
+                shown = _Shown(endpoint.id, _render(endpoint, endpoint.url), *url)
+                of_services[endpoint.service_id].append(shown)
+        self._of_services = list(of_services.values())
         # A service is the same for all tokens if none of its URLs names anything.
-        self._rendered = {
-            service.id: self._render_service(service, {}, None)
-            for service in services
-            if not any(each.url.names for each in self._of_services[service.id])
-        }
-        self._if_all_are_the_same = (
-            [self._rendered[each.id] for each in services]
-            if len(self._rendered) == len(services)
-            else None
-        )
+        self._same: list[dict[str, Any]] = []
+        self._others: list[tuple[int, Service, list[_Shown]]] = []
+        nothing = _Values({})
+        for place, (service, shown_) in enumerate(zip(services, self._of_services, strict=True)):
+            self._same.append(_render_service(service, shown_, nothing))
+            if any(each.names for each in shown_):
+                self._others.append((place, service, shown_))
 
     def of_token(
-        self, user_id: str, project_id: Id | None, limits: EndpointFilter | None
+        self, user_id: str, project_id: str | None, limits: EndpointFilter | None
     ) -> list[dict[str, Any]]:
         """Return the catalog of one user's token.
 
@@ -76,38 +74,24 @@ class SiteCatalog:
         chosen = None if limits is None else self._choose(limits)
         if chosen is None and not self._is_whole:
             return []
-        if chosen is None and self._if_all_are_the_same is not None:
-            return self._if_all_are_the_same
+        if chosen is None and not self._others:
+            return self._same
         substitutions = {**self._substitutions, "user_id": user_id}
         if project_id is not None:
-            substitutions |= dict.fromkeys(_OF_THE_PROJECT, unpack_id(project_id))
+            for name in _OF_THE_PROJECT:
+                substitutions[name] = project_id
+        values = _Values(substitutions)
         if chosen is None:
-            return [
-                self._rendered.get(each.id) or self._render_service(each, substitutions, None)
-                for each in self._services
-            ]
-        rendered = [self._render_service(each, substitutions, chosen) for each in self._services]
+            catalog = self._same.copy()
+            for place, service, shown in self._others:
+                catalog[place] = _render_service(service, shown, values)
+            return catalog
+        rendered = [
+            _render_service(service, [each for each in shown if each.id in chosen], values)
+            for service, shown in zip(self._services, self._of_services, strict=True)
+        ]
         # A service without endpoints is shown, unless the catalog is filtered.
         return [each for each in rendered if each["endpoints"]]
-
-    def _render_service(
-        self,
-        service: Service,
-        substitutions: Mapping[str, str],
-        chosen: frozenset[Id] | None,
-    ) -> dict[str, Any]:
-        endpoints = []
-        for endpoint_id, members, url in self._of_services[service.id]:
-            if chosen is None or endpoint_id in chosen:
-                formatted = url.format(substitutions)
-                if formatted:
-                    endpoints.append({**members, "url": formatted})
-        return {
-            "endpoints": endpoints,
-            "id": unpack_id(service.id),
-            "type": service.type,
-            "name": service.name,
-        }
 
     def _choose(self, limits: EndpointFilter) -> frozenset[Id] | None:
         """Return the endpoints that a project's catalog is limited to; none: it is not limited."""
@@ -159,20 +143,46 @@ class UrlTemplate(NamedTuple):
     form: str
     names: tuple[str, ...]
 
-    def format(self, substitutions: Mapping[str, str]) -> str | None:
-        """Return the URL; None if it has a name that nothing stands for."""
-        try:
-            return self.form % tuple([substitutions[name] for name in self.names])
-        except KeyError:
-            return None
-
 
 class _Shown(NamedTuple):
-    """An endpoint that is enabled; the URL in `members` is not formatted."""
+    """An endpoint that is enabled; `members` has its URL as it is, `form` and `names` parsed."""
 
     id: Id
-    members: Mapping[str, Any]
-    url: UrlTemplate
+    members: dict[str, Any]
+    form: str
+    names: tuple[str, ...]
+
+
+class _Values(dict[tuple[str, ...], tuple[str, ...] | None]):
+    """What stands for the names in URLs, found once; None: nothing does for one of them."""
+
+    def __init__(self, substitutions: Mapping[str, str]) -> None:
+        self._substitutions = substitutions
+
+    def __missing__(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
+        try:
+            values = tuple([self._substitutions[name] for name in names])
+        except KeyError:
+            values = None
+        self[names] = values
+        return values
+
+
+def _render_service(service: Service, shown: Iterable[_Shown], values: _Values) -> dict[str, Any]:
+    endpoints = []
+    for _, members, form, names in shown:
+        found = values[names]
+        url = None if found is None else form % found
+        if url:
+            rendered = members.copy()
+            rendered["url"] = url
+            endpoints.append(rendered)
+    return {
+        "endpoints": endpoints,
+        "id": unpack_id(service.id),
+        "type": service.type,
+        "name": service.name,
+    }
 
 
 def parse_url(template: str) -> UrlTemplate | None:

@@ -60,16 +60,13 @@ def project_scope(question: Question, project_id: Id) -> Scope:
 def project_roles(question: Question, scope: Scope, actors: Actors) -> set[Id]:
     """Return the effective roles on a project, domain-specific ones included."""
     facts = question.facts
-    assigned = facts.direct_roles(scope.path[0].id, actors, target_is_domain=False)
-    if scope.inherits_from:
-        assigned |= facts.inherited_roles(scope.inherits_from, actors)
-    return add_implied(facts, assigned)
+    return add_implied(facts, facts.roles_on_project(scope, actors))
 
 
 def domain_roles(question: Question, domain_id: Id, actors: Actors) -> set[Id]:
     """Return the effective roles on a domain itself, domain-specific ones included."""
     facts = question.facts
-    return add_implied(facts, facts.direct_roles(domain_id, actors, target_is_domain=True))
+    return add_implied(facts, facts.roles_on_domain(domain_id, actors))
 
 
 def verify_in_filter(question: Question, target_ids: Iterable[Id]) -> None:

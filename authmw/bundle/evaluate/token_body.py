@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from authmw.authority.keystone_claims import KeystoneClaims
@@ -38,6 +39,7 @@ from authmw.errors import BundleUnreadable
 from authmw.token.body import render_time
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAME = attrgetter("name")
 
 
 def evaluate(
@@ -108,8 +110,8 @@ class _Evaluation:
         elif claims.system:
             self._add_system(body)
         if "roles" in body:
-            project_id = None if claims.project_id is None else pack_id(claims.project_id)
-            limits = None if project_id is None else self.facts.endpoint_filter(project_id)
+            project_id = claims.project_id
+            limits = None if project_id is None else self.facts.endpoint_filter(pack_id(project_id))
             body["catalog"] = self.facts.catalog.of_token(catalog_user_id, project_id, limits)
         self._add_federation(body)
         if claims.thumbprint is not None:
@@ -236,9 +238,9 @@ class _Evaluation:
         Args:
             whole: with every member that a role has, as in tokens of trusts and federated users.
         """
-        roles = sorted(
-            (role_of(self.question, each) for each in role_ids), key=lambda role: role.name
-        )
+        roles = [role_of(self.question, each) for each in role_ids]
+        if len(roles) > 1:
+            roles.sort(key=_NAME)
         if not whole:
             return [{"id": unpack_id(role.id), "name": role.name} for role in roles]
         return [
@@ -265,7 +267,7 @@ class _Evaluation:
         project, domain = scope.path[0], scope.path[-1]
         return {
             "domain": {"id": unpack_id(domain.id), "name": domain.name},
-            "id": unpack_id(project.id),
+            "id": self.claims.project_id,
             "name": project.name,
         }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from authmw.bundle.keystone_configuration import KeystoneConfiguration, read_key
 from authmw.config.auth_plugin import load_auth_plugin
 from authmw.config.loading import load_settings
 from authmw.errors import BundleUnreadable, ConfigurationError, UsageError
+from authmw.runtime.extras import how_to_install, is_installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class OpenDatabase:
 
 def verify_database_readable() -> None:
     """Raise UsageError if the package is missing that reads databases."""
-    if importlib.util.find_spec("sqlalchemy") is None:
-        raise UsageError("reading a database needs SQLAlchemy: pip install 'authmw[bundle]'")
+    if not is_installed("sqlalchemy"):
+        raise UsageError(f"reading a database needs SQLAlchemy: {how_to_install('bundle')}")
 
 
 def read_configuration(paths: Sequence[str]) -> KeystoneConfiguration:

@@ -37,12 +37,6 @@ def _head(major: int, argument: int) -> bytes:
     return struct.pack(">BQ", high | 27, argument)
 
 
-# What most values are: identifiers, booleans.
-_SHORT_HEADS: Final = tuple(_head(_BYTES, length) for length in range(33))
-_BOOLEANS: Final = (_head(_NON_NEGATIVE, 0), _head(_NON_NEGATIVE, 1))
-_ARRAY_HEADS: Final = tuple(_head(_ARRAY, length) for length in range(_MOST_ITEMS + 1))
-
-
 def encode_value(value: object) -> bytes:
     """Encode one value.
 
@@ -77,15 +71,12 @@ def encode_array(values: tuple[object, ...]) -> bytes:
     Raises:
         BundleUnreadable: there is no encoding of one.
     """
-    parts = [_ARRAY_HEADS[len(values)]]
-    for value in values:
-        if isinstance(value, bytes) and len(value) < 33:
-            parts += (_SHORT_HEADS[len(value)], value)
-        elif type(value) is int and 0 <= value < 2:
-            parts.append(_BOOLEANS[value])
-        else:
-            parts.append(encode_value(value))
-    return b"".join(parts)
+    return encode_array_head(len(values)) + b"".join(map(encode_value, values))
+
+
+def encode_array_head(length: int) -> bytes:
+    """Encode what stands before the values of an array."""
+    return _head(_ARRAY, length)
 
 
 class Decoder:

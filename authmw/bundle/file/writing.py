@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from operator import itemgetter
 from pathlib import Path
 
 from authmw.bundle.facts import TABLES, TABLES_BY_NAME, Table
@@ -81,7 +82,7 @@ def _write(
 
 
 def _in_portions(rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, list[Row]]]:
-    for name, group in itertools.groupby(rows, key=lambda each: each[0]):
+    for name, group in itertools.groupby(rows, key=itemgetter(0)):
         if name not in TABLES_BY_NAME:
             raise BundleUnreadable(f"there is no table {name!r}")
         while some := [row for _, row in itertools.islice(group, _ROWS_AT_A_TIME)]:

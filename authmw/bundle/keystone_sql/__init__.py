@@ -1,6 +1,6 @@
 """Reads the facts of a bundle from Keystone's SQL database.
 
-Needs SQLAlchemy (`pip install authmw[bundle]`) and the database's driver.
+Needs SQLAlchemy (the extra `bundle`) and the database's driver.
 """
 
 from authmw.bundle.keystone_configuration import Configuration

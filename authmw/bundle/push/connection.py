@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from authmw.bundle.push.settings import read_secret
 from authmw.errors import ConfigurationError
 from authmw.net.pem_files import load_authorities, load_certificate
+from authmw.runtime.extras import how_to_install
 
 try:
     from nats.aio.client import Client
@@ -19,7 +20,7 @@ try:
     from nats.protocol.parser import Parser
 except ImportError as error:  # pragma: no cover - the tests have it
     raise ConfigurationError(
-        "servers", None, "NATS needs another package: pip install 'authmw[nats]'", section="push"
+        "servers", None, f"NATS needs another package: {how_to_install('nats')}", section="push"
     ) from error
 
 if TYPE_CHECKING:

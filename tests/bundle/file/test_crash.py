@@ -49,7 +49,7 @@ ACTIONS = {
 }
 
 
-@pytest.mark.parametrize("step", [23, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [47, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("action", ACTIONS)
 def test_killed_at_any_system_call(action: str, step: int, site: Path, tmp_path: Path) -> None:
     seen = []

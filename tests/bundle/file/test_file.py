@@ -111,9 +111,12 @@ def test_bundle_that_is_gone_is_replaced(tmp_path: Path) -> None:
             for number in ("1.50", "1e5", "1E+16", "10000000000000000.0", "1e400", "NaN", "0.00001")
         ],
         ([("projects", (identifier(1), "p", None, None, 2, 0))], "'enabled'"),
-        ([("projects", (identifier(1), "p", None, None, True, 0))], "bool has no encoding"),
+        ([("projects", (identifier(1), "p", None, None, True, 0))], "no 'enabled' of its form"),
         ([("projects", (identifier(1), b"p", None, None, 1, 0))], "'name'"),
-        ([("users", (identifier(1), "u", "default", 1, 1.5, None, 1))], "float has no encoding"),
+        (
+            [("users", (identifier(1), "u", "default", 1, 1.5, None, 1))],
+            "no 'disabled_from' of its form",
+        ),
     ],
 )
 def test_rows_of_another_form_are_refused(rows: list[Fact], why: str, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from tests.bundle.sync.conftest import event
 from tests.bundle.sync.site import SyncSite
 from tests.support.bundle_facts import Fact, assignment
 from tests.support.killing import kill_at
-from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.heavy
 
@@ -86,22 +85,22 @@ def test_download_goes_on_from_what_is_whole(
 
 
 def test_lock_of_a_killed_process_is_free(site: SyncSite) -> None:
+    reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        with opened(site.configuration):
-            signal.pause()
-        os._exit(0)
-
-    def is_kept_out() -> bool:
         try:
-            site.sync()
-        except AlreadyRunning:
-            return True
-        return False
-
+            with opened(site.configuration):
+                os.write(writing, b"!")
+                signal.pause()
+        finally:
+            os._exit(1)
     try:
-        assert wait_for(is_kept_out)
+        assert os.read(reading, 1) == b"!"
+        with pytest.raises(AlreadyRunning):
+            site.sync()
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(reading)
+        os.close(writing)
     assert site.sync() == ""

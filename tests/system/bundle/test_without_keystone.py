@@ -89,9 +89,9 @@ def end_some(bearers: Bearers) -> dict[str, IssuedToken]:
 
 
 @pytest.fixture(scope="module")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+def estate(new_keystone_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     directory = tmp_path_factory.mktemp("estate")
-    keystone = Keystone(tmp_path_factory.mktemp("keystone-to-stop"))
+    keystone = Keystone(tmp_path_factory.mktemp("keystone-to-stop"), new_keystone_site)
     try:
         bearers = Bearers(keystone, keystone.jws.api)
         tokens = {kind: issue(bearers)() for kind, issue in BEARERS.items()}

@@ -10,7 +10,7 @@ import pytest
 from tests.support.identity_types import project_scope
 from tests.support.keystone import Keystone
 from tests.system.documents.documents import read_blocks
-from tests.system.documents.test_tutorial import (
+from tests.system.documents.shell import (
     free_port,
     open_shell,
     split_console,

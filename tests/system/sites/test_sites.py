@@ -110,7 +110,7 @@ def centre_keystone(directory: Path) -> Iterator[KeystoneOfWorlds]:
     server.start(deadline_seconds=90)
     place = directory / "keystone"
     place.mkdir()
-    made = KeystoneOfWorlds(place, server.create_database("keystone"))
+    made = KeystoneOfWorlds(place, database_url=server.create_database("keystone"))
     yield made
     made.stop()
     server.stop()

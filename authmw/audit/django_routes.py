@@ -1,0 +1,140 @@
+"""The routes of a Django project that no check stands before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.urls import URLPattern, get_resolver
+from django.views import View
+
+from authmw.audit.unchecked import (
+    UncheckedRoute,
+    closure_of,
+    code_of,
+    find_reason,
+    group,
+    name_code,
+    name_view,
+    peel,
+)
+from authmw.decorators.checked import is_check, is_checking_decorator
+
+_LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+_AUTH_DECORATORS = "django.contrib.auth.decorators"
+_TESTED = (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator.<locals>._view_wrapper")
+_TESTING = (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator")
+_OF_A_CLASS = (
+    ("django.views.generic.base", "View.as_view.<locals>.view"),
+    ("rest_framework.viewsets", "ViewSetMixin.as_view.<locals>.view"),
+)
+_DECORATED_METHOD = ("django.utils.decorators", "_multi_decorate.<locals>._wrapper")
+
+
+def find_unchecked(_handler: Any) -> Iterator[UncheckedRoute]:
+    """Yield them; see `authmw.audit.routes.audit_routes`. The routes are those of the settings."""
+    for path, view in _walk(get_resolver().url_patterns, "/"):
+        if not _is_checked_by_middleware(view):
+            yield from _audit(path, view)
+
+
+def _walk(patterns: Any, before: str) -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        path = f"{before}{pattern.pattern}"
+        if isinstance(pattern, URLPattern):
+            yield path, pattern.callback
+        else:
+            yield from _walk(pattern.url_patterns, path)
+
+
+def _is_checked_by_middleware(view: Any) -> bool:
+    # As that middleware reads it.
+    return _LOGIN_REQUIRED in settings.MIDDLEWARE and getattr(view, "login_required", True)
+
+
+def _audit(path: str, view: Any) -> Iterator[UncheckedRoute]:
+    reason = _find_reason(view)
+    if reason is None:
+        return
+    inner = peel(view)
+    if code_of(inner) not in _OF_A_CLASS:
+        yield UncheckedRoute(path, (), name_view(view), reason)
+        return
+    around = closure_of(inner)
+    view_class, arguments = around["cls"], around["initkwargs"]
+    replaced = sorted(name for name in arguments if callable(getattr(view_class, name, None)))
+    if replaced:
+        reason = f"as_view() is handed another {replaced[0]}"
+        yield UncheckedRoute(path, (), name_view(view_class), reason)
+        return
+    rest: Any = sys.modules.get("rest_framework.views")
+    if rest is not None and issubclass(view_class, rest.APIView):
+        from authmw.audit.rest_views import find_reasons
+
+        reasons = find_reasons(view_class, arguments, around.get("actions"))
+    else:
+        reasons = _find_reasons(view_class)
+    yield from group(path, view_class, reasons)
+
+
+def _find_reason(view: Any) -> str | None:
+    """Return why a view is not checked, Django's own decorators included; None: it is."""
+    view = peel(view)
+    while code_of(view) == _TESTED:
+        around = closure_of(view)
+        if _is_test_of_a_user(around["test_func"]):
+            return None
+        # Where the test fails the view is not called either.
+        view = peel(around["view_func"])
+    return find_reason(view)
+
+
+def _is_test_of_a_user(test: Any) -> bool:
+    # login_required and permission_required have theirs there.
+    return code_of(test)[0] == _AUTH_DECORATORS or is_check(test)
+
+
+def _find_reasons(view_class: Any) -> dict[str, str | None]:
+    """Return why a class-based view is not checked, by method; None: it is."""
+    if find_method_reason(view_class.setup) is None:
+        return {}
+    dispatch = view_class.dispatch
+    reason = find_method_reason(dispatch)
+    if reason is None or dispatch in _dispatches_of_mixins():
+        return {}
+    methods = [name for name in view_class.http_method_names if hasattr(view_class, name)]
+    if dispatch is not View.dispatch:
+        return {name.upper(): f"{name_code(dispatch)} answers it: {reason}" for name in methods}
+    return {
+        name.upper(): find_method_reason(getattr(view_class, name))
+        for name in methods
+        if getattr(view_class, name) is not View.options
+    }
+
+
+def find_method_reason(method: Any) -> str | None:
+    """Return why a method of a view class is not checked; None: it is."""
+    method = peel(method)
+    if code_of(method) == _DECORATED_METHOD:
+        around = closure_of(method)
+        # The last one is applied last, and so runs first.
+        if _is_checking_decorator(around["decorators"][-1]):
+            return None
+    return find_reason(method)
+
+
+def _is_checking_decorator(decorator: Any) -> bool:
+    if is_checking_decorator(decorator):
+        return True
+    if code_of(decorator) == _TESTING:
+        return _is_test_of_a_user(closure_of(decorator)["test_func"])
+    return code_of(decorator) == (_AUTH_DECORATORS, "login_required")
+
+
+def _dispatches_of_mixins() -> tuple[Any, ...]:
+    mixins: Any = sys.modules.get("django.contrib.auth.mixins")
+    if mixins is None:
+        return ()
+    return mixins.LoginRequiredMixin.dispatch, mixins.PermissionRequiredMixin.dispatch

@@ -1,0 +1,85 @@
+"""`manage.py check`: what is wrong with a project's settings, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from authmw.testing import IdentityServer
+from tests.support.entries import DJANGO_WITH_SESSIONS
+from tests.support.views import set_django_up
+
+DJANGO_S = ["django.contrib.contenttypes", "django.contrib.auth"]
+OURS = "authmw.django.AuthMiddleware"
+
+
+@pytest.fixture
+def check(server: IdentityServer) -> Any:
+    """Return the ids and messages of what is wrong with settings."""
+    urls: Any = set_django_up()
+    urls.urlpatterns = []
+    from django.core.checks import run_checks
+    from django.test import override_settings
+
+    def run(**settings: Any) -> dict[str, str]:
+        chosen = {
+            "INSTALLED_APPS": [
+                "django.contrib.contenttypes",
+                "django.contrib.auth",
+                "authmw.django",
+            ],
+            "AUTHMW": server.service_credentials,
+            "MIDDLEWARE": list(DJANGO_WITH_SESSIONS),
+            **settings,
+        }
+        with override_settings(**chosen):
+            found = run_checks()
+        return {one.id: f"{one.msg} {one.hint}" for one in found if one.id.startswith("authmw.")}
+
+    return run
+
+
+def test_nothing_is_wrong_with_a_good_project(check: Any) -> None:
+    assert check() == {}
+    assert check(MIDDLEWARE=[OURS]) == {}
+    assert check(MIDDLEWARE=["authmw.django.middleware.AuthMiddleware"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "identifier", "message"),
+    [
+        ({"AUTHMW": None}, "authmw.E001", "AUTHMW is not set: name a configuration file"),
+        ({"AUTHMW": {}}, "authmw.E001", "no auth_type"),
+        ({"AUTHMW": "/nowhere.conf"}, "authmw.E001", "config_file = '/nowhere.conf'"),
+        ({"AUTHMW_PERMISSIONS": {"a.b": {"role": "x"}}}, "authmw.E002", "'role' is no argument"),
+        ({"MIDDLEWARE": []}, "authmw.E003", "the user of a token"),
+        ({"MIDDLEWARE": [OURS, OURS]}, "authmw.E004", "twice"),
+        (
+            {"MIDDLEWARE": [OURS, *DJANGO_WITH_SESSIONS[:-1]]},
+            "authmw.E005",
+            "Move authmw.django.AuthMiddleware behind it",
+        ),
+    ],
+)
+def test_each_mistake_is_named(check: Any, settings: Any, identifier: str, message: str) -> None:
+    found = check(**settings)
+    assert list(found) == [identifier]
+    assert message in found[identifier]
+
+
+def test_misspelt_option_is_named(check: Any, server: IdentityServer) -> None:
+    found = check(AUTHMW={**server.service_credentials, "token_cache_tmie": "5"})
+    assert list(found) == ["authmw.W001"]
+    assert "token_cache_time" in found["authmw.W001"]
+
+
+def test_rest_framework_asks_us_first(check: Any) -> None:
+    apps = [*DJANGO_S, "rest_framework", "authmw.django"]
+    ours = "authmw.django.rest.TokenAuthentication"
+    sessions = "rest_framework.authentication.SessionAuthentication"
+    for classes in ([], [sessions], [sessions, ours]):
+        rest = {"DEFAULT_AUTHENTICATION_CLASSES": classes}
+        assert list(check(INSTALLED_APPS=apps, REST_FRAMEWORK=rest)) == ["authmw.W006"]
+    rest = {"DEFAULT_AUTHENTICATION_CLASSES": [ours, sessions]}
+    assert check(INSTALLED_APPS=apps, REST_FRAMEWORK=rest) == {}

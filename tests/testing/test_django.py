@@ -1,0 +1,68 @@
+"""`authmw.testing.django`: the test client that sends personas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authmw.testing import Cloud
+from tests.support.django_database import database
+from tests.support.entries import DJANGO_WITH_SESSIONS
+from tests.support.views import set_django_up
+
+__all__ = ["database"]
+
+
+def serve_who(*views: Any) -> Any:
+    urls: Any = set_django_up()
+    from django.http import HttpResponse
+    from django.urls import clear_url_caches, path
+
+    urls.urlpatterns = [path("", lambda request: HttpResponse(str(request.user)))]
+    clear_url_caches()
+    return urls
+
+
+def test_client_sends_its_persona(authmw_cloud: Cloud, database: Any) -> None:
+    serve_who()
+    from django.test import override_settings
+
+    from authmw.testing.django import Client, protected
+
+    personas = authmw_cloud.personas
+    ada = personas.of_issuer("keycloak").user("ada")
+    bound = personas.of_issuer("rfc9068").user("grace", is_bound=True)
+    project = {"AUTHMW": "/not/on/this/machine.conf", "MIDDLEWARE": list(DJANGO_WITH_SESSIONS)}
+    with override_settings(**project), protected(authmw_cloud, config_file=None):
+        client = Client(personas.project_reader("inventory"))
+        assert client.get("/").content == b"project_reader"
+        assert client.post("/", {"a": "b"}).content == b"project_reader"
+        client.persona = ada
+        assert client.get("/?a=b").content == b"ada"
+        client = Client(bound, server=personas.of_issuer("rfc9068").issuer.audience)
+        assert client.get("/?a=b").content == b"grace"
+        assert client.put("/").content == b"grace"
+        client.persona = None
+        assert client.get("/").status_code == 401
+        headers = personas["project_admin"].headers
+        assert client.get("/", headers=headers).content == b"project_admin"
+
+
+def test_client_of_rest_framework(authmw_cloud: Cloud, database: Any) -> None:
+    serve_who()
+    from django.test import override_settings
+    from rest_framework.test import APIClient
+
+    from authmw.testing.django import PersonaMixin, protected
+
+    class Client(PersonaMixin, APIClient):  # type: ignore[misc]
+        """REST framework's client with personas."""
+
+    with (
+        override_settings(AUTHMW={}, MIDDLEWARE=list(DJANGO_WITH_SESSIONS)),
+        protected(authmw_cloud, delay_auth_decision=True),
+    ):
+        client = Client(authmw_cloud.personas["project_member"])
+        assert client.post("/", {"a": 1}, format="json").content == b"project_member"
+        client.persona = None
+        assert client.get("/").content == b"AnonymousUser"
+        assert client.post("/", {"a": 1}, format="json").status_code == 403
