@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -149,6 +150,13 @@ class Part:
 
     def _size(self, name: str) -> int:
         return self.file(name).stat().st_size
+
+
+def forget_part(directory: Path) -> None:
+    """Delete a part that no site has any more."""
+    # First what makes it one: killed in the middle, this leaves no part that lacks files.
+    (directory / _CHAIN).unlink(missing_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def chain_in(chain: Chain, directory: str) -> Chain:

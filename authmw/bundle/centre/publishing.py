@@ -19,7 +19,7 @@ from authmw.bundle.centre.keys import KeyRing
 from authmw.bundle.centre.locks import locked
 from authmw.bundle.centre.making import MADE_OF, Whole, make_parts
 from authmw.bundle.centre.outgoing import Outgoing, send
-from authmw.bundle.centre.parts import Limits, Part, chain_in
+from authmw.bundle.centre.parts import Limits, Part, chain_in, forget_part
 from authmw.bundle.centre.repository import Repository, describe_target, stored_path
 from authmw.bundle.centre.settings import CentreSettings
 from authmw.bundle.centre.stores import Store
@@ -200,7 +200,7 @@ class Publisher:
             )
         for part in parts.values():
             part.keep(outgoing)
-        outgoing.set_state(MADE_OF, made_of.encode())
+            outgoing.set_state(f"{part.name}/{MADE_OF}", made_of.encode())
         self._sign_sites(repository, outgoing, parts, published)
         hot_part = self._hot_part()
         if hot is not None and self._is_next(head, hot):
@@ -356,7 +356,7 @@ class Publisher:
         kept = {Path(each.name).name for each in parts.values()} | {HOT}
         for directory in (self._state / "parts").iterdir():
             if directory.name not in kept:
-                shutil.rmtree(directory, ignore_errors=True)
+                forget_part(directory)
 
 
 class _Described:
