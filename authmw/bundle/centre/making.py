@@ -57,7 +57,8 @@ def make_parts(
         name = name_of(each.filter)
         part = parts[each.filter] = Part(settings.state, name, limits)
         # Each part says it for itself: one that was left behind is of older facts than the others.
-        if part.chain is not None and _read(settings.state / part.name / MADE_OF) == whole.made_of:
+        is_same = _read(settings.state / part.name / MADE_OF) == whole.made_of
+        if is_same and part.chain is not None and not part.is_later_than(whole.origin.read_at):
             continue
         bundle = whole.path
         if each.filter.setting:
