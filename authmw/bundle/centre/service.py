@@ -99,7 +99,7 @@ class PublishService:
         publisher, settings = self._publisher, self._settings
 
         def publish() -> None:
-            facts = facts_of_keystone(settings, with_users=False)
+            facts = facts_of_keystone(settings, events_only=True)
             self._on_published(publisher.publish_hot(facts))
 
         self._attempt("revocation events", publish)
