@@ -36,6 +36,16 @@ _CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+# Whoever reaches the storage may read; TUF is what sites trust.
+_MAKE_BUCKET = f"""
+import json, boto3
+storage = boto3.client("s3", endpoint_url="http://127.0.0.1:{_S3_PORT}")
+storage.create_bucket(Bucket="{BUCKET}")
+statement = {{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}}
+statement["Resource"] = "arn:aws:s3:::{BUCKET}/*"
+policy = {{"Version": "2012-10-17", "Statement": [statement]}}
+storage.put_bucket_policy(Bucket="{BUCKET}", Policy=json.dumps(policy))
+"""
 _FAKE_TIME_LIBRARIES = "/usr/lib/*/faketime/libfaketime.so.1"
 
 
@@ -149,12 +159,7 @@ servers = ["nats://127.0.0.1:{_NATS_PORT}"]
         )
         self._storage.start()
         self.nats.start()
-        self._run(
-            sys.executable,
-            "-c",
-            "import boto3; boto3.client('s3', endpoint_url='http://127.0.0.1:"
-            f"{_S3_PORT}').create_bucket(Bucket='{BUCKET}')",
-        )
+        self._run(sys.executable, "-c", _MAKE_BUCKET)
         self._run(*self._command("init"))
         self._publisher.start()
 
