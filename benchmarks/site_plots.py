@@ -3,7 +3,7 @@
     python -m benchmarks.site_plots FIGURES.json DIRECTORY
 
 `python -m benchmarks.sites --save FIGURES.json` measures. Needs matplotlib
-(`pip install 'authmw[plots]'`).
+(the extra `plots`).
 """
 
 from __future__ import annotations
