@@ -1,7 +1,8 @@
 """How soon a role that was taken away at the centre is refused at every site.
 
     python -m benchmarks sites
-    python -m benchmarks.sites --sites 1000 --plot DIRECTORY
+    python -m benchmarks.sites --sites 1000 --save FIGURES.json
+    python -m benchmarks.site_plots FIGURES.json doc
 
 A full run has 1,000 sites: the real sync with real TUF metadata, files, connections to Apache and
 to NATS. A stub evaluator looks at each bundle after a sync, whether the role is still there. The
@@ -18,6 +19,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
+import json
 import multiprocessing
 import os
 import random
@@ -43,6 +46,8 @@ POLL_SECONDS = 30.0
 _NO_POLL_SECONDS = 3600.0
 _PATIENCE_SECONDS = 900.0
 _PROCESSES = 2
+# So many sites of each process sync one after the other, to see what one costs.
+_SAMPLE = 25
 
 
 @dataclass
@@ -156,8 +161,14 @@ def _simulating(scale: Scale, directory: Path, plan: Plan) -> Iterator[Sites]:
             process.kill()
 
 
-def measure(scale: Scale, rounds: int) -> Figures:
-    """Simulate a centre and its sites, and measure."""
+def measure(scale: Scale, rounds: int, keep: Callable[[Figures], None] = lambda _: None) -> Figures:
+    """Simulate a centre and its sites, and measure.
+
+    Args:
+        scale: of the simulation.
+        rounds: so many roles are taken away in each way.
+        keep: is called with the figures as they come: a run takes long.
+    """
     figures = Figures(scale)
     # Apache runs as another user, who has to reach the repository.
     directory = Path(tempfile.mkdtemp(prefix="authmw-sites-", dir=os.environ.get("TMPDIR")))
@@ -171,11 +182,14 @@ def measure(scale: Scale, rounds: int) -> Figures:
             announcer.announce(0)
             announcer.wait(30)
             with _simulating(scale, directory, plan) as sites:
-                figures.first = _join(sites.each("sync", min(100, scale.sites)))
-                sites.all("sync")
+                figures.first = _join(sites.each("sync", _SAMPLE))
                 _one_after_the_other(figures, sites, centre, announcer.announce)
+                keep(figures)
+                sites.all("sync")
                 _with_push(figures, sites, centre, announcer.announce, rounds)
+                keep(figures)
                 _with_polls(figures, sites, centre, rounds)
+                keep(figures)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return figures
@@ -198,7 +212,7 @@ def _one_after_the_other(
     heard = _join(sites.all("heard", _PATIENCE_SECONDS))
     figures.heard = [each - announced_at for each in heard]
     sites.all("stop")
-    figures.next_one = _join(sites.each("sync", None))
+    figures.next_one = _join(sites.each("sync", _SAMPLE))
 
 
 def _with_push(
@@ -273,6 +287,8 @@ def describe(figures: Figures) -> Iterator[Row]:
 
 
 def _times(what: str, times: Sequence[float], budget: float | None) -> Iterator[Row]:
+    if not times:
+        return
     yield Row(f"{what}, p50", f"{percentile(times, 0.5):.2f} s")
     p99 = percentile(times, 0.99)
     if budget is None:
@@ -282,25 +298,26 @@ def _times(what: str, times: Sequence[float], budget: float | None) -> Iterator[
 
 
 def main() -> None:
-    """Measure, print the rows, and draw the plots that were asked for."""
+    """Measure, print the rows, and keep what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sites", description=__doc__)
     parser.add_argument("--sites", type=int, default=1000)
     parser.add_argument("--parts", type=int, default=1, help="different parts that sites have")
     parser.add_argument("--assignments", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--plot", type=Path, metavar="DIRECTORY", help="needs matplotlib")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="all figures as JSON")
     arguments = parser.parse_args()
     from benchmarks.stage import silence_logs
     from benchmarks.table import format_text
 
     silence_logs()
     scale = Scale(arguments.sites, arguments.parts, arguments.assignments)
-    figures = measure(scale, arguments.rounds)
-    print(format_text(describe(figures)))
-    if arguments.plot:
-        from benchmarks.site_plots import draw
 
-        draw(figures, arguments.plot)
+    def keep(figures: Figures) -> None:
+        if arguments.save:
+            arguments.save.write_text(json.dumps(dataclasses.asdict(figures)))
+
+    figures = measure(scale, arguments.rounds, keep)
+    print(format_text(describe(figures)))
 
 
 if __name__ == "__main__":

@@ -84,6 +84,16 @@ class KeystoneOfWorlds:
             )
         assert self._read() == "ready"
 
+    @property
+    def public_keys(self) -> Path:
+        """The directory with the public key of what it signs."""
+        return self._site / "jws-public"
+
+    @property
+    def private_key(self) -> Path:
+        """The key of what it signs."""
+        return self._site / "jws-private" / "private.pem"
+
     def _configure(self) -> Path:
         path = self._site / "keystone.conf"
         path.write_text(

@@ -6,10 +6,9 @@ import base64
 import json
 import os
 import shutil
-import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +29,8 @@ class NatsServer(ServerProcess):
     Args:
         directory: for its configuration, log and streams.
         name: of the server.
-        host: where it listens.
+        host, port, leaf_port: where it listens; None: on a free port.
+        prefix: goes before the command.
         domain: of JetStream; None: the server has no JetStream.
         leaf_of: port at which a centre takes leaf nodes; None: this is no leaf node.
         options: more of its configuration.
@@ -46,11 +46,15 @@ class NatsServer(ServerProcess):
         name: str = "centre",
         *,
         host: str = "127.0.0.1",
+        port: int | None = None,
+        leaf_port: int | None = None,
+        prefix: Sequence[str] = (),
         domain: str | None = "centre",
         leaf_of: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.host, self.port, self.leaf_port = host, find_free_port(), find_free_port()
+        self.host, self.port = host, port or find_free_port()
+        self.leaf_port = leaf_port or find_free_port()
         self.url = f"nats://{host}:{self.port}"
         configuration: dict[str, Any] = {
             "server_name": name,
@@ -78,8 +82,8 @@ class NatsServer(ServerProcess):
         program = find_nats_server()
         assert program is not None, "nats-server is not installed"
         super().__init__(
-            [program, "-c", str(file)],
-            is_ready=self._is_listening,
+            [*prefix, program, "-c", str(file)],
+            is_ready=self._is_serving,
             log=directory / f"{name}.log",
         )
 
@@ -88,12 +92,15 @@ class NatsServer(ServerProcess):
         """Where leaf nodes connect to."""
         return f"nats-leaf://{self.host}:{self.leaf_port}"
 
-    def _is_listening(self) -> bool:
-        try:
-            socket.create_connection((self.host, self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+    def start(self, *, deadline_seconds: float = 30) -> None:
+        """See `ServerProcess`."""
+        if not self.is_running():
+            self.log.unlink(missing_ok=True)
+        super().start(deadline_seconds=deadline_seconds)
+
+    def _is_serving(self) -> bool:
+        # It may listen in another network than ours.
+        return b"Server is ready" in self.log.read_bytes()
 
 
 class NatsAccounts(NamedTuple):
