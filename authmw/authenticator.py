@@ -298,32 +298,22 @@ class Authenticator:
                 if (user.is_bound or self._requires_binding) and not is_service_request:
                     verify_binding(self._rules.bind_policy, user, environ)
                 # Never for a client alone, who could hold threads by it.
-                if is_service_request and self._freshness is not None:
-                    has_waited = has_waited or (answers is not None and _HAS_WAITED in answers)
-                    verify = functools.partial(
-                        self._freshness.verify, user, environ, may_wait=not has_waited
-                    )
-                    # It waits once at most.
-                    waiting = None if has_waited else answers
-                    if not run_or_raise(waiting, _FRESHNESS, verify, "signed", "work"):
-                        headers.strip(environ)
-                        if answers is not None:
-                            # The token is judged anew, by what has come meanwhile.
-                            answers.pop((user_string, expiry_policy), None)
-                            answers[_HAS_WAITED] = Outcome()
-                        return self._decide(environ, answers, has_waited=True)
+                if (
+                    is_service_request
+                    and self._freshness is not None
+                    and not self._is_fresh(self._freshness, user, environ, answers, has_waited)
+                ):
+                    headers.strip(environ)
+                    if answers is not None:
+                        # The token is judged anew, by what has come meanwhile.
+                        answers.pop((user_string, expiry_policy), None)
+                        answers[_HAS_WAITED] = Outcome()
+                    return self._decide(environ, answers, has_waited=True)
                 # Last: a proof passes once, and all else must be right with the request.
                 if is_service_request:
                     pass  # the service has the user's token, and not the user's key
                 elif self._proofs is not None:
-                    # The time of now: to validate a token may have taken longer than proofs last.
-                    prove = functools.partial(
-                        self._proofs.verify, user, user_string, environ, self._clock()
-                    )
-                    # Proofs are remembered in memcached. That of another token is not looked for.
-                    run_or_raise(
-                        answers if user.is_bound else None, _PROOF, prove, "signed", "work"
-                    )
+                    self._verify_proof(self._proofs, user, user_string, environ, answers)
                 elif user.is_bound:
                     refuse_key_binding(user)
             except (InvalidToken, IdentityUnavailable) as error:
@@ -388,6 +378,36 @@ class Authenticator:
     def _catch_up(self, environ: dict[str, Any]) -> None:
         with oslo_context.replaced(environ, find_request_id):
             self._refresher.catch_up()
+
+    def _is_fresh(
+        self,
+        freshness: Freshness,
+        user: Token,
+        environ: dict[str, Any],
+        answers: Answers | None,
+        has_waited: bool,  # noqa: FBT001
+    ) -> bool:
+        """Tell whether a token stands as it is; if not, the request is to be decided anew.
+
+        A request waits once at most, for what a service demands.
+        """
+        has_waited = has_waited or (answers is not None and _HAS_WAITED in answers)
+        verify = functools.partial(freshness.verify, user, environ, may_wait=not has_waited)
+        waiting = None if has_waited else answers
+        return run_or_raise(waiting, _FRESHNESS, verify, "signed", "work")
+
+    def _verify_proof(
+        self,
+        proofs: ProofVerifier,
+        user: Token,
+        string: str,
+        environ: dict[str, Any],
+        answers: Answers | None,
+    ) -> None:
+        # The time of now: to validate a token may have taken longer than proofs last.
+        prove = functools.partial(proofs.verify, user, string, environ, self._clock())
+        # Proofs are remembered in memcached. That of another token is not looked for.
+        run_or_raise(answers if user.is_bound else None, _PROOF, prove, "signed", "work")
 
     def _verify_service(self, service: Token, environ: dict[str, Any]) -> bool:
         """Tell whether the token has a service role.
