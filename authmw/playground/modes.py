@@ -55,19 +55,19 @@ MODES: Final[Mapping[str, Mode]] = {
         worlds.open_identity_down,
     ),
     "revoked": Mode(
-        "the token was revoked",
+        "token revoked",
         "A signed token was accepted, and is in memory. Then it was revoked, and the filter has "
         "read the event. It polls each second here.",
         worlds.open_revoked,
     ),
     "cut-off": Mode(
-        "site cut off: a bundle without Keystone",
+        "site cut off: only a bundle",
         "Signed tokens without roles. An authority bundle on the local disk has users, roles and "
         "assignments; no Keystone can be reached.",
         worlds.open_cut_off,
     ),
     "stale-bundle": Mode(
-        "site cut off for too long: past bundle_max_age",
+        "site cut off for too long",
         "The same, but the facts of the bundle are an hour old and bundle_max_age is ten minutes.",
         worlds.open_stale,
     ),

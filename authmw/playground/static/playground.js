@@ -50,8 +50,8 @@ function showVerdict(answer) {
   const isGood = Number(answer.status.slice(0, 3)) < 400;
   verdict.className = isGood ? "good" : "bad";
   verdict.textContent = `${answer.status}: ` + (reached
-    ? "the middleware let the request through, and the service answered."
-    : "the middleware answered, and the service got no request.");
+    ? "let through; the service answered"
+    : "answered by the middleware; the service got nothing");
 }
 
 function showStages(answer) {
