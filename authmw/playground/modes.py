@@ -94,7 +94,7 @@ class Worlds:
         with self._locks[mode]:
             if mode not in self._open:
                 directory = self._directory / mode
-                directory.mkdir(mode=0o700)
+                directory.mkdir(mode=0o700, exist_ok=True)
                 self._open[mode] = MODES[mode].open(self._app, directory)
             return self._open[mode]
 

@@ -216,6 +216,19 @@ _FAINT_TEXTS = """(() => {
 })()"""
 
 
+def test_the_curl_line_can_be_copied(page: Page, playground: Playground) -> None:
+    page.send()
+    page.browser.call(
+        "Browser.grantPermissions",
+        origin=playground.url.rstrip("/"),
+        permissions=["clipboardReadWrite", "clipboardSanitizedWrite"],
+    )
+    page.browser.evaluate("document.getElementById('copy').click()")
+    page.browser.wait_for("document.getElementById('copy').innerText === 'Copied'")
+    copied = page.browser.evaluate("navigator.clipboard.readText()")
+    assert copied == page.browser.evaluate("document.getElementById('curl').textContent")
+
+
 @pytest.mark.parametrize(
     ("headers", "said"),
     [

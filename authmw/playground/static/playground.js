@@ -145,12 +145,14 @@ find("request").addEventListener("submit", async (event) => {
   event.preventDefault();
   find("problem").textContent = "";
   find("send").disabled = true;
+  find("send").textContent = "Sending";
   try {
     await send();
   } catch (error) {
     find("problem").textContent = error instanceof TypeError
       ? "The demo does not answer: has it ended?" : error.message;
   } finally {
+    find("send").textContent = "Send";
     find("send").disabled = false;
     find("send").focus();
   }
@@ -163,6 +165,8 @@ function describeMode() {
 find("mode").addEventListener("change", describeMode);
 describeMode();
 
-find("copy").addEventListener("click", () => {
-  navigator.clipboard.writeText(find("curl").textContent);
+find("copy").addEventListener("click", async () => {
+  await navigator.clipboard.writeText(find("curl").textContent);
+  find("copy").textContent = "Copied";
+  setTimeout(() => { find("copy").textContent = "Copy"; }, 2000);
 });
