@@ -68,8 +68,8 @@ MODES: Final[Mapping[str, Mode]] = {
     ),
     "stale-bundle": Mode(
         "site cut off for too long",
-        "A bundle, and no Keystone; but the facts of the bundle are an hour old, and bundle_max_age "
-        "is ten minutes.",
+        "A bundle, and no Keystone; but the facts of the bundle are an hour old, and "
+        "bundle_max_age is ten minutes.",
         worlds.open_stale,
     ),
 }
