@@ -23,7 +23,7 @@ PACKAGE := setup.cfg setup.py pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test-unit test test-slow soak soak-bundle test-all bench bench-quick services lint sample man docs dist clean
+.PHONY: help demo test-unit test test-slow soak soak-bundle test-all bench bench-quick services lint sample man picture docs dist clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,7 @@ test: $(VENV)/.test ## all tests but the slow ones, with a real Keystone and mem
 
 test-slow: $(VENV)/.test $(VENV)/.promtool $(ISSUERS)/.installed ## the tests that take many seconds each
 	@.ci/need databases || echo "the tests of these databases are skipped" >&2
+	@.ci/need browser || echo "the tests in a browser are skipped" >&2
 	@.ci/need sites || echo "some tests of sites are skipped" >&2
 	$(BIN)/python -m pytest -m slow $(IN_WORKERS)
 
@@ -82,6 +83,10 @@ man: $(VENV)/.test ## write doc/man/authmw.1 anew from the arguments of the comm
 	  --function make_parser --project-name authmw --prog authmw --manual-title authmw \
 	  --description "tools that come with the authentication middleware authmw" \
 	  --format single-commands-section --output doc/man/authmw.1
+
+picture: $(VENV)/.test ## write doc/playground.png anew, a picture of the demo's page
+	@.ci/need browser
+	$(BIN)/python -m tests.playground.picture doc/playground.png
 
 docs: $(VENV)/.docs ## the documentation as HTML in doc/_build/html; a warning is an error
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html doc doc/_build/html

@@ -55,20 +55,21 @@ MODES: Final[Mapping[str, Mode]] = {
         worlds.open_identity_down,
     ),
     "revoked": Mode(
-        "the token was revoked",
+        "token revoked",
         "A signed token was accepted, and is in memory. Then it was revoked, and the filter has "
         "read the event. It polls each second here.",
         worlds.open_revoked,
     ),
     "cut-off": Mode(
-        "site cut off: a bundle without Keystone",
+        "site cut off: only a bundle",
         "Signed tokens without roles. An authority bundle on the local disk has users, roles and "
         "assignments; no Keystone can be reached.",
         worlds.open_cut_off,
     ),
     "stale-bundle": Mode(
-        "site cut off for too long: past bundle_max_age",
-        "The same, but the facts of the bundle are an hour old and bundle_max_age is ten minutes.",
+        "site cut off for too long",
+        "A bundle, and no Keystone; but the facts of the bundle are an hour old, and "
+        "bundle_max_age is ten minutes.",
         worlds.open_stale,
     ),
 }
@@ -94,7 +95,7 @@ class Worlds:
         with self._locks[mode]:
             if mode not in self._open:
                 directory = self._directory / mode
-                directory.mkdir(mode=0o700)
+                directory.mkdir(mode=0o700, exist_ok=True)
                 self._open[mode] = MODES[mode].open(self._app, directory)
             return self._open[mode]
 

@@ -129,29 +129,30 @@ def _describe(seen: Seen, wish: Wish) -> dict[str, object]:
             }
             for name, value in wish.headers
         ],
-        "service": None if seen.service is None else _list_headers(seen.service),
+        "service": None if seen.service is None else _list_headers(seen),
     }
 
 
-def _list_headers(environ: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the headers that a service got; those of the middleware first, as its table does."""
-    origins = {
-        headers.to_environ_key(one.name): "middleware, deprecated"
-        if one.deprecated
-        else "middleware"
-        for one in headers.IDENTITY_HEADERS
-    }
-    listed = [key for key in origins if key in environ]
+def _list_headers(seen: Seen) -> list[dict[str, str]]:
+    """Return the headers that the service got; those of the middleware first, as its table does."""
+    got = seen.service or {}
+    known = {headers.to_environ_key(one.name): one for one in headers.IDENTITY_HEADERS}
+    listed = [key for key in known if key in got]
     listed += sorted(
-        key
-        for key in environ
-        if key.startswith("HTTP_") and key not in origins and key != "HTTP_HOST"
+        key for key in got if key.startswith("HTTP_") and key not in known and key != "HTTP_HOST"
     )
+
+    def find_origin(key: str) -> str:
+        if key in known and known[key].deprecated:
+            return "middleware, deprecated"
+        is_sent = key in seen.sent and key not in headers.RESERVED_KEYS
+        return "client" if is_sent else "middleware"
+
     return [
         {
             "name": name_header(key),
-            "value": _shorten(key, str(environ[key])),
-            "from": origins.get(key, "middleware" if key in headers.RESERVED_KEYS else "client"),
+            "value": _shorten(key, str(got[key])),
+            "from": find_origin(key),
         }
         for key in listed
     ]

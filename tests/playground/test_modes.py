@@ -162,6 +162,13 @@ def test_a_bundle_has_the_roles_that_keystone_says(client: Client) -> None:
         assert by_bundle == by_keystone
 
 
+def test_a_bearer_token_that_the_middleware_copied_is_from_the_middleware(client: Client) -> None:
+    got = {one["name"]: one["from"] for one in client.send("issuer")["service"]}
+    assert (got["Authorization"], got["X-Auth-Token"]) == ("client", "middleware")
+    got = {one["name"]: one["from"] for one in client.send("offline")["service"]}
+    assert got["X-Auth-Token"] == "client"
+
+
 def test_a_public_path_needs_no_token(client: Client) -> None:
     shown = client.send("stale-bundle", "garbage", path="/health", headers=[["X-Roles", "admin"]])
     assert shown["status"] == "200 OK"

@@ -7,6 +7,7 @@ https://chromedevtools.github.io/devtools-protocol/ has the commands.
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -53,6 +54,8 @@ class Browser:
         self._profile = tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
         to_browser, self._commands = os.pipe()
         self._answers, from_browser = os.pipe()
+        # Beyond those that the browser shall have, so that none is closed by the other.
+        passed = [fcntl.fcntl(one, fcntl.F_DUPFD, 10) for one in (to_browser, from_browser)]
         command = [
             find_browser() or "chromium",
             "--headless",
@@ -70,15 +73,15 @@ class Browser:
         ]
         # The browser reads commands from descriptor 3, and writes answers to 4.
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", *command],
+            ["bash", "-c", f'exec "$@" 3<&{passed[0]} 4>&{passed[1]}', "bash", *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=[to_browser, from_browser],
+            pass_fds=passed,
             start_new_session=True,
         )
-        os.close(to_browser)
-        os.close(from_browser)
+        for descriptor in (to_browser, from_browser, *passed):
+            os.close(descriptor)
         try:
             target = self.call("Target.createTarget", url="about:blank")["targetId"]
             attached = self.call("Target.attachToTarget", targetId=target, flatten=True)

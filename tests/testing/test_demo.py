@@ -47,6 +47,10 @@ def test_serving_demo_answers_until_it_is_interrupted(end_signal: signal.Signals
                 printed += line
             (url,) = set(re.findall(r"curl -i (http\S+)", printed))
             token = re.findall(r"^MEMBER=(\S+)$", printed, re.MULTILINE)[0]
+            (page_url,) = re.findall(
+                r"^The playground, for a browser: (\S+)$", printed, re.MULTILINE
+            )
+            page = requests.get(page_url, timeout=10)
             refused = requests.get(url, timeout=10)
             answered = requests.get(url, headers={"X-Auth-Token": token}, timeout=10)
             demo.send_signal(end_signal)
@@ -54,11 +58,13 @@ def test_serving_demo_answers_until_it_is_interrupted(end_signal: signal.Signals
         finally:
             demo.kill()
     assert (refused.status_code, answered.status_code) == (401, 200)
+    assert "<title>authmw playground</title>" in page.text
     assert answered.json()["caller"].startswith("member of Default, on project inventory")
     assert rest.splitlines()[-1].startswith("demo: ok")
     assert demo.returncode == 0
-    with pytest.raises(requests.ConnectionError):
-        requests.get(url, timeout=10)
+    for ended in (url, page_url):
+        with pytest.raises(requests.ConnectionError):
+            requests.get(ended, timeout=10)
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ function showVerdict(answer) {
   const isGood = Number(answer.status.slice(0, 3)) < 400;
   verdict.className = isGood ? "good" : "bad";
   verdict.textContent = `${answer.status}: ` + (reached
-    ? "the middleware let the request through, and the service answered."
-    : "the middleware answered, and the service got no request.");
+    ? "let through; the service answered"
+    : "answered by the middleware; the service got nothing");
 }
 
 function showStages(answer) {
@@ -145,12 +145,14 @@ find("request").addEventListener("submit", async (event) => {
   event.preventDefault();
   find("problem").textContent = "";
   find("send").disabled = true;
+  find("send").textContent = "Sending";
   try {
     await send();
   } catch (error) {
     find("problem").textContent = error instanceof TypeError
       ? "The demo does not answer: has it ended?" : error.message;
   } finally {
+    find("send").textContent = "Send";
     find("send").disabled = false;
     find("send").focus();
   }
@@ -163,6 +165,8 @@ function describeMode() {
 find("mode").addEventListener("change", describeMode);
 describeMode();
 
-find("copy").addEventListener("click", () => {
-  navigator.clipboard.writeText(find("curl").textContent);
+find("copy").addEventListener("click", async () => {
+  await navigator.clipboard.writeText(find("curl").textContent);
+  find("copy").textContent = "Copied";
+  setTimeout(() => { find("copy").textContent = "Copy"; }, 2000);
 });

@@ -141,6 +141,16 @@ def test_wheel_brings_configuration_and_manual_page(installed: Path) -> None:
     assert (share / "man" / "man1" / "authmw.1").read_text().startswith(".TH AUTHMW")
 
 
+def test_wheel_brings_the_page_of_the_playground(installed: Path) -> None:
+    listed = (
+        "from importlib import resources;"
+        "files = resources.files('authmw.playground').joinpath('static');"
+        "print(*(each.name for each in files.iterdir()))"
+    )
+    there = {each.name for each in (ROOT / "authmw" / "playground" / "static").iterdir()}
+    assert set(run(installed / "bin" / "python", "-c", listed, cwd=installed).split()) == there
+
+
 def test_command_works_with_no_extra(installed: Path) -> None:
     assert "COMMAND" in run(installed / "bin" / "authmw", "--help")
 
