@@ -10,9 +10,10 @@ time begins when the centre begins to publish, and so has the time that this tak
 
 All sites share the processors of one machine here, so their syncs wait for each other as those of
 a thousand hosts would not. Each way is measured twice: "on this machine" as it is, and "on hosts
-of their own", which adds up what was measured on its own: the publish, when each of 1,000
-connections to NATS heard of it, what syncs took one after the other; and two random waits, of a
-second at the most until a site begins, and of half a second until a worker looks at the file.
+of their own", which adds up what was measured on its own: the processor time of the publish, when
+each of 1,000 connections to NATS heard of it, the processor time of syncs one after the other; and
+two random waits, of a second at the most until a site begins, and of half a second until a worker
+looks at the file. Waits for disks and networks of other hosts are not in it.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Figures:
     processor_seconds: dict[str, float] = field(default_factory=dict)
 
     def _publish_seconds(self) -> float:
-        return statistics.median(each.ended_at - each.began_at for each in self.publications)
+        return statistics.median(each.processor_seconds for each in self.publications)
 
     def as_hosts(self, waits: Callable[[random.Random], float]) -> list[float]:
         """Return times until the refusal on hosts of their own; see the module.
@@ -86,7 +87,7 @@ class Figures:
         return [
             publish
             + waits(numbers)
-            + numbers.choice(self.next_one).seconds
+            + numbers.choice(self.next_one).processor_seconds
             + numbers.uniform(0, LOOK_SECONDS)
             for _ in range(self.scale.sites * 10)
         ]
