@@ -35,6 +35,8 @@ html_copy_source = False
 nitpicky = False
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
+# Else an attribute is described twice, by its class and by itself.
+napoleon_use_ivar = True
 # Of the page, not of a term that happens to be the same.
 default_role = None
 
@@ -44,6 +46,10 @@ HEADINGS = ("Features", "Upgrade", "Security", "Fixes")
 
 # Of a page of doc/, as release notes and docstrings name it.
 PAGE = re.compile(r"``doc/([\w/-]+)\.rst``")
+# A name in a docstring.
+NAME = re.compile(r"(?<![`:\w])`([^`]+)`(?!`)")
+# A letter that follows one would not end it.
+PLURAL = re.compile(r"(?<=\w``)(?=\w)")
 DECISION = re.compile(r"ADR (\d{4})")
 
 
@@ -116,6 +122,19 @@ class LinkDecisions(SphinxTransform):
         )
 
 
+def mark_up(
+    _app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]
+) -> None:
+    """Make reStructuredText of a docstring: of `names`, and of code that is indented."""
+    marked: list[str] = []
+    for line in lines:
+        is_begin = line.startswith("    ") and len(marked) > 1 and not marked[-1]
+        if is_begin and not marked[-2].startswith(" "):
+            marked += ["::", ""]
+        marked.append(PLURAL.sub(r"\\ ", NAME.sub(r"``\1``", line)))
+    lines[:] = marked
+
+
 def write_pages(_: Any) -> None:
     write_changelog()
     write_headers()
@@ -125,4 +144,6 @@ def setup(app: Any) -> dict[str, bool]:
     """Extend Sphinx by pages made of the code and the notes, and by links to decisions."""
     app.connect("builder-inited", write_pages)
     app.add_transform(LinkDecisions)
+    # Before napoleon, whose priority is 500.
+    app.connect("autodoc-process-docstring", mark_up, priority=400)
     return {"parallel_read_safe": True}

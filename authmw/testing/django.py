@@ -1,15 +1,17 @@
 """Tests of a Django project: its own middleware on a cloud, and a client that sends personas.
 
-class ItemTests(TestCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.cloud = cls.enterClassContext(Cloud())
-        cls.enterClassContext(protected(cls.cloud))
+    class ItemTests(TestCase):
+        @classmethod
+        def setUpClass(cls):
+            super().setUpClass()
+            cls.cloud = cls.enterClassContext(Cloud())
+            cls.enterClassContext(protected(cls.cloud))
 
-    def test_readers_may_not_add(self):
-        reader = Client(self.cloud.personas.project_reader("inventory"))
-        self.assertEqual(reader.post("/items").status_code, 403)
+        def test_readers_may_not_add(self):
+            reader = Client(self.cloud.personas.project_reader("inventory"))
+            self.assertEqual(reader.post("/items").status_code, 403)
+
+No identity service has to run.
 """
 
 from __future__ import annotations

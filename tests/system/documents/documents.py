@@ -78,16 +78,19 @@ def write_files(blocks: list[Block], directory: Path) -> list[str]:
     return written
 
 
+_OPTIONS = (
+    *("caption", "maxdepth", "glob", "module", "func", "prog"),
+    *("members", "undoc-members", "exclude-members", "imported-members"),
+)
+
+
 class _Ignored(Directive):  # type: ignore[misc]  # docutils has no types
     """Stands for a directive of Sphinx, which docutils alone doesn't know."""
 
     has_content = True
     optional_arguments = 9
     final_argument_whitespace = True
-    option_spec: ClassVar[dict[str, Any]] = dict.fromkeys(
-        ("caption", "maxdepth", "glob", "members", "imported-members", "module", "func", "prog"),
-        directives.unchanged,
-    )
+    option_spec: ClassVar[dict[str, Any]] = dict.fromkeys(_OPTIONS, directives.unchanged)
 
     def run(self) -> list[Any]:
         return []
@@ -102,7 +105,7 @@ def _refer(
 
 
 roles.register_local_role("doc", _refer)
-for _directive in ("toctree", "automodule", "argparse", "show-options", "include"):
+for _directive in ("toctree", "automodule", "autoclass", "argparse", "show-options", "include"):
     directives.register_directive(_directive, _Ignored)
 
 

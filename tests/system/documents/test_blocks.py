@@ -28,6 +28,7 @@ from tests.system.documents.documents import DOC, pages, parse
 
 # The pages whose blocks are run from the first to the last, and by what.
 RUN = {
+    "asgi": "test_asgi.py",
     "django": "test_frameworks.py",
     "flask": "test_frameworks.py",
     "paste": "test_paste.py",
@@ -44,6 +45,7 @@ ELSEWHERE = {
     "no_proxy=localhost": "tests/identity/test_proxies.py",
     "for domain in $(openstack": "tests/system/filter/test_unsafe_names.py",
     "openstack user set": "commands of python-openstackclient",
+    "WSGIDaemonProcess": "test_servers.py",
     "WSGIApplicationGroup %{GLOBAL}": "tests/system/servers/test_mod_wsgi.py",
     "make demo ": "test_contributing.py",
 }
