@@ -12,8 +12,8 @@ from authmw.bundle.centre.keys import NEXT, KeyRing
 from authmw.bundle.centre.making import name_of
 from authmw.bundle.centre.outgoing import is_pending
 from authmw.bundle.centre.parts import Limits, Part
-from authmw.bundle.centre.publishing import HOT, read_head
-from authmw.bundle.centre.repository import Repository
+from authmw.bundle.centre.publishing import HOT
+from authmw.bundle.centre.repository import Repository, read_head
 from authmw.bundle.centre.settings import (
     OFFLINE_ROLES,
     ROOT,
