@@ -202,14 +202,17 @@ def parse_centre_head(encoded: bytes) -> CentreHead:
     hot = None
     if members["hot"] is not None:
         hot = parse_chain(members["hot"], CENTRE)
-    times = [members[name] for name in _HOT_TIMES]
+    read_at, complete_from = (
+        None if hot is None else _number("a time of `hot`", members[name]) for name in _HOT_TIMES
+    )
     versions = members.get("versions")
     return CentreHead(
         _number("revision", members["revision"], least=1),
         _number("read_at", members["read_at"]),
         hot,
-        *(None if hot is None else _number("a time of `hot`", each) for each in times),
-        versions=None if versions is None else _digest(versions),
+        read_at,
+        complete_from,
+        None if versions is None else _digest(versions),
     )
 
 

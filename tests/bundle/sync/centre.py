@@ -219,11 +219,11 @@ class Centre:
     def publish(self, revision: int, read_at: int) -> None:
         """Publish what was written as a revision."""
         hot = None if self.hot.header is None else self.hot.chain
-        times = (None, None) if hot is None else (read_at, read_at - 86_400)
+        polled_at, complete_from = (None, None) if hot is None else (read_at, read_at - 86_400)
         signed = ("targets", CENTRE, *map(site_role, self.sites))
         versions = {f"{role}.json": self.metadata[role].signed.version + 1 for role in signed}
         bound = digest_versions(versions) if self.binds else None
-        self.head = CentreHead(revision, read_at, hot, *times, versions=bound)
+        self.head = CentreHead(revision, read_at, hot, polled_at, complete_from, bound)
         self.add_target(CENTRE_HEAD, dump_centre_head(self.head))
         for site, line in self.lines.items():
             if line.header is not None:
