@@ -53,7 +53,16 @@ def pack_rows(
     rows: Iterable[Row],
     pack_identifier: Callable[[object], bytes | str] | None = None,
 ) -> Iterator[Row]:
-    """Return rows as SQLite holds them; thousands are read before the first is returned.
+    """Return rows as SQLite holds them, thousands ahead; see `pack_portions`."""
+    return itertools.chain.from_iterable(pack_portions(table, rows, pack_identifier))
+
+
+def pack_portions(
+    table: Table,
+    rows: Iterable[Row],
+    pack_identifier: Callable[[object], bytes | str] | None = None,
+) -> Iterator[list[Row]]:
+    """Yield rows as SQLite holds them, some thousands at a time.
 
     Args:
         table: that they are of.
@@ -75,7 +84,7 @@ def pack_rows(
             ]
         except (TypeError, ValueError, AttributeError) as error:
             raise BundleUnreadable(f"a row of {table.name!r} can't be read: {error}") from error
-        yield from zip(*packed, strict=True)
+        yield list(zip(*packed, strict=True))
 
 
 def _pack_column(column: Column, values: Sequence[Any], packers: _Packers) -> Iterable[Any]:

@@ -239,7 +239,7 @@ def _publish_once(
 
     if arguments.bundle:
         return publisher.publish(facts_of_bundle(Path(arguments.bundle)))
-    facts = facts_of_keystone(settings, with_users=not arguments.hot)
+    facts = facts_of_keystone(settings, events_only=arguments.hot)
     return publisher.publish_hot(facts) if arguments.hot else publisher.publish(facts)
 
 

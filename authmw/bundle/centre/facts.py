@@ -91,12 +91,13 @@ def facts_of_bundle(path: Path) -> Iterator[Facts]:
 
 
 @contextlib.contextmanager
-def facts_of_keystone(settings: CentreSettings, *, with_users: bool = True) -> Iterator[Facts]:
+def facts_of_keystone(settings: CentreSettings, *, events_only: bool = False) -> Iterator[Facts]:
     """Open one state of Keystone's database.
 
     Args:
         settings: of the centre.
-        with_users: list users of directories, if there are credentials for that.
+        events_only: nothing but revocation events is to be read: users of directories are not
+            listed, and no process reads ahead.
 
     Raises:
         UsageError, ConfigurationError: the settings name no database, or no credentials.
@@ -119,11 +120,13 @@ def facts_of_keystone(settings: CentreSettings, *, with_users: bool = True) -> I
     configuration = read_configuration(settings.keystone_config)
     with contextlib.ExitStack() as stack:
         client = None
-        if settings.config_file is not None and with_users:
+        if settings.config_file is not None and not events_only:
             answers = settings.state / "answers"
             client = stack.enter_context(open_client(str(settings.config_file), answers))
         database = stack.enter_context(
-            open_database(configuration, settings.connection_file, client)
+            open_database(
+                configuration, settings.connection_file, client, read_ahead=not events_only
+            )
         )
         read_at = database.source.read_at
         yield Facts(database.source, database.name, read_at, complete_from(read_at, configuration))

@@ -97,7 +97,7 @@ class PublishService:
         publisher, settings = self._publisher, self._settings
 
         def publish() -> None:
-            facts = facts_of_keystone(settings, with_users=False)
+            facts = facts_of_keystone(settings, events_only=True)
             self._tell(publisher.publish_hot(facts))
 
         self._attempt("revocation events", publish)

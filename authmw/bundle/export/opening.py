@@ -9,6 +9,7 @@ from pathlib import Path
 
 from authmw.bundle.export.api_client import ApiClient
 from authmw.bundle.export.directory_users import DirectoryUsers
+from authmw.bundle.export.reading import open_snapshot
 from authmw.bundle.export.source import FactsSource
 from authmw.bundle.keystone_configuration import KeystoneConfiguration, read_keystone_configuration
 from authmw.config.auth_plugin import load_auth_plugin
@@ -70,6 +71,8 @@ def open_database(
     configuration: KeystoneConfiguration,
     connection_file: Path | None,
     client: ApiClient | None = None,
+    *,
+    read_ahead: bool = True,
 ) -> Iterator[OpenDatabase]:
     """Open one state of Keystone's database; it ends with the context.
 
@@ -78,20 +81,18 @@ def open_database(
         connection_file: a file whose first line is the URL of another database; None: the one that
             the configuration names.
         client: lists users of directories; None: they are not resolved.
+        read_ahead: in another process, where there is more than one core.
 
     Raises:
         UsageError: no database is named.
         BundleUnreadable: it can't be read.
     """
-    from authmw.bundle.keystone_sql import KeystoneDatabase
-
     url = _read_connection(connection_file, configuration.database_url)
-    database = KeystoneDatabase(url, configuration.facts)
-    with database.snapshot() as snapshot:
+    with open_snapshot(url, configuration.facts, read_ahead=read_ahead) as snapshot:
         source: FactsSource = snapshot
         if client is not None:
             source = DirectoryUsers(snapshot, client)
-        name = f"{database.kind} of Keystone {snapshot.release}"
+        name = f"{snapshot.kind} of Keystone {snapshot.release}"
         yield OpenDatabase(source, name, snapshot.count_rows())
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from authmw.bundle.file.rows import Row, encode_rows
 from authmw.errors import BundleUnreadable
 
 _ROWS_AT_A_TIME = 10_000
+# Of an INSERT: a statement costs as much as some rows. SQLite before 3.32 takes 999 values at most.
+_ROWS_A_STATEMENT = 64
 
 
 def write_bundle(path: Path, origin: Origin, rows: Iterable[tuple[str, Row]]) -> Header:
@@ -72,7 +74,7 @@ def _write(
         table = TABLES_BY_NAME[name]
         state.add(name, encode_rows(table, some))
         count += len(some)
-        connection.executemany(_insert_into_scratch(connection, table), some)
+        _insert_into_scratch(connection, table, some)
     for table in TABLES:
         _sort(connection, table)
     header = parse_header(Header(origin, count, state.digest).values)
@@ -82,18 +84,28 @@ def _write(
 
 
 def _in_portions(rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, list[Row]]]:
-    for name, group in itertools.groupby(rows, key=itemgetter(0)):
+    for name, group in groupby(rows, key=itemgetter(0)):
         if name not in TABLES_BY_NAME:
             raise BundleUnreadable(f"there is no table {name!r}")
-        while some := [row for _, row in itertools.islice(group, _ROWS_AT_A_TIME)]:
+        while some := [row for _, row in islice(group, _ROWS_AT_A_TIME)]:
             yield name, some
 
 
-def _insert_into_scratch(connection: sqlite3.Connection, table: Table) -> str:
+def _insert_into_scratch(connection: sqlite3.Connection, table: Table, rows: list[Row]) -> None:
     columns = ", ".join(f'"{column.name}" {column.kind.sqlite_type}' for column in table.columns)
     connection.execute(f'CREATE TABLE IF NOT EXISTS scratch."{table.name}" ({columns})')
-    places = ", ".join("?" for _ in table.columns)
-    return f'INSERT INTO scratch."{table.name}" VALUES ({places})'  # noqa: S608
+    insert = f'INSERT INTO scratch."{table.name}" VALUES '  # noqa: S608
+    one = f"({', '.join('?' for _ in table.columns)})"
+    flat = chain.from_iterable
+    whole = len(rows) - len(rows) % _ROWS_A_STATEMENT
+    connection.executemany(
+        insert + ", ".join([one] * _ROWS_A_STATEMENT),
+        (
+            tuple(flat(rows[place : place + _ROWS_A_STATEMENT]))
+            for place in range(0, whole, _ROWS_A_STATEMENT)
+        ),
+    )
+    connection.executemany(insert + one, rows[whole:])
 
 
 def _sort(connection: sqlite3.Connection, table: Table) -> None:

@@ -6,6 +6,7 @@ export in several would find rights that never were, such as those of a user hal
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from authmw.bundle.facts import Table
 from authmw.bundle.keystone_configuration import Configuration
 from authmw.bundle.keystone_sql.columns import KNOWN_SCHEMAS, SOURCES
 from authmw.bundle.keystone_sql.queries import QUERIES
-from authmw.bundle.packing import OneSpelling, Row, pack_rows
+from authmw.bundle.packing import OneSpelling, Row, pack_portions
 from authmw.errors import BundleUnreadable
 
 # Rows that a server sends at a time, so that memory stays bounded.
@@ -58,6 +59,7 @@ class Snapshot:
     """One state of Keystone's database.
 
     Attributes:
+        kind: the name of the database system.
         read_at: epoch seconds before the state was fixed, by the clock of this host.
         release: the release of Keystone that has this schema.
     """
@@ -65,10 +67,9 @@ class Snapshot:
     def __init__(self, connection: Connection, configuration: Configuration, read_at: int) -> None:
         self._connection = connection
         self._configuration = configuration
+        self.kind = connection.dialect.name
         self.read_at = read_at
-        self._pack_identifier = (
-            OneSpelling().pack if connection.dialect.name in _WITHOUT_CASE else None
-        )
+        self._pack_identifier = OneSpelling().pack if self.kind in _WITHOUT_CASE else None
         self.release = self._verify_schema()
 
     def _verify_schema(self) -> str:
@@ -100,7 +101,11 @@ class Snapshot:
         Raises:
             BundleUnreadable: the database can't be read, or holds what a bundle can't.
         """
-        return pack_rows(table, self._make_rows(table), self._pack_identifier)
+        return itertools.chain.from_iterable(self.portions(table))
+
+    def portions(self, table: Table) -> Iterator[list[Row]]:
+        """Yield what `rows` does, some thousands at a time."""
+        return pack_portions(table, self._make_rows(table), self._pack_identifier)
 
     def _make_rows(self, table: Table) -> Iterator[Row]:
         if table.name == "settings":
@@ -140,11 +145,6 @@ class KeystoneDatabase:
                 f"no snapshot can be made of a database of {self._engine.dialect.name}; it is "
                 f"known how for {', '.join(_IN_ONE_SNAPSHOT)}"
             )
-
-    @property
-    def kind(self) -> str:
-        """The name of the database system."""
-        return self._engine.dialect.name
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
