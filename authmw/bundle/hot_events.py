@@ -58,5 +58,5 @@ class HotEvents:
         else:
             self.events = before.events
             self.events.add([self._parsed[text] for text in new], origin.read_at)
-        self.complete_from = max(origin.revocation_complete_from or 0, self.events.complete_from)
+        self.complete_from = max(origin.events_complete_from, self.events.complete_from)
         self.brings_news = before is None or bool(new) or self.complete_from > before.complete_from

@@ -83,9 +83,7 @@ class Revision:
             self.digest = header.digest
             self.polled_at = header.origin.revocation_polled_at
             self.events = self._read_events(max_events)
-            self.complete_from = max(
-                header.origin.revocation_complete_from or 0, self.events.complete_from
-            )
+            self.complete_from = max(header.origin.events_complete_from, self.events.complete_from)
         except BaseException:
             self._bundle.close()
             raise

@@ -79,7 +79,7 @@ class Site:
         *,
         age: float = 0,
         events_age: float | None = 0,
-        complete_from: int = 0,
+        complete_from: int | None = 0,
         number: int | None = None,
         path: Path | None = None,
     ) -> Header:
@@ -109,7 +109,7 @@ class Site:
         confirms: tuple[Header, int] | None = None,
         age: float = 0,
         events_age: float | None = 0,
-        complete_from: int = 0,
+        complete_from: int | None = 0,
         number: int = 1,
     ) -> None:
         """Write the hot file.

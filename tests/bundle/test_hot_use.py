@@ -73,14 +73,15 @@ def test_events_of_either_file_refuse_and_those_of_one_are_enough(
         ({"events_age": None}, "has no revocation events"),
         ({"events_age": 700}, "longer ago than revocation_max_staleness"),
         ({"complete_from": 1 << 33}, "is not in the hot file, whose revision is 1,"),
+        ({"complete_from": None}, "is not in the hot file, whose revision is 1,"),
     ],
-    ids=["none", "old", "dropped"],
+    ids=["none", "old", "dropped", "unknown"],
 )
 def test_without_events_that_count_signed_tokens_get_503(
     site: Site,
     make_filter: MakeFilter,
     caplog: pytest.LogCaptureFixture,
-    published: dict[str, int],
+    published: dict[str, int | None],
     reason: str,
 ) -> None:
     site.publish(events_age=None)

@@ -20,7 +20,13 @@ from authmw.bundle.centre.locks import locked
 from authmw.bundle.centre.making import MADE_OF, Whole, make_parts
 from authmw.bundle.centre.outgoing import Outgoing, send
 from authmw.bundle.centre.parts import Limits, Part, chain_in, forget_part
-from authmw.bundle.centre.repository import Repository, describe_target, stored_path
+from authmw.bundle.centre.repository import (
+    Repository,
+    describe_target,
+    name_head,
+    read_head,
+    stored_path,
+)
 from authmw.bundle.centre.settings import CentreSettings
 from authmw.bundle.centre.stores import Store
 from authmw.bundle.export import export
@@ -29,14 +35,10 @@ from authmw.bundle.file import Origin, open_bundle
 from authmw.bundle.sites.chains import (
     CentreHead,
     SiteHead,
-    dump_centre_head,
     dump_site_head,
-    parse_centre_head,
 )
 from authmw.bundle.sites.names import (
     CENTRE,
-    CENTRE_HEAD,
-    HEAD,
     site_directory,
     site_head,
     site_role,
@@ -319,15 +321,12 @@ class Publisher:
     def _sign_centre(
         self, repository: Repository, outgoing: Outgoing, head: CentreHead, hot: Part
     ) -> None:
-        encoded = dump_centre_head(head)
-        named = {CENTRE_HEAD: describe_target(CENTRE_HEAD, encoded)}
-        outgoing.add_bytes(stored_path(named[CENTRE_HEAD]), encoded)
+        named = name_head(repository, outgoing, head)
         old = repository.signed(CENTRE, Targets)
         there = {} if old is None else old.signed.targets
         if head.hot is not None:
             self._add_files(hot, CENTRE, there, named, _Described(), outgoing)
             hot.keep(outgoing)
-        outgoing.set_state(HEAD, encoded)
         repository.sign_delegated(CENTRE, named)
         repository.sign_snapshot()
         repository.sign_timestamp()
@@ -380,11 +379,3 @@ class _Described:
         if known is None:
             known = self._known[file] = describe_target(path, file)
         return TargetFile(known.length, known.hashes, path)
-
-
-def read_head(state: Path) -> CentreHead | None:
-    """Return what is published; None: nothing yet."""
-    try:
-        return parse_centre_head((state / HEAD).read_bytes())
-    except FileNotFoundError:
-        return None

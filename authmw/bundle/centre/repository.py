@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,7 +28,13 @@ from tuf.api.serialization.json import JSONSerializer
 from authmw.bundle.centre.keys import sign_with
 from authmw.bundle.centre.outgoing import Outgoing
 from authmw.bundle.centre.settings import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, CentreSettings
-from authmw.bundle.sites.names import METADATA
+from authmw.bundle.sites.chains import (
+    CentreHead,
+    digest_versions,
+    dump_centre_head,
+    parse_centre_head,
+)
+from authmw.bundle.sites.names import CENTRE_HEAD, HEAD, METADATA
 from authmw.bundle.sites.names import TARGETS as TARGETS_DIRECTORY
 from authmw.errors import BundleUnreadable, KeysUnavailable
 
@@ -148,13 +155,19 @@ class Repository:
         """Publish metadata of an offline role, which is verified by the caller."""
         self._next[role] = metadata
 
+    def next_versions(self) -> dict[str, int]:
+        """Return the versions that the next snapshot names, by the names of the files."""
+        old = self.signed(SNAPSHOT, Snapshot)
+        versions = {name: each.version for name, each in old.signed.meta.items()} if old else {}
+        for role, metadata in self._next.items():
+            if isinstance(metadata.signed, Targets):
+                versions[f"{role}.json"] = metadata.signed.version
+        return versions
+
     def sign_snapshot(self) -> None:
         """Have the snapshot name what is next. Raises KeysUnavailable."""
         old = self.signed(SNAPSHOT, Snapshot)
-        meta = dict(old.signed.meta) if old else {}
-        for role, metadata in self._next.items():
-            if isinstance(metadata.signed, Targets):
-                meta[f"{role}.json"] = MetaFile(metadata.signed.version)
+        meta = {name: MetaFile(version) for name, version in self.next_versions().items()}
         version = old.signed.version + 1 if old else 1
         signed = Snapshot(version, None, self._expiry(SNAPSHOT), meta)
         self._next[SNAPSHOT] = self._sign(SNAPSHOT, signed, self.root())
@@ -221,6 +234,25 @@ class Repository:
         if isinstance(old.signed, Targets):
             kept = stored_paths(metadata.signed.targets)
             outgoing.retire(sorted(stored_paths(old.signed.targets) - kept))
+
+
+def name_head(
+    repository: Repository, outgoing: Outgoing, head: CentreHead
+) -> dict[str, TargetFile]:
+    """Have the centre's head sent, bound to all that was signed by now; returns its target."""
+    encoded = dump_centre_head(replace(head, versions=digest_versions(repository.next_versions())))
+    named = describe_target(CENTRE_HEAD, encoded)
+    outgoing.add_bytes(stored_path(named), encoded)
+    outgoing.set_state(HEAD, encoded)
+    return {CENTRE_HEAD: named}
+
+
+def read_head(state: Path) -> CentreHead | None:
+    """Return what is published; None: nothing yet."""
+    try:
+        return parse_centre_head((state / HEAD).read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 def delegated_roles(targets: Targets) -> Mapping[str, DelegatedRole]:

@@ -35,7 +35,13 @@ from authmw.bundle.centre.keys import (
 from authmw.bundle.centre.locks import locked
 from authmw.bundle.centre.outgoing import Outgoing, send
 from authmw.bundle.centre.publishing import REPOSITORY_LOCK
-from authmw.bundle.centre.repository import Repository, delegated_roles, stored_paths
+from authmw.bundle.centre.repository import (
+    Repository,
+    delegated_roles,
+    name_head,
+    read_head,
+    stored_paths,
+)
 from authmw.bundle.centre.settings import (
     ROOT,
     SNAPSHOT,
@@ -354,6 +360,16 @@ class Rotation:
                 outgoing.retire(sorted(stored_paths(signed.signed.targets)))
                 outgoing.retire([f"{METADATA}/{signed.signed.version}.{role}.json"])
             outgoing.delete_state(f"{METADATA}/{role}.json")
+        self._sign_head(repository, rotated, outgoing)
+
+    def _sign_head(self, repository: Repository, rotated: Rotated, outgoing: Outgoing) -> None:
+        """Bind what was published last to the versions that roles have now."""
+        head, centre = read_head(self._settings.state), repository.signed(CENTRE, Targets)
+        if head is not None and centre is not None:
+            named = name_head(repository, outgoing, head)
+            repository.sign_delegated(CENTRE, {**centre.signed.targets, **named})
+            if CENTRE not in rotated.roles:
+                rotated.roles.append(CENTRE)
 
     def _sign_pointers(self, repository: Repository, rotated: Rotated) -> None:
         if not rotated.roles:

@@ -111,13 +111,19 @@ class PublishService:
         try:
             publish()
         except (AuthmwError, OSError) as error:
-            text = str(error)
-            if self._failures.get(what) != text:
-                _log.error("%s can't be published, and will be tried again: %s", what, text)
-                self._failures[what] = text
+            if self._is_another(what, str(error)):
+                _log.error("%s can't be published, and will be tried again: %s", what, error)
+        except Exception as error:  # noqa: BLE001
+            # A damaged file of the state, or a defect: the thread of events must not end unseen.
+            if self._is_another(what, repr(error)):
+                _log.exception("%s can't be published, unforeseen; will be tried again", what)
         else:
             if self._failures.pop(what, None) is not None:
                 _log.info("%s are published again", what)
+
+    def _is_another(self, what: str, failure: str) -> bool:
+        before, self._failures[what] = self._failures.get(what), failure
+        return failure != before
 
     def _reload(self) -> None:
         seen = _look(self._path)

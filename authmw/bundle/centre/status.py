@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +13,8 @@ from authmw.bundle.centre.keys import NEXT, KeyRing
 from authmw.bundle.centre.making import name_of
 from authmw.bundle.centre.outgoing import is_pending
 from authmw.bundle.centre.parts import Limits, Part
-from authmw.bundle.centre.publishing import HOT, read_head
-from authmw.bundle.centre.repository import Repository
+from authmw.bundle.centre.publishing import HOT
+from authmw.bundle.centre.repository import Repository, read_head
 from authmw.bundle.centre.settings import (
     OFFLINE_ROLES,
     ROOT,
@@ -22,6 +23,7 @@ from authmw.bundle.centre.settings import (
     TIMESTAMP,
     CentreSettings,
 )
+from authmw.bundle.sites.chains import CentreHead
 from authmw.bundle.sites.names import site_role
 from authmw.errors import KeysUnavailable
 
@@ -33,6 +35,9 @@ _KINDS: Final[dict[str, Any]] = {
 }
 # A signature is renewed, by whoever is to, when half of its time is left.
 _LATE_SHARE: Final = 0.25
+# A publish of many facts takes longer than its turn.
+_LATE_TURNS: Final = 10
+_LATE_SECONDS: Final = 60.0
 
 
 def describe_centre(settings: CentreSettings, keys: KeyRing, now: float) -> dict[str, Any]:
@@ -62,9 +67,27 @@ def describe_centre(settings: CentreSettings, keys: KeyRing, now: float) -> dict
     }
     if head is None:
         problems.append("nothing is published yet: authmw bundle publish")
+    elif settings.keystone_config:
+        problems += _find_old(settings, head, now)
     if is_pending(settings.state):
         problems.append("a publish is not sent to its end: the next publish goes on with it")
     return described
+
+
+def _find_old(settings: CentreSettings, head: CentreHead, now: float) -> Iterator[str]:
+    """Say what has missed its turn many times: signatures are renewed by either kind of publish."""
+    for what, at, every in (
+        ("facts", head.read_at, settings.every_seconds),
+        ("revocation events", head.hot_read_at, settings.hot_every_seconds),
+    ):
+        most = max(_LATE_SECONDS, _LATE_TURNS * every)
+        # abs(): the clock may have been set back.
+        if at is not None and abs(now - at) > most:
+            read_at = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+            yield (
+                f"the {what} that are published are of {read_at}, more than {most:.0f} seconds "
+                "from now: look whether authmw bundle publish runs, and at its log"
+            )
 
 
 def _where(settings: CentreSettings) -> str:

@@ -52,6 +52,14 @@ class Origin:
     revocation_polled_at: int | None = None
     revocation_complete_from: int | None = None
 
+    @property
+    def events_complete_from(self) -> int:
+        """From which time on no event is missing; whoever does not say so may lack any."""
+        if self.revocation_polled_at is None:
+            return 0
+        said = self.revocation_complete_from
+        return END_OF_TIME if said is None else said
+
 
 @dataclass(frozen=True, slots=True)
 class Header:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from authmw.errors import AuthmwError
+from authmw.runtime.printable import printable
 
 if TYPE_CHECKING:
     from authmw.bundle.push.connection import Connection
@@ -20,6 +21,7 @@ _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
+_LONGEST_FAILURE = 500
 # A connection that lasted for this long was a good one.
 _GOOD_SECONDS = 10.0
 
@@ -78,6 +80,9 @@ class PushThread:
 
     def report(self, failure: str | None) -> None:
         """Log a failure once, and once that it is over (None)."""
+        if failure is not None:
+            # A server's own words may be in it.
+            failure = printable(failure, _LONGEST_FAILURE)
         was_logged, self._is_logged = self._is_logged, failure is not None
         self._failure = failure
         if failure is not None and not was_logged:

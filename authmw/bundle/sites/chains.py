@@ -10,6 +10,7 @@ all the same: a stolen key must not do more than its role can.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ class CentreHead:
             so that bundle is as if it had been read then.
         hot_complete_from: epoch seconds: `hot` has each event that can cover a token issued then
             or later.
+        versions: 32 bytes: `digest_versions` of the snapshot that this head is of; None: the
+            centre does not say.
     """
 
     revision: int
@@ -115,6 +118,7 @@ class CentreHead:
     hot: Chain | None = None
     hot_read_at: int | None = None
     hot_complete_from: int | None = None
+    versions: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,19 @@ class SiteHead:
     warm: Chain
 
 
+def digest_versions(versions: Mapping[str, int]) -> bytes:
+    """Return a digest of the versions of all roles but the centre's, which signs it.
+
+    The centre's head says that every site's part is current. So it has to be bound to these parts:
+    who has the keys of snapshot and timestamp could show it to a site beside an old part.
+
+    Args:
+        versions: by the names of the metadata files, as a snapshot has them.
+    """
+    others = {name: version for name, version in versions.items() if name != f"{CENTRE}.json"}
+    return hashlib.sha256(_dump(others)).digest()
+
+
 # --- to JSON
 
 
@@ -142,6 +159,7 @@ def dump_centre_head(head: CentreHead) -> bytes:
         "hot": None if head.hot is None else chain_members(head.hot),
         "hot_read_at": head.hot_read_at,
         "hot_complete_from": head.hot_complete_from,
+        "versions": None if head.versions is None else head.versions.hex(),
     }
     return _dump(members)
 
@@ -184,12 +202,17 @@ def parse_centre_head(encoded: bytes) -> CentreHead:
     hot = None
     if members["hot"] is not None:
         hot = parse_chain(members["hot"], CENTRE)
-    times = [members[name] for name in _HOT_TIMES]
+    read_at, complete_from = (
+        None if hot is None else _number("a time of `hot`", members[name]) for name in _HOT_TIMES
+    )
+    versions = members.get("versions")
     return CentreHead(
         _number("revision", members["revision"], least=1),
         _number("read_at", members["read_at"]),
         hot,
-        *(None if hot is None else _number("a time of `hot`", each) for each in times),
+        read_at,
+        complete_from,
+        None if versions is None else _digest(versions),
     )
 
 
@@ -251,8 +274,10 @@ def _verify_sequence(chain: Chain) -> None:
 
 
 def _state(members: Mapping[str, Any]) -> tuple[int, bytes]:
-    revision = _number("revision", members["revision"], least=1)
-    digest = members["digest"]
+    return _number("revision", members["revision"], least=1), _digest(members["digest"])
+
+
+def _digest(digest: object) -> bytes:
     if not isinstance(digest, str) or len(digest) != 64:
         raise BundleUnreadable("a digest is not of our form")
     try:
@@ -262,7 +287,7 @@ def _state(members: Mapping[str, Any]) -> tuple[int, bytes]:
     # Upper-case digits and spaces are read as well.
     if packed.hex() != digest:
         raise BundleUnreadable("a digest is not of our form")
-    return revision, packed
+    return packed
 
 
 def _number(name: str, value: object, *, least: int = 0) -> int:

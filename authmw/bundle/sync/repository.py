@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from tuf.api.exceptions import BadVersionNumberError
+from tuf.api.metadata import Metadata, Snapshot
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.updater import Updater
 
@@ -22,6 +24,7 @@ from authmw.bundle.sites.chains import (
     LARGEST_HEAD,
     CentreHead,
     SiteHead,
+    digest_versions,
     parse_centre_head,
     parse_site_head,
 )
@@ -108,7 +111,18 @@ class Repository:
         """Read `centre/head.json`. Raises SyncFailed."""
         encoded = self._read_head(CENTRE_HEAD)
         with explained(CENTRE_HEAD):
-            return parse_centre_head(encoded)
+            head = parse_centre_head(encoded)
+            if head.versions not in (None, self._digest_versions()):
+                raise BadVersionNumberError(
+                    f"{CENTRE_HEAD} is of another snapshot than the one that names it"
+                )
+        return head
+
+    def _digest_versions(self) -> bytes:
+        # The client has verified it, and kept it, just now.
+        path = self._directory.metadata / "snapshot.json"
+        meta = Metadata[Snapshot].from_bytes(path.read_bytes()).signed.meta
+        return digest_versions({name: each.version for name, each in meta.items()})
 
     def read_site_head(self) -> SiteHead:
         """Read `sites/NAME/head.json` of our site. Raises SyncFailed."""

@@ -62,8 +62,10 @@ class SyncStatus:
 def write_text(path: Path, text: str, mode: int) -> None:
     """Replace a small file in one step. Raises OSError."""
     new = path.with_name(f"{path.name}.{os.getpid()}")
+    # A killed process may have left it; or another user, as a link to what we can write to.
+    new.unlink(missing_ok=True)
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w") as file:
             file.write(text)
             os.fchmod(descriptor, mode)

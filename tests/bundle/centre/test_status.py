@@ -92,6 +92,23 @@ def test_what_is_about_to_end_is_said(centre: Centre) -> None:
     assert any("snapshot: its signature ended at" in each for each in later)
 
 
+def test_what_is_published_no_more_is_said(centre: Centre) -> None:
+    """The signatures alone don't tell: a publish of events renews them, whatever facts do."""
+    centre.configure(centre='keystone_config = ["keystone.conf"]\nhot_every = 30')
+    centre.run("init")
+    centre.publish([*facts(60), ("revocation_events", (1, "{}"))])
+
+    def find_old(now: float) -> list[str]:
+        return [each for each in problems_at(centre, now) if "published are of" in each]
+
+    published = READ_AT + 1
+    assert find_old(published + 250) == []
+    facts_are_old, events_are_old = find_old(published + 350)
+    assert "the facts that are published are of 2025-06-15T15:06:41+00:00" in facts_are_old
+    assert "the revocation events" in events_are_old
+    assert len(find_old(published - 350)) == 2
+
+
 def test_offline_keys_may_be_away(centre: Centre, capsys: pytest.CaptureFixture[str]) -> None:
     centre.run("init")
     centre.publish(facts(60))

@@ -298,6 +298,24 @@ def test_endless_message_ends_the_connection() -> None:
             assert not site.woken_at
 
 
+def test_words_of_a_hostile_server_forge_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    def serve(client: socket.socket) -> None:
+        client.sendall(b'INFO {"server_id":"x","max_payload":1048576,"headers":true}\r\n')
+        client.recv(65536)
+        client.sendall(b"-ERR 'no \x1b[2J\x0b\x07" + b"x" * 5000 + b"'\r\n")
+        time.sleep(0.2)
+
+    caplog.set_level(logging.WARNING)
+    with listening(serve) as listener:
+        port = listener.getsockname()[1]
+        with _listening(_settings(f"nats://127.0.0.1:{port}")) as (_, heard):
+            assert wait_for(lambda: "xxx" in (heard.failure or ""), 5)
+            failure = heard.failure or ""
+    for text in (failure, *(record.getMessage() for record in caplog.records)):
+        assert text.isprintable()
+        assert len(text) < 600
+
+
 # TLS and credentials
 
 

@@ -34,6 +34,7 @@ from authmw.bundle.sites.chains import (
     Chain,
     Link,
     SiteHead,
+    digest_versions,
     dump_centre_head,
     dump_site_head,
 )
@@ -76,6 +77,7 @@ class Centre:
         signers: of each role; the first ones up to its threshold sign.
         metadata: of each role, as it was published last.
         lifetimes: of metadata to be signed, by role.
+        binds: whether the centre's head is bound to the versions of the other roles.
     """
 
     def __init__(self, directory: Path, sites: Iterable[str] = ("edge-1", "edge-2")) -> None:
@@ -91,6 +93,7 @@ class Centre:
         self.lines = {site: Line(site_directory(site)) for site in self.sites}
         self.hot = Line(CENTRE)
         self.head: CentreHead | None = None
+        self.binds = False
         self._numbers = itertools.count(1)
         self.metadata: dict[str, Metadata[Any]] = {
             "root": Metadata(Root(consistent_snapshot=True)),
@@ -216,14 +219,17 @@ class Centre:
     def publish(self, revision: int, read_at: int) -> None:
         """Publish what was written as a revision."""
         hot = None if self.hot.header is None else self.hot.chain
-        times = (None, None) if hot is None else (read_at, read_at - 86_400)
-        self.head = CentreHead(revision, read_at, hot, *times)
+        polled_at, complete_from = (None, None) if hot is None else (read_at, read_at - 86_400)
+        signed = ("targets", CENTRE, *map(site_role, self.sites))
+        versions = {f"{role}.json": self.metadata[role].signed.version + 1 for role in signed}
+        bound = digest_versions(versions) if self.binds else None
+        self.head = CentreHead(revision, read_at, hot, polled_at, complete_from, bound)
         self.add_target(CENTRE_HEAD, dump_centre_head(self.head))
         for site, line in self.lines.items():
             if line.header is not None:
                 head = dump_site_head(SiteHead(site, line.chain))
                 self.add_target(site_head(site), head)
-        self.publish_roles("targets", CENTRE, *map(site_role, self.sites))
+        self.publish_roles(*signed)
 
     def publish_roles(self, *roles: str, versions: Mapping[str, int] | None = None) -> None:
         """Sign and publish roles, and the snapshot and timestamp of them.

@@ -447,6 +447,24 @@ def test_stolen_key_of_the_timestamp(
     refused(site, attacked, "not signed by enough keys", "snapshot")
 
 
+@pytest.mark.parametrize("role", [EDGE_1, "targets"])
+def test_stolen_keys_of_snapshot_and_timestamp_call_no_old_part_current(
+    site: SyncSite,
+    centre: Centre,
+    attacked: pytest.LogCaptureFixture,
+    grown: list[Fact],
+    now: int,
+    role: str,
+) -> None:
+    """The newest head of the centre beside an old part, or an old delegation."""
+    centre.binds = True
+    old = centre.metadata[role].signed.version
+    centre.write_site("edge-1", grown, 8, now - 2)
+    centre.publish(8, now - 2)
+    centre.publish_snapshot({role: old})
+    refused(site, attacked, "centre/head.json is of another snapshot", "plays one back")
+
+
 def test_stolen_key_of_the_centre_s_role_mints_for_no_site(
     site: SyncSite, centre: Centre, attacked: pytest.LogCaptureFixture, grown: list[Fact], now: int
 ) -> None:

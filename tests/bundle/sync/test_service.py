@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -220,6 +220,26 @@ def test_metrics_are_written_as_the_collector_reads_them(site: SyncSite, now: in
 
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "authmw", "bundle", *map(str, arguments)]
+
+
+@pytest.mark.parametrize("plant", [os.symlink, os.link])
+def test_metrics_are_not_written_through_what_others_put_there(
+    site: SyncSite, tmp_path: Path, plant: Callable[[Path, Path], None]
+) -> None:
+    """The collector's directory may be one that other users write to as well."""
+    shared, victim = tmp_path / "shared", tmp_path / "victim"
+    shared.mkdir()
+    victim.write_text("precious")
+    site.options = f'metrics_file = "{shared / "authmw.prom"}"'
+    site.write()
+    planted = shared / f"authmw.prom.{os.getpid()}"
+    plant(victim, planted)
+    before = victim.stat()
+    site.sync()
+    assert victim.read_text() == "precious"
+    assert victim.stat().st_mode == before.st_mode
+    assert not (shared / "authmw.prom").is_symlink()
+    assert "authmw_sync" in (shared / "authmw.prom").read_text()
 
 
 def test_command_syncs_once_and_says_how_it_is(
