@@ -285,10 +285,7 @@ def test_unknown_schema_is_refused(
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("read_ahead", [True, False])
 def test_connection_that_is_cut_leaves_the_bundle_that_was_there(
-    read_ahead: bool,  # noqa: FBT001
-    site: KeystoneOfWorlds,
-    engine: Engine,
-    tmp_path: Path,
+    site: KeystoneOfWorlds, engine: Engine, tmp_path: Path, *, read_ahead: bool
 ) -> None:
     path = tmp_path / "bundle"
     assert export(site, path) == 0

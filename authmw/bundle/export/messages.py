@@ -14,8 +14,7 @@ _LENGTH_BYTES = 8
 
 def write_message(file: IO[bytes], value: Any) -> None:
     """Write a value: None, bool, int, str, bytes, tuple, list, dict. Raises OSError."""
-    # Version 2 has no references: to look for them takes longer than to write values again.
-    message = marshal.dumps(value, 2)
+    message = marshal.dumps(value)
     file.write(len(message).to_bytes(_LENGTH_BYTES, "big"))
     file.write(message)
     file.flush()

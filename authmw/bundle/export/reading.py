@@ -86,7 +86,7 @@ def _start_reader() -> Iterator[subprocess.Popen[bytes]]:
     """
     try:
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-c", _PROGRAM],
+            [sys.executable, *(["-I"] if sys.flags.isolated else []), "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Ctrl-C is for this process alone, which then ends the child.
