@@ -73,4 +73,4 @@ def test_killed_at_any_system_call(action: str, step: int, tmp_path: Path) -> No
     assert seen == sorted(seen)
     assert seen[0] == [1, 1]
     assert seen[-1] == ([2, 2] if action == "publish" else [1, 1])
-    assert len(seen) > 5
+    assert len(seen) > 3
