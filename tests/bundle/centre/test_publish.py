@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-import time_machine
 
 from authmw.bundle.file import open_bundle
-from authmw.bundle.sync.status import make_report
 from tests.bundle.centre.centres import Centre, Site
-from tests.bundle.sync.site import SyncSite
 from tests.support.bundle_facts import READ_AT, Fact, assignment, changed, facts
 
 MakeSite = Callable[..., Site]
@@ -122,24 +117,3 @@ def test_a_part_that_was_left_behind_is_made_anew(centre: Centre, site: MakeSite
     edge.sync()
     with open_bundle(edge.bundle) as bundle, open_bundle(centre.write(newest)) as wanted:
         assert bundle.header.digest == wanted.header.digest
-
-
-@pytest.mark.parametrize("days", [1, 8, 40])
-def test_centre_that_was_down_costs_sites_nothing(
-    centre: Centre, url: str, tmp_path: Path, days: int
-) -> None:
-    centre.run("init")
-    centre.publish(facts())
-    edge = SyncSite(tmp_path / "edge", "edge-1", url, centre.root)
-    assert edge.sync() == ""
-    before = edge.in_force()
-    with time_machine.travel(time.time() + days * 86_400, tick=True):
-        assert "has expired" in edge.sync()
-        assert edge.in_force() == before
-        report = make_report(edge.bundle, time.time())
-        assert report is not None
-        assert any("timestamp has expired" in each for each in report.stale)
-        centre.publish(changed(facts()))
-        assert edge.sync() == ""
-        assert edge.revision == 2
-        assert edge.confirmed == (edge.header.digest, 2, READ_AT + 2)

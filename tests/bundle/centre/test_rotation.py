@@ -15,12 +15,10 @@ from tuf.api.metadata import Metadata, Root, Targets
 from authmw.bundle.centre.keys import KeyRing, load_key
 from authmw.bundle.centre.opening import open_store
 from authmw.bundle.centre.publishing import Publisher
-from authmw.bundle.centre.repository import read_head
 from authmw.bundle.centre.rotation import Rotated, Rotation
 from authmw.bundle.centre.settings import load_centre_settings
 from authmw.cli import main
 from tests.bundle.centre.centres import Centre, Site
-from tests.bundle.sync.site import SyncSite
 from tests.support.bundle_facts import changed, facts
 
 MakeSite = Callable[..., Site]
@@ -134,27 +132,6 @@ def test_sites_come_and_go(centre: Centre, site: MakeSite) -> None:
     centre.publish(changed(facts(60)))
     edge.sync()
     assert edge.head().warm.revision == 4
-
-
-@pytest.mark.parametrize("role", ["site edge-2", "centre", "targets", "snapshot timestamp"])
-def test_newest_head_stays_bound_to_what_a_rotation_signs(
-    role: str, centre: Centre, url: str, tmp_path: Path
-) -> None:
-    """A site refuses a head of the centre that is of other versions of any role."""
-    centre.configure("[sites.edge-1]\n[sites.edge-2]\n")
-    centre.run("init")
-    centre.publish(facts(60))
-    edge = SyncSite(tmp_path / "edge", "edge-1", url, centre.root)
-    assert edge.sync() == ""
-    centre.run("rotate", *role.split())
-    assert edge.sync() == ""
-    assert (
-        read_head(centre.state)
-        == Site(tmp_path / "other", "edge-1", url, centre.root).head_of_centre()
-    )
-    centre.publish(changed(facts(60)))
-    assert edge.sync() == ""
-    assert edge.revision == 2
 
 
 def test_stolen_site_key_signs_nothing_once_it_was_rotated(centre: Centre, site: MakeSite) -> None:

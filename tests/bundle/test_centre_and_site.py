@@ -1,17 +1,20 @@
-"""A thief had all that is online; the steps of doc/sites.rst end what can be done with it."""
+"""A real centre and a site's real client: rotations, thefts, and a centre that was down."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, Timestamp
 
 from authmw.bundle.centre.keys import load_key, secrets_of
+from authmw.bundle.centre.repository import read_head
 from authmw.bundle.file import Header, Origin, write_bundle
 from authmw.bundle.sites.chains import (
     Base,
@@ -22,14 +25,28 @@ from authmw.bundle.sites.chains import (
     dump_centre_head,
     dump_site_head,
 )
-from tests.bundle.centre.centres import Centre
+from authmw.bundle.sync.status import make_report
+from tests.bundle.centre.centres import Centre, Site, serve
 from tests.bundle.sync.site import SyncSite
-from tests.support.bundle_facts import Fact, assignment, changed, facts
+from tests.support.bundle_facts import READ_AT, Fact, assignment, changed, facts
 
 pytestmark = pytest.mark.heavy
 
 _FAR = 1_000_000_000
 ROLES = ("site.edge-1", "centre", "snapshot", "timestamp")
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Centre:
+    centre = Centre(tmp_path)
+    centre.configure()
+    return centre
+
+
+@pytest.fixture
+def url(centre: Centre) -> Iterator[str]:
+    with serve(centre.www) as served:
+        yield served
 
 
 def event(name: str) -> Fact:
@@ -141,3 +158,45 @@ def test_rotation_ends_what_a_thief_of_all_online_keys_can_do(
     centre.publish(changed(facts(60)))
     assert edge.sync() == ""
     assert edge.revision == 2 + is_published_first
+
+
+@pytest.mark.parametrize("role", ["site edge-2", "centre", "targets", "snapshot timestamp"])
+def test_newest_head_stays_bound_to_what_a_rotation_signs(
+    role: str, centre: Centre, url: str, tmp_path: Path
+) -> None:
+    """A site refuses a head of the centre that is of other versions of any role."""
+    centre.configure("[sites.edge-1]\n[sites.edge-2]\n")
+    centre.run("init")
+    centre.publish(facts(60))
+    edge = SyncSite(tmp_path / "edge", "edge-1", url, centre.root)
+    assert edge.sync() == ""
+    centre.run("rotate", *role.split())
+    assert edge.sync() == ""
+    assert (
+        read_head(centre.state)
+        == Site(tmp_path / "other", "edge-1", url, centre.root).head_of_centre()
+    )
+    centre.publish(changed(facts(60)))
+    assert edge.sync() == ""
+    assert edge.revision == 2
+
+
+@pytest.mark.parametrize("days", [1, 8, 40])
+def test_centre_that_was_down_costs_sites_nothing(
+    centre: Centre, url: str, tmp_path: Path, days: int
+) -> None:
+    centre.run("init")
+    centre.publish(facts())
+    edge = SyncSite(tmp_path / "edge", "edge-1", url, centre.root)
+    assert edge.sync() == ""
+    before = edge.in_force()
+    with time_machine.travel(time.time() + days * 86_400, tick=True):
+        assert "has expired" in edge.sync()
+        assert edge.in_force() == before
+        report = make_report(edge.bundle, time.time())
+        assert report is not None
+        assert any("timestamp has expired" in each for each in report.stale)
+        centre.publish(changed(facts()))
+        assert edge.sync() == ""
+        assert edge.revision == 2
+        assert edge.confirmed == (edge.header.digest, 2, READ_AT + 2)
