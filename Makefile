@@ -39,6 +39,7 @@ test: $(VENV)/.test ## all tests but the slow ones, with a real Keystone and mem
 
 test-slow: $(VENV)/.test $(VENV)/.promtool $(ISSUERS)/.installed ## the tests that take many seconds each
 	@.ci/need databases || echo "the tests of these databases are skipped" >&2
+	@.ci/need sites || echo "some tests of sites are skipped" >&2
 	$(BIN)/python -m pytest -m slow $(IN_WORKERS)
 
 soak: $(VENV)/.test ## real filters beside a model of what they decide; SECONDS=600

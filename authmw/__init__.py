@@ -1,4 +1,4 @@
-"""WSGI authentication middleware that speaks the contract of OpenStack services.
+"""WSGI and ASGI authentication middleware that speaks the contract of OpenStack services.
 
 Public names are loaded at first use, so that `import authmw` costs next to nothing.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from authmw.audit.routes import audit_routes
     from authmw.config.options import list_opts
-    from authmw.decorators.check import check
+    from authmw.decorators.check import check, current_token
     from authmw.decorators.current import current
     from authmw.decorators.protect import protect
     from authmw.decorators.require import require
@@ -44,6 +44,7 @@ _HOMES = {
     "audit_routes": "authmw.audit.routes",
     "check": "authmw.decorators.check",
     "current": "authmw.decorators.current",
+    "current_token": "authmw.decorators.check",
     "filter_factory": "authmw.middleware",
     "health": "authmw.readiness",
     "list_opts": "authmw.config.options",
@@ -66,6 +67,7 @@ __all__ = [
     "audit_routes",
     "check",
     "current",
+    "current_token",
     "filter_factory",
     "health",
     "list_opts",

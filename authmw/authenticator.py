@@ -7,11 +7,12 @@ parses nothing and formats no log line.
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from authmw.checks.access_rules import verify_access
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
@@ -20,13 +21,14 @@ from authmw.checks.presented_token import copy_bearer, find_plain_token, read_us
 from authmw.checks.rules import Rules
 from authmw.checks.service_roles import has_service_role, speaks_for
 from authmw.checks.token_bind import refuse_key_binding, verify_binding
-from authmw.errors import IdentityUnavailable, InvalidToken, Reason
+from authmw.errors import IdentityUnavailable, InvalidToken, Lane, Others, Reason, WouldBlock
 from authmw.logs.decisions import DecisionLog, log_with_fields
 from authmw.logs.fields import describe_decision, find_request_id
 from authmw.metrics.filter_metrics import FilterMetrics
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED_FOR, Rejection
 from authmw.resolver import Resolver
 from authmw.runtime import oslo_context, request
+from authmw.runtime.blocking import Answers, Outcome, run_or_raise
 from authmw.runtime.clock import wall_clock
 from authmw.runtime.refresh import Refresher
 from authmw.token import Token, headers
@@ -45,6 +47,12 @@ _TOKEN_INFO = headers.TOKEN_INFO
 _TOKEN_AUTH = headers.TOKEN_AUTH
 _TOKEN = headers.TOKEN
 _REFUSE_EXPIRED = ExpiryPolicy.REFUSE_EXPIRED
+
+# Keys of work that is not about one token.
+_CATCH_UP: Final = "catch up"
+_PROOF: Final = "proof"
+_FRESHNESS: Final = "freshness"
+_HAS_WAITED: Final = "has waited"
 
 
 class Authenticator:
@@ -120,10 +128,20 @@ class Authenticator:
             clock=self._clock,
         )
 
-    def authenticate(self, environ: dict[str, Any]) -> Rejection | None:
+    def authenticate(
+        self, environ: dict[str, Any], answers: Answers | None = None
+    ) -> Rejection | None:
         """Decide on one request; None: it may pass, and the environ holds the caller's identity.
 
         Never raises for what a client, a cache or the identity endpoint does.
+
+        Args:
+            environ: of the request; changed.
+            answers: where the caller must not wait: what `WouldBlock.work` has come to so far, by
+                key, as `Outcome`s. None: wait here.
+
+        Raises:
+            WouldBlock: (with `answers` only) do that work, put its outcome there, and call again.
         """
         # Nearly every request carries none of them, and isdisjoint() tells so at C speed.
         if not _RESERVED_KEYS.isdisjoint(environ):
@@ -135,7 +153,7 @@ class Authenticator:
             if self._resource is not None and self._resource.is_metadata_request(environ):
                 self._count("metadata")
                 return DESCRIBE_RESOURCE
-            if self._admits_at_once and "HTTP_X_SERVICE_TOKEN" not in environ:
+            if self._admits_at_once and "HTTP_X_SERVICE_TOKEN" not in environ and not answers:
                 # The short way of most requests. Between two of them the service's own code evicts
                 # ours from the processor's caches, so that each function and object touched here
                 # costs more than the work done with it. If any condition below does not hold,
@@ -167,19 +185,27 @@ class Authenticator:
                         if self._count_hit is not None:
                             self._count_hit()
                         return None
-            return self._decide(environ)
+            return self._decide(environ, answers)
+        except WouldBlock:
+            raise
         except Exception as error:  # noqa: BLE001
-            # A fault of ours must neither let the request pass nor look like a refused token.
-            # The exception's text is left out: it could quote what the client sent.
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log_with_fields(
-                logging.ERROR,
-                f"internal error while authenticating ({type(error).__name__}):\n{where}",
-                describe_decision(environ, reason="internal_error"),
-            )
-            headers.strip(environ)
-            self._count("rejected", "internal_error")
-            return Rejection(503, retry_after=5)
+            return self.refuse_for_fault(environ, error)
+
+    def refuse_for_fault(self, environ: dict[str, Any], error: Exception) -> Rejection:
+        """Refuse a request for a fault of ours, with a 503.
+
+        It must neither let the request pass nor look like a refused token.
+        """
+        # The exception's text is left out: it could quote what the client sent.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log_with_fields(
+            logging.ERROR,
+            f"internal error while authenticating ({type(error).__name__}):\n{where}",
+            describe_decision(environ, reason="internal_error"),
+        )
+        headers.strip(environ)
+        self._count("rejected", "internal_error")
+        return Rejection(503, retry_after=5)
 
     def admit_anonymous(self, environ: dict[str, Any]) -> None:
         """Let a request pass without an identity, whatever token came with it."""
@@ -215,12 +241,15 @@ class Authenticator:
         if self._metrics is not None:
             self._metrics.decisions.add(outcome, reason)
 
-    def _decide(self, environ: dict[str, Any], *, has_waited: bool = False) -> Rejection | None:
+    def _decide(
+        self, environ: dict[str, Any], answers: Answers | None, *, has_waited: bool = False
+    ) -> Rejection | None:
         now = time.time() if self._is_wall_clock else self._clock()
         refresher = self._refresher
         if not refresher.on_time_from <= now < refresher.overdue_at:
-            with oslo_context.replaced(environ, find_request_id):
-                refresher.catch_up()
+            catch_up = functools.partial(self._catch_up, environ)
+            others: Others = "go on" if refresher.has_begun else "wait"
+            run_or_raise(answers, _CATCH_UP, catch_up, "upkeep", others)
         rejection: Rejection | None = None
         service: Token | None = None
         user: Token | None = None
@@ -230,7 +259,7 @@ class Authenticator:
         service_string = environ.get("HTTP_X_SERVICE_TOKEN")
         if service_string and (service_string := service_string.strip()):
             try:
-                service = self._resolve(service_string, _REFUSE_EXPIRED, now, environ)
+                service = self._resolve(service_string, _REFUSE_EXPIRED, now, environ, answers)
                 if now >= service.expires_at:
                     verify_not_expired(service, now)
                 if service.is_bound or self._requires_binding:
@@ -259,7 +288,7 @@ class Authenticator:
             is_of_keystone = speaker is not None and speaker.issuer in keystones
             expiry_policy = ExpiryPolicy.ALLOW_EXPIRED if is_of_keystone else _REFUSE_EXPIRED
             try:
-                user = self._resolve(user_string, expiry_policy, now, environ)
+                user = self._resolve(user_string, expiry_policy, now, environ, answers)
                 if now >= user.expires_at and expiry_policy is _REFUSE_EXPIRED:
                     verify_not_expired(user, now)
                 is_service_request = speaker is not None and speaks_for(speaker, user, keystones)
@@ -269,19 +298,32 @@ class Authenticator:
                 if (user.is_bound or self._requires_binding) and not is_service_request:
                     verify_binding(self._rules.bind_policy, user, environ)
                 # Never for a client alone, who could hold threads by it.
-                if (
-                    is_service_request
-                    and self._freshness is not None
-                    and not self._freshness.verify(user, environ, may_wait=not has_waited)
-                ):
-                    headers.strip(environ)
-                    return self._decide(environ, has_waited=True)
+                if is_service_request and self._freshness is not None:
+                    has_waited = has_waited or (answers is not None and _HAS_WAITED in answers)
+                    verify = functools.partial(
+                        self._freshness.verify, user, environ, may_wait=not has_waited
+                    )
+                    # It waits once at most.
+                    waiting = None if has_waited else answers
+                    if not run_or_raise(waiting, _FRESHNESS, verify, "signed", "work"):
+                        headers.strip(environ)
+                        if answers is not None:
+                            # The token is judged anew, by what has come meanwhile.
+                            answers.pop((user_string, expiry_policy), None)
+                            answers[_HAS_WAITED] = Outcome()
+                        return self._decide(environ, answers, has_waited=True)
                 # Last: a proof passes once, and all else must be right with the request.
                 if is_service_request:
                     pass  # the service has the user's token, and not the user's key
                 elif self._proofs is not None:
                     # The time of now: to validate a token may have taken longer than proofs last.
-                    self._proofs.verify(user, user_string, environ, self._clock())
+                    prove = functools.partial(
+                        self._proofs.verify, user, user_string, environ, self._clock()
+                    )
+                    # Proofs are remembered in memcached. That of another token is not looked for.
+                    run_or_raise(
+                        answers if user.is_bound else None, _PROOF, prove, "signed", "work"
+                    )
                 elif user.is_bound:
                     refuse_key_binding(user)
             except (InvalidToken, IdentityUnavailable) as error:
@@ -310,22 +352,42 @@ class Authenticator:
         return rejection
 
     def _resolve(
-        self, string: str, expiry_policy: ExpiryPolicy, now: float, environ: dict[str, Any]
+        self,
+        string: str,
+        expiry_policy: ExpiryPolicy,
+        now: float,
+        environ: dict[str, Any],
+        answers: Answers | None,
     ) -> Token:
         """Return the token, which may have expired; raises what `Resolver` raises."""
+        if answers:
+            known = answers.get((string, expiry_policy))
+            if known is not None:
+                return cast(Token, known.get())
         token = None if self._find_entry(string) is None else self._find_fresh(string, now)
         if token is None or (
             expiry_policy is not _REFUSE_EXPIRED and not is_conclusive(token, expiry_policy, now)
         ):
-            mark = request.begin(environ)
-            former = oslo_context.replace(environ, find_request_id)
-            try:
-                token = self._resolver.resolve(string, expiry_policy, now)
-            finally:
-                if former is not None:
-                    oslo_context.restore(former)
-                request.end(mark)
+            look_up = functools.partial(self._look_up, string, expiry_policy, now, environ)
+            lane: Lane = "signed" if "." in string else "opaque"
+            return run_or_raise(answers, (string, expiry_policy), look_up, lane)
         return token
+
+    def _look_up(
+        self, string: str, expiry_policy: ExpiryPolicy, now: float, environ: dict[str, Any]
+    ) -> Token:
+        mark = request.begin(environ)
+        former = oslo_context.replace(environ, find_request_id)
+        try:
+            return self._resolver.resolve(string, expiry_policy, now)
+        finally:
+            if former is not None:
+                oslo_context.restore(former)
+            request.end(mark)
+
+    def _catch_up(self, environ: dict[str, Any]) -> None:
+        with oslo_context.replaced(environ, find_request_id):
+            self._refresher.catch_up()
 
     def _verify_service(self, service: Token, environ: dict[str, Any]) -> bool:
         """Tell whether the token has a service role.

@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import enum
 import http
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+Lane = Literal["opaque", "signed", "upkeep"]
+Others = Literal["wait", "go on", "work"]
 
 
 class AuthmwError(Exception):
@@ -147,6 +150,30 @@ class CacheError(AuthmwError):
     """A shared cache failed, or held an entry that can't be read."""
 
 
+class WouldBlock(AuthmwError):
+    """A request can't be decided on before some work is done, which may wait for a network or disk.
+
+    Raised only where the caller wants to do such work elsewhere; see `Authenticator.authenticate`.
+
+    Args:
+        key: equal for work whose outcome requests may share.
+        work: does it.
+        lane: keeps work that waits for others apart from work that does not: "opaque" and "signed"
+            tokens, and "upkeep" of what all requests need.
+        others: what requests do that need work of the same key meanwhile: "wait" for its outcome,
+            "go on" without, or "work" themselves.
+    """
+
+    def __init__(
+        self, key: Hashable, work: Callable[[], object], lane: Lane, others: Others = "wait"
+    ) -> None:
+        super().__init__(f"work in the lane {lane}")
+        self.key = key
+        self.work = work
+        self.lane: Lane = lane
+        self.others: Others = others
+
+
 # --- input that can't be read or trusted
 
 
@@ -209,6 +236,7 @@ class Refusal(NamedTuple):
         headers: in addition to Content-Type and Content-Length.
         missing_scope: values of an OAuth scope that the token lacks.
         missing: all that the token lacks, in words; "" unless it is a 403.
+        message: what the body says, for people.
     """
 
     status: int
@@ -216,6 +244,7 @@ class Refusal(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     missing_scope: tuple[str, ...] = ()
     missing: str = ""
+    message: str = ""
 
     @property
     def status_line(self) -> str:

@@ -58,7 +58,12 @@ def reject(
 
 
 def headers_to_add(
-    parts: FilterParts, status: str, response_headers: Sequence[Header], environ: dict[str, Any]
+    parts: FilterParts,
+    status: str,
+    response_headers: Sequence[Header],
+    environ: dict[str, Any],
+    *,
+    may_ask: bool = True,
 ) -> Sequence[Header]:
     """Return the headers to add to an app's 40x; CORS headers only if the refusal is ours.
 
@@ -68,7 +73,7 @@ def headers_to_add(
     added: list[Header] = []
     cors: list[Header] = []
     if status.startswith("401"):
-        added += parts.challenge(environ.get(REFUSED_FOR))
+        added += parts.challenge(environ.get(REFUSED_FOR), may_ask=may_ask)
     # Removed, so that of several filters one adds them, and to one response only.
     refused: Refused | None = environ.pop(REFUSED, None)
     if refused is not None and status.startswith(str(refused.refusal.status)):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
+    asgi,
     bundle,
     cold,
     export,
@@ -37,6 +38,7 @@ from benchmarks.stage import silence_logs
 from benchmarks.table import Row, format_rst, format_text
 
 TOPICS: dict[str, Callable[[Effort], Iterator[Row]]] = {
+    "asgi": asgi.run,
     "bundle": bundle.run,
     "cold": cold.run,
     "export": export.run,

@@ -7,6 +7,7 @@ whose role was taken away still has it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -127,7 +128,6 @@ class SimulatedSite:
         self.service = self._make_service()
         self._listener: Listener | None = None
         self._thread: threading.Thread | None = None
-        self.heard_at: list[float] = []
 
     def _make_service(self) -> _Service:
         return _Service(self._configuration, self._directory, self._fetcher)
@@ -141,19 +141,10 @@ class SimulatedSite:
         seconds, used = time.monotonic() - began, time.thread_time() - processor
         return Cost(seconds, used, self._fetcher.received_bytes - before)
 
-    def listen(self, *, is_syncing: bool) -> None:
-        """Hear announcements.
-
-        Args:
-            is_syncing: whether to sync then, or only note the time.
-        """
-        self.heard_at.clear()
-        wake = self.service.wake if is_syncing else self._note
-        self._listener = Listener(self._push, wake, min_interval_seconds=1.0)
+    def listen(self) -> None:
+        """Sync when anything is announced."""
+        self._listener = Listener(self._push, self.service.wake, min_interval_seconds=1.0)
         self._listener.start()
-
-    def _note(self) -> None:
-        self.heard_at.append(time.monotonic())
 
     @property
     def is_listening(self) -> bool:
@@ -183,6 +174,49 @@ class SimulatedSite:
             self.service.next_holder = seen
 
 
+class Ears:
+    """Connections to NATS that note when they hear an announcement, all in one thread.
+
+    Args:
+        settings: of NATS.
+        count: of connections.
+    """
+
+    def __init__(self, settings: PushSettings, count: int) -> None:
+        self._settings = settings
+        self._count = count
+        self._heard_at: list[float] = []
+        self._is_ready, self._is_closed = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self._thread.start()
+        if not self._is_ready.wait(120):
+            raise TimeoutError("not every connection to NATS came about")
+
+    async def _run(self) -> None:
+        from authmw.bundle.push.connection import connect
+
+        async def note(_message: object) -> None:
+            self._heard_at.append(time.monotonic())
+
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(self._count):
+                url = self._settings.servers[0]
+                one = await stack.enter_async_context(connect(self._settings, url, "ear"))
+                await one.subscribe(self._settings.subject, cb=note)
+                await one.flush()
+            self._is_ready.set()
+            while not self._is_closed.is_set():
+                await asyncio.sleep(0.1)
+
+    def wait(self, seconds: float) -> list[float]:
+        give_up_at = time.monotonic() + seconds
+        while len(self._heard_at) < self._count and time.monotonic() < give_up_at:
+            time.sleep(0.1)
+        self._is_closed.set()
+        self._thread.join()
+        return self._heard_at
+
+
 class Simulation:
     """The sites of one process; each public method is a command.
 
@@ -192,22 +226,24 @@ class Simulation:
 
     def __init__(self, plan: Plan) -> None:
         self._sites = [SimulatedSite(name, plan) for name in plan.names]
+        self._nats = PushSettings((plan.nats,), timeout_seconds=30.0)
 
     def sync(self, most: int | None = None) -> list[Cost]:
         """Sync each site, one after the other."""
         return [site.sync() for site in self._sites[:most]]
 
-    def hear(self) -> None:
-        """Listen at each site, and note what it hears."""
-        self._listen(is_syncing=False)
+    def hear(self, count: int) -> None:
+        """Have so many connections that hear announcements; returns once all do."""
+        self._ears = Ears(self._nats, count)
+
+    def heard(self, seconds: float) -> list[float]:
+        """Return when each of these connections heard the next announcement, and close them."""
+        return self._ears.wait(seconds)
 
     def listen(self) -> None:
         """Listen at each site, and sync when it hears anything."""
-        self._listen(is_syncing=True)
-
-    def _listen(self, *, is_syncing: bool) -> None:
         for site in self._sites:
-            site.listen(is_syncing=is_syncing)
+            site.listen()
         give_up_at = time.monotonic() + 120
         while not all(site.is_listening for site in self._sites):
             if time.monotonic() > give_up_at:
@@ -215,21 +251,11 @@ class Simulation:
             time.sleep(0.2)
         # Each hears the last announcement first.
         time.sleep(3)
-        for site in self._sites:
-            site.heard_at.clear()
 
     def run(self, poll_seconds: float) -> None:
         """Run the sync process of each site."""
         for site in self._sites:
             site.run(poll_seconds)
-
-    def heard(self, seconds: float) -> list[float]:
-        """Return when each site heard of something, once all have."""
-        self._wait(lambda site: bool(site.heard_at), seconds)
-        found = [site.heard_at[0] for site in self._sites]
-        for site in self._sites:
-            site.heard_at.clear()
-        return found
 
     def refused(self, number: int, seconds: float) -> list[float]:
         """Return when each site refused the holder of this number, once all do."""

@@ -32,11 +32,13 @@ class Scale:
         sites: how many.
         parts: how many different parts they have; sites share them evenly. 1: all sites have all.
         assignments: of the whole cloud.
+        running: so many of the sites run their processes at the same time; None: all.
     """
 
     sites: int
     parts: int = 1
     assignments: int = 5_000
+    running: int | None = None
 
     @property
     def names(self) -> list[str]:
@@ -130,7 +132,8 @@ class Centre:
 def serving(directory: Path, centre: Centre) -> Iterator[tuple[StaticFiles, NatsServer]]:
     """Serve the repository, and run NATS."""
     files = StaticFiles(directory, centre.repository)
-    nats = NatsServer(directory)
+    # Sites that share two processors are slow to answer.
+    nats = NatsServer(directory, options={"ping_interval": "2m"})
     with contextlib.ExitStack() as stack:
         for server in (files, nats):
             stack.callback(server.stop)

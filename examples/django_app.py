@@ -10,7 +10,7 @@ import os
 import django
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
-from django.http import HttpResponseNotAllowed, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.urls import path
 
 import authmw
@@ -22,24 +22,24 @@ settings.configure(
 )
 django.setup()
 
-ITEMS = {}  # by project
+ITEMS: dict[str, list[str]] = {}  # by project
 
 
-def items(request):
+def items(request: HttpRequest) -> HttpResponse:
     views = {"GET": list_items, "POST": add_item}
     view = views.get(request.method)
     return view(request) if view else HttpResponseNotAllowed(views)
 
 
 @authmw.require(roles="reader", scope="project")
-def list_items(request):
+def list_items(request: HttpRequest) -> JsonResponse:
     return JsonResponse(ITEMS.get(request.headers["X-Project-Id"], []), safe=False)
 
 
 @authmw.require(roles="member", scope="project")
-def add_item(request):
-    token = authmw.current()
-    owned = ITEMS.setdefault(token.scope.id, [])
+def add_item(request: HttpRequest) -> JsonResponse:
+    token = authmw.current_token()
+    owned = ITEMS.setdefault(token.project.id, [])
     owned.append(f"added by {token.user.name}")
     return JsonResponse(owned, safe=False, status=201)
 

@@ -11,17 +11,17 @@ import authmw
 
 
 class Items:
-    def __init__(self):
-        self.by_project = {}
+    def __init__(self) -> None:
+        self.by_project: dict[str, list[str]] = {}
 
     @authmw.require(roles="reader", scope="project")
-    def on_get(self, req, resp):
-        resp.media = self.by_project.get(req.get_header("X-Project-Id"), [])
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        resp.media = self.by_project.get(authmw.current_token().project.id, [])
 
     @authmw.require(roles="member", scope="project")
-    def on_post(self, _req, resp):
-        token = authmw.current()
-        owned = self.by_project.setdefault(token.scope.id, [])
+    def on_post(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        token = authmw.current_token()
+        owned = self.by_project.setdefault(token.project.id, [])
         owned.append(f"added by {token.user.name}")
         resp.media = owned
         resp.status = falcon.HTTP_CREATED

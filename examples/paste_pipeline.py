@@ -9,6 +9,8 @@ module, so that one file shows all of it. The service knows nothing of authmw: i
 import json
 import os
 import tempfile
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from paste.deploy import loadapp
 
@@ -26,15 +28,15 @@ oslo_config_file = %(config_file)s
 paste.app_factory = paste_pipeline:app_factory
 """
 
-ITEMS = {}  # by project
+ITEMS: dict[str, list[str]] = {}  # by project
 NEEDED_ROLE = {"GET": "reader", "POST": "member"}
 
 
-def app_factory(_global_conf, **_local_conf):
+def app_factory(_global_conf: dict[str, Any], **_local_conf: Any) -> WSGIApplication:
     return inventory
 
 
-def inventory(environ, start_response):
+def inventory(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     method = environ["REQUEST_METHOD"]
     if method not in NEEDED_ROLE or environ["PATH_INFO"] != "/items":
         return send(start_response, "404 Not Found", "no such page")
@@ -50,18 +52,19 @@ def inventory(environ, start_response):
     return send(start_response, "201 Created", owned)
 
 
-def send(start_response, status, document):
+def send(start_response: StartResponse, status: str, document: object) -> list[bytes]:
     body = json.dumps(document).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     start_response(status, headers)
     return [body]
 
 
-def load_app():
+def load_app() -> WSGIApplication:
     with tempfile.NamedTemporaryFile("w", suffix=".ini") as pipeline:
         pipeline.write(PIPELINE % {"config_file": os.environ["AUTHMW_CONFIG"]})
         pipeline.flush()
-        return loadapp(f"config:{pipeline.name}")
+        app: WSGIApplication = loadapp(f"config:{pipeline.name}")
+        return app
 
 
 app = load_app()

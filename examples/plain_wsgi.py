@@ -10,35 +10,36 @@ and then, with a token of a member of some project:
 import json
 import os
 from wsgiref.simple_server import make_server
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import authmw
 
-ITEMS = {}  # by project
+ITEMS: dict[str, list[str]] = {}  # by project
 
 
-def application(environ, start_response):
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     views = {("GET", "/items"): list_items, ("POST", "/items"): add_item}
     view = views.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]), not_found)
     return view(environ, start_response)
 
 
 @authmw.require(roles="reader", scope="project")
-def list_items(environ, start_response):
+def list_items(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     return send(start_response, "200 OK", ITEMS.get(environ["HTTP_X_PROJECT_ID"], []))
 
 
 @authmw.require(roles="member", scope="project")
-def add_item(environ, start_response):
+def add_item(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     owned = ITEMS.setdefault(environ["HTTP_X_PROJECT_ID"], [])
-    owned.append(f"added by {authmw.current().user.name}")
+    owned.append(f"added by {authmw.current_token().user.name}")
     return send(start_response, "201 Created", owned)
 
 
-def not_found(_environ, start_response):
+def not_found(_environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     return send(start_response, "404 Not Found", "no such page")
 
 
-def send(start_response, status, document):
+def send(start_response: StartResponse, status: str, document: object) -> list[bytes]:
     body = json.dumps(document).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     start_response(status, headers)

@@ -6,21 +6,22 @@ AUTHMW_CONFIG=inventory.conf gunicorn pyramid_app:app
 import os
 
 from pyramid.config import Configurator
+from pyramid.request import Request
 
 import authmw
 
-ITEMS = {}  # by project
+ITEMS: dict[str, list[str]] = {}  # by project
 
 
 @authmw.require(roles="reader", scope="project")
-def list_items(request):
+def list_items(request: Request) -> list[str]:
     return ITEMS.get(request.headers["X-Project-Id"], [])
 
 
 @authmw.require(roles="member", scope="project")
-def add_item(request):
-    token = authmw.current()
-    owned = ITEMS.setdefault(token.scope.id, [])
+def add_item(request: Request) -> list[str]:
+    token = authmw.current_token()
+    owned = ITEMS.setdefault(token.project.id, [])
     owned.append(f"added by {token.user.name}")
     request.response.status = 201
     return owned

@@ -17,14 +17,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import Clock
+from tests.support.doors import DOORS
 from tests.support.keystone import Keystone
 from tests.support.keystone_site import make_once
 from tests.support.memcached import Memcached
-from tests.support.protected import embed, protect, server
+from tests.support.protected import door, embed, protect, server
 from tests.support.waiting import wait_for
 
 # Fixtures of every test; a directory or a module may have its own instead.
-__all__ = ["embed", "protect", "server"]
+__all__ = ["door", "embed", "protect", "server"]
 
 # A thread may be in the middle of a request that has until its deadline.
 _PATIENCE_SECONDS = 15
@@ -55,6 +56,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if path := os.environ.get("SKIPS"):
         with Path(path).open("a") as file:
             file.write(f"{skipped}\n")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that are marked so at both doors of a filter."""
+    marked = metafunc.definition.get_closest_marker("both_doors")
+    if marked is not None and "door" in metafunc.fixturenames:
+        metafunc.parametrize("door", DOORS, indirect=True)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -24,7 +24,10 @@ from authmw.decorators.checked import is_check, is_checking_decorator
 
 _LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 _AUTH_DECORATORS = "django.contrib.auth.decorators"
-_TESTED = (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator.<locals>._view_wrapper")
+_TESTED = (
+    (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator.<locals>._view_wrapper"),
+    (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator.<locals>._wrapper_view"),  # 4.2
+)
 _TESTING = (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator")
 _OF_A_CLASS = (
     ("django.views.generic.base", "View.as_view.<locals>.view"),
@@ -82,7 +85,7 @@ def _audit(path: str, view: Any) -> Iterator[UncheckedRoute]:
 def _find_reason(view: Any) -> str | None:
     """Return why a view is not checked, Django's own decorators included; None: it is."""
     view = peel(view)
-    while code_of(view) == _TESTED:
+    while code_of(view) in _TESTED:
         around = closure_of(view)
         if _is_test_of_a_user(around["test_func"]):
             return None

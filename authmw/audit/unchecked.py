@@ -17,6 +17,7 @@ NO_CHECK: Final = "no check stands before it"
 _TRANSPARENT: Final[Mapping[tuple[str, str], str]] = {
     ("authmw.flask", "optional.<locals>.run"): "view",
     ("django.views.decorators.csrf", "csrf_exempt.<locals>._view_wrapper"): "view_func",
+    ("django.views.decorators.csrf", "csrf_exempt.<locals>.wrapper_view"): "view_func",  # 4.2
     ("contextlib", "ContextDecorator.__call__.<locals>.inner"): "func",
     ("rest_framework.decorators", "api_view.<locals>.decorator.<locals>.handler"): "func",
 }

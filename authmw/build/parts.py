@@ -90,11 +90,14 @@ class FilterParts:
         self.cors = read_cors(self.settings)
         _live.add(self)
 
-    def challenge(self, reason: Reason | None = None) -> list[tuple[str, str]]:
+    def challenge(
+        self, reason: Reason | None = None, *, may_ask: bool = True
+    ) -> list[tuple[str, str]]:
         """Return the headers of a 401, which say where a client gets a token.
 
         Args:
             reason: why the token was refused; None: there was none.
+            may_ask: whether the identity endpoint may be asked for the address.
         """
         challenges: list[str] = []
         resource = self.resource
@@ -108,7 +111,7 @@ class FilterParts:
             or settings.has_key_source
             or settings.www_authenticate_uri is not None
         ):
-            uri = settings.www_authenticate_uri or self.identity.authenticate_uri()
+            uri = settings.www_authenticate_uri or self.identity.authenticate_uri(may_ask=may_ask)
             challenges.append(f'Keystone uri="{uri}"' if uri else "Keystone")
         headers = [("WWW-Authenticate", challenge) for challenge in challenges]
         return headers if self.make_nonce is None else [*headers, ("DPoP-Nonce", self.make_nonce())]

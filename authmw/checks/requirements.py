@@ -18,6 +18,16 @@ _SCOPES: Mapping[str, type[Scope]] = {
 }
 
 
+class NotFromRequest:
+    """No value is of this type; it stands in the signature of what decides on requests.
+
+    FastAPI fills the arguments of a dependency from the query. So a client of
+    `Depends(authmw.check)` could say what is required of it, and `Depends(authmw.require)`, not
+    called, would check nothing. FastAPI refuses a function with an argument of a type that it
+    doesn't know.
+    """
+
+
 # RFC 6749 §3.3, scope-token. Challenges quote it.
 _SCOPE_VALUE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
@@ -84,7 +94,7 @@ class Requirement:
 
 def parse_requirement(
     *,
-    roles: str | Iterable[str] | None,
+    roles: str | Iterable[str] | NotFromRequest | None,
     scope: str | Iterable[str] | None,
     admin_project: bool,
     methods: str | Iterable[str] | None,
@@ -117,9 +127,11 @@ def parse_requirement(
     )
 
 
-def _parse_names(what: str, names: str | Iterable[str] | None) -> frozenset[str]:
+def _parse_names(what: str, names: str | Iterable[str] | NotFromRequest | None) -> frozenset[str]:
     if names is None:
         return frozenset()
+    if isinstance(names, NotFromRequest):
+        raise TypeError(f"{what} is a name, or several")
     parsed = frozenset([names] if isinstance(names, str) else names)
     if not parsed or "" in parsed:
         raise ValueError(f"{what} names nothing: leave it out, or name what a token needs")

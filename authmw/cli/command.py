@@ -27,7 +27,7 @@ class Command(Protocol):
 # 128 + SIGINT, as of other programs.
 _INTERRUPTED = 130
 
-_COMMANDS = ("bundle", "demo", "doctor", "keys", "token")
+_COMMANDS = ("bundle", "demo", "doctor", "keys", "policy", "token")
 """The modules of this package that are subcommands."""
 
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from authmw.cli.output import complain, say, say_json
+from authmw.cli.output import complain, say, say_json, without_log
 from authmw.runtime.extras import how_to_install, is_installed
 from authmw.testing.demo.report import conclude, make_document, render_table
 from authmw.testing.demo.scenes import play_scenes, render_invitation
@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--serve",
         action="store_true",
-        help="keep the service running afterwards, and print curl lines to try",
+        help="keep the service running afterwards, print curl lines to try, and serve a page that "
+        "shows each step of the middleware",
     )
     parser.add_argument(
         "--json", action="store_true", help="print one JSON document (without --serve)"
@@ -65,12 +66,22 @@ def _play(*, serve: bool, is_json: bool) -> int:
         if status:
             say(f"\nThe service's log:\n{stage.read_log()}")
         elif serve:
-            say(f"\n{render_invitation(stage)}\n\nPress Ctrl-C to end.")
-            with contextlib.suppress(KeyboardInterrupt):
-                threading.Event().wait()
-            say()
+            _serve(stage, Path(directory, "playground"))
     say(last_line)
     return status
+
+
+def _serve(stage: Stage, directory: Path) -> None:
+    from authmw.playground.server import Playground
+
+    directory.mkdir()
+    # The page shows what the log would say.
+    with without_log(), Playground(directory) as playground:
+        say(f"\n{render_invitation(stage)}")
+        say(f"The playground, for a browser: {playground.url}\n\nPress Ctrl-C to end.")
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        say()
 
 
 def _report_progress(done: int, planned: int) -> None:

@@ -6,7 +6,12 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from authmw.checks.requirements import Requirement, ScopeName, parse_requirement
+from authmw.checks.requirements import (
+    NotFromRequest,
+    Requirement,
+    ScopeName,
+    parse_requirement,
+)
 from authmw.decorators.frameworks import make_exception
 from authmw.errors import Refusal, Refused
 from authmw.rejection import REFUSED
@@ -16,10 +21,12 @@ from authmw.wsgi.requirement_answers import refuse_missing, refuse_unauthenticat
 
 _log = logging.getLogger(__name__)
 
+_ANY = Requirement(frozenset(), frozenset(), admin_project=False, methods=frozenset())
+
 
 def check(
     *,
-    roles: str | Iterable[str] | None = None,
+    roles: str | Iterable[str] | NotFromRequest | None = None,
     scope: ScopeName | Iterable[ScopeName] | None = None,
     admin_project: bool = False,
     methods: str | Iterable[str] | None = None,
@@ -50,6 +57,15 @@ def check(
     )
 
 
+def current_token() -> Token:
+    """Return the token of this request, else raise: `authmw.current` where there has to be one.
+
+    Raises:
+        Refused: (401) there is none, as for `check`.
+    """
+    return verify(_ANY)
+
+
 def verify(requirement: Requirement) -> Token:
     """Return the token of this request if it meets the requirement.
 
@@ -77,7 +93,7 @@ def judge(requirement: Requirement, token: Token | None) -> Refusal | None:
 
 def refuse(environ: dict[str, Any], refusal: Refusal) -> Refused:
     """Return the exception to raise for a refusal, and tell the middleware in front of it."""
-    refused = environ[REFUSED] = make_exception(refusal)
+    refused = environ[REFUSED] = make_exception(refusal, is_wsgi=request.IS_ASGI not in environ)
     return refused
 
 

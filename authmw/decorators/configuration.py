@@ -61,10 +61,7 @@ class Configuration:
         return find_at_start(conf)[1]
 
     def _read(self) -> dict[str, Any]:
-        config = self._config
-        if self._config_file is not None:
-            config = _load_file(self._config_file)
-        return {**self._options, **({} if config is None else {"oslo_config_config": config})}
+        return choose_options(self._options, self._config_file, self._config)
 
 
 # Each lives as long as an app decorated with it.
@@ -81,8 +78,7 @@ def find_configuration(
     Raises:
         TypeError: a file and an object were given.
     """
-    if config_file is not None and config is not None:
-        raise TypeError("name a config_file or a config object, not both")
+    _verify_one(config_file, config)
     # The process may change directory before the first use.
     path = None if config_file is None else os.path.abspath(config_file)
     # The Configuration holds the object, so its id stays unique.
@@ -91,6 +87,26 @@ def find_configuration(
     if found is None:
         found = _known[key] = Configuration(options, path, config)
     return found
+
+
+def choose_options(
+    options: Mapping[str, Any], config_file: str | os.PathLike[str] | None, config: Any
+) -> dict[str, Any]:
+    """Return the options for `build_filter_parts`; a file is read now.
+
+    Raises:
+        ConfigurationError: the file can't be read.
+        TypeError: a file and an object were given.
+    """
+    _verify_one(config_file, config)
+    if config_file is not None:
+        config = _load_file(os.path.abspath(config_file))
+    return {**options, **({} if config is None else {"oslo_config_config": config})}
+
+
+def _verify_one(config_file: object, config: object) -> None:
+    if config_file is not None and config is not None:
+        raise TypeError("name a config_file or a config object, not both")
 
 
 def _load_file(path: str) -> ConfigOpts:

@@ -11,7 +11,8 @@ def current() -> Token | None:
 
     It is set while the app behind the middleware runs, separately for every thread, greenlet or
     task, and while a streamed body is iterated (not a body of known length). A thread that the
-    app starts has none: pass the token to it.
+    app starts has none, nor has a task once the request that started it is over: pass the token
+    to it. `authmw.current_token` returns the same and raises where there is none.
 
     Returns None outside of a request, and in a request that was let through without a valid token
     (`delay_auth_decision`, `public_paths`).

@@ -31,6 +31,8 @@ _OTHERS = (
     ("werkzeug.exceptions", "Unauthorized", "Forbidden", "ServiceUnavailable"),
     ("webob.exc", "HTTPException", "HTTPException", "HTTPException"),
 )
+# Where no WSGI server is at work. FastAPI's exception is one of these.
+_STARLETTE = ("starlette.exceptions", *["HTTPException"] * 3)
 # Django REST framework answers both kinds, but takes an exception of both for Django's.
 _REST = ("rest_framework.exceptions", "APIException", "APIException", "APIException")
 _DJANGO = ("django.core.exceptions", *["PermissionDenied"] * 3)
@@ -39,12 +41,23 @@ _STATUSES = (401, 403, 503)
 _made: dict[tuple[type[Any], ...], type[Refused]] = {}
 
 
-def make_exception(refusal: Refusal) -> Refused:
-    """Return the exception to raise for a refusal."""
-    is_rest = _is_within_rest_framework(sys._getframe())
+def make_exception(refusal: Refusal, *, is_wsgi: bool | None = None) -> Refused:
+    """Return the exception to raise for a refusal.
+
+    Args:
+        refusal: to answer with.
+        is_wsgi: whether the request came by WSGI, else by ASGI; None: it came past no middleware.
+    """
+    if is_wsgi is None:
+        is_wsgi = not _is_within_starlette(sys._getframe())
+    is_rest = is_wsgi and _is_within_rest_framework(sys._getframe())
     found = (
         getattr(sys.modules.get(module), names[_STATUSES.index(refusal.status)], None)
-        for module, *names in (_PYRAMID, _REST if is_rest else _DJANGO, *_OTHERS)
+        for module, *names in (
+            _PYRAMID if is_wsgi else _STARLETTE,
+            _REST if is_rest else _DJANGO,
+            *_OTHERS,
+        )
     )
     kinds = tuple(kind for kind in found if kind is not None)
     made = _made.get(kinds)
@@ -69,9 +82,22 @@ def _is_within_rest_framework(frame: FrameType | None) -> bool:
     return False
 
 
+def _is_within_starlette(frame: FrameType | None) -> bool:
+    """Return whether Starlette runs this code, or anyio in a thread for it."""
+    if "starlette.exceptions" not in sys.modules:
+        return False
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(("starlette.", "anyio.")):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _make_class(kinds: tuple[type[Any], ...]) -> type[Refused]:
-    is_pyramid = any(kind.__module__ == _PYRAMID[0] for kind in kinds)
-    parent = _PyramidRefused if is_pyramid else _PlainRefused
+    parents = {_PYRAMID[0]: _PyramidRefused, _STARLETTE[0]: _StarletteRefused}
+    parent: type[Refused] = (
+        parents.get(kinds[0].__module__, _PlainRefused) if kinds else _PlainRefused
+    )
     return type("Refused", (parent, *kinds), {"__module__": Refused.__module__})
 
 
@@ -133,6 +159,15 @@ class _PlainRefused(_AnyRefused):
         """Answer (PEP 3333), as Werkzeug's and WebOb's exceptions do."""
         start_response(self.refusal.status_line, self.refusal.all_headers)
         return self.refusal.body_for(environ)
+
+
+class _StarletteRefused(_PlainRefused):
+    """For frameworks that make a body of `detail`, and know its length and type themselves."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        self.detail = refusal.message
+        self.headers = dict(refusal.headers)
 
 
 class _PyramidRefused(_AnyRefused):

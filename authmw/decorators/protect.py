@@ -108,7 +108,7 @@ class Protector:
         if not callable(app) and not isinstance(app, classmethod):
             raise TypeError(f"{type(app).__qualname__} is no WSGI app: it can't be called")
         refuse_asgi(app)
-        _verify_arguments(app)
+        verify_arguments(app)
         return Protected(app, self._configuration)
 
 
@@ -158,8 +158,12 @@ def protect(
     return protector if app is None else protector(app)
 
 
-def _verify_arguments(app: Any) -> None:
-    """Refuse a callable without the arguments of a WSGI app, such as a view or a factory."""
+def verify_arguments(app: Any) -> None:
+    """Refuse a callable without the arguments of a WSGI app, such as a view or a factory.
+
+    Raises:
+        TypeError: it has others.
+    """
     try:
         parameters = inspect.signature(app)
     except (TypeError, ValueError):  # no signature, as of some callables in C

@@ -8,7 +8,12 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from authmw.checks.requirements import Requirement, ScopeName, parse_requirement
+from authmw.checks.requirements import (
+    NotFromRequest,
+    Requirement,
+    ScopeName,
+    parse_requirement,
+)
 from authmw.decorators.check import verify
 from authmw.decorators.checked import note_check, note_decorator
 from authmw.decorators.protect import Protected
@@ -21,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def require(
     *,
-    roles: str | Iterable[str] | None = None,
+    roles: str | Iterable[str] | NotFromRequest | None = None,
     scope: ScopeName | Iterable[ScopeName] | None = None,
     admin_project: bool = False,
     methods: str | Iterable[str] | None = None,

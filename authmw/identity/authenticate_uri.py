@@ -19,6 +19,15 @@ class AuthenticateUri:
         self._not_before = 0.0  # monotonic seconds
         self._discovering = threading.Lock()
 
+    @property
+    def is_due(self) -> bool:
+        """Whether discovery should be tried now."""
+        return (
+            self._discovered is None
+            and time.monotonic() >= self._not_before
+            and not self._discovering.locked()
+        )
+
     def find(
         self, discover: Callable[[], str | None] | None, fall_back: Callable[[], str | None]
     ) -> str | None:

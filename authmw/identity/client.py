@@ -226,17 +226,31 @@ class IdentityClient:
                 self._record(breaker, meaning_of(outage).health)
                 raise
 
-    def authenticate_uri(self) -> str | None:
+    @property
+    def seeks_authenticate_uri(self) -> bool:
+        """Whether `authenticate_uri` would ask the endpoint now, and wait for it."""
+        return (
+            not self._settings.www_authenticate_uri
+            and self._authenticate_uri.get().is_due
+            and not self._breaker.get().fails_fast
+        )
+
+    def authenticate_uri(self, *, may_ask: bool = True) -> str | None:
         """Return where a client gets a token, for WWW-Authenticate.
 
         That is `www_authenticate_uri`, else the address that discovery at our own `auth_url` found
         once; before discovery has succeeded, the `auth_url` itself. None without an auth plugin.
         Never raises.
+
+        Args:
+            may_ask: whether the endpoint may be asked.
         """
         if self._settings.www_authenticate_uri:
             return self._settings.www_authenticate_uri
         return self._authenticate_uri.get().find(
-            None if self._breaker.get().fails_fast else self._discover_authenticate_uri,
+            self._discover_authenticate_uri
+            if may_ask and not self._breaker.get().fails_fast
+            else None,
             lambda: self._opened.get().known_authenticate_uri(),
         )
 

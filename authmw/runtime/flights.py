@@ -92,7 +92,7 @@ class Flights(Generic[T]):
                 return cast(T, flight.result)
             if flight.error is not None:
                 self._joined.add()
-                _raise_copy(flight.error)
+                raise_copy(flight.error)
             if flight.is_refused:
                 return work()
 
@@ -118,8 +118,11 @@ class Flights(Generic[T]):
             flight.running.release()
 
 
-def _raise_copy(error: InvalidToken | IdentityUnavailable) -> NoReturn:
-    # An exception object collects tracebacks as it is raised, so each thread gets its own.
+def raise_copy(error: InvalidToken | IdentityUnavailable) -> NoReturn:
+    """Raise another exception that says the same.
+
+    An exception object collects tracebacks as it is raised, so each request gets its own.
+    """
     copy = type(error).__new__(type(error), *error.args)
     vars(copy).update(vars(error))
     raise copy

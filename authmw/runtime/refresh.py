@@ -265,6 +265,11 @@ class Refresher:
         """
         self._forget += (forget,)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether everything was read once in this process, so that requests can go by it."""
+        return self._loops.get().has_begun
+
     def start(self) -> None:
         """Make sure that the background threads run; waits for none of them."""
         loops = self._loops.get()

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
+
+# Key of an environ that was made of an ASGI scope.
+IS_ASGI: Final = "authmw.is_asgi"
 
 _environ: ContextVar[dict[str, Any] | None] = ContextVar(
     "authmw.runtime.request.environ", default=None

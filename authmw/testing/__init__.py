@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from authmw.testing.api_errors import IdentityApiError
     from authmw.testing.clock import Clock
-    from authmw.testing.cloud import Cloud
+    from authmw.testing.cloud import Cloud, Protect
     from authmw.testing.directory import Directory
     from authmw.testing.faults import Fault
     from authmw.testing.identity import Identity
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from authmw.testing.issuer import Issuer
     from authmw.testing.oidc_server import OidcServer
     from authmw.testing.personas import PERSONAS, Persona, Personas
+    from authmw.testing.policy_matrix import PolicyMatrix
     from authmw.testing.records import AccessRule
     from authmw.testing.revocations import RevocationEvent
 
@@ -51,6 +52,8 @@ __all__ = [
     "OidcServer",
     "Persona",
     "Personas",
+    "PolicyMatrix",
+    "Protect",
     "RevocationEvent",
 ]
 
@@ -68,6 +71,8 @@ _MODULES = {
     "OidcServer": "oidc_server",
     "Persona": "personas",
     "Personas": "personas",
+    "PolicyMatrix": "policy_matrix",
+    "Protect": "cloud",
     "RevocationEvent": "revocations",
 }
 

@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, overload
 
-from authmw.build import build_filter_parts
+from authmw.asgi import AuthMiddleware as AsgiAuthMiddleware
+from authmw.asgi.interface import AsgiApp
+from authmw.build import FilterParts, build_filter_parts
 from authmw.issuers.profiles import PROFILES
 from authmw.middleware import AuthMiddleware, WsgiApp
 from authmw.testing.clock import Clock
@@ -21,10 +23,25 @@ from authmw.testing.issuer_personas import IssuerPersona
 from authmw.testing.oidc_server import OidcServer
 from authmw.testing.personas import Persona, Personas
 from authmw.testing.population import make_directory
+from authmw.testing.slips import UnknownName, suggest, verify_app, verify_option_names
+from authmw.wsgi.asgi import is_asgi
 
 _POLL_SECONDS = 1
 # Makes a filter's background work overdue, so that the next request does it.
 _SURELY_POLLED_SECONDS = _POLL_SECONDS + 3
+
+
+class Protect(Protocol):
+    """Puts a filter in front of an app; the type of the fixture `authmw_protect`."""
+
+    @overload
+    def __call__(self, app: WsgiApp, **options: Any) -> AuthMiddleware: ...
+
+    @overload
+    def __call__(self, app: AsgiApp, **options: Any) -> AsgiAuthMiddleware: ...
+
+    def __call__(self, app: Any, **options: Any) -> Any:
+        """See `Cloud.protect`."""
 
 
 class Cloud:
@@ -49,7 +66,7 @@ class Cloud:
         self.clock = Clock()
         self.identity = IdentityServer(clock=self.clock)
         self.personas = Personas(self.identity, self.add_issuer)
-        self._filters: list[AuthMiddleware] = []
+        self._filters: list[FilterParts | AsgiAuthMiddleware] = []
         self._issuers: dict[tuple[str, ...], OidcServer] = {}
         self._issuer_options: dict[str, str] = {}
         self._issuer_keys: tempfile.TemporaryDirectory[str] | None = None
@@ -119,12 +136,27 @@ class Cloud:
             **self._issuer_options,
         }
 
-    def protect(self, app: WsgiApp, **options: Any) -> AuthMiddleware:
-        """Put a filter in front of an app; `options` override `self.options`."""
+    @overload
+    def protect(self, app: WsgiApp, **options: Any) -> AuthMiddleware: ...
+
+    @overload
+    def protect(self, app: AsgiApp, **options: Any) -> AsgiAuthMiddleware: ...
+
+    def protect(self, app: Any, **options: Any) -> Any:
+        """Put a filter in front of a WSGI or ASGI app; `options` override `self.options`.
+
+        Raises:
+            TypeError: it is no app, or an option does not exist; the message says what was meant.
+        """
+        verify_app(app)
+        verify_option_names(options)
         parts = build_filter_parts({**self.options, **options}, clock=self.clock)
-        protected = AuthMiddleware.from_parts(app, parts)
-        self._filters.append(protected)
-        return protected
+        self._filters.append(parts)
+        if is_asgi(app):
+            protected = AsgiAuthMiddleware.from_parts(app, parts)
+            self._filters.append(protected)
+            return protected
+        return AuthMiddleware.from_parts(app, parts)
 
     def add_issuer(self, profile: str = "rfc9068", **options: str) -> OidcServer:
         """Let filters accept tokens of an OAuth2 or OIDC issuer as well, from the next one on.
@@ -139,11 +171,16 @@ class Cloud:
 
         Raises:
             RuntimeError: a filter was built already, and would not know the issuer.
+            KeyError, TypeError: there is no such profile or option; the message says what was
+                meant.
         """
         key = (profile, *(f"{name}={value}" for name, value in sorted(options.items())))
         known = self._issuers.get(key)
         if known is not None:
             return known
+        if profile not in PROFILES:
+            raise UnknownName(f"no kind of issuer {profile!r}: {suggest(profile, PROFILES)}")
+        verify_option_names(f"issuer.{profile}.{name}" for name in options)
         if self._filters:
             raise RuntimeError("ask for the issuer before the filter is built that shall know it")
         issuer = self._issuers[key] = OidcServer(profile=profile, clock=lambda: self.clock())

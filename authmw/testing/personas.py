@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack, cast
 
 from authmw.testing.grants import Wanted
 from authmw.testing.identity import Identity
 from authmw.testing.issuer_personas import IssuerPersonas
 from authmw.testing.oidc_server import OidcServer
+from authmw.testing.slips import UnknownName, suggest
 
 ScopeKind = Literal["system", "domain", "project"]
 
@@ -116,8 +117,56 @@ class Personas:
         return IssuerPersonas(self._add_issuer(profile, **options))
 
     def __getitem__(self, name: str) -> Persona:
-        """Return the persona of that name (see `PERSONAS`), on the default domain or project."""
+        """Return the persona of that name (see `PERSONAS`), on the default domain or project.
+
+        Raises:
+            KeyError: there is none; the message says what was meant.
+        """
         return self._make(name)
+
+    if not TYPE_CHECKING:  # a type checker finds misspelt names itself
+
+        def __getattr__(self, name: str) -> object:
+            """Say what was meant by a name that there is not."""
+            raise AttributeError(f"no persona {name!r}: {suggest(name, _PERSONAS)}")
+
+    def having(
+        self,
+        *roles: str,
+        project: str | None = None,
+        domain: str | None = None,
+        system: bool = False,
+        name: str | None = None,
+        **wish: Unpack[Wish],
+    ) -> Persona:
+        """Return a user with roles of your own deployment, which are made if need be.
+
+            auditor = authmw_personas.having("auditor", project="inventory")
+
+        What roles imply is said before: `directory.add_role("auditor", implies=["reader"])`.
+
+        Args:
+            roles: names; none at all: the token is unscoped and has none.
+            project, domain, system: where, of which one is given; a missing one is created.
+            name: of the persona; by default made of all that.
+
+        Raises:
+            TypeError: not one place for the roles, or a wish that there is not.
+        """
+        place = [key for key in (project, domain, system or None) if key is not None]
+        if len(place) != bool(roles):
+            raise TypeError("name one project, one domain or system=True for the roles")
+        directory = self._identity.directory
+        scope: ScopeKind = "system" if system else "domain" if domain else "project"
+        name = name or "_".join([scope, *roles] if roles else ["unscoped"])
+        with self._identity.lock:
+            for role in roles:
+                try:
+                    directory.role(role)
+                except LookupError:
+                    directory.add_role(role)
+        where = None if system else project or domain
+        return self._issue(name, roles, scope if roles else None, where, wish)
 
     def system_admin(self, **wish: Unpack[Wish]) -> Persona:
         """Return an admin of the deployment."""
@@ -172,27 +221,45 @@ class Personas:
         return self._make("service_user", project, **wish)
 
     def _make(self, name: str, place: str | None = None, **wish: Unpack[Wish]) -> Persona:
-        role = _PERSONAS[name]
+        role = _PERSONAS.get(name)
+        if role is None:
+            raise UnknownName(f"no persona {name!r}: {suggest(name, _PERSONAS)}")
+        if place is None and role.scope != "system":
+            by_project = SERVICE_PROJECT if name == "service_user" else DEFAULT_PROJECT
+            place = DEFAULT_DOMAIN if role.scope == "domain" else by_project
+        return self._issue(name, [role.role], role.scope, place, wish)
+
+    def _issue(
+        self,
+        name: str,
+        roles: Sequence[str],
+        scope: ScopeKind | None,
+        place: str | None,
+        wish: Wish,
+    ) -> Persona:
+        for wished in wish:
+            if wished not in Wish.__annotations__:
+                meant = suggest(wished, Wish.__annotations__)
+                raise TypeError(f"no property {wished!r} of a persona's token: {meant}")
         # Every key of Wish is one of Wanted; mypy sees two unrelated types.
         wanted = cast(Wanted, dict(wish))
         with self._identity.lock:
             user_id = self._find_user(name)
             project_id = domain_id = None
-            match role.scope:
-                case "system":
-                    wanted["system"] = True
-                case "domain":
-                    wanted["domain"] = domain_id = self._find_domain(place or DEFAULT_DOMAIN)
-                case "project":
-                    default = SERVICE_PROJECT if name == "service_user" else DEFAULT_PROJECT
-                    wanted["project"] = project_id = self._find_project(place or default)
-            self._identity.directory.assign(
-                role.role,
-                user_id,
-                project=project_id,
-                domain=domain_id,
-                system=role.scope == "system",
-            )
+            if scope == "system":
+                wanted["system"] = True
+            elif scope == "domain" and place is not None:
+                wanted["domain"] = domain_id = self._find_domain(place)
+            elif scope == "project" and place is not None:
+                wanted["project"] = project_id = self._find_project(place)
+            for role in roles:
+                self._identity.directory.assign(
+                    role,
+                    user_id,
+                    project=project_id,
+                    domain=domain_id,
+                    system=scope == "system",
+                )
             token = self._identity.issue_jws(user_id, names_and_roles=True, **wanted)
             expires_at = self._identity.grant_issued(token).expires_at
         return Persona(name, token, expires_at, user_id, project_id, domain_id)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from authmw.middleware import AuthMiddleware
+    from pathlib import Path
+
     from authmw.testing.clock import Clock
-    from authmw.testing.cloud import Cloud
+    from authmw.testing.cloud import Cloud, Protect
     from authmw.testing.identity_server import IdentityServer
     from authmw.testing.personas import Personas
 
@@ -59,10 +60,32 @@ def authmw_options(authmw_cloud: Cloud) -> dict[str, str]:
 
 
 @pytest.fixture
-def authmw_protect(authmw_cloud: Cloud) -> Callable[..., AuthMiddleware]:
-    """Put the middleware in front of a WSGI app: `authmw_protect(app, **options)`."""
+def authmw_protect(authmw_cloud: Cloud) -> Protect:
+    """Put the middleware in front of a WSGI or ASGI app: `authmw_protect(app, **options)`."""
+    return authmw_cloud.protect
 
-    def protect(app: Any, **options: Any) -> AuthMiddleware:
-        return authmw_cloud.protect(app, **options)
 
-    return protect
+@pytest.fixture
+def authmw_policy_matrix(
+    authmw_cloud: Cloud, request: pytest.FixtureRequest
+) -> Callable[..., None]:
+    """Compare who may do what with a file: `authmw_policy_matrix(rules, "policy.txt")`."""
+    from authmw.testing.policy_matrix import check_matrix
+
+    def check(rules: Any, path: str | Path, **options: Any) -> None:
+        file = request.path.parent / path
+        is_update = request.config.getoption("authmw_update_policy_matrix")
+        difference = check_matrix(authmw_cloud, rules, file, is_update=is_update, **options)
+        if difference:
+            pytest.fail(difference, pytrace=False)
+
+    return check
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the option with which `authmw_policy_matrix` writes its files."""
+    parser.getgroup("authmw").addoption(
+        "--authmw-update-policy-matrix",
+        action="store_true",
+        help="write the files of authmw_policy_matrix instead of comparing with them",
+    )

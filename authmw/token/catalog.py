@@ -39,7 +39,15 @@ class ServiceCatalog:
         text: the JSON it was parsed from.
     """
 
-    __slots__ = ("__weakref__", "header", "service_types", "services", "size", "text")
+    __slots__ = (
+        "__weakref__",
+        "_header_bytes",
+        "header",
+        "service_types",
+        "services",
+        "size",
+        "text",
+    )
 
     def __init__(self, text: bytes) -> None:
         self.text = text
@@ -52,6 +60,14 @@ class ServiceCatalog:
             service["type"] for service in self.services if isinstance(service.get("type"), str)
         )
         self.size = len(text) * _MEMORY_PER_JSON_BYTE
+        self._header_bytes: bytes | None = None
+
+    @property
+    def header_bytes(self) -> bytes:
+        """The header in UTF-8; made at first use, for all that have this catalog."""
+        if self._header_bytes is None:
+            self._header_bytes = self.header.encode()
+        return self._header_bytes
 
     @classmethod
     def from_json(cls, text: bytes) -> ServiceCatalog:

@@ -26,6 +26,15 @@ TOKEN: Final = "authmw.token"
 ENVIRON_OBJECTS: Final = (TOKEN_INFO, TOKEN_AUTH, TOKEN)
 
 
+# The headers of an ASGI scope: pairs of name, in lower case, and value.
+ScopeHeaders = tuple[tuple[bytes, bytes], ...]
+
+
+def to_scope_name(environ_key: str) -> bytes:
+    """Return the name in an ASGI scope of the header that has this environ key."""
+    return environ_key.removeprefix("HTTP_").replace("_", "-").lower().encode("ascii")
+
+
 def to_environ_key(header: str) -> str:
     """Return the environ key of an HTTP header (PEP 3333: CGI's HTTP_ variables)."""
     return "HTTP_" + header.upper().replace("-", "_")
@@ -98,6 +107,11 @@ _VALUES: Final = tuple([(_KEYS[header.name], header.value) for header in IDENTIT
 USER_STATUS_KEY: Final = _KEYS["X-Identity-Status"]
 SERVICE_STATUS_KEY: Final = _SERVICE_KEYS[USER_STATUS_KEY]
 
+CATALOG_KEY: Final = _KEYS["X-Service-Catalog"]
+
+# Of a service token; X-Service-Catalog is the user's.
+SERVICE_KEYS: Final = tuple(_SERVICE_KEYS.values())
+
 _USER_KEYS: Final = frozenset(_KEYS.values())
 
 RESERVED_KEYS: Final = _USER_KEYS.union(_SERVICE_KEYS.values(), ENVIRON_OBJECTS)
@@ -141,6 +155,15 @@ def render_service(user_environ: Mapping[str, str]) -> dict[str, str]:
         for key, service_key in _SERVICE_KEYS.items()
         if key in user_environ
     }
+
+
+def render_scope(environ: Mapping[str, str]) -> ScopeHeaders:
+    """Return environ entries of these headers as headers of an ASGI scope, in UTF-8.
+
+    ASGI leaves the encoding open, and frameworks read Latin-1, which not all names can be written
+    in. `authmw.current()` has them as text.
+    """
+    return tuple([(to_scope_name(key), value.encode()) for key, value in environ.items()])
 
 
 def is_header_safe(value: str) -> bool:

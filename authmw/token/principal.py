@@ -72,6 +72,7 @@ class Principal:
     user_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
     service_environ: Mapping[str, str] = field(init=False, repr=False, compare=False)
     size: int = field(init=False, repr=False, compare=False)
+    _scope_headers: headers.ScopeHeaders | None = field(init=False, repr=False, compare=False)
     _shared_members: SharedMembers = field(repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +84,7 @@ class Principal:
         service_environ = headers.render_service(user_environ)
         object.__setattr__(self, "user_environ", ReadOnlyDict(user_environ))
         object.__setattr__(self, "service_environ", ReadOnlyDict(service_environ))
+        object.__setattr__(self, "_scope_headers", None)
         object.__setattr__(self, "size", 4000 + 2 * text + self._shared_members.size)
 
     @classmethod
@@ -138,6 +140,20 @@ class Principal:
             _shared_members=share_members(shared),
             bearer_digest=digest_bearer(shared),
         )
+
+    @property
+    def scope_headers(self) -> headers.ScopeHeaders:
+        """The headers of `user_environ` as of an ASGI scope; rendered at first use."""
+        rendered = self._scope_headers
+        if rendered is None:
+            rendered = headers.render_scope(self.user_environ)
+            if self.catalog is not None:
+                # One object for all who have this catalog: it may be large.
+                name = headers.to_scope_name(headers.CATALOG_KEY)
+                shared = (name, self.catalog.header_bytes)
+                rendered = tuple(pair if pair[0] != name else shared for pair in rendered)
+            object.__setattr__(self, "_scope_headers", rendered)
+        return rendered
 
     @property
     def project_id(self) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from authmw.errors import MalformedBody
 from authmw.token.body import parse_time, read_strings, read_thumbprint, read_time, render_time
@@ -46,6 +46,8 @@ __all__ = [
     "parse_time",
     "render_time",
 ]
+
+S = TypeVar("S", ProjectScope, DomainScope)
 
 # The record, its body without the shared members, and its strings, in bytes.
 _OWN_SIZE = 1300
@@ -309,6 +311,33 @@ class Token(_Fields):
     @property
     def scope(self) -> Scope:
         return self.principal.scope
+
+    @property
+    def project(self) -> ProjectScope:
+        """The project it is scoped to, for code behind `require(scope="project")`.
+
+        Raises:
+            LookupError: it is scoped to something else.
+        """
+        return self._scope_of_kind(ProjectScope, "project")
+
+    @property
+    def domain(self) -> DomainScope:
+        """The domain it is scoped to, for code behind `require(scope="domain")`.
+
+        Raises:
+            LookupError: it is scoped to something else.
+        """
+        return self._scope_of_kind(DomainScope, "domain")
+
+    def _scope_of_kind(self, kind: type[S], name: str) -> S:
+        scope = self.scope
+        if not isinstance(scope, kind):
+            raise LookupError(
+                f"the token is scoped to no {name} ({type(scope).__name__}): ask for one by"
+                f' authmw.require(scope="{name}")'
+            )
+        return scope
 
     @property
     def roles(self) -> tuple[Role, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from authmw.cache.replays import Replays
 from authmw.checks.dpop import ProofRules, PublicEndpoint, verify_proof
@@ -12,7 +12,7 @@ from authmw.errors import InvalidToken, Reason
 from authmw.token import Token
 
 # Holds the proof that another filter in front of the same app has accepted for this request.
-_PROVEN = "authmw.proven"
+PROVEN: Final = "authmw.proven"
 
 
 class ProofVerifier:
@@ -73,8 +73,8 @@ class ProofVerifier:
         proven = verify_proof(proof, string, target, self._rules, now)
         if proven.key_thumbprint != thumbprint:
             raise InvalidToken(Reason.WRONG_PROOF, "the DPoP proof is of another key")
-        if environ.get(_PROVEN) == proven.replay_id:
+        if environ.get(PROVEN) == proven.replay_id:
             return
         if not self._replays.claim(proven.replay_id, now):
             raise InvalidToken(Reason.WRONG_PROOF, "the DPoP proof was used before")
-        environ[_PROVEN] = proven.replay_id
+        environ[PROVEN] = proven.replay_id

@@ -1,4 +1,4 @@
-"""Refuses ASGI apps, which WSGI middleware cannot serve.
+"""Tells ASGI apps from WSGI apps, and refuses them where WSGI middleware can't serve them.
 
 An ASGI app behind WSGI middleware fails at its first request, with an error that names neither.
 """
@@ -13,16 +13,13 @@ from typing import Any
 _ASGI_NAMES = ["receive", "send"]
 
 
-def refuse_asgi(app: Any, *, is_view: bool = False) -> None:
-    """Refuse an ASGI app: a coroutine function, or an instance whose `__call__` is one.
+def is_asgi(app: Any, *, is_view: bool = False) -> bool:
+    """Tell whether something is an ASGI app: a coroutine function, or what is called like one.
 
     Args:
-        app: the callable to protect.
-        is_view: whether it may be a view of a WSGI framework; such a view may be a coroutine
+        app: any callable.
+        is_view: whether it may be a view of a web framework; such a view may be a coroutine
             function.
-
-    Raises:
-        TypeError: it is an ASGI app; the message says what to do.
     """
     function = app
     if isinstance(app, functools.partial):
@@ -32,11 +29,20 @@ def refuse_asgi(app: Any, *, is_view: bool = False) -> None:
         bases = (app if isinstance(app, type) else type(app)).__mro__
         function = next((vars(base)["__call__"] for base in bases if "__call__" in vars(base)), app)
     is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    if _last_two_names(function) == _ASGI_NAMES or (is_async and not is_view):
+    return _last_two_names(function) == _ASGI_NAMES or (is_async and not is_view)
+
+
+def refuse_asgi(app: Any, *, is_view: bool = False) -> None:
+    """Refuse an ASGI app where a WSGI app, or a view, is protected.
+
+    Raises:
+        TypeError: it is an ASGI app; the message says what to do.
+    """
+    if is_asgi(app, is_view=is_view):
         name = getattr(app, "__qualname__", type(app).__qualname__)
         raise TypeError(
-            f"{name} is an ASGI app, and authmw speaks WSGI: protect a WSGI app (of Django's:"
-            " get_wsgi_application()), or make one of it first, as a2wsgi.ASGIMiddleware does"
+            f"{name} is an ASGI app, and this speaks WSGI: wrap it in authmw.asgi.AuthMiddleware;"
+            " behind that, authmw.check() asks for roles and scope"
         )
 
 

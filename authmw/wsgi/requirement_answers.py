@@ -46,7 +46,8 @@ def refuse_unauthenticated(*, is_challenged: bool) -> Refusal:
     """
     # RFC 9110 §15.5.2 requires a challenge in every 401.
     headers = () if is_challenged else (("WWW-Authenticate", PLACEHOLDER_CHALLENGE),)
-    return Refusal(401, render_error(401, _TITLES[401], REQUIRES_AUTHENTICATION), headers)
+    body = render_error(401, _TITLES[401], REQUIRES_AUTHENTICATION)
+    return Refusal(401, body, headers, message=REQUIRES_AUTHENTICATION)
 
 
 def refuse_missing(missing: Mapping[str, Sequence[str] | Literal[True]]) -> Refusal:
@@ -64,6 +65,7 @@ def refuse_missing(missing: Mapping[str, Sequence[str] | Literal[True]]) -> Refu
         body,
         missing_scope=() if oauth_scope is True else tuple(oauth_scope),
         missing=wanted,
+        message=message,
     )
 
 

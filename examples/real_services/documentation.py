@@ -78,7 +78,7 @@ How to read the figures
 several milliseconds, a filter that knows the token a fraction of one. Where the quartiles
 overlap, there is no difference; and in the peer's figure is that its tokens have to be
 validated again every {peer_cache} s, where its default is {peer_default} s.
-``doc/benchmarks.rst`` measures the filters alone.
+:doc:`benchmarks` measures the filters alone.
 
 In the outage a token comes that nobody has seen, of a user who was seen. Glance behind the
 peer and behind authmw in remote mode says 401: its paste file has

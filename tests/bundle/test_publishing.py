@@ -13,12 +13,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from authmw.bundle.facts import TABLES_BY_NAME
 from authmw.bundle.file import open_bundle
 from tests.bundle.centre.centres import Centre, Site, serve
 from tests.bundle.full_world import WORLD
 from tests.bundle.keystone_worlds import KeystoneOfWorlds
+from tests.bundle.sync.site import SyncSite
 from tests.support.programs import ROOT
 from tests.support.waiting import wait_for
 
@@ -116,6 +118,34 @@ def test_events_are_published_alone(
     same = site.head_of_centre()
     assert same.hot == after.hot
     assert (same.hot_read_at or 0) > (after.hot_read_at or 0)
+
+
+def test_clock_that_was_ahead_keeps_nothing_back(
+    centre: Centre, site: Site, database: Path, tmp_path: Path
+) -> None:
+    """What was read by a clock that was wrong is of no time; what is read now counts."""
+    with serve(centre.www) as url:
+        with time_machine.travel(time.time() + 3600, tick=True):
+            centre.run("publish", "--once")
+            edge = SyncSite(tmp_path / "real", "edge-1", url, centre.root)
+            assert edge.sync() == ""
+        wrong = edge.digest_and_inode()
+        revoke(database, "a-new-event")
+        centre.run("publish", "--hot", "--once")
+        assert abs((site.head_of_centre().hot_read_at or 0) - time.time()) < 60
+        assert edge.sync() == ""
+        assert "a-new-event" in str(edge.events)
+        centre.run("publish", "--once")
+        assert edge.sync() == ""
+        digest, revision, read_at = edge.confirmed or (b"", 0, 0)
+        right = edge.digest_and_inode()
+        assert (digest, revision) == (wrong[0], 2)
+        assert abs(read_at - time.time()) < 60
+        # Once, and not at each sync, the same facts are fetched anew.
+        centre.run("publish", "--once")
+        assert edge.sync() == ""
+        assert right[1] != wrong[1]
+        assert edge.digest_and_inode() == right
 
 
 @contextmanager

@@ -201,7 +201,7 @@ async def asgi(_scope: Any, _receive: Any, _send: Any) -> None:
 
 
 def test_an_asgi_app_is_refused_by_require_too() -> None:
-    with pytest.raises(TypeError, match="is an ASGI app, and authmw speaks WSGI"):
+    with pytest.raises(TypeError, match="is an ASGI app, and this speaks WSGI"):
         authmw.require()(asgi)
 
 

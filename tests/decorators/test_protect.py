@@ -276,13 +276,15 @@ ASGI_APPS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("make", ASGI_APPS.values(), ids=ASGI_APPS)
 def test_an_asgi_app_is_refused_when_it_is_decorated(make: Callable[[], Any]) -> None:
-    with pytest.raises(TypeError, match=r"is an ASGI app, and authmw speaks WSGI: protect a WSGI"):
+    with pytest.raises(
+        TypeError, match=r"is an ASGI app, and this speaks WSGI: wrap it in authmw.asgi"
+    ):
         authmw.protect(make())
 
 
 @pytest.mark.parametrize("make", ASGI_APPS.values(), ids=ASGI_APPS)
 def test_an_asgi_app_is_refused_by_the_middleware(make: Callable[[], Any]) -> None:
-    with pytest.raises(TypeError, match="is an ASGI app, and authmw speaks WSGI"):
+    with pytest.raises(TypeError, match="is an ASGI app, and this speaks WSGI"):
         authmw.AuthMiddleware(make(), {})
 
 

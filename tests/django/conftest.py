@@ -16,6 +16,17 @@ from tests.support.views import set_django_up
 
 __all__ = ["database"]
 
+
+@pytest.fixture(autouse=True)
+def _close_filters() -> Iterator[None]:
+    """Close what a test built: Django keeps some handlers, and pages about faults, for longer."""
+    others = find_live_parts()
+    yield
+    for parts in find_live_parts():
+        if parts not in others:
+            parts.close()
+
+
 Serve = Callable[..., Any]
 
 
@@ -26,8 +37,6 @@ def serve(server: IdentityServer, database: Any) -> Iterator[Serve]:
     from django.urls import clear_url_caches, path
 
     urls: Any = set_django_up()
-    # Django's pages about faults are kept somewhere, with all that their tracebacks refer to.
-    others = find_live_parts()
     with ExitStack() as stack:
 
         def make(
@@ -49,9 +58,6 @@ def serve(server: IdentityServer, database: Any) -> Iterator[Serve]:
             return Client(enforce_csrf_checks=enforce_csrf_checks)
 
         yield make
-    for parts in find_live_parts():
-        if parts not in others:
-            parts.close()
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from webtest import TestApp
 from webtest.lint import middleware as lint
 
 import authmw
+from authmw.build import build_filter_parts
 from authmw.testing import IdentityServer
+from tests.support.doors import Middleware, open_door
 
 
 @dataclass
@@ -63,15 +65,21 @@ Protect = Callable[..., Protected]
 
 
 @pytest.fixture
-def protect(server: IdentityServer) -> Iterator[Protect]:
+def door(request: pytest.FixtureRequest) -> str:
+    """The door that `protect` opens, one of DOORS: both in turn in tests marked `both_doors`."""
+    return getattr(request, "param", "wsgi")
+
+
+@pytest.fixture
+def protect(server: IdentityServer, door: str) -> Iterator[Protect]:
     """Make a protected service; keyword arguments are options, as in a paste file."""
 
-    made: list[authmw.AuthMiddleware] = []
+    made: list[Middleware] = []
 
     def make(**options: str) -> Protected:
         service = Service()
         conf = {**server.service_credentials, **options}
-        middleware = authmw.filter_factory({}, **conf)(lint(service))
+        middleware = open_door(door, lint(service), build_filter_parts(conf))
         made.append(middleware)
         return Protected(server, service, TestApp(middleware))
 

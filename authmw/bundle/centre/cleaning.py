@@ -33,8 +33,11 @@ def clean(settings: CentreSettings, repository: Repository, store: Store, now: f
     os.utime(mark, (now, now))
     kept: list[str] = []
     due: set[str] = set()
-    for line in retired.read_text().splitlines():
+    for line in retired.read_text(errors="replace").splitlines():
         at, _, path = line.partition(" ")
+        if not (at.isascii() and at.isdigit() and path):
+            # A disk that was full, or a power cut, has left a part of a line.
+            continue
         is_metadata = path.startswith(f"{METADATA}/")
         seconds = settings.keep_metadata_seconds if is_metadata else settings.keep_seconds
         if now - int(at) < seconds:

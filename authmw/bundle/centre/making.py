@@ -16,7 +16,7 @@ from authmw.bundle.facts import pack_json
 from authmw.bundle.file import Origin, open_bundle
 
 MADE_OF: Final = "made-of"
-"""The file of the state that says what the parts were made of; see `Whole`."""
+"""The file of a part in the state that says what it was made of last; see `Whole`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,15 @@ def make_parts(
         OSError: files can't be written.
     """
     parts: dict[Filter, Part] = {}
-    is_same = _read(settings.state / MADE_OF) == whole.made_of
     limits = Limits(settings.rebase_share, settings.most_deltas)
     for site, each in settings.sites.items():
         if each.filter in parts:
             continue
         name = name_of(each.filter)
         part = parts[each.filter] = Part(settings.state, name, limits)
-        if is_same and part.chain is not None:
+        # Each part says it for itself: one that was left behind is of older facts than the others.
+        is_same = _read(settings.state / part.name / MADE_OF) == whole.made_of
+        if is_same and part.chain is not None and not part.is_later_than(whole.origin.read_at):
             continue
         bundle = whole.path
         if each.filter.setting:

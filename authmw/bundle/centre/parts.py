@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -70,12 +71,15 @@ class Part:
     def advance(self, bundle: Path, work: Path) -> bool:
         """Make a new bundle the newest of the part, unless it has the same rows.
 
+        If the newest was read by a clock that was ahead, one with the same rows replaces it as
+        well, as a base: sites take a time that is later than the centre's head for forged.
+
         Args:
             bundle: of a later revision.
             work: a directory for what is made.
 
         Returns:
-            whether it has other rows; `keep` is to be called then.
+            whether it is the newest now; `keep` is to be called then.
 
         Raises:
             BundleUnreadable: a bundle can't be read.
@@ -84,13 +88,29 @@ class Part:
         with open_bundle(bundle) as opened:
             header = opened.header
         old = self.chain
-        if old is not None and old.digest == header.digest:
+        has_same_rows = old is not None and old.digest == header.digest
+        if has_same_rows and not self.is_later_than(header.origin.read_at):
             return False
         self._before = self.files()
-        link = None if old is None else self._make_delta(old, bundle, header, work)
+        link = None
+        if old is not None and not has_same_rows:
+            link = self._make_delta(old, bundle, header, work)
         self.chain = self._extend(old, link, bundle, header)
         self._newest = bundle
         return True
+
+    def is_later_than(self, read_at: int) -> bool:
+        """Tell whether the facts of the newest bundle were read after a time, epoch seconds.
+
+        One that can't be read is replaced by a base as well.
+        """
+        if self.chain is None:
+            return False
+        try:
+            with open_bundle(self._state / self.name / _NEWEST) as newest:
+                return newest.header.origin.read_at > read_at
+        except BundleUnreadable:
+            return True
 
     def keep(self, outgoing: Outgoing) -> None:
         """Keep what `advance` made, once it is sent."""
@@ -149,6 +169,13 @@ class Part:
 
     def _size(self, name: str) -> int:
         return self.file(name).stat().st_size
+
+
+def forget_part(directory: Path) -> None:
+    """Delete a part that no site has any more."""
+    # First what makes it one: killed in the middle, this leaves no part that lacks files.
+    (directory / _CHAIN).unlink(missing_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def chain_in(chain: Chain, directory: str) -> Chain:

@@ -19,7 +19,7 @@ from authmw.bundle.centre.keys import KeyRing
 from authmw.bundle.centre.locks import locked
 from authmw.bundle.centre.making import MADE_OF, Whole, make_parts
 from authmw.bundle.centre.outgoing import Outgoing, send
-from authmw.bundle.centre.parts import Limits, Part, chain_in
+from authmw.bundle.centre.parts import Limits, Part, chain_in, forget_part
 from authmw.bundle.centre.repository import Repository, describe_target, stored_path
 from authmw.bundle.centre.settings import CentreSettings
 from authmw.bundle.centre.stores import Store
@@ -200,13 +200,13 @@ class Publisher:
             )
         for part in parts.values():
             part.keep(outgoing)
-        outgoing.set_state(MADE_OF, made_of.encode())
+            outgoing.set_state(f"{part.name}/{MADE_OF}", made_of.encode())
         self._sign_sites(repository, outgoing, parts, published)
         hot_part = self._hot_part()
         if hot is not None and self._is_next(head, hot):
             head = self._with_events(head, hot_part, hot, work)
         self._sign_centre(repository, outgoing, head, hot_part)
-        self._send(repository, outgoing)
+        published.warnings += self._send(repository, outgoing)
         self._forget_parts(parts)
         published.hot_revision = None if head.hot is None else head.hot.revision
         return published
@@ -220,11 +220,12 @@ class Publisher:
         if self._is_next(head, hot):
             head = self._with_events(head, part, hot, work)
         self._sign_centre(repository, outgoing, head, part)
-        self._send(repository, outgoing)
+        warnings = self._send(repository, outgoing)
         return Published(
             head.revision,
             head.read_at,
             hot_revision=None if head.hot is None else head.hot.revision,
+            warnings=warnings,
         )
 
     def _hot_part(self) -> Part:
@@ -235,10 +236,13 @@ class Publisher:
         """Tell whether these events are newer than those published."""
         with open_bundle(hot) as bundle:
             origin = bundle.header.origin
-        read_at = origin.revocation_polled_at
-        return (head.hot is None or origin.revision > head.hot.revision) and (
-            head.hot_read_at is None or (read_at is not None and read_at >= head.hot_read_at)
-        )
+        if head.hot is not None and origin.revision <= head.hot.revision:
+            return False
+        published, read_at = head.hot_read_at, origin.revocation_polled_at
+        if published is None or published > self._clock():
+            # A clock that was ahead must not keep events back until that time has come.
+            return True
+        return read_at is not None and read_at >= published
 
     def _with_events(self, head: CentreHead, part: Part, hot: Path, work: Path) -> CentreHead:
         with open_bundle(hot) as bundle:
@@ -344,19 +348,25 @@ class Publisher:
             if there.get(path) != named[path]:
                 outgoing.add_target(stored_path(named[path]), file)
 
-    def _send(self, repository: Repository, outgoing: Outgoing) -> None:
+    def _send(self, repository: Repository, outgoing: Outgoing) -> list[str]:
+        """Send what is signed; returns what the operator should know."""
         repository.add_to(outgoing)
         outgoing.seal()
         send(self._state, self._store)
         repository.forget()
-        clean(self._settings, repository, self._store, self._clock())
+        try:
+            clean(self._settings, repository, self._store, self._clock())
+        except OSError as error:
+            # It is published: nobody must take it for a failure, and not announce it.
+            return [f"old files can't be deleted, and will be tried again: {error}"]
+        return []
 
     def _forget_parts(self, parts: Mapping[Filter, Part]) -> None:
         """Delete the parts of filters that no site has any more."""
         kept = {Path(each.name).name for each in parts.values()} | {HOT}
         for directory in (self._state / "parts").iterdir():
             if directory.name not in kept:
-                shutil.rmtree(directory, ignore_errors=True)
+                forget_part(directory)
 
 
 class _Described:

@@ -88,9 +88,7 @@ class PublishService:
                 published.revision,
                 len(published.changed),
             )
-            for warning in published.warnings:
-                _log.warning("%s", warning)
-            self._on_published(published)
+            self._tell(published)
             self._has_facts.set()
 
         self._attempt("facts", publish)
@@ -100,9 +98,14 @@ class PublishService:
 
         def publish() -> None:
             facts = facts_of_keystone(settings, events_only=True)
-            self._on_published(publisher.publish_hot(facts))
+            self._tell(publisher.publish_hot(facts))
 
         self._attempt("revocation events", publish)
+
+    def _tell(self, published: Published) -> None:
+        for warning in published.warnings:
+            _log.warning("%s", warning)
+        self._on_published(published)
 
     def _attempt(self, what: str, publish: Callable[[], None]) -> None:
         try:

@@ -30,7 +30,7 @@ __all__ = ["Connection", "NatsError", "connect"]
 
 # What is not yet a whole message: far more than any of ours, and than a server's own.
 _MAX_BYTES = 1 << 18
-_PING_SECONDS = 10
+_PING_SECONDS = 20
 _CLOSE_SECONDS = 2.0
 
 
@@ -98,6 +98,10 @@ async def connect(settings: PushSettings, server: str, name: str) -> AsyncIterat
         connection.ended.set()
 
     options: dict[str, Any] = {}
+    # For a server that asks for TLS where the URL says nats, the library makes a context. One for
+    # each of the others, with the system's authorities, would take longer than all the rest.
+    if needs_tls or settings.cafile is not None or settings.certfile is not None:
+        options["tls"] = _make_tls_context(settings)
     if settings.credentials_file is not None:
         options["user_credentials"] = str(settings.credentials_file)
     elif settings.user is not None and settings.password_file is not None:
@@ -115,8 +119,6 @@ async def connect(settings: PushSettings, server: str, name: str) -> AsyncIterat
                 ping_interval=_PING_SECONDS,
                 error_cb=note_error,
                 closed_cb=note_end,
-                # A server may ask for TLS where the URL says nats.
-                tls=_make_tls_context(settings),
                 **options,
             )
         yield connection

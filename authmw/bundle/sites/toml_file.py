@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,9 @@ from authmw.errors import ConfigurationError, UsageError
 
 _LARGEST: Final = 16 << 20
 _REQUIRED: Final = object()
+# Someone may write the secret where the name of its file belongs, and messages end up in logs.
+_SECRET: Final = re.compile("pass|pin|secret|token|seed|private|credential", re.IGNORECASE)
+_HIDDEN: Final = "..."
 
 
 class Section:
@@ -103,12 +107,20 @@ class Section:
                 near = difflib.get_close_matches(key, self._read, 1)
                 fix = f"did you mean {near[0]!r}?" if near else "leave it out"
                 known = ", ".join(self._read)
-                shown = "..." if isinstance(value, dict) else value
-                raise self._error(key, shown, f"there is no such option; {fix} Known: {known}")
+                is_hidden = isinstance(value, dict) or _SECRET.search(key) is not None
+                raise self._error(
+                    key,
+                    _HIDDEN if is_hidden else value,
+                    f"there is no such option; {fix} Known: {known}",
+                )
 
     def refusal(self, key: str, fix: str) -> ConfigurationError:
         """Return the error that names a member, its value and what to write instead."""
-        return self._error(key, self._members.get(key), fix)
+        value = self._members.get(key)
+        # The name of a file may be shown; a PIN is likely to be written as a number.
+        if value is not None and not isinstance(value, str) and _SECRET.search(key) is not None:
+            value = _HIDDEN
+        return self._error(key, value, fix)
 
     def _error(self, key: str, value: object, fix: str) -> ConfigurationError:
         return ConfigurationError(key, value, fix, section=self.name or "top of the file")

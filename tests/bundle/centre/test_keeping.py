@@ -10,7 +10,7 @@ import pytest
 
 from authmw.bundle.centre.facts import facts_of_bundle
 from authmw.bundle.centre.opening import open_store
-from authmw.bundle.centre.publishing import Publisher
+from authmw.bundle.centre.publishing import Published, Publisher
 from authmw.bundle.centre.settings import load_centre_settings
 from tests.bundle.centre.centres import Centre, Site
 from tests.support.bundle_facts import Fact, assignment, facts
@@ -25,10 +25,10 @@ def cloud(number: int, width: int = 1) -> list[Fact]:
     return [*facts(60), *(assignment(1000 + number * width + each, 1) for each in range(width))]
 
 
-def publish_at(centre: Centre, content: Iterable[Fact], now: float) -> None:
+def publish_at(centre: Centre, content: Iterable[Fact], now: float) -> Published:
     settings = load_centre_settings(centre.file)
     publisher = Publisher(settings, open_store(settings), lambda: now)
-    publisher.publish(facts_of_bundle(centre.write(content)))
+    return publisher.publish(facts_of_bundle(centre.write(content)))
 
 
 def names(directory: Path) -> set[str]:
@@ -128,6 +128,27 @@ def test_old_files_are_kept_as_long_as_a_site_may_need_them(centre: Centre, site
     # One head of the centre, or two: those of the last days.
     assert len([name for name in names(centre.www / "targets/centre") if name == "head.json"]) == 1
     assert site().sync() == ["3.bundle", "3-4.delta"]
+
+
+def test_what_can_not_be_deleted_is_no_failure_to_publish(centre: Centre, site: MakeSite) -> None:
+    centre.run("init")
+    now = time.time()
+    publish_at(centre, cloud(1), now)
+    publish_at(centre, cloud(2), now + 1)
+    old = centre.www / "metadata" / "2.snapshot.json"
+    old.unlink()
+    (old / "something").mkdir(parents=True)
+    # A crash has left a part of a line.
+    with (centre.state / "retired").open("ab") as file:
+        file.write(b"17500\0\0\n\xff metadata/3.snapshot.json\n1750000000\n")
+    (warning,) = publish_at(centre, cloud(3), now + 2 * _HOUR).warnings
+    assert "old files can't be deleted, and will be tried again" in warning
+    assert site().head_of_centre().revision == 3
+    (old / "something").rmdir()
+    old.rmdir()
+    old.touch()
+    publish_at(centre, cloud(3), now + 3 * _HOUR)
+    assert not old.exists()
 
 
 def test_state_holds_what_is_published_and_no_more(centre: Centre) -> None:

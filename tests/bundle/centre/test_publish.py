@@ -96,3 +96,24 @@ def test_a_bundle_that_is_older_than_what_is_published_is_refused(
     old = centre.write([*facts(), assignment(900, 9)], read_at=READ_AT - 1)
     centre.run("publish", "--from", str(old), status=1)
     assert "older than what is published" in capsys.readouterr().err
+
+
+def test_a_part_that_was_left_behind_is_made_anew(centre: Centre, site: MakeSite) -> None:
+    """A filter was changed and changed back while the storage was away: its old part is old."""
+    centre.run("init")
+    centre.publish(facts())
+    edge = site()
+    edge.sync()
+    centre.configure('[sites.edge-1]\nprojects = ["default"]\n')
+    centre.www.rename(centre.directory / "away")
+    centre.www.write_text("no directory")
+    newest = changed(facts())
+    centre.publish(newest, status=1)
+    centre.www.unlink()
+    (centre.directory / "away").rename(centre.www)
+    centre.configure()
+    centre.publish(newest)
+    assert edge.head_of_centre().revision == 3
+    edge.sync()
+    with open_bundle(edge.bundle) as bundle, open_bundle(centre.write(newest)) as wanted:
+        assert bundle.header.digest == wanted.header.digest

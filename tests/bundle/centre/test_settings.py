@@ -51,6 +51,29 @@ def test_mistake_is_named(
     assert not centre.state.exists()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[pkcs11]\npin = '5577'\n",
+        "[pkcs11]\npin_file = 5577\n",
+        _START + "passphrase = '5577'\n",
+        _START + "passphrase_file = ['5577']\n",
+        _START + "[push]\nservers = ['tls://nats.example']\nPASSWORD = '5577'\n",
+        _START + "[push]\nservers = ['tls://nats.example']\ntoken = '5577'\n",
+        _START + "[s3]\nsecret_access_key = '5577'\n",
+    ],
+)
+def test_secret_in_the_wrong_place_is_not_shown(
+    text: str, centre: Centre, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Messages end up in the journal."""
+    centre.file.write_text(text if _START in text else _START + text)
+    centre.run("publish", status=2)
+    captured = capsys.readouterr().err
+    assert "'...': " in captured
+    assert "5577" not in captured
+
+
 def test_file_that_is_not_there_is_named(
     centre: Centre, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,6 +75,15 @@ class SyncSite:
         said = read_hot(hot_path(self.bundle)).confirmation
         return None if said is None else (said.digest, said.revision, said.read_at)
 
+    @property
+    def events(self) -> frozenset[str]:
+        """Of the hot file."""
+        return read_hot(hot_path(self.bundle)).events
+
+    def digest_and_inode(self) -> tuple[bytes, int]:
+        """Of the bundle in force: it was replaced if the inode is another one."""
+        return self.header.digest, self.bundle.stat().st_ino
+
     def in_force(self) -> dict[str, bytes]:
         """Return the bytes of all that workers read."""
         paths = (self.bundle, hot_path(self.bundle))

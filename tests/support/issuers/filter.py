@@ -9,8 +9,9 @@ from oslo_config import cfg
 from webtest import TestApp
 from webtest.lint import middleware as lint
 
-import authmw
+from authmw.build import build_filter_parts
 from authmw.testing.oidc_server import OidcServer
+from tests.support.doors import open_door
 from tests.support.protected import Service
 
 
@@ -23,7 +24,7 @@ class IssuerFilter:
     """
 
     service: Service
-    middleware: authmw.AuthMiddleware
+    middleware: Any
     app: TestApp
 
     def get(self, token: str, **headers: str) -> Any:
@@ -39,25 +40,26 @@ class IssuerFilter:
         self.middleware.close()
 
 
-def protect_by(*servers: OidcServer, **options: object) -> IssuerFilter:
+def protect_by(*servers: OidcServer, door: object = "wsgi", **options: object) -> IssuerFilter:
     """Protect a service by one issuer or several, named a, b, ...
 
     Args:
         servers: the issuers.
+        door: of the filter; see `tests.support.doors`.
         options: further ones, with `__` for a dot: `issuer__a__roles`.
     """
     conf: dict[str, object] = {}
     for name, server in zip("abcdefgh", servers, strict=False):
         conf |= issuer_options(name, server)
-    return protect_with(**conf, **options)
+    return protect_with(door=door, **conf, **options)
 
 
-def protect_with(**options: object) -> IssuerFilter:
+def protect_with(*, door: object = "wsgi", **options: object) -> IssuerFilter:
     """Protect a service by a filter with these options, `__` for a dot, and no others."""
     conf: dict[str, object] = {"oslo_config_config": cfg.ConfigOpts()}
     conf |= {name.replace("__", "."): value for name, value in options.items()}
     service = Service()
-    middleware = authmw.filter_factory({}, **conf)(lint(service))
+    middleware = open_door(str(door), lint(service), build_filter_parts(conf))
     return IssuerFilter(service, middleware, TestApp(middleware))
 
 

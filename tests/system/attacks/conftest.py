@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from authmw.build import build_filter_parts
-from authmw.middleware import AuthMiddleware, WsgiApp
+from authmw.middleware import WsgiApp
 from authmw.testing import IdentityServer
 from tests.support.clock import Clock
+from tests.support.doors import Middleware, open_door
 
 
 @dataclass
@@ -80,9 +81,9 @@ def keys(tmp_path: Path, server: IdentityServer) -> Path:
 
 
 @pytest.fixture
-def aim(server: IdentityServer) -> Iterator[Aim]:
+def aim(server: IdentityServer, door: str) -> Iterator[Aim]:
     """Make a target; keyword arguments are options, and None takes one away."""
-    made: list[AuthMiddleware] = []
+    made: list[Middleware] = []
 
     def make(**options: str | None) -> Target:
         conf = {
@@ -96,7 +97,7 @@ def aim(server: IdentityServer) -> Iterator[Aim]:
             {name: value for name, value in conf.items() if value is not None}, clock=clock
         )
         target = Target(lambda _environ, _start: [], clock)
-        middleware = AuthMiddleware.from_parts(target, parts)
+        middleware = open_door(door, target, parts)
         target.middleware = middleware
         made.append(middleware)
         return target

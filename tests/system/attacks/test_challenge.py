@@ -12,6 +12,8 @@ import pytest
 from authmw.testing import IdentityServer
 from tests.system.attacks.conftest import Aim
 
+pytestmark = pytest.mark.both_doors
+
 
 class Liar:
     """An identity service whose discovery names any address."""

@@ -13,6 +13,8 @@ from authmw.testing import IdentityServer
 from authmw.token.headers import IDENTITY_HEADERS, RESERVED_KEYS, to_environ_key
 from tests.system.attacks.conftest import Aim
 
+pytestmark = pytest.mark.both_doors
+
 FORGED: dict[str, Any] = dict.fromkeys(sorted(RESERVED_KEYS), "admin")
 
 # For each: whether a client may be told 401, or 503 as it is the server who is at fault.

@@ -18,6 +18,8 @@ from authmw.token.catalog import ServiceCatalog
 from tests.support.token_bodies import CATALOG, make_token
 from tests.system.attacks.conftest import Aim
 
+pytestmark = pytest.mark.both_doors
+
 
 def encode(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()

@@ -15,6 +15,8 @@ from authmw.jose.jws import parse_compact
 from authmw.testing import IdentityServer
 from tests.system.attacks.conftest import Aim
 
+pytestmark = pytest.mark.both_doors
+
 ORDER_P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 

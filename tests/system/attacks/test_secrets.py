@@ -16,6 +16,8 @@ from authmw.errors import IdentityUnavailable
 from authmw.testing import Fault, IdentityServer
 from tests.system.attacks.conftest import Aim
 
+pytestmark = pytest.mark.both_doors
+
 PASSWORD = "s3cr3t-of-the-service"
 
 

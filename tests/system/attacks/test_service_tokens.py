@@ -10,6 +10,8 @@ from authmw.testing import IdentityServer
 from authmw.testing.records import AccessRule
 from tests.system.attacks.conftest import Aim, Target
 
+pytestmark = pytest.mark.both_doors
+
 
 def issue_restricted(server: IdentityServer, user: str, project: str, role: str) -> str:
     """Return a token of an application credential that may GET /allowed of compute only."""

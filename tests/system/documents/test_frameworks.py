@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-
-import pytest
 
 from tests.support.programs import ROOT
 from tests.system.documents.documents import read_blocks
 from tests.system.documents.shell import follow, open_shell
-
-_NAMED = re.compile(r"^\.\. test: (\S+)::(\w+)$", re.MULTILINE)
 
 
 def test_django(tmp_path: Path) -> None:
@@ -31,11 +26,3 @@ def test_extra_that_the_page_names_has_what_it_needs() -> None:
     extras = (ROOT / "setup.cfg").read_text()
     for name in ("django", "rest", "flask", "falcon", "pyramid"):
         assert f"\n{name} =\n" in extras
-
-
-@pytest.mark.parametrize("page", ["django.rst", "flask.rst"])
-def test_every_test_that_is_named_exists(page: str) -> None:
-    named = _NAMED.findall((ROOT / "doc" / page).read_text())
-    assert named
-    for path, name in named:
-        assert f"def {name}(" in (ROOT / path).read_text(), (path, name)

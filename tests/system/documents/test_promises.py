@@ -38,11 +38,3 @@ def test_every_promise_about_time_names_a_test(page: str) -> None:
         and not paragraph.lstrip().startswith(NO_PROMISES)
     ]
     assert bare == []
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_test_that_is_named_exists(page: str) -> None:
-    named = NAMED.findall((ROOT / "doc" / f"{page}.rst").read_text())
-    assert named
-    for path, name in named:
-        assert f"def {name}(" in (ROOT / path).read_text(), (path, name)

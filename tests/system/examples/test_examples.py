@@ -18,6 +18,7 @@ from authmw.testing import IdentityServer
 from tests.support.programs import ROOT
 
 EXAMPLES = ROOT / "examples"
+OF_UVICORN = ("fastapi_app",)
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
 
@@ -29,7 +30,7 @@ def server() -> Iterator[IdentityServer]:
 
 @contextmanager
 def served(example: str, server: IdentityServer, directory: Path) -> Iterator[str]:
-    """Serve an example with gunicorn; yield the address of its items."""
+    """Serve an example with gunicorn, or uvicorn; yield the address of its items."""
     config = directory / "inventory.conf"
     options = "\n".join(f"{name} = {value}" for name, value in server.service_credentials.items())
     config.write_text(f"[keystone_authtoken]\n{options}\n")
@@ -37,9 +38,11 @@ def served(example: str, server: IdentityServer, directory: Path) -> Iterator[st
     # Open already, so requests wait while gunicorn starts.
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
         bind = f"fd://{listener.fileno()}"
-        arguments = ["--bind", bind, "--threads", "2", "--no-control-socket", f"{example}:app"]
+        arguments = ["-m", "gunicorn", "--bind", bind, "--threads", "2", "--no-control-socket"]
+        if example in OF_UVICORN:
+            arguments = ["-m", "uvicorn", "--fd", str(listener.fileno())]
         gunicorn = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "gunicorn", *arguments],
+            [sys.executable, "-W", "ignore", *arguments, f"{example}:app"],
             cwd=EXAMPLES,
             env={**os.environ, "AUTHMW_CONFIG": str(config), "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL,
@@ -96,4 +99,4 @@ def test_readers_list_members_add_and_nobody_else_gets_in(
 def test_every_example_is_in_the_list() -> None:
     listed = (EXAMPLES / "README.rst").read_text()
     assert [name for name in NAMES if f"``{name}.py``" not in listed] == []
-    assert len(NAMES) == 6
+    assert len(NAMES) == 7

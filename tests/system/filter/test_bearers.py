@@ -17,6 +17,8 @@ from tests.support.clock import Clock
 from tests.support.memcached import Memcached
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.both_doors
+
 AUTHORITY_SECONDS = 60
 CACHE_SECONDS = 300
 GRACE_SECONDS = 300

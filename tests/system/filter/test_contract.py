@@ -18,6 +18,8 @@ from authmw.token.headers import (
 )
 from tests.support.protected import Protect
 
+pytestmark = pytest.mark.both_doors
+
 FORGED = dict.fromkeys(RESERVED_KEYS, "forged")
 SCOPES: dict[str, dict[str, Any]] = {
     "project": {"user": "member", "project": "inventory"},

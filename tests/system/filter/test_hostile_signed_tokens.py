@@ -21,6 +21,7 @@ from authmw.errors import InvalidToken
 from authmw.jose.key_set import KeySet
 from authmw.testing import IdentityServer
 from tests.support.clock import Clock
+from tests.support.doors import AsgiDoor
 from tests.support.embedded_identity import make_filter
 from tests.support.filters import Filter
 from tests.support.signing import MAKERS, Counter, HeldKeys, public_key, public_pem, sign
@@ -58,8 +59,23 @@ class Target:
     errors: list[logging.LogRecord]
     """What was logged as an error: a fault of ours is answered with 503 and logged so."""
 
+    def ask_by_asgi(self, token: str) -> int:
+        """Send the same token to the other door of the filter, if a header can have it."""
+        statuses: list[int] = []
+
+        def app(_environ: Any, start_response: Any) -> list[bytes]:
+            start_response("200 OK", [])
+            return []
+
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/v1/items", "HTTP_X_AUTH_TOKEN": token}
+        AsgiDoor(app, self.protected._parts)(
+            environ, lambda status, _headers: statuses.append(int(status[:3]))
+        )
+        return statuses[0]
+
     def send(self, token: str) -> int:
         status = self.protected.ask(token).status
+        assert self.ask_by_asgi(token) == status
         assert self.errors == []
         counter = Counter()
         keys = [counter.watch(public_key(name, number)) for name in MAKERS for number in range(2)]

@@ -17,6 +17,8 @@ from authmw.runtime.line_limit import BURST_LINES
 from authmw.testing import Fault, IdentityServer
 from tests.support.protected import Protect, get
 
+pytestmark = pytest.mark.both_doors
+
 
 @pytest.mark.parametrize("fault", [None, *Fault])
 def test_no_token_and_no_password_is_ever_logged(

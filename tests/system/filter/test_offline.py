@@ -15,6 +15,8 @@ from authmw.testing import Fault, IdentityServer
 from authmw.testing.issuer import Issuer
 from tests.support.protected import Protect, Protected
 
+pytestmark = pytest.mark.both_doors
+
 SCOPES: dict[str, dict[str, Any]] = {
     "project": {"user": "member", "project": "inventory"},
     "domain": {"user": "admin", "domain": "default"},

@@ -20,6 +20,8 @@ from tests.support.memcached import Memcached
 from tests.support.misbehaving import TOKEN_BODY, MisbehavingIdentity, Stage, answer
 from tests.support.protected import Protected, Service
 
+pytestmark = pytest.mark.both_doors
+
 CACHE_SECONDS = 60
 GRACE_SECONDS = 300
 DEADLINE_SECONDS = 1

@@ -13,6 +13,8 @@ from authmw.testing import Fault, IdentityServer
 from tests.support.protected import Protect, Protected
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.both_doors
+
 INTERVAL = "1"
 
 

@@ -12,6 +12,8 @@ from authmw.testing import IdentityServer
 from tests.support.certificates import Authority
 from tests.support.protected import Protect, Protected
 
+pytestmark = pytest.mark.both_doors
+
 
 @pytest.fixture
 def pem(tmp_path: Path) -> str:

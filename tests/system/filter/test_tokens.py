@@ -10,6 +10,8 @@ from authmw.testing import IdentityServer
 from authmw.testing.records import AccessRule
 from tests.support.protected import Protect, Protected
 
+pytestmark = pytest.mark.both_doors
+
 
 def test_the_storage_token_counts_where_there_is_no_auth_token(
     protect: Protect, server: IdentityServer

@@ -14,6 +14,8 @@ from authmw.testing import IdentityServer
 from tests.support.programs import ROOT
 from tests.support.protected import Protect
 
+pytestmark = pytest.mark.both_doors
+
 GUIDE = ROOT / "doc" / "migration.rst"
 CONTROLS = ("\n", "\r", "\t", "\x00", "\x7f", "\x85")
 

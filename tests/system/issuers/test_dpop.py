@@ -25,6 +25,8 @@ from tests.support.issuers.filter import IssuerFilter, issuer_options, protect_b
 from tests.support.memcached import Memcached
 from tests.support.protected import Service
 
+pytestmark = pytest.mark.both_doors
+
 URL = "https://inventory.example/items"
 CLIENT = DpopClient()
 
@@ -36,8 +38,8 @@ def server() -> Iterator[OidcServer]:
 
 
 @pytest.fixture
-def protected(server: OidcServer) -> Iterator[IssuerFilter]:
-    made = protect_by(server)
+def protected(server: OidcServer, door: str) -> Iterator[IssuerFilter]:
+    made = protect_by(server, door=door)
     yield made
     made.close()
 

