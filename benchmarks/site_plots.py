@@ -42,10 +42,12 @@ def draw(figures: Figures, directory: Path) -> None:
     ):
         _draw(
             directory / f"sites-{name}.svg",
-            f"{figures.scale.sites:,} sites: from a publish to the refusal, {title}",
+            f"From a publish to the refusal, {title}",
             {
-                "on hosts of their own": hosts,
-                f"{figures.scale.running or figures.scale.sites:,} on two busy cores": here,
+                f"{figures.scale.sites:,} sites, composed: no such run": hosts,
+                f"{figures.scale.running or figures.scale.sites:,} sites, run on two busy cores": (
+                    here
+                ),
             },
         )
 

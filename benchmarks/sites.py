@@ -9,11 +9,12 @@ to NATS. A stub evaluator looks at each bundle after a sync, whether the role is
 time begins when the centre begins to publish, and so has the time that this takes.
 
 All sites share the processors of one machine here, so their syncs wait for each other as those of
-a thousand hosts would not. Each way is measured twice: "on this machine" as it is, and "on hosts
-of their own", which adds up what was measured on its own: the processor time of the publish, when
-each of 1,000 connections to NATS heard of it, the processor time of syncs one after the other; and
-two random waits, of a second at the most until a site begins, and of half a second until a worker
-looks at the file. Waits for disks and networks of other hosts are not in it.
+a thousand hosts would not. Each way is told twice: "on this machine" as it was measured, and
+"composed for hosts of their own", which nobody ran. That adds up what was measured on its own: the
+processor time of the publish, when each of 1,000 connections to NATS heard of it, the processor
+time of syncs one after the other; and two random waits that are assumed, of a second at the most
+until a site begins, and of half a second until a worker looks at the file. Waits for disks and
+networks of other hosts are not in it.
 """
 
 from __future__ import annotations
@@ -282,7 +283,7 @@ def describe(figures: Figures) -> Iterator[Row]:
         yield Row(f"{what}: {name}, alone", f"{seconds * 1000:.0f} ms")
         yield Row(f"{what}: {name}, received", f"{received / 1000:.1f} kB")
     yield from _times(f"{what}: announcement heard", figures.heard, None)
-    hosts = "on hosts of their own"
+    hosts = "composed for hosts of their own"
     here = f"{figures.scale.running or figures.scale.sites:,} on this machine"
     yield from _times(f"{what}: refused, push, {hosts}", figures.push_as_hosts, BUDGET_SECONDS)
     yield from _times(f"{what}: refused, push, {here}", figures.push, None)

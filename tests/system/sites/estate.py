@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from authmw.bundle.file import open_bundle
+from authmw.bundle.file import hot_path, open_bundle, read_hot
 from tests.bundle.keystone_worlds import KeystoneOfWorlds
 from tests.support.nats import NatsServer
 from tests.support.processes import ServerProcess
@@ -290,6 +290,15 @@ check_seconds = 5
         with contextlib.suppress(Exception), open_bundle(self.bundle, cache_kib=64) as bundle:
             return bundle.header.digest
         return None
+
+    def read_at(self) -> int:
+        """Return the time that its facts are of, as the centre confirmed it last; epoch seconds."""
+        with open_bundle(self.bundle, cache_kib=64) as bundle:
+            header = bundle.header
+        confirmation = read_hot(hot_path(self.bundle)).confirmation
+        if confirmation is None or confirmation.digest != header.digest:
+            return header.origin.read_at
+        return max(header.origin.read_at, confirmation.read_at)
 
     def read_log(self) -> str:
         return "\n".join(

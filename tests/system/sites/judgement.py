@@ -67,13 +67,22 @@ class State:
                 for row in self._file.execute(f'SELECT {columns} FROM "{table.name}"'):
                     yield table.name, row
 
-    def confirm(self) -> None:
-        """Say that the facts are still so, as a centre confirms them to its sites."""
-        self._facts = SqliteFacts(self._file, int(time.time()))
+    def judge(self, token: str, now: float, read_at: int | None = None) -> Verdict:
+        """Return what a service that has these facts answers.
 
-    def judge(self, token: str, now: float) -> Verdict:
-        """Return what a service that has these facts answers."""
+        What they deny is refused if they are of a time after the token was issued, and else a
+        503: Keystone accepted since then what they deny.
+
+        Args:
+            token: signed by the Keystone.
+            now: epoch seconds.
+            read_at: epoch seconds: the time that the service knows its facts to be of; None: they
+                are of this moment.
+        """
         claims = read_claims(token)
+        if now >= claims["exp"]:
+            return 401, None
+        self._facts.read_at = int(now) if read_at is None else read_at
         try:
             body = evaluate(
                 parse_keystone_claims(claims),
@@ -83,7 +92,7 @@ class State:
                 facts=self._facts,
             )
         except InvalidToken:
-            return 401, None
+            return 503 if claims["iat"] > self._facts.read_at else 401, None
         except FactUnknown:
             return 503, None
         parsed = Token.from_body(body, None, answered_at=0, fresh_until=0, usable_until=0)
@@ -91,8 +100,17 @@ class State:
             return 401, None
         return 200, normalize(body)
 
-    def random_tokens(self, count: int, seed: int, *, issued_at: int) -> Iterator[str]:
-        """Sign tokens of random users in random scopes; many of them have roles there."""
+    def random_tokens(
+        self, count: int, seed: int, *, issued_at: int, seconds: int = 3600
+    ) -> Iterator[str]:
+        """Sign tokens of random users in random scopes; many of them have roles there.
+
+        Args:
+            count: of tokens.
+            seed: other tokens for each.
+            issued_at: epoch seconds.
+            seconds: how long they are valid.
+        """
         numbers = random.Random(seed)
         users = self._ids("SELECT id FROM users")
         scopes = [
@@ -113,7 +131,7 @@ class State:
                 {
                     "sub": user,
                     "iat": issued_at,
-                    "exp": issued_at + 3600,
+                    "exp": issued_at + seconds,
                     "openstack_methods": ["password"],
                     "openstack_audit_ids": [uuid.UUID(int=numbers.getrandbits(128)).hex[:22]],
                     **scoped,
