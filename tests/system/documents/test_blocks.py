@@ -48,6 +48,7 @@ ELSEWHERE = {
     "WSGIDaemonProcess": "test_servers.py",
     "WSGIApplicationGroup %{GLOBAL}": "tests/system/servers/test_mod_wsgi.py",
     "make demo ": "test_contributing.py",
+    "The playground, for a browser": "tests/playground/",
 }
 # Keys of paste, and of its section of a filter.
 PASTE_KEYS = {"use", "paste.filter_factory", "oslo_config_project", "oslo_config_file"}
