@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -44,6 +43,7 @@ from authmw.bundle.sites.names import (
     site_role,
 )
 from authmw.errors import BundleUnreadable
+from authmw.runtime.clock import wall_clock
 
 REPOSITORY_LOCK: Final = "repository"
 """The lock of whoever signs and sends."""
@@ -86,7 +86,7 @@ class Publisher:
     """
 
     def __init__(
-        self, settings: CentreSettings, store: Store, clock: Callable[[], float] = time.time
+        self, settings: CentreSettings, store: Store, clock: Callable[[], float] = wall_clock
     ) -> None:
         self._settings = settings
         self._store = store

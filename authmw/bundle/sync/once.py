@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -26,6 +25,7 @@ from authmw.bundle.sync.failures import explained
 from authmw.bundle.sync.fetcher import Fetcher
 from authmw.bundle.sync.repository import Repository, RoleStates, is_unchanged
 from authmw.errors import BundleUnreadable
+from authmw.runtime.clock import wall_clock
 
 # An answer "not modified" counts for this long; a new root may be there with an old timestamp.
 _LONGEST_UNREFRESHED_SECONDS: Final = 600.0
@@ -49,7 +49,7 @@ class Sync:
         configuration: SyncConfiguration,
         directory: SyncDirectory,
         fetcher: Fetcher,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._configuration = configuration
         self._directory = directory

@@ -17,6 +17,7 @@ from authmw.bundle.sync.fetcher import Fetcher
 from authmw.bundle.sync.metrics_file import write_metrics
 from authmw.bundle.sync.once import Sync
 from authmw.bundle.sync.status import FilesState, SyncStatus, read_files, read_status, show_time
+from authmw.runtime.clock import wall_clock
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class SyncService:
         configuration: SyncConfiguration,
         directory: SyncDirectory,
         fetcher: Fetcher,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._configuration = configuration
         self._directory = directory
