@@ -20,7 +20,7 @@ from tests.support.killing import kill_at
 pytestmark = pytest.mark.heavy
 
 
-@pytest.mark.parametrize("step", [211, pytest.param(7, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [211, pytest.param(41, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("way", ["deltas", "base"])
 def test_killed_at_any_system_call(
     site: SyncSite, centre: Centre, grown: list[Fact], way: str, step: int, now: int
@@ -54,7 +54,8 @@ def test_killed_at_any_system_call(
         assert len(read_hot(hot_path(site.bundle)).events) == 2
         if not was_killed:
             break
-    assert seen == sorted(seen)
+    # Not in order: how many calls a sync makes depends on how its server's answers arrive.
+    assert seen[0] == 7
     assert set(seen) <= {7, 8, 9}
     assert {7, 9} <= set(seen)
     assert lasted > 10
