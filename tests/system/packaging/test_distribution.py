@@ -34,7 +34,7 @@ USES = {
     "sites": "import authmw.bundle.centre.repository, authmw.bundle.sync.repository",
     "s3": "import boto3",
     "nats": "import nats",
-    "pkcs11": "import PyKCS11",
+    "pkcs11": "import pkcs11",
     "prometheus": "import authmw.metrics.prometheus",
     "opentelemetry": "import authmw.metrics.opentelemetry",
 }
