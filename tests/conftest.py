@@ -145,12 +145,8 @@ def nothing_left_at_work(request: pytest.FixtureRequest) -> Iterator[None]:
     They would write to the logs of these tests, and ask servers that are gone.
     """
     give_up_at = time.monotonic() + _PATIENCE_SECONDS
-    while threads := _ours():
-        if time.monotonic() > give_up_at:
-            # Said once: else each file that comes later would wait for the same threads.
-            _reported.extend(threads)
-            names = [thread.name for thread in threads]
-            pytest.fail(f"{_last_files[-1:]} did not close: {names}")
+    while left := [thread.name for thread in _ours()]:
+        assert time.monotonic() < give_up_at, f"{_last_files[-1:]} did not close: {left}"
         # A filter that is gone takes its threads with it; a collection may take half a second.
         gc.collect()
         wait_for(lambda: not _ours(), 0.5)
@@ -160,12 +156,10 @@ def nothing_left_at_work(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 _last_files: list[str] = []
-_reported: list[threading.Thread] = []
 
 
 def _ours() -> list[threading.Thread]:
-    alive = [thread for thread in threading.enumerate() if thread.name.startswith("authmw-")]
-    return [thread for thread in alive if thread not in _reported]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("authmw-")]
 
 
 @pytest.fixture(scope="session")
