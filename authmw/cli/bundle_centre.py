@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from authmw.cli.output import complain, say, say_json
+from authmw.cli.output import complain, log_to_standard_error, say, say_json
 from authmw.doctor.times import describe_time
 from authmw.errors import UsageError
 from authmw.runtime.extras import how_to_install, is_installed
@@ -251,11 +249,6 @@ def _serve(
     """Publish until a signal ends it."""
     from authmw.bundle.centre.service import PublishService
 
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log = logging.getLogger("authmw")
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
     service = PublishService(settings, arguments.every, arguments.hot_every, on_published)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -263,11 +256,11 @@ def _serve(
 
     former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        service.run()
+        with log_to_standard_error():
+            service.run()
     finally:
         for number, handle in former.items():
             signal.signal(number, handle)
-        log.removeHandler(handler)
     return 0
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from authmw.cli.output import say, say_json
+from authmw.cli.output import log_to_standard_error, say, say_json
 from authmw.errors import UsageError
 from authmw.runtime.extras import how_to_install, is_installed
 
@@ -35,18 +34,18 @@ def run(arguments: argparse.Namespace) -> int:
     from authmw.bundle.sync.errors import AlreadyRunning
 
     configuration = _read(arguments.file)
-    _log_to_standard_error()
     from authmw.bundle.sync.process import listening, opened, run_until_stopped
 
-    try:
-        with opened(configuration) as service:
-            if arguments.once:
-                return 0 if service.attempt() else 1
-            with listening(configuration, service.wake):
-                run_until_stopped(service)
-    except AlreadyRunning as error:
-        logging.getLogger(__name__).error("%s", error)
-        return 1
+    with log_to_standard_error():
+        try:
+            with opened(configuration) as service:
+                if arguments.once:
+                    return 0 if service.attempt() else 1
+                with listening(configuration, service.wake):
+                    run_until_stopped(service)
+        except AlreadyRunning as error:
+            logging.getLogger(__name__).error("%s", error)
+            return 1
     return 0
 
 
@@ -56,14 +55,6 @@ def _read(path: str) -> SyncConfiguration:
     from authmw.bundle.sync.configuration import read_sync_configuration
 
     return read_sync_configuration(Path(path))
-
-
-def _log_to_standard_error() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log = logging.getLogger("authmw")
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
 
 
 def show_status(path: str, *, as_json: bool) -> int:

@@ -66,6 +66,21 @@ def without_log() -> Iterator[None]:
         log.removeHandler(handler)
 
 
+@contextlib.contextmanager
+def log_to_standard_error() -> Iterator[None]:
+    """Write authmw's log to standard error, for a command that is a service."""
+    log, handler = logging.getLogger("authmw"), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    former = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(former)
+        log.removeHandler(handler)
+
+
 def finish() -> None:
     """Write what is still in the buffer; raises OutputLost."""
     _write("")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 from authmw.errors import AuthmwError
+from authmw.runtime.printable import printable
+
+# Characters.
+_LONGEST_REASON: Final = 2000
 
 
 class Kind(enum.Enum):
@@ -31,9 +36,10 @@ class SyncFailed(AuthmwError):
     """
 
     def __init__(self, kind: Kind, reason: str) -> None:
-        super().__init__(reason)
+        # It may quote a mirror, and is shown in the log, by `status` and by the doctor.
+        self.reason = printable(reason, _LONGEST_REASON)
+        super().__init__(self.reason)
         self.kind = kind
-        self.reason = reason
 
 
 class AlreadyRunning(AuthmwError):

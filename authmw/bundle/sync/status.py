@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from authmw.bundle.file import hot_path, open_bundle, read_hot
+from authmw.bundle.file.header import END_OF_TIME
 from authmw.bundle.sync.directory import SyncDirectory
 from authmw.errors import BundleUnreadable
 
@@ -82,9 +83,51 @@ def read_status(path: Path) -> SyncStatus | None:
             members = json.loads(file.read(_LARGEST))
         if members.pop("format") != FORMAT:
             return None
-        return SyncStatus(**members)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        status = SyncStatus(**members)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+    return status if _is_of_form(status) else None
+
+
+def _is_of_form(status: SyncStatus) -> bool:
+    """Tell whether members are of their types: whoever runs the doctor may be another user."""
+    numbers = (
+        *(status.pid, status.failures_in_a_row, status.received_bytes),
+        *(status.poll_seconds, status.stale_after_seconds),
+    )
+    moments = (status.last_success_at, status.last_failure_at, status.next_poll_at)
+    texts = (status.failure_kind, status.failure)
+    return (
+        _is_text(status.site)
+        and all(_is_number(each, 1 << 63) for each in numbers)
+        and all(each is None or _is_number(each, END_OF_TIME) for each in moments)
+        and all(each is None or _is_text(each) for each in texts)
+        and _has_members(status.attempts, lambda each: _is_number(each, 1 << 63))
+        and _has_members(status.roles, _is_role)
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != "" and value.isprintable()
+
+
+def _is_number(value: object, most: int) -> bool:
+    # NaN is between none.
+    return type(value) in (int, float) and 0 <= cast(float, value) <= most
+
+
+def _is_role(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"version", "expires_at"}
+        and all(_is_number(each, END_OF_TIME) for each in value.values())
+    )
+
+
+def _has_members(value: object, is_right: Callable[[object], bool]) -> bool:
+    return isinstance(value, dict) and all(
+        _is_text(name) and is_right(member) for name, member in value.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)
