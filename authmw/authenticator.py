@@ -391,10 +391,12 @@ class Authenticator:
 
         A request waits once at most, for what a service demands.
         """
+        if freshness.is_met(user, environ):
+            return True
         has_waited = has_waited or (answers is not None and _HAS_WAITED in answers)
-        verify = functools.partial(freshness.verify, user, environ, may_wait=not has_waited)
+        come_to = functools.partial(freshness.come_to, environ, may_wait=not has_waited)
         waiting = None if has_waited else answers
-        return run_or_raise(waiting, _FRESHNESS, verify, "signed", "work")
+        return run_or_raise(waiting, _FRESHNESS, come_to, "signed", "work")
 
     def _verify_proof(
         self,

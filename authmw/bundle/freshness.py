@@ -49,18 +49,24 @@ class DemandedFreshness:
         self._waits = waits
         self._places = PerProcess(lambda: threading.BoundedSemaphore(most_waiting))
 
-    def verify(self, token: Token, environ: Mapping[str, Any], *, may_wait: bool) -> bool:
+    def is_met(self, token: Token, environ: Mapping[str, Any]) -> bool:
         """See `authmw.checks.freshness.Freshness`.
 
         A token that another source decided about than the bundle has no revision: it passes.
         """
         if token.revision is None:
             return True
+        # Facts that came since the token was decided about may decide otherwise.
+        return self._find_lack(read_min_revision(environ)) is None and self._bundle.stands(
+            token.revision
+        )
+
+    def come_to(self, environ: Mapping[str, Any], *, may_wait: bool) -> bool:
+        """See `authmw.checks.freshness.Freshness`."""
         least = read_min_revision(environ)
         lack = self._find_lack(least)
         if lack is None:
-            # Facts that came since the token was decided about may decide otherwise.
-            return not may_wait or self._bundle.stands(token.revision)
+            return not may_wait
         if not may_wait or not self._wait_seconds:
             raise IdentityUnavailable(lack)
         self._wait(least, lack)

@@ -19,19 +19,29 @@ _MOST_DIGITS: Final = 12
 class Freshness(Protocol):
     """Verifies that a decision is as fresh as a request demands."""
 
-    def verify(self, token: Token, environ: Mapping[str, Any], *, may_wait: bool) -> bool:
-        """Verify it for the token of a user that came with a valid token of a service.
+    def is_met(self, token: Token, environ: Mapping[str, Any]) -> bool:
+        """Tell whether it is, for the token of a user that came with one of a service; no waiting.
 
         Args:
             token: decided about just now.
             environ: of the request.
+
+        Raises:
+            IdentityUnavailable: nobody can tell what the request demands.
+        """
+
+    def come_to(self, environ: Mapping[str, Any], *, may_wait: bool) -> bool:
+        """Find out what is to be done where it is not met.
+
+        Args:
+            environ: of the request.
             may_wait: whether to wait for fresher facts.
 
         Returns:
-            whether it is; False: fresher facts came, by which the request is to be decided anew.
+            whether to go on; False: fresher facts came, by which the request is to be decided anew.
 
         Raises:
-            IdentityUnavailable: it is not, and no fresher facts came in time.
+            IdentityUnavailable: no fresher facts came in time.
         """
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from authmw.asgi import AuthMiddleware
 from tests.bundle.sites import SILENT_KEYSTONE, MakeFilter, Site
 from tests.support.filters import Filter, Told
 from tests.support.waiting import wait_for
@@ -249,3 +252,34 @@ def test_a_token_from_memory_is_judged_by_the_facts_that_came(
         told = ask(protected, site, token, number)
         assert told.headers["HTTP_X_ROLES"] == ("member" if number % 2 else "member,reader")
         assert wait_for(lambda: ask(protected, site, token).status == 200, 1)
+
+
+def test_an_event_loop_leaves_nothing_to_threads_where_the_demand_is_met(
+    site: Site, make_filter: MakeFilter
+) -> None:
+    site.publish()
+    protected = make_filter()
+    token, service = site.sign(), site.sign("svc")
+    assert protected.ask(token, service_token=service, min_revision=1).status == 200
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["authmw.token"].user.id)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    headers = {"x-auth-token": token, "x-service-token": service, "x-authmw-min-revision": "1"}
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+
+    async def nothing(*_: Any) -> Any:
+        return {"type": "http.request"}
+
+    asyncio.run(AuthMiddleware.from_parts(app, protected.parts)(scope, nothing, nothing))
+    assert seen == ["u"]
+    assert not [each for each in threading.enumerate() if each.name.startswith("authmw-signed")]
