@@ -112,7 +112,7 @@ def list_key_directories(settings: Settings) -> Iterator[tuple[str, str, str]]:
 def _count_keys(section: str, option: str, directory: str) -> CountedKeys:
     # Imported here: it loads what verifies signatures, which fails in a sub-interpreter.
     from authmw.errors import KeysUnreadable
-    from authmw.keys.library import require_cryptography
+    from authmw.keys.cryptography_needed import require_cryptography
 
     require_cryptography(option, directory, section=section)
     from authmw.keys.directory import KeyDirectory

@@ -8,5 +8,5 @@ a socket or a clock: keys come from `authmw.keys`, the time as an argument. `doc
 says how each point of RFC 8725 is kept.
 
 `cryptography` is imported when the first key is parsed, never when these modules are: a
-service that validates remotely need not have it (see `authmw.keys.library`).
+service that validates remotely need not have it (see `authmw.keys.cryptography_needed`).
 """

@@ -13,7 +13,7 @@ from authmw.errors import IdentityUnavailable, KeysUnreadable
 from authmw.jose.key_set import KeySet
 from authmw.jose.public_key import PublicKey, SkippedKey
 from authmw.keys.changes import KeyChanges
-from authmw.keys.library import require_cryptography
+from authmw.keys.cryptography_needed import require_cryptography
 from authmw.keys.source import FoundKeys, KeyReader
 from authmw.runtime.counts import Count
 from authmw.runtime.process import PerProcess

@@ -156,12 +156,12 @@ def test_every_directory_that_links_lead_through_is_judged(base: pathlib.Path) -
 def test_relative_directory_is_judged_up_to_the_root(
     base: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = make_directory(make_directory(base / "work") / "keys")
+    keys = make_directory(make_directory(base / "site") / "keys")
     put(keys / "key.pem")
-    monkeypatch.chdir(base / "work")
+    monkeypatch.chdir(base / "site")
     assert names(watch("keys")) == ["key.pem"]
-    assert names(watch("./../work//keys/.")) == ["key.pem"]
-    (base / "work").chmod(0o777)
+    assert names(watch("./../site//keys/.")) == ["key.pem"]
+    (base / "site").chmod(0o777)
     assert "on the way to it, is writable by everyone" in trouble(watch("keys"))
 
 
