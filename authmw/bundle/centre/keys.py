@@ -84,8 +84,7 @@ def _load_file(name: str, secrets: Secrets) -> LoadedKey | None:
         return None
     if b"PRIVATE KEY" not in pem:
         return LoadedKey(name, SSlibKey.from_crypto(load_pem_public_key(pem)), None)
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        raise KeysUnavailable(f"the key {name} can be read by others than its owner: chmod 600")
+    _verify_private(status, f"the key {name}")
     try:
         private = load_pem_private_key(pem, None)
     except TypeError:
@@ -93,6 +92,12 @@ def _load_file(name: str, secrets: Secrets) -> LoadedKey | None:
         private = load_pem_private_key(pem, secrets(f"passphrase of {name}").encode())
     signer = CryptoSigner(private)
     return LoadedKey(name, signer.public_key, signer)
+
+
+def _verify_private(status: os.stat_result, what: str) -> None:
+    """Refuse a file, given its status, that others than its owner may read or write."""
+    if stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077:
+        raise KeysUnavailable(f"{what} can be read by others than its owner: chmod 600")
 
 
 def _load_hsm(name: str, secrets: Secrets) -> LoadedKey:
@@ -152,7 +157,9 @@ def secrets_of(passphrase_file: Path | None, pin_file: Path | None) -> Secrets:
             option = "[pkcs11] pin_file" if is_pin else "[centre] passphrase_file"
             raise KeysUnavailable(f"the {what} is needed: name a file that has it, by {option}")
         try:
-            return path.read_text().splitlines()[0]
+            with open(path) as file:
+                _verify_private(os.fstat(file.fileno()), f"the {what} in {path}")
+                return file.read(_LARGEST).splitlines()[0]
         except (OSError, IndexError, UnicodeDecodeError) as error:
             raise KeysUnavailable(f"the {what} can't be read from {path}") from error
 

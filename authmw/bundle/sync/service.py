@@ -73,7 +73,10 @@ class SyncService:
         return self._status
 
     def wake(self) -> None:
-        """Have the next sync begin at once, but for `least_pause_seconds`; from any thread."""
+        """Have the next sync begin soon; from any thread.
+
+        That is at once, but for `least_pause_seconds`, which each failure in a row doubles.
+        """
         self._woken.set()
 
     def stop(self) -> None:
@@ -95,7 +98,7 @@ class SyncService:
         self._status.next_poll_at = self._clock() + pause
         self._write_status()
         self._woken.wait(max(0.0, began + pause - time.monotonic()))
-        least = began + self._configuration.least_pause_seconds
+        least = began + min(pause, self._find_least_pause())
         while not self._is_stopped and (left := least - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
 
@@ -104,9 +107,23 @@ class SyncService:
         configuration, failures = self._configuration, self._status.failures_in_a_row
         if not failures:
             return configuration.poll_seconds * random.uniform(0.9, 1.1)  # noqa: S311
-        pause = configuration.poll_seconds * 2.0 ** min(failures, _MOST_DOUBLINGS)
         most = max(configuration.most_back_off_seconds, configuration.poll_seconds)
-        return min(most, pause) * random.uniform(0.5, 1.0)  # noqa: S311
+        return self._back_off(configuration.poll_seconds, most)
+
+    def _find_least_pause(self) -> float:
+        """Return how long it takes at the least, whoever wakes this: failing servers are spared."""
+        seconds = self._configuration.least_pause_seconds
+        most = self._configuration.most_back_off_seconds
+        return (
+            self._back_off(seconds, max(seconds, most))
+            if self._status.failures_in_a_row
+            else seconds
+        )
+
+    def _back_off(self, seconds: float, most: float) -> float:
+        """Double a time for each failure since the last success, and shorten it at random."""
+        doublings = min(self._status.failures_in_a_row, _MOST_DOUBLINGS)
+        return min(most, seconds * 2.0**doublings) * random.uniform(0.5, 1.0)  # noqa: S311
 
     def attempt(self, *, will_go_on: bool = False) -> bool:
         """Sync once.

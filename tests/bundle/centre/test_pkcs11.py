@@ -49,6 +49,7 @@ def run(command: list[str]) -> None:
 def test_root_is_signed_by_a_key_in_a_module(
     module: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "pin").touch(0o600)
     (tmp_path / "pin").write_text(f"{_PIN}\n")
     centre = Centre(tmp_path)
     role = '[roles.root]\nkeys = ["hsm:1?label=root"]\n'

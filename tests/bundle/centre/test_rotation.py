@@ -186,7 +186,9 @@ def offline(centre: Centre, tmp_path: Path) -> Path:
         subprocess.run([*openssl, "-out", str(private)], check=True, timeout=60)
         public = ["openssl", "pkey", "-passin", "pass:secret", "-pubout", "-in", str(private)]
         subprocess.run([*public, "-out", str(centre.keys / f"{name}.pem")], check=True, timeout=60)
-    (host / "passphrase").write_text("secret\n")
+    passphrase = host / "passphrase"
+    passphrase.touch(0o600)
+    passphrase.write_text("secret\n")
     return host
 
 
@@ -248,6 +250,16 @@ def test_a_key_that_signs_nothing_is_named(
     assert "centre.pem is no key that signs any of this" in capsys.readouterr().err
     assert main(["bundle", "sign", str(drafts), str(offline / "root-1.pem")]) == 1
     assert "passphrase" in capsys.readouterr().err
+
+
+def test_passphrase_that_others_can_read_is_refused(
+    centre: Centre, offline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drafts = tmp_path / "stick"
+    centre.run("init", "--prepare", str(drafts))
+    (offline / "passphrase").chmod(0o604)
+    sign(drafts, offline, "root-1", status=1)
+    assert "passphrase can be read by others than its owner: chmod 600" in capsys.readouterr().err
 
 
 def test_key_that_others_can_read_is_refused(

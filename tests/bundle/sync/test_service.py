@@ -124,6 +124,22 @@ def test_failures_back_off_and_are_logged_once(
     assert "came to its end again" in caplog.text
 
 
+def test_waking_up_goes_before_no_back_off(site: SyncSite, server: FileServer) -> None:
+    site.options = "poll_seconds = 600\nleast_pause_seconds = 0.1\nmost_back_off_seconds = 600"
+    site.write()
+    server.behaviours["timestamp.json"] = lambda handler: handler.answer(503, b"busy")
+    with running(site) as service:
+        began = time.monotonic()
+        while time.monotonic() < began + 3:
+            service.wake()
+            time.sleep(0.02)
+        # Pauses of 0.1 to 0.2 s, 0.2 to 0.4, 0.4 to 0.8, 0.8 to 1.6, 1.6 to 3.2.
+        assert 3 <= service.status.failures_in_a_row <= 6
+        server.behaviours.clear()
+        service.wake()
+        assert wait_for(lambda: service.status.failures_in_a_row == 0, 10)
+
+
 def test_pauses_are_never_all_the_same(site: SyncSite) -> None:
     with opened(site.configuration) as service:
         pauses = {service._find_pause() for _ in range(20)}

@@ -40,7 +40,8 @@ def test_services_run_commands_that_there_are(unit: Path) -> None:
     service = parser["Service"]
     arguments = parse_command(service["ExecStart"].split())
     assert arguments.once == ("once" in unit.name)
-    assert (service["User"], service["Group"]) == ("authmw-sync", "authmw")
+    user = "authmw-sync" if "sync" in unit.name else "authmw-centre"
+    assert (service["User"], service["Group"]) == (user, "authmw")
     assert service["ProtectSystem"] == "strict"
     assert service["NoNewPrivileges"] == "yes"
     assert service["CapabilityBoundingSet"] == ""
