@@ -252,6 +252,24 @@ def test_a_key_that_signs_nothing_is_named(
     assert "passphrase" in capsys.readouterr().err
 
 
+def test_without_the_key_of_one_site_nothing_is_published(
+    centre: Centre, site: MakeSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    centre.configure("[sites.edge-1]\n[sites.edge-2]")
+    centre.run("init")
+    centre.publish(facts(60))
+    edge = site()
+    edge.sync()
+    (centre.keys / "site.edge-2.pem").unlink()
+    centre.publish(changed(facts(60)), status=1)
+    assert "site.edge-2 needs 1 signatures, and 0 of its keys are here" in capsys.readouterr().err
+    # The centre's head would call the old part of edge-2 current.
+    assert edge.head_of_centre().revision == 1
+    centre.run("rotate", "site", "edge-2")
+    centre.publish(changed(facts(60)))
+    assert edge.sync() == ["1-2.delta"]
+
+
 def test_passphrase_that_others_can_read_is_refused(
     centre: Centre, offline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
