@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -14,6 +15,12 @@ PASSWORD = "secret of the local user"
 @pytest.fixture(scope="session")
 def database() -> Any:
     """Tables of Django's own apps, and a user `local`."""
+    return _make()
+
+
+# Each module that imports the fixture has one of its own, and a process has one database.
+@functools.cache
+def _make() -> Any:
     set_django_up()
     from django.contrib.auth.models import User
     from django.core.management import call_command

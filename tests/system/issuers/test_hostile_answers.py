@@ -24,8 +24,10 @@ from tests.support.misbehaving import (
     send_without_end,
 )
 
+# Hours may pass until a test runs.
 NOW = int(time.time())
-ACTIVE: dict[str, object] = {"active": True, "sub": "ada", "client_id": "c", "exp": NOW + 600}
+DAY = 86_400
+ACTIVE: dict[str, object] = {"active": True, "sub": "ada", "client_id": "c", "exp": NOW + DAY}
 ISSUER = "https://login.example"
 AUDIENCE = "https://inventory.example"
 PLAIN = json.dumps({**ACTIVE, "aud": AUDIENCE}).encode()
@@ -48,8 +50,8 @@ ANSWERS: dict[str, tuple[Behaviour, int]] = {
     "as HTML": (answer(200, PLAIN, content_type="text/html"), 200),
     "not active": (say(active=False), 401),
     "expired": (say(exp=NOW - 1), 401),
-    "not yet valid": (say(nbf=NOW + 3600), 401),
-    "issued in the future": (say(iat=NOW + 3600), 401),
+    "not yet valid": (say(nbf=NOW + DAY), 401),
+    "issued in the future": (say(iat=NOW + DAY), 401),
     "of another issuer": (say(iss="https://other.example"), 401),
     "of the issuer with a slash": (say(iss=f"{ISSUER}/"), 401),
     "for others": (say(aud="https://other.example"), 401),
@@ -64,7 +66,7 @@ ANSWERS: dict[str, tuple[Behaviour, int]] = {
     "active and not active": (answer(200, PLAIN[:-1] + b', "active": false}'), 503),
     "not active and active": (answer(200, b'{"active": false, ' + PLAIN[1:]), 503),
     "exp twice": (answer(200, PLAIN[:-1] + b', "exp": 99999999999}'), 503),
-    "exp as text": (say(exp=str(NOW + 60)), 503),
+    "exp as text": (say(exp=str(NOW + DAY)), 503),
     "exp not a number": (answer(200, PLAIN[:-1] + b', "iat": NaN}'), 503),
     "exp without end": (answer(200, PLAIN[:-1] + b', "iat": 1e999}'), 503),
     "a number of 10,000 digits": (
@@ -177,7 +179,7 @@ def test_document_hurts_its_own_issuer_alone(name: str, what: str, good: OidcSer
 
 def _sign_hs256(claims: dict[str, object]) -> str:
     return jwt.encode(
-        {"sub": "eve", "client_id": "c", "jti": "1", "iat": NOW, "exp": NOW + 600, **claims},
+        {"sub": "eve", "client_id": "c", "jti": "1", "iat": NOW, "exp": NOW + DAY, **claims},
         base64.urlsafe_b64decode(OCT["k"]),
         "HS256",
         headers={"kid": "key-1", "typ": "at+jwt"},
