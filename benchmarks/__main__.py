@@ -73,11 +73,10 @@ Calls are counted exactly, and inside the package alone (``python -m benchmarks.
 
 Times of requests are what a filter adds to the bare app: medians over rounds in which each
 contender has its turn, less the time of the bare app. The garbage collector is on; objects
-from before the measurement are frozen. Times of starts, of issuers' tokens never seen and of proofs are
-medians of processor time. "Cold" means that so
-many dicts, scattered over memory, are read before each call, as a service's own code does
-between two requests. Under gunicorn each contender has one worker, and wrk sends it requests
-over eight connections.
+from before the measurement are frozen. Times of starts, of issuers' tokens never seen and of
+proofs are medians of processor time. "Cold" means that so many dicts, scattered over memory,
+are read before each call, as a service's own code does between two requests. Under gunicorn
+each contender has one worker, and wrk sends it requests over eight connections.
 
 Measured on: {machine}.
 """
