@@ -64,20 +64,19 @@ Benchmarks
 ==========
 
 ``make bench`` measures authmw and keystonemiddleware ("peer") in one run: the same app, the
-same request and token, the same identity server and memcached. The machine's speed is in
-every figure, so look at the ratios. This was {effort} on {date}:
+same request and token, the same identity server and memcached. Every figure depends on the
+machine, so compare the ratios. This was {effort} on {date}:
 
 {table}
 
-Calls are counted inside the package alone, and exact (``python -m benchmarks.walks``).
+Calls are counted exactly, and inside the package alone (``python -m benchmarks.walks``).
 
 Times of requests are what a filter adds to the bare app: medians over rounds in which each
-contender has its turn, the time of the bare app subtracted, the garbage collector on and
-what was there before frozen. Times of starts, of issuers' tokens never seen and of proofs are
-medians of processor time. "Cold" means that so
-many dicts, scattered over memory, are read before each call, as a service's own code would
-between two requests. Under gunicorn each contender has one worker, and wrk sends it requests
-over eight connections.
+contender has its turn, less the time of the bare app. The garbage collector is on; objects
+from before the measurement are frozen. Times of starts, of issuers' tokens never seen and of
+proofs are medians of processor time. "Cold" means that so many dicts, scattered over memory,
+are read before each call, as a service's own code does between two requests. Under gunicorn
+each contender has one worker, and wrk sends it requests over eight connections.
 
 Measured on: {machine}.
 """
