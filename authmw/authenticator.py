@@ -225,7 +225,7 @@ class Authenticator:
         headers.strip_user(environ)
         if not self._rules.delay_auth_decision:
             return Rejection(401, reason=error.reason)
-        self._note_reason(environ, error.reason)
+        environ[REFUSED_FOR] = error.reason
         environ[headers.USER_STATUS_KEY] = headers.INVALID
         environ[headers.TOKEN_AUTH] = credentials.without_user()
         return None
@@ -319,6 +319,8 @@ class Authenticator:
             except (InvalidToken, IdentityUnavailable) as error:
                 reason = _name_reason(error)
                 rejection = self._refuse("user token", user_string, error, environ, user)
+                if rejection is None and isinstance(error, IdentityUnavailable):
+                    environ[headers.UNDECIDED] = Rejection(503, error.retry_after)
             else:
                 environ.update(user.user_environ)
                 environ[_TOKEN_INFO] = info = TokenInfo()
@@ -469,13 +471,10 @@ class Authenticator:
         if not self._rules.delay_auth_decision:
             self._count("rejected", _name_reason(error))
             return rejection
-        self._note_reason(environ, rejection.reason)
+        # What the challenge of an app's own 401 says to OAuth clients.
+        if rejection.reason is not None:
+            environ[REFUSED_FOR] = rejection.reason
         return None
-
-    def _note_reason(self, environ: dict[str, Any], reason: Reason | None) -> None:
-        """Keep what the challenge of an app's own 401 says to OAuth clients."""
-        if reason is not None and self._resource is not None:
-            environ[REFUSED_FOR] = reason
 
 
 def _name_reason(error: InvalidToken | IdentityUnavailable) -> str:

@@ -27,6 +27,7 @@ from authmw.decorators.handed_over import HandsOver, raise_rejection
 from authmw.decorators.permissions import parse_permissions
 from authmw.errors import ConfigurationError, Refusal
 from authmw.token import Token, headers
+from authmw.wsgi.requirement_answers import refuse_without_token
 
 _SETTING = "authmw.permissions"
 _SECTION = "Pyramid settings"
@@ -72,7 +73,10 @@ class SecurityPolicy:
         requirement = self.permissions.get(permission)
         if requirement is None:
             return Denied("%s does not list the permission %r", _SETTING, permission)
-        refusal = judge(requirement, self.identity(request))
+        token = self.identity(request)
+        if token is None:
+            return _Refused(refuse_without_token(request.environ))
+        refusal = judge(requirement, token)
         if refusal is None:
             return Allowed("the token meets the requirement of %r", permission)
         return _Refused(refusal)

@@ -17,7 +17,11 @@ from authmw.errors import Refusal, Refused
 from authmw.rejection import REFUSED
 from authmw.runtime import request
 from authmw.token import Token, headers
-from authmw.wsgi.requirement_answers import refuse_missing, refuse_unauthenticated
+from authmw.wsgi.requirement_answers import (
+    refuse_missing,
+    refuse_unauthenticated,
+    refuse_without_token,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +46,9 @@ def check(
         roles, scope, admin_project, methods, oauth_scope: as for `require`.
 
     Raises:
-        Refused: there is no token (401), or it does not meet the requirement (403). The exception
-            is also one of the web framework in use, which answers it if the app does not catch it.
+        Refused: there is no token (401), it does not meet the requirement (403), or nobody could
+            validate it (503, with `delay_auth_decision`). The exception is also one of the web
+            framework in use, which answers it if the app does not catch it.
         ValueError: a scope does not exist, or nothing is required.
     """
     return verify(
@@ -61,7 +66,7 @@ def current_token() -> Token:
     """Return the token of this request, else raise: `authmw.current` where there has to be one.
 
     Raises:
-        Refused: (401) there is none, as for `check`.
+        Refused: (401 or 503) there is none, as for `check`.
     """
     return verify(_ANY)
 
@@ -77,16 +82,16 @@ def verify(requirement: Requirement) -> Token:
         warn_of_no_middleware()
         raise make_exception(refuse_unauthenticated(is_challenged=False))
     token: Token | None = environ.get(headers.TOKEN)
-    refusal = judge(requirement, token)
-    if token is not None and refusal is None:
-        return token
-    raise refuse(environ, refusal or refuse_unauthenticated(is_challenged=True))
-
-
-def judge(requirement: Requirement, token: Token | None) -> Refusal | None:
-    """Return why a token does not meet a requirement; None: it does."""
     if token is None:
-        return refuse_unauthenticated(is_challenged=True)
+        raise refuse(environ, refuse_without_token(environ))
+    refusal = judge(requirement, token)
+    if refusal is not None:
+        raise refuse(environ, refusal)
+    return token
+
+
+def judge(requirement: Requirement, token: Token) -> Refusal | None:
+    """Return why a token does not meet a requirement; None: it does."""
     missing = requirement.find_missing(token)
     return refuse_missing(missing) if missing else None
 

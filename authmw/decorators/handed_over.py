@@ -16,9 +16,10 @@ from authmw.decorators.frameworks import make_exception
 from authmw.decorators.protect import Protected, WsgiApp
 from authmw.errors import Refusal, Refused
 from authmw.middleware import AuthMiddleware
-from authmw.rejection import DESCRIBE_RESOURCE, REFUSED, REFUSED_FOR, Rejection, render_rejected
+from authmw.rejection import DESCRIBE_RESOURCE, REFUSED, REFUSED_FOR, Rejection
 from authmw.responses import cors_headers
 from authmw.token import headers
+from authmw.wsgi.requirement_answers import refuse_rejected
 
 if TYPE_CHECKING:
     from authmw.build import FilterParts
@@ -80,9 +81,7 @@ class _HandingOver(AuthMiddleware):
     def _make_refusal(self, environ: dict[str, Any], rejection: Rejection) -> Refusal:
         # The middleware adds headers to a 401 only.
         added = [] if rejection.status == 401 else cors_headers(self._parts, environ)
-        if rejection.retry_after is not None:
-            added.append(("Retry-After", str(rejection.retry_after)))
-        return Refusal(rejection.status, render_rejected(rejection), tuple(added))
+        return refuse_rejected(rejection, added)
 
 
 def _run_app(

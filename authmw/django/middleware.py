@@ -19,7 +19,7 @@ from authmw.django.conf import read_configuration, read_permissions
 from authmw.django.streaming import keep_current
 from authmw.django.user import TokenUser, make_anonymous
 from authmw.errors import Refused
-from authmw.rejection import PLACEHOLDER_CHALLENGE, REFUSED, Rejection
+from authmw.rejection import PLACEHOLDER_CHALLENGE, REFUSED, REFUSED_FOR, Rejection
 from authmw.responses import Response, headers_to_add, render_rejection
 from authmw.runtime.request import begin, end
 from authmw.token import Token, headers
@@ -37,7 +37,8 @@ class AuthMiddleware:
     token is refused is nobody's, whatever its session says (with `delay_auth_decision`).
 
     Django's protection against forged requests (CSRF) is for credentials that browsers attach by
-    themselves. It does not apply to a request that has a valid token and no session cookie.
+    themselves. It does not apply to a request that has a token and no session cookie: if the token
+    is refused, the request is nobody's.
 
     Under ASGI a request is authenticated in a thread.
 
@@ -121,14 +122,21 @@ class AuthMiddleware:
         token: Token | None = meta.get(headers.TOKEN)
         if token is not None:
             _become(request, TokenUser(token, self._permissions))
-            if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-                # CsrfViewMiddleware and SessionAuthentication of REST framework read it.
-                request._dont_enforce_csrf_checks = True
+            self._lift_csrf_check(request)
         elif self._brings_token(meta):
             _become(request, make_anonymous())
+            # The token of a public path is not looked at, and excuses nothing.
+            if REFUSED_FOR in meta or headers.UNDECIDED in meta:
+                self._lift_csrf_check(request)
         elif not hasattr(request, "user"):
             # Not remembered: `AuthenticationMiddleware` may come after this one.
             request.user = make_anonymous()
+
+    def _lift_csrf_check(self, request: Any) -> None:
+        """Have a request with a token judged by it alone, unless it has a session as well."""
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            # CsrfViewMiddleware and SessionAuthentication of REST framework read it.
+            request._dont_enforce_csrf_checks = True
 
     def _brings_token(self, meta: dict[str, Any]) -> bool:
         """Return whether the client sent a user token, which was then refused or ignored."""
@@ -137,14 +145,21 @@ class AuthMiddleware:
         token = read_user_token(dict(meta), accepts_bearer=accepts_bearer)
         return bool(token and token.strip())
 
+    def process_exception(self, request: Any, exception: Exception) -> HttpResponse | None:
+        """Answer what a view raised by `require` or `check`.
+
+        Django would log it as PermissionDenied, with a traceback, and answer 403.
+        """
+        if not isinstance(exception, Refused):
+            return None
+        return _make_refused(request.META, exception)
+
     def _finish(self, request: Any, response: Any) -> Any:
         """Return the response, or the refusal that Django could not send as it is."""
         meta = request.META
         refused: Refused | None = meta.get(REFUSED)
         if refused is not None and is_unanswered(refused, str(response.status_code)):
-            refusal = refused.refusal
-            body = b"".join(refusal.body_for(meta))
-            response = _make_response(Response(refusal.status, refusal.all_headers, body))
+            response = _make_refused(meta, refused)
         if 400 <= response.status_code < 410:
             self._add_headers(meta, response)
         self._keep_from_caches(meta, response)
@@ -190,6 +205,12 @@ def _become(request: Any, user: Any) -> None:
     request.auser = auser
     # Where Django's own middleware remembers it: `get_user` would look into the session.
     request._cached_user = request._acached_user = user
+
+
+def _make_refused(meta: dict[str, Any], refused: Refused) -> HttpResponse:
+    refusal = refused.refusal
+    body = b"".join(refusal.body_for(meta))
+    return _make_response(Response(refusal.status, refusal.all_headers, body))
 
 
 def _make_response(response: Response) -> HttpResponse:

@@ -27,7 +27,11 @@ from authmw.errors import Refusal
 from authmw.rejection import PLACEHOLDER_CHALLENGE
 from authmw.runtime.request import current_environ
 from authmw.token import Token, headers
-from authmw.wsgi.requirement_answers import refuse_excess, refuse_unauthenticated
+from authmw.wsgi.requirement_answers import (
+    refuse_excess,
+    refuse_unauthenticated,
+    refuse_without_token,
+)
 
 
 class TokenAuthentication(BaseAuthentication):  # type: ignore[misc]
@@ -38,10 +42,16 @@ class TokenAuthentication(BaseAuthentication):  # type: ignore[misc]
     """
 
     def authenticate(self, request: Any) -> tuple[TokenUser, Token] | None:
-        """Return user and token, None if the request has no valid token."""
+        """Return user and token, None if the request has no valid token.
+
+        Raises:
+            Refused: (503) nobody could validate the token.
+        """
         django_request = getattr(request, "_request", request)
         token: Token | None = django_request.META.get(headers.TOKEN)
         if token is None:
+            if headers.UNDECIDED in django_request.META:
+                raise refuse(django_request.META, refuse_without_token(django_request.META))
             return None
         user: Any = getattr(django_request, "user", None)
         # Not isinstance(): it would look up the user of a session.
@@ -117,9 +127,11 @@ class TokenPermission(OperationHolderMixin, BasePermission):  # type: ignore[mis
         if token is None and current_environ() is None:
             warn_of_no_middleware()
             return refuse_unauthenticated(is_challenged=False)
+        if token is None:
+            return refuse_without_token(getattr(request, "_request", request).META)
         return self._judge(token)
 
-    def _judge(self, token: Token | None) -> Refusal | None:
+    def _judge(self, token: Token) -> Refusal | None:
         return judge(self.requirement, token)
 
 
@@ -135,11 +147,10 @@ class _Without(TokenPermission):
     def __invert__(self) -> TokenPermission:
         return TokenPermission(self.requirement)
 
-    def _judge(self, token: Token | None) -> Refusal | None:
-        refusal = judge(self.requirement, token)
-        if token is None:
-            return refusal
-        return None if refusal is not None else refuse_excess(self.requirement)
+    def _judge(self, token: Token) -> Refusal | None:
+        if judge(self.requirement, token) is not None:
+            return None
+        return refuse_excess(self.requirement)
 
 
 def _find_token(request: Any) -> Token | None:

@@ -23,7 +23,9 @@ INVALID: Final = "Invalid"
 TOKEN_INFO: Final = "keystone.token_info"
 TOKEN_AUTH: Final = "keystone.token_auth"
 TOKEN: Final = "authmw.token"
-ENVIRON_OBJECTS: Final = (TOKEN_INFO, TOKEN_AUTH, TOKEN)
+# The `Rejection` of a user token that nobody could validate, where the app decides.
+UNDECIDED: Final = "authmw.undecided"
+ENVIRON_OBJECTS: Final = (TOKEN_INFO, TOKEN_AUTH, TOKEN, UNDECIDED)
 
 
 # The headers of an ASGI scope: pairs of name, in lower case, and value.

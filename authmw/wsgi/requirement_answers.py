@@ -1,13 +1,20 @@
-"""The 401 and 403 of `require` and `check`."""
+"""The 401, 403 and 503 of `require` and `check`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from authmw.checks.requirements import Requirement
 from authmw.errors import Refusal, Refused
-from authmw.rejection import PLACEHOLDER_CHALLENGE, REQUIRES_AUTHENTICATION, render_error
+from authmw.rejection import (
+    PLACEHOLDER_CHALLENGE,
+    REQUIRES_AUTHENTICATION,
+    Rejection,
+    render_error,
+    render_rejected,
+)
+from authmw.token import headers
 
 _TITLES = {401: "Unauthorized", 403: "Forbidden"}
 _WORDS = {
@@ -36,6 +43,25 @@ def is_unanswered(refused: Refused, status: str) -> bool:
         "django.core.handlers.exception",
         "rest_framework.views",
     )
+
+
+def refuse_without_token(environ: Mapping[str, Any]) -> Refusal:
+    """Return the refusal of a request that came past a middleware, and has no valid token.
+
+    It is a 503 if there is a token that nobody could validate: what can't be decided is no 401.
+    """
+    undecided: Rejection | None = environ.get(headers.UNDECIDED)
+    if undecided is not None:
+        return refuse_rejected(undecided)
+    return refuse_unauthenticated(is_challenged=True)
+
+
+def refuse_rejected(rejection: Rejection, more: Sequence[tuple[str, str]] = ()) -> Refusal:
+    """Return a rejection as a refusal, with more headers."""
+    added = [*more]
+    if rejection.retry_after is not None:
+        added.append(("Retry-After", str(rejection.retry_after)))
+    return Refusal(rejection.status, render_rejected(rejection), tuple(added))
 
 
 def refuse_unauthenticated(*, is_challenged: bool) -> Refusal:
