@@ -52,7 +52,12 @@ def test_the_table_names_every_header_of_the_contract() -> None:
         "X-User",
         "X-Role",
     }
-    assert ENVIRON_OBJECTS == ("keystone.token_info", "keystone.token_auth", "authmw.token")
+    assert ENVIRON_OBJECTS == (
+        "keystone.token_info",
+        "keystone.token_auth",
+        "authmw.token",
+        "authmw.undecided",
+    )
 
 
 @pytest.mark.parametrize("scope", SCOPES)
