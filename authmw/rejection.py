@@ -43,6 +43,9 @@ class Rejection(NamedTuple):
     reason: Reason | None = None
 
 
+# Of a filter that can't be built. Long, as people correct the configuration.
+MISCONFIGURED: Final = Rejection(503, retry_after=60)
+
 # In place of a rejection: the request asks for the metadata of the protected resource (RFC 9728).
 DESCRIBE_RESOURCE: Final = Rejection(200)
 

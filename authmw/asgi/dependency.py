@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from authmw.checks.requirements import NotFromRequest, ScopeName, parse_requirement
 from authmw.decorators.check import verify
+from authmw.decorators.checked import note_check
 from authmw.token import Token
 
 
@@ -45,4 +46,5 @@ def require_token(
     async def verified_token() -> Token:
         return verify(requirement)
 
+    note_check(verified_token)
     return verified_token

@@ -17,6 +17,7 @@ from authmw.asgi.answers import (
 )
 from authmw.asgi.interface import AsgiApp, Message, Receive, Scope, Send
 from authmw.asgi.lookups import Lookups
+from authmw.asgi.misconfigured import Misconfigured, is_served
 from authmw.asgi.scope import make_scope, read_scope
 from authmw.build import FilterParts, build_filter_parts
 from authmw.decorators.configuration import choose_options
@@ -38,7 +39,9 @@ class AuthMiddleware:
     `keystone.token_auth` and `authmw.token` are keys of the scope. A websocket is judged once,
     before it is accepted. It runs on asyncio event loops.
 
-    The filter is built at once. It is closed at the end of the app's lifespan if it has one.
+    The filter is built at once. It is closed at the end of the app's lifespan if it has one. Where
+    Starlette or FastAPI builds the middleware, the server has called the app already: a mistake
+    then fails the lifespan, and all requests get 503.
 
     Args:
         app: the ASGI app behind the middleware.
@@ -67,13 +70,18 @@ class AuthMiddleware:
     ) -> None:
         # In this order, so that a mistake leaves no filter behind.
         _verify_app(app)
-        self._conf: Mapping[str, Any] | None = choose_options(
-            {**(conf or {}), **options}, config_file, config
-        )
         self._max_lookups = max_lookups
         self._app = app
         self._is_closed = False
-        self._use(build_filter_parts(self._conf or {}))
+        self._conf: Mapping[str, Any] | None = None
+        self._misconfigured: Misconfigured | None = None
+        try:
+            self._conf = choose_options({**(conf or {}), **options}, config_file, config)
+            self._use(build_filter_parts(self._conf))
+        except Exception as error:
+            if not is_served():
+                raise
+            self._misconfigured = Misconfigured(error)
 
     def __init_subclass__(cls, **_: Any) -> NoReturn:
         raise TypeError(
@@ -96,6 +104,7 @@ class AuthMiddleware:
         _verify_app(app)
         middleware = cls.__new__(cls)
         middleware._conf = None
+        middleware._misconfigured = None
         middleware._max_lookups = max_lookups
         middleware._app = app
         middleware._is_closed = False
@@ -109,14 +118,18 @@ class AuthMiddleware:
 
     def stats(self) -> dict[str, float]:
         """Return the metrics of this filter; see `authmw.AuthMiddleware.stats`."""
-        return self._parts.stats()
+        return {} if self._misconfigured is not None else self._parts.stats()
 
     def find_troubles(self, now: float) -> list[str]:
         """Return why this filter can't do its work; see `authmw.health`."""
+        if self._misconfigured is not None:
+            return [self._misconfigured.message]
         return self._parts.find_troubles(now)
 
     def close(self) -> None:
         """Stop the background threads, once the app serves no more requests."""
+        if self._misconfigured is not None:
+            return
         self._lookups.close()
         if self._conf is not None:
             self._is_closed = True
@@ -124,6 +137,9 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, websocket or lifespan (ASGI 3)."""
+        if self._misconfigured is not None:
+            await self._misconfigured(scope, receive, send)
+            return
         kind = scope["type"]
         if kind == "lifespan":
             await self._live(scope, receive, send)
@@ -229,9 +245,9 @@ class AuthMiddleware:
         return headers_to_add(self._parts, status, response_headers, environ, may_ask=False)
 
     async def _discover(self) -> None:
-        """Find out where clients get a token, unless that is known or is being found out."""
+        """Find out where clients get a token, unless that is known, or not to be told."""
         identity = self._parts.identity
-        if identity.seeks_authenticate_uri:
+        if self._parts.tells_of_keystone and identity.seeks_authenticate_uri:
             work = WouldBlock("discovery", identity.authenticate_uri, "upkeep", "go on")
             await self._lookups.run(work)
 

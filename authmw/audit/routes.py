@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
-from authmw.audit.unchecked import UncheckedRoute
-from authmw.middleware import AuthMiddleware
+from authmw.audit.unchecked import UncheckedRoute, unwrap
 
 # The class of each framework's apps, and the module that audits them.
 _FRAMEWORKS = (
@@ -16,6 +15,7 @@ _FRAMEWORKS = (
     ("django.core.handlers.base", "BaseHandler", "django_routes"),
     ("falcon", "App", "falcon_routes"),
     ("pyramid.router", "Router", "pyramid_routes"),
+    ("starlette.applications", "Starlette", "starlette_routes"),
 )
 
 
@@ -29,20 +29,23 @@ def audit_routes(app: Any) -> list[UncheckedRoute]:
     or of a hook that the framework calls before each view of an app or blueprint; `require_for` of
     the Flask extension; for Django `login_required`, `permission_required` and their mixins and
     middleware; for Django REST framework the permissions of `authmw.django.rest` and those of REST
-    framework that nobody has; for Pyramid a permission, with the policy of `authmw.pyramid`.
+    framework that nobody has; for Pyramid a permission, with the policy of `authmw.pyramid`; for
+    FastAPI a dependency on `authmw.asgi.require_token(...)`, on `authmw.current_token` or on what
+    `authmw.require` decorates, of a route, a router or the app.
 
     A middleware in front is no check, as it lets every valid token pass. Nor is what can't be seen
     from outside: `authmw.check` in the middle of a view, decorators that may answer by themselves,
-    and apps mounted within the app. Nothing is called but what builds the routes.
+    and apps mounted within the app, but for those of Starlette and FastAPI within one another.
+    Nothing is called but what builds the routes.
 
     Args:
-        app: of Flask, Django (`get_wsgi_application()`), Falcon or Pyramid (`make_wsgi_app()`), or
-            such an app behind `authmw.protect` or `AuthMiddleware`.
+        app: of Flask, Django (`get_wsgi_application()`), Falcon, Pyramid (`make_wsgi_app()`),
+            Starlette or FastAPI, or such an app behind `authmw.protect` or `AuthMiddleware`.
 
     Raises:
         TypeError: it is none of these.
     """
-    inner = _unwrap(app)
+    inner = unwrap(app)
     for module, name, auditor in _FRAMEWORKS:
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(inner, kind):
@@ -50,16 +53,6 @@ def audit_routes(app: Any) -> list[UncheckedRoute]:
             audit = import_module(f"authmw.audit.{auditor}").find_unchecked
             return sorted(audit(inner))
     raise TypeError(
-        f"a {type(inner).__module__}.{type(inner).__qualname__} is no app of Flask, Django, Falcon"
-        " or Pyramid: hand audit_routes the app itself"
+        f"a {type(inner).__module__}.{type(inner).__qualname__} is no app of Flask, Django, Falcon,"
+        " Pyramid, Starlette or FastAPI: hand audit_routes the app itself"
     )
-
-
-def _unwrap(app: Any) -> Any:
-    while True:
-        if isinstance(app, AuthMiddleware):
-            app = app._app
-        elif hasattr(type(app), "build_filter_parts"):  # of authmw.protect
-            app = app.__wrapped__
-        else:
-            return app

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final
 
 from authmw.decorators.checked import is_check
+from authmw.middleware import AuthMiddleware
 
 NO_CHECK: Final = "no check stands before it"
 
@@ -42,6 +44,19 @@ class UncheckedRoute:
     def __str__(self) -> str:
         methods = ",".join(self.methods) or "*"
         return f"{methods} {self.path} ({self.view}): {self.reason}"
+
+
+def unwrap(app: Any) -> Any:
+    """Return an app without our middleware in front of it."""
+    asgi: Any = sys.modules.get("authmw.asgi.middleware")
+    kinds = (AuthMiddleware,) if asgi is None else (AuthMiddleware, asgi.AuthMiddleware)
+    while True:
+        if isinstance(app, kinds):
+            app = app._app
+        elif hasattr(type(app), "build_filter_parts"):  # of authmw.protect
+            app = app.__wrapped__
+        else:
+            return app
 
 
 def find_reason(view: object) -> str | None:

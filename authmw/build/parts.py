@@ -90,6 +90,17 @@ class FilterParts:
         self.cors = read_cors(self.settings)
         _live.add(self)
 
+    @property
+    def tells_of_keystone(self) -> bool:
+        """Whether a 401 has Keystone's challenge, beside those of OAuth."""
+        settings = self.settings
+        return (
+            self.resource is None
+            or settings.auth is not None
+            or settings.has_key_source
+            or settings.www_authenticate_uri is not None
+        )
+
     def challenge(
         self, reason: Reason | None = None, *, may_ask: bool = True
     ) -> list[tuple[str, str]]:
@@ -104,14 +115,10 @@ class FilterParts:
         if resource is not None:
             # First: some clients of OAuth read no other challenge.
             challenges += resource.make_challenges(reason)
-        settings = self.settings
-        if (
-            resource is None
-            or settings.auth is not None
-            or settings.has_key_source
-            or settings.www_authenticate_uri is not None
-        ):
-            uri = settings.www_authenticate_uri or self.identity.authenticate_uri(may_ask=may_ask)
+        if self.tells_of_keystone:
+            uri = self.settings.www_authenticate_uri or self.identity.authenticate_uri(
+                may_ask=may_ask
+            )
             challenges.append(f'Keystone uri="{uri}"' if uri else "Keystone")
         headers = [("WWW-Authenticate", challenge) for challenge in challenges]
         return headers if self.make_nonce is None else [*headers, ("DPoP-Nonce", self.make_nonce())]
@@ -202,7 +209,7 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
     metrics = make_metrics(settings)
     identity = IdentityClient(
         settings,
-        functools.partial(load_auth_plugin, settings.auth),
+        functools.partial(load_auth_plugin, settings.auth) if settings.auth is not None else None,
         clock=clock,
         meter=CallMeter(metrics.identity_calls, metrics.identity_call_seconds),
     )

@@ -12,6 +12,7 @@ from authmw.checks.requirements import (
     ScopeName,
     parse_requirement,
 )
+from authmw.decorators.checked import note_check
 from authmw.decorators.frameworks import make_exception
 from authmw.errors import Refusal, Refused
 from authmw.rejection import REFUSED
@@ -69,6 +70,9 @@ def current_token() -> Token:
         Refused: (401 or 503) there is none, as for `check`.
     """
     return verify(_ANY)
+
+
+note_check(current_token)  # as a dependency of FastAPI's
 
 
 def verify(requirement: Requirement) -> Token:

@@ -23,9 +23,6 @@ _log = logging.getLogger(__name__)
 WsgiApp = Callable[..., Iterable[bytes]]
 C = TypeVar("C", bound=type[Any])
 
-# Long, as people correct the configuration.
-_RETRY_AFTER_SECONDS = 60
-
 
 class Protected:
     """A WSGI callable behind the middleware; in a class body it becomes a method.
@@ -183,7 +180,6 @@ def verify_arguments(app: Any) -> None:
 def _answer_misconfigured(
     environ: dict[str, Any], start_response: Callable[..., Any]
 ) -> Iterable[bytes]:
-    from authmw.rejection import Rejection, respond
+    from authmw.rejection import MISCONFIGURED, respond
 
-    rejection = Rejection(503, retry_after=_RETRY_AFTER_SECONDS)
-    return respond(rejection, (), (), environ, start_response)
+    return respond(MISCONFIGURED, (), (), environ, start_response)

@@ -67,6 +67,7 @@ class IdentityClient:
         self._settings = settings
         self._clock = clock
         self._meter = meter or CallMeter()
+        self._may_discover = auth_plugin is not None
         self._plugin = PerProcess(
             auth_plugin if callable(auth_plugin) else functools.partial(_same, auth_plugin)
         )
@@ -231,6 +232,7 @@ class IdentityClient:
         """Whether `authenticate_uri` would ask the endpoint now, and wait for it."""
         return (
             not self._settings.www_authenticate_uri
+            and self._may_discover
             and self._authenticate_uri.get().is_due
             and not self._breaker.get().fails_fast
         )
@@ -249,7 +251,7 @@ class IdentityClient:
             return self._settings.www_authenticate_uri
         return self._authenticate_uri.get().find(
             self._discover_authenticate_uri
-            if may_ask and not self._breaker.get().fails_fast
+            if may_ask and self._may_discover and not self._breaker.get().fails_fast
             else None,
             lambda: self._opened.get().known_authenticate_uri(),
         )
