@@ -150,8 +150,7 @@ def test_reasons(tmp_path: Path) -> None:
     assert found["/open"] == "no check stands before it"
     assert "remembered" in found["/below"]
     assert found["/middleware"] == (
-        "its check is below a starlette.middleware.gzip.GZipMiddleware,"
-        " which may answer without it"
+        "its check is below a starlette.middleware.gzip.GZipMiddleware, which may answer without it"
     )
     assert "OtherDispatch.dispatch" in found["/dispatch"]
 
