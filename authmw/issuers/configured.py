@@ -66,7 +66,9 @@ def make_issuers(options: IssuerOptions) -> tuple[Issuer, ...]:
     """
     profile = PROFILES.get(options.profile)
     if profile is None:
-        raise _wrong(options, "profile", options.profile, f"write one of {', '.join(PROFILES)}.")
+        # Keystone's own tokens have no section.
+        names = ", ".join(name for name in PROFILES if name != "keystone")
+        raise _wrong(options, "profile", options.profile, f"write one of {names}.")
     profile = _adapt(profile, options)
     pinned = _parse_values(options)
     named = {path.names[0] for path, _ in pinned}

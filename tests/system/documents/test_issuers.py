@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+from authmw.config.issuer_options import ISSUER_OPTIONS
+from authmw.errors import ConfigurationError
+from authmw.issuers.configured import IssuerOptions, make_issuers
 from authmw.issuers.profiles import PROFILES
 from tests.support.issuers.confusions import CONFUSIONS
 from tests.support.issuers.shapes import SHAPES
 from tests.support.programs import ROOT
 
 PAGE = ROOT / "doc" / "issuers.rst"
-# Keystone's own tokens have no section; ext-oauth2 is how another section is read.
-IN_SECTIONS = [name for name in PROFILES if name not in ("keystone", "ext-oauth2")]
+# Keystone's own tokens have no section.
+IN_SECTIONS = [name for name in PROFILES if name != "keystone"]
 SIGNED = [name for name in IN_SECTIONS if not PROFILES[name].is_introspected]
 TABLE = re.compile(r"\.\. list-table:: Tokens that pass.*?\n(?=\n\S)", re.DOTALL)
 
@@ -57,3 +62,11 @@ def test_table_of_profiles_names_them_all() -> None:
     section = PAGE.read_text().partition("\nProfiles\n")[2].partition("\nPrivate")[0]
     named = re.findall(r"^``([a-z0-9-]+)``  ", section, re.MULTILINE)
     assert named[1:] == IN_SECTIONS  # the first is the heading
+
+
+def test_error_and_description_of_the_option_name_the_same() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        make_issuers(IssuerOptions(name="acme", profile="acme"))
+    assert raised.value.fix == f"write one of {', '.join(IN_SECTIONS)}."
+    (option,) = [opt for opt in ISSUER_OPTIONS if opt.name == "profile"]
+    assert all(re.search(rf"(?<![\w-]){name}(?![\w-])", option.help) for name in IN_SECTIONS)
