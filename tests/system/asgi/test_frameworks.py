@@ -18,9 +18,12 @@ from starlette.routing import Mount, Route, WebSocketRoute
 import authmw
 import authmw.asgi
 from authmw.testing import Cloud
+from authmw.testing.issuer_personas import IssuerPersonas
 from tests.system.asgi.conftest import connect, get
 
 Admin = Annotated[authmw.Token, Depends(authmw.asgi.require_token(roles="admin"))]
+AnyToken = Annotated[authmw.Token, Depends(authmw.current_token)]
+OfProject = Annotated[authmw.Token, Depends(authmw.asgi.require_token(scope="project"))]
 MISSING = {"roles": ["admin"]}
 TOLD: list[str] = []
 
@@ -364,3 +367,23 @@ def test_current_token_is_a_dependency(cloud: Cloud) -> None:
     delayed = cloud.protect(app, delay_auth_decision="true")
     assert get(delayed, "/", cloud.personas.project_reader().headers).json == "project_reader"
     assert get(delayed, "/").status == 401
+
+
+def test_any_valid_token_may_be_without_a_name_and_a_project(cloud: Cloud) -> None:
+    app = FastAPI()
+
+    @app.get("/user")
+    def user(token: AnyToken) -> list[str | None]:
+        with pytest.raises(LookupError):
+            _ = token.project
+        return [token.user.id, token.user.name]
+
+    @app.get("/project")
+    def project(token: OfProject) -> str:
+        return token.project.id
+
+    issuer = cloud.add_issuer()
+    protected = cloud.protect(app)
+    headers = IssuerPersonas(issuer).user("ada").headers
+    assert get(protected, "/user", headers).json == ["ada", None]
+    assert get(protected, "/project", headers).status == 403

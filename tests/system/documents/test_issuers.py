@@ -69,4 +69,5 @@ def test_error_and_description_of_the_option_name_the_same() -> None:
         make_issuers(IssuerOptions(name="acme", profile="acme"))
     assert raised.value.fix == f"write one of {', '.join(IN_SECTIONS)}."
     (option,) = [opt for opt in ISSUER_OPTIONS if opt.name == "profile"]
-    assert all(re.search(rf"(?<![\w-]){name}(?![\w-])", option.help) for name in IN_SECTIONS)
+    told = re.findall(r"[a-z0-9-]+", option.help or "")
+    assert set(IN_SECTIONS) <= set(told)
