@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import configparser
 import importlib
+import json
 import re
 import shlex
 import tomllib
@@ -161,6 +162,8 @@ def check(block: Written) -> None:
             check_ini(f"[keystone_authtoken]\n{block.text}")
         case "toml":
             tomllib.loads(block.text)
+        case "json":
+            json.loads(block.text)
         case "diff":
             check_diff(block.text)
         case _:
@@ -188,7 +191,7 @@ def test_pages_that_are_run_have_no_block_that_is_not() -> None:
         assert f'"{page}.rst"' in (here / test).read_text()
         for block in BLOCKS:
             if block.page == page:
-                assert block.language in ("console", "python", "ini"), block.text
+                assert block.language in ("console", "python", "ini", "json"), block.text
 
 
 @pytest.mark.parametrize(
