@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -110,7 +111,7 @@ def test_permissions_of_rest_framework_say_so(
         assert client.get("/", headers=seen).status_code == 200
 
 
-_VIEWS = {
+_VIEWS: dict[str, Callable[[], Any]] = {
     "sync": lambda: authmw.require()(_hello),
     "async": lambda: authmw.require()(_hello_async),
     "rest": lambda: make_view(_permission("IsAuthenticated")).as_view(),
