@@ -5,7 +5,10 @@
         def setUpClass(cls):
             super().setUpClass()
             cls.cloud = cls.enterClassContext(Cloud())
-            cls.enterClassContext(protected(cls.cloud))
+
+        def setUp(self):
+            self.cloud.reset()
+            self.enterContext(protected(self.cloud))
 
         def test_readers_may_not_add(self):
             reader = Client(self.cloud.personas.project_reader("inventory"))
@@ -53,9 +56,14 @@ def protected(cloud: Cloud, **options: Any) -> Iterator[None]:
     project = getattr(settings, "AUTHMW", None) or {}
     if isinstance(project, str | os.PathLike):
         project = {"config_file": project}
-    chosen = {**project, **cloud.options, **options, "clock": cloud.clock}
+
+    # A new one each time: else a filter that `Cloud.reset` has closed may be found for it.
+    def clock() -> float:
+        return cloud.clock()
+
+    chosen = {**project, **cloud.options, **options, "clock": clock}
     with override_settings(AUTHMW=chosen):
-        # The project's middleware finds this one, and the filter that it has.
+        # Held here: the project's middleware finds this one, and the filter that it has.
         configuration = read_configuration()
         cloud.add_filter(configuration.filter_parts())
         yield

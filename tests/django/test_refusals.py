@@ -136,17 +136,36 @@ def test_asgi_says_so(server: IdentityServer, database: Any, view: str) -> None:
     asyncio.run(converse())
 
 
-def test_login_required_sends_callers_without_a_token_to_the_login(
+def test_django_s_own_decorators_answer_by_themselves(serve: Serve, server: IdentityServer) -> None:
+    from django.contrib.auth.decorators import login_required, permission_required
+    from django.urls import path
+
+    permitted = permission_required("items.add_item", raise_exception=True)(_hello)
+    client = serve(
+        login_required(_hello),
+        path("permitted", permitted),
+        settings={"LOGIN_URL": "/login"},
+        **DELAY,
+    )
+    unseen = {"X-Auth-Token": server.issue("member", project="inventory")}
+    with server.failing(Fault.ERROR_503):
+        for headers in ({}, {"X-Auth-Token": "junk"}, unseen):
+            answer = client.get("/", headers=headers)
+            assert (answer.status_code, answer["Location"]) == (302, "/login?next=/")
+            assert client.get("/permitted", headers=headers).status_code == 403
+
+
+def test_public_view_of_rest_framework_runs_unless_nobody_could_validate_the_token(
     serve: Serve, server: IdentityServer
 ) -> None:
-    from django.contrib.auth.decorators import login_required
-
-    client = serve(login_required(_hello), settings={"LOGIN_URL": "/login"}, **DELAY)
-    unseen = {"X-Auth-Token": server.issue("member", project="inventory")}
-    assert client.get("/")["Location"] == "/login?next=/"
-    assert client.get("/", headers={"X-Auth-Token": "junk"}).status_code == 302
+    client = serve(make_view(_permission("AllowAny")).as_view(), **DELAY)
+    seen, unseen = _issue_two(client, server)
+    for headers in ({}, seen, {"X-Auth-Token": "junk"}):
+        assert client.get("/", headers=headers).status_code == 200
     with server.failing(Fault.ERROR_503):
-        assert client.get("/", headers=unseen).status_code == 302
+        for headers in ({}, seen):
+            assert client.get("/", headers=headers).status_code == 200
+        _assert_undecided(client.get("/", headers=unseen))
 
 
 # --- forged requests (CSRF)

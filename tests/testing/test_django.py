@@ -133,3 +133,20 @@ def test_slips_are_named(authmw_cloud: Cloud, database: Any) -> None:
         pytest.raises(ConfigurationError, match=r"config_file = '/not/on/this/machine.conf'"),
     ):
         protected(authmw_cloud).__enter__()
+
+
+def test_filter_is_a_new_one_after_reset(authmw_cloud: Cloud, database: Any) -> None:
+    serve_who()
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.test import override_settings
+
+    from authmw.testing.django import Client, protected
+
+    kept = []
+    with override_settings(AUTHMW={}, MIDDLEWARE=list(DJANGO_WITH_SESSIONS)):
+        with protected(authmw_cloud):
+            kept.append(WSGIHandler())
+        authmw_cloud.reset()
+        with protected(authmw_cloud):
+            reader = Client(authmw_cloud.personas.project_reader("inventory"))
+            assert reader.get("/").status_code == 200
