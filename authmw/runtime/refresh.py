@@ -313,7 +313,7 @@ class Refresher:
         self.overdue_at = now + max(seconds_left, _PATIENCE_SECONDS / 2)
 
     def reload_all(self) -> None:
-        """Reload everything now if requests have begun, due or not; for tests that set time back."""
+        """Reload everything now if requests have begun; for tests that set time back."""
         loops = self._loops.get()
         if loops.has_begun:
             for loop in loops.all:

@@ -210,11 +210,8 @@ class Cloud:
         directory.mkdir()
         (directory / "keys.json").write_text(json.dumps(issuer.list_keys()))
         said = {
-            "issuer": issuer.issuer,
-            "profile": profile,
+            **issuer.service_options,
             "public_key_repository": str(directory),
-            **({} if profile == "keystone-op" else {"audience": issuer.audience}),
-            **({"required_values": "repository_owner:acme"} if profile == "github" else {}),
             **options,
         }
         self._issuer_options |= {f"issuer.{name}.{option}": said[option] for option in said}

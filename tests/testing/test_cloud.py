@@ -180,6 +180,16 @@ def test_options_are_for_services_that_build_their_own_filter(cloud: Cloud) -> N
     app.close()
 
 
+def test_an_outage_is_over_when_events_have_arrived(cloud: Cloud) -> None:
+    app = cloud.protect(Service())
+    member = cloud.personas.project_member()
+    with cloud.outage():
+        assert status(app, member) == 503
+    assert status(app, member) == 503
+    cloud.let_events_arrive()
+    assert status(app, member) == 200
+
+
 def test_an_outage_is_over_with_its_test(cloud: Cloud) -> None:
     """The first request of a filter, in an outage: what it found must not reach the next test."""
     app = cloud.protect(Service())
