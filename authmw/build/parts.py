@@ -173,7 +173,7 @@ def find_live_parts() -> list[FilterParts]:
 
 
 def build_filter_parts(
-    conf: Mapping[str, Any], *, clock: Callable[[], float] | None = None
+    conf: Mapping[str, Any], *, clock: Callable[[], float] = wall_clock
 ) -> FilterParts:
     """Build a filter from the options of paste or a service; nothing is sent yet.
 
@@ -181,8 +181,8 @@ def build_filter_parts(
 
     Args:
         conf: options by name; see `AuthMiddleware`.
-        clock: returns epoch seconds; None: the machine's, or that of the test cloud whose identity
-            service the options name.
+        clock: returns epoch seconds; tests pass their own. The machine's gives way to that of a
+            test cloud whose identity service the options name.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -200,9 +200,9 @@ def build_filter_parts(
     return parts
 
 
-def assemble_filter(settings: Settings, *, clock: Callable[[], float] | None = None) -> FilterParts:
+def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clock) -> FilterParts:
     """Put a filter together; see `build_filter_parts`."""
-    if clock is None:
+    if clock is wall_clock:
         clock = find_test_clock(settings) or wall_clock
     _verify_tls_files(settings)
     # Made here to find wrong options; each process makes its own later.
