@@ -160,12 +160,11 @@ def test_a_validation_says_where_a_token_was_refused_or_what_failed(
     assert printed.splitlines()[-1].endswith("a client gets 503")
 
 
-def test_signed_tokens_can_be_tried_by_hand(tmp_path: Path) -> None:
-    """What `doc/offline.rst` says of `python -m authmw.testing --jws`."""
-    script = """
+# Serves what its arguments say, and asks the command line about one of the tokens.
+BY_HAND = """
 import subprocess, sys
 server = subprocess.Popen(
-    [sys.executable, "-m", "authmw.testing", "--jws", "keys", "service.conf", "tokens"],
+    [sys.executable, "-m", "authmw.testing", *sys.argv[1:], "service.conf", "tokens"],
     stdout=subprocess.PIPE, text=True,
 )
 try:
@@ -181,7 +180,12 @@ finally:
     server.terminate()
     server.wait()
 """
-    done = run_python("-c", script, directory=tmp_path, environ=dict(os.environ))
+
+
+@pytest.mark.parametrize("arguments", [["--jws", "keys"], ["--issuer"]])
+def test_signed_tokens_can_be_tried_by_hand(tmp_path: Path, arguments: list[str]) -> None:
+    """What `doc/commands.rst` says of `python -m authmw.testing`."""
+    done = run_python("-c", BY_HAND, *arguments, directory=tmp_path, environ=dict(os.environ))
     explained, validated = done.stdout.splitlines()
     assert explained.startswith("0 accepted; ")
     assert validated.startswith("0 accepted in ")
