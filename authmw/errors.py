@@ -279,6 +279,9 @@ class Refused(AuthmwError):
 
     The raised exception is also an exception of each web framework that is loaded; see
     `authmw.decorators.frameworks`. If no framework catches it, `AuthMiddleware` answers.
+
+    Attributes:
+        refusal: status, message, and what the token lacks: a `Refusal`.
     """
 
     def __init__(self, refusal: Refusal) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from authmw.cli.output import complain, say
-from authmw.config.option_names import suggest
+from authmw.testing.slips import suggest
 
 # Where services name their rules, as for oslopolicy-sample-generator.
 _RULES = "oslo.policy.policies"

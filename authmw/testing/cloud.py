@@ -14,7 +14,6 @@ from typing import Any, Protocol, Self, overload
 from authmw.asgi import AuthMiddleware as AsgiAuthMiddleware
 from authmw.asgi.interface import AsgiApp
 from authmw.build import FilterParts, build_filter_parts
-from authmw.config.option_names import suggest, verify_option_names
 from authmw.issuers.profiles import PROFILES
 from authmw.middleware import AuthMiddleware, WsgiApp
 from authmw.testing.clock import Clock
@@ -24,7 +23,7 @@ from authmw.testing.issuer_personas import IssuerPersona
 from authmw.testing.oidc_server import OidcServer
 from authmw.testing.personas import Persona, Personas
 from authmw.testing.population import make_directory
-from authmw.testing.slips import UnknownName, verify_app
+from authmw.testing.slips import UnknownName, suggest, verify_app, verify_option_names
 from authmw.wsgi.asgi import is_asgi
 
 _POLL_SECONDS = 1

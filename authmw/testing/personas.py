@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack, cast
 
-from authmw.config.option_names import suggest
 from authmw.testing.grants import Wanted
 from authmw.testing.identity import Identity
 from authmw.testing.issuer_personas import IssuerPersonas
 from authmw.testing.oidc_server import OidcServer
-from authmw.testing.slips import UnknownName
+from authmw.testing.slips import UnknownName, suggest
 
 ScopeKind = Literal["system", "domain", "project"]
 

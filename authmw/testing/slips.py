@@ -5,7 +5,10 @@ from __future__ import annotations
 import types
 from typing import Any
 
+from authmw.config.option_names import suggest, verify_option_names
 from authmw.wsgi.asgi import is_asgi
+
+__all__ = ["UnknownName", "suggest", "verify_app", "verify_option_names"]
 
 
 class UnknownName(KeyError):
