@@ -19,6 +19,7 @@ from authmw.asgi.interface import AsgiApp, Message, Receive, Scope, Send
 from authmw.asgi.lookups import Lookups
 from authmw.asgi.scope import make_scope, read_scope
 from authmw.build import FilterParts, build_filter_parts
+from authmw.config.option_names import verify_option_names
 from authmw.decorators.configuration import choose_options
 from authmw.errors import Refused, WouldBlock
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED, Rejection, respond
@@ -51,7 +52,8 @@ class AuthMiddleware:
 
     Raises:
         ConfigurationError: an option is wrong.
-        TypeError: the app is no ASGI app, or a file and an object were given.
+        TypeError: the app is no ASGI app, one of `options` does not exist, or a file and an object
+            were given.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class AuthMiddleware:
     ) -> None:
         # In this order, so that a mistake leaves no filter behind.
         _verify_app(app)
+        verify_option_names(options)
         self._conf: Mapping[str, Any] | None = choose_options(
             {**(conf or {}), **options}, config_file, config
         )
