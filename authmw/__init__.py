@@ -21,11 +21,20 @@ if TYPE_CHECKING:
         IdentityUnavailable,
         InvalidToken,
         Reason,
+        Refusal,
         Refused,
     )
     from authmw.middleware import AuthMiddleware, AuthProtocol, app_factory, filter_factory
     from authmw.readiness import Health, health
-    from authmw.token import Token
+    from authmw.token import (
+        DomainScope,
+        ProjectScope,
+        Role,
+        SystemScope,
+        Token,
+        Unscoped,
+        User,
+    )
 
 __version__ = "0.1.0"
 
@@ -34,12 +43,19 @@ _HOMES = {
     "AuthProtocol": "authmw.middleware",
     "AuthmwError": "authmw.errors",
     "ConfigurationError": "authmw.errors",
+    "DomainScope": "authmw.token",
     "Health": "authmw.readiness",
     "IdentityUnavailable": "authmw.errors",
     "InvalidToken": "authmw.errors",
+    "ProjectScope": "authmw.token",
     "Reason": "authmw.errors",
+    "Refusal": "authmw.errors",
     "Refused": "authmw.errors",
+    "Role": "authmw.token",
+    "SystemScope": "authmw.token",
     "Token": "authmw.token",
+    "Unscoped": "authmw.token",
+    "User": "authmw.token",
     "app_factory": "authmw.middleware",
     "audit_routes": "authmw.audit.routes",
     "check": "authmw.decorators.check",
@@ -57,12 +73,19 @@ __all__ = [
     "AuthProtocol",
     "AuthmwError",
     "ConfigurationError",
+    "DomainScope",
     "Health",
     "IdentityUnavailable",
     "InvalidToken",
+    "ProjectScope",
     "Reason",
+    "Refusal",
     "Refused",
+    "Role",
+    "SystemScope",
     "Token",
+    "Unscoped",
+    "User",
     "app_factory",
     "audit_routes",
     "check",

@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from authmw.checks.access_rules import verify_access
 from authmw.checks.expiry import ExpiryPolicy, is_conclusive, verify_not_expired
 from authmw.checks.paths import access_path
-from authmw.checks.presented_token import copy_bearer, find_plain_token, read_user_token
+from authmw.checks.presented_token import (
+    brings_bearer,
+    copy_bearer,
+    find_plain_token,
+    read_user_token,
+)
 from authmw.checks.rules import Rules
 from authmw.checks.service_roles import has_service_role, speaks_for
 from authmw.checks.token_bind import refuse_key_binding, verify_binding
@@ -112,6 +117,7 @@ class Authenticator:
             self._count_accepted = metrics.decisions.count("accepted", "").add
         self._has_open_requests = rules.allow_cors_preflight or bool(rules.public_paths)
         self._warned_of_service_role = False
+        self._warned_of_bearer = False
 
     def with_rules(self, rules: Rules) -> Authenticator:
         """Return an authenticator with other rules that shares all else with this one."""
@@ -331,10 +337,14 @@ class Authenticator:
                 if self._count_accepted is not None:
                     self._count_accepted()
                 return None
-        elif not self._rules.delay_auth_decision:
-            self._log.no_token(environ)
-            self._count("rejected", reason)
-            return Rejection(401)
+        else:
+            if not self._accepts_bearer and not self._warned_of_bearer and brings_bearer(environ):
+                self._warned_of_bearer = True
+                self._log.ignored_bearer(environ)
+            if not self._rules.delay_auth_decision:
+                self._log.no_token(environ)
+                self._count("rejected", reason)
+                return Rejection(401)
 
         if rejection is None:
             self._count("invalid", reason)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import enum
 import http
+import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -228,14 +229,14 @@ class KeysUnavailable(AuthmwError):
 
 
 class Refusal(NamedTuple):
-    """A 401, 403 or 503, not yet in the form of any framework.
+    """A 401, 403 or 503, not yet in the form of any framework: `refused.refusal` of a `Refused`.
 
     Attributes:
         status: 401, 403 or, where a token could not be validated, 503.
         body: a JSON document.
         headers: in addition to Content-Type and Content-Length.
         missing_scope: values of an OAuth scope that the token lacks.
-        missing: all that the token lacks, in words; "" unless it is a 403.
+        missing: all that the token lacks, in words; "" unless it is a 403. See also `unmet`.
         message: what the body says, for people.
     """
 
@@ -250,6 +251,17 @@ class Refusal(NamedTuple):
     def status_line(self) -> str:
         """Status code and reason phrase (PEP 3333)."""
         return f"{self.status} {http.HTTPStatus(self.status).phrase}"
+
+    @property
+    def unmet(self) -> dict[str, Any]:
+        """What of the requirement the token lacks, by the argument of `authmw.require`.
+
+        It is `error.missing` of the body, as `{"roles": ["admin"]}`: names of which the token needs
+        one (roles, scope) or all (methods, oauth_scope); True for admin_project. Empty unless it is
+        a 403 for what a token lacks.
+        """
+        unmet: dict[str, Any] = json.loads(self.body)["error"].get("missing", {})
+        return unmet
 
     @property
     def all_headers(self) -> list[tuple[str, str]]:
@@ -267,6 +279,9 @@ class Refused(AuthmwError):
 
     The raised exception is also an exception of each web framework that is loaded; see
     `authmw.decorators.frameworks`. If no framework catches it, `AuthMiddleware` answers.
+
+    Attributes:
+        refusal: status, message, and what the token lacks: a `Refusal`.
     """
 
     def __init__(self, refusal: Refusal) -> None:

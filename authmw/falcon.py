@@ -12,6 +12,7 @@ from typing import Any
 
 import falcon
 
+from authmw.config.option_names import verify_option_names
 from authmw.decorators.configuration import find_configuration
 from authmw.decorators.handed_over import HandsOver, raise_rejection
 from authmw.wsgi.asgi import refuse_asgi
@@ -46,9 +47,11 @@ def protect(
 
     Raises:
         ConfigurationError: an option is wrong.
-        TypeError: a file and an object were given, or the app is an ASGI app.
+        TypeError: an option does not exist, a file and an object were given,
+            or the app is an ASGI app.
     """
     refuse_asgi(app)
+    verify_option_names(options)
     protected = HandsOver(app, find_configuration(options, config_file, config))
     protected.build_filter_parts()
     app.add_middleware(_RaiseRejections())

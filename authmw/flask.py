@@ -21,14 +21,13 @@ import flask
 from flask.sansio.scaffold import Scaffold
 
 from authmw.checks.requirements import ScopeName
+from authmw.config.option_names import verify_option_names
 from authmw.decorators.configuration import find_configuration
 from authmw.decorators.handed_over import HandsOver, raise_rejection
+from authmw.decorators.registered import OPTIONAL, refuse_registered
 from authmw.decorators.require import require
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# Attribute of a view that needs no token; decorators above the view copy it.
-_OPTIONAL = "__authmw_optional__"
 
 
 class Authmw:
@@ -46,7 +45,7 @@ class Authmw:
 
     Raises:
         ConfigurationError: (with `app`) an option is wrong.
-        TypeError: a file and an object were given.
+        TypeError: an option does not exist, or (with `app`) a file and an object were given.
     """
 
     def __init__(
@@ -58,6 +57,7 @@ class Authmw:
         config: Any = None,
         **options: Any,
     ) -> None:
+        verify_option_names(options)
         self._arguments = {"config_file": config_file, "config": config, **options}
         if app is not None:
             self.init_app(app)
@@ -67,13 +67,15 @@ class Authmw:
 
         Raises:
             ConfigurationError: an option is wrong.
-            TypeError: the app is protected already, or a file and an object were given.
+            TypeError: the app is protected already, an option of `app.config["AUTHMW"]` does not
+                exist, or a file and an object were given.
         """
         if "authmw" in app.extensions:
             raise TypeError("authmw protects this app already: call init_app once for each app")
         arguments: dict[str, Any] = {**self._arguments, **app.config.get("AUTHMW", {})}
         config_file = arguments.pop("config_file")
         config = arguments.pop("config")
+        verify_option_names(arguments)
         protected = HandsOver(app.wsgi_app, find_configuration(arguments, config_file, config))
         protected.build_filter_parts()
         app.extensions["authmw"] = self
@@ -98,7 +100,7 @@ class Authmw:
             roles, scope, admin_project, methods, oauth_scope: as for `authmw.require`.
 
         Raises:
-            ValueError: a scope does not exist, or nothing is required.
+            ValueError: a scope does not exist, or an argument names nothing ("" or an empty list).
             AssertionError: (Flask's) the blueprint is registered already.
         """
         check = require(
@@ -114,9 +116,16 @@ class Authmw:
 def optional(view: F) -> F:
     """Let a view of a protected app run without a token; `authmw.current()` is then None.
 
+    It needs the extension: behind `authmw.protect` a request without a token does not get to Flask.
+    It stands below the route, next to the function.
+
     A token that was sent must be valid: one that is refused gets a 401, as everywhere. A request
     without a token is logged and counted as rejected before the view lets it pass.
+
+    Raises:
+        TypeError: Flask already holds the undecorated view.
     """
+    refuse_registered(view, "authmw.flask.optional")
     # Another function, as this one may be a view elsewhere.
     if inspect.iscoroutinefunction(view):
 
@@ -130,14 +139,14 @@ def optional(view: F) -> F:
         def run(*arguments: Any, **named: Any) -> Any:
             return view(*arguments, **named)
 
-    setattr(run, _OPTIONAL, True)
+    setattr(run, OPTIONAL, True)
     made: Any = run
     return cast(F, made)
 
 
 def _raise_rejection(endpoint: str | None, values: dict[str, Any] | None) -> None:  # noqa: ARG001
     view = None if endpoint is None else flask.current_app.view_functions.get(endpoint)
-    raise_rejection(flask.request.environ, is_optional=getattr(view, _OPTIONAL, False))
+    raise_rejection(flask.request.environ, is_optional=getattr(view, OPTIONAL, False))
 
 
 def _make_nothing() -> Callable[[], None]:

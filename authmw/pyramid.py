@@ -21,6 +21,7 @@ from pyramid.security import Allowed, Denied
 from pyramid.tweens import EXCVIEW
 
 from authmw.checks.requirements import Requirement
+from authmw.config.option_names import verify_option_names
 from authmw.decorators.check import judge, refuse
 from authmw.decorators.configuration import find_configuration
 from authmw.decorators.handed_over import HandsOver, raise_rejection
@@ -110,8 +111,9 @@ def protect(
 
     Raises:
         ConfigurationError: an option is wrong.
-        TypeError: a file and an object were given.
+        TypeError: an option does not exist, or a file and an object were given.
     """
+    verify_option_names(options)
     protected = HandsOver(app, find_configuration(options, config_file, config))
     protected.build_filter_parts()
     return protected

@@ -76,6 +76,11 @@ def respond(
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
+def describe_rejected(rejection: Rejection) -> str:
+    """Return the message in the body of a rejection."""
+    return _BODIES[rejection.status][1]
+
+
 def render_rejected(rejection: Rejection) -> bytes:
     """Return the JSON body of a rejection."""
     return render_error(rejection.status, *_BODIES[rejection.status])

@@ -1,4 +1,4 @@
-"""What one filter answers in place of an app, and the headers it adds to an app's 40x.
+"""What one filter answers in place of an app, and the headers it adds to an app's refusals.
 
 The middleware of WSGI and those of single frameworks answer by these functions, so that a client
 sees the same bodies, challenges and CORS headers in front of every app.
@@ -65,7 +65,10 @@ def headers_to_add(
     *,
     may_ask: bool = True,
 ) -> Sequence[Header]:
-    """Return the headers to add to an app's 40x; CORS headers only if the refusal is ours.
+    """Return the headers to add to an app's answer with the status of a refusal.
+
+    A 401 gets a challenge. If the refusal is ours, the answer gets the refusal's Retry-After,
+    unless it has one, and CORS headers.
 
     A CORS filter of the app's can't know that there will be a challenge: a page that it lets read
     the response may read that as well.
@@ -77,6 +80,7 @@ def headers_to_add(
     # Removed, so that of several filters one adds them, and to one response only.
     refused: Refused | None = environ.pop(REFUSED, None)
     if refused is not None and status.startswith(str(refused.refusal.status)):
+        added += _lacking_retry_after(refused, response_headers)
         if refused.refusal.missing:
             parts.authenticator.note_missing(environ, refused.refusal.missing)
         missing_scope = refused.refusal.missing_scope
@@ -90,6 +94,13 @@ def headers_to_add(
         if allows_an_origin(response_headers):
             cors = [expose(added)]
     return [*added, *cors]
+
+
+def _lacking_retry_after(refused: Refused, response_headers: Sequence[Header]) -> list[Header]:
+    """Return the Retry-After of a refusal (RFC 9110 §10.2.3), if an app's answer has none."""
+    if any(name.lower() == "retry-after" for name, _ in response_headers):
+        return []
+    return [pair for pair in refused.refusal.headers if pair[0] == "Retry-After"]
 
 
 def cors_headers(

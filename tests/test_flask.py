@@ -8,6 +8,7 @@ from typing import Any
 import flask
 import flask.views
 import pytest
+from werkzeug.exceptions import HTTPException
 
 import authmw
 import authmw.flask
@@ -59,11 +60,63 @@ def test_error_handlers_see_every_refusal(
     assert (nobody.status_code, nobody.json) == (401, {"sorry": ""})
     assert nobody.headers.getlist("WWW-Authenticate") == [f'Keystone uri="{server.url}"']
     weak = client.get("/admins", headers=member)
-    assert (weak.status_code, weak.json) == (403, {"sorry": "one of the roles admin"})
+    assert (weak.status_code, weak.json) == (403, {"sorry": "the role admin"})
     server.stop()
     outage = client.get("/", headers={"X-Auth-Token": "gAAAAABunknown"})
     assert (outage.status_code, outage.json) == (503, {"sorry": ""})
+    (seconds,) = outage.headers.getlist("Retry-After")
+    assert int(seconds) > 0
     assert [one.code for one in seen] == [401, 403, 503]
+    assert [one.refusal.unmet for one in seen] == [{}, {"roles": ["admin"]}, {}]
+
+
+def test_retry_after_that_a_handler_chose_is_kept(app: flask.Flask, server: IdentityServer) -> None:
+    app.register_error_handler(503, lambda _error: ("busy", 503, {"retry-after": "77"}))
+    authmw.flask.Authmw(app)
+    server.stop()
+    answer = app.test_client().get("/", headers={"X-Auth-Token": "gAAAAABunknown"})
+    assert answer.headers.getlist("Retry-After") == ["77"]
+
+
+def test_pages_of_an_allowed_origin_may_read_a_503(
+    app: flask.Flask, server: IdentityServer
+) -> None:
+    app.register_error_handler(503, lambda _error: ("busy", 503))
+    authmw.flask.Authmw(app, cors_allowed_origins="https://app.example")
+    server.stop()
+    sent = {"X-Auth-Token": "gAAAAABunknown", "Origin": "https://app.example"}
+    answer = app.test_client().get("/", headers=sent)
+    assert answer.headers.getlist("Access-Control-Allow-Origin") == ["https://app.example"]
+
+
+def test_generic_handler_of_http_exceptions_has_the_message(
+    app: flask.Flask, server: IdentityServer, member: dict[str, str]
+) -> None:
+    """As in Flask's documentation, "Generic Exception Handlers"."""
+    app.add_url_rule("/admins", "admins", authmw.require(roles="admin")(lambda: who()))
+
+    @app.errorhandler(HTTPException)
+    def answer(error: HTTPException) -> Any:
+        return {
+            "code": error.code,
+            "name": error.name,
+            "description": error.description,
+        }, error.code
+
+    authmw.flask.Authmw(app)
+    client = app.test_client()
+    assert client.get("/").json == {
+        "code": 401,
+        "name": "Unauthorized",
+        "description": "The request you have made requires authentication.",
+    }
+    weak = client.get("/admins", headers=member)
+    assert weak.json is not None
+    assert weak.json["description"] == "This takes the role admin."
+    server.stop()
+    outage = client.get("/", headers={"X-Auth-Token": "gAAAAABunknown"})
+    assert outage.json is not None
+    assert outage.json["description"].startswith("The identity service can't be asked now")
 
 
 @pytest.mark.parametrize("status", [401, 503])
@@ -152,8 +205,11 @@ def test_view_with_an_optional_token(
     async def asynchronous() -> Any:
         return who()
 
-    # `who` itself stands at / as well, where a token is needed.
-    app.add_url_rule("/any", "any", authmw.flask.optional(who))
+    def needed() -> Any:
+        return who()
+
+    app.add_url_rule("/any", "any", authmw.flask.optional(needed))
+    app.add_url_rule("/needed", "needed", needed)
     app.add_url_rule("/async", "async", authmw.flask.optional(asynchronous))
     app.add_url_rule("/below", "below", logged(authmw.flask.optional(lambda: who())))
     app.add_url_rule("/class", view_func=Items.as_view("class"))
@@ -166,7 +222,7 @@ def test_view_with_an_optional_token(
         assert client.get(path, headers={"X-Roles": "forged"}).json["forged"] is False  # type: ignore[index]
         assert client.get(path, headers=member).json == {"user": "member", "forged": False}
         assert client.get(path, headers={"X-Auth-Token": "junk"}).status_code == 401
-    assert client.get("/").status_code == 401
+    assert client.get("/needed").status_code == 401
     assert client.get("/admins").status_code == 401
     server.stop()
     unknown = {"X-Auth-Token": "gAAAAABunknown"}
@@ -208,6 +264,29 @@ def test_wrong_configuration_stops_the_start(app: flask.Flask) -> None:
     authmw.flask.Authmw(app)
     with pytest.raises(TypeError, match="call init_app once for each app"):
         authmw.flask.Authmw(app)
+
+
+def test_misspelt_option_stops_the_start(app: flask.Flask) -> None:
+    with pytest.raises(TypeError, match="'token_validaton' of authmw: did you mean 'token_vali"):
+        authmw.flask.Authmw(token_validaton="x")
+    app.config["AUTHMW"]["pasword"] = "secret"
+    with pytest.raises(TypeError, match="did you mean 'password'"):
+        authmw.flask.Authmw(app)
+
+
+def test_optional_in_vain_is_an_error(app: flask.Flask, server: IdentityServer) -> None:
+    with pytest.raises(TypeError, match=r"without @authmw\.flask\.optional: write it below @app"):
+
+        @authmw.flask.optional
+        @app.get("/above")
+        def above() -> Any:
+            return who()
+
+    app.add_url_rule("/any", "any", authmw.flask.optional(lambda: who()))
+    protector = authmw.protect(**server.service_credentials)
+    for unprotected in (app.wsgi_app, app):
+        with pytest.raises(TypeError, match=r"view 'any' .* by authmw\.flask\.Authmw\(app"):
+            protector(unprotected)
 
 
 def test_one_extension_for_several_apps(server: IdentityServer, member: dict[str, str]) -> None:

@@ -181,7 +181,7 @@ class Responder:
 
     async def _with_added(self, start: Message) -> Message:
         status = start["status"]
-        if status not in (401, 403):
+        if status != 401 and REFUSED not in self._environ:
             return start
         raw = list(start.get("headers") or ())
         shown = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
@@ -191,13 +191,17 @@ class Responder:
     async def _replace(self, start: Message, refused: Refused) -> None:
         """Answer with the refusal; headers of the app that are not about its body are kept."""
         refusal = refused.refusal
+        # Of a name that the refusal has itself, as Retry-After, the framework has copied it.
+        replaced = {name.lower().encode("latin-1") for name, _ in refusal.all_headers}
+        replaced |= {*_ABOUT_BODY, b"www-authenticate"}
         kept = [
             (name, value)
             for name, value in start.get("headers") or ()
-            if name.lower() not in _ABOUT_BODY and name.lower() != b"www-authenticate"
+            if name.lower() not in replaced
         ]
         shown = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in kept]
-        added = await self._add_headers(str(refusal.status), shown, self._environ)
+        own = [*shown, *refusal.all_headers]
+        added = await self._add_headers(str(refusal.status), own, self._environ)
         answer = answer_refusal(refusal, self._environ, added)
         await send_answer(
             self._scope, self._send, answer._replace(headers=[*shown, *answer.headers])

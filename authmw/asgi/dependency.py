@@ -31,7 +31,7 @@ def require_token(
         roles, scope, admin_project, methods, oauth_scope: as for `authmw.require`.
 
     Raises:
-        ValueError: a scope does not exist, or nothing is required.
+        ValueError: a scope does not exist, or an argument names nothing ("" or an empty list).
         Refused: (the dependency) there is no token, or it lacks something.
     """
     requirement = parse_requirement(

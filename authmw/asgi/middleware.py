@@ -20,6 +20,7 @@ from authmw.asgi.lookups import Lookups
 from authmw.asgi.misconfigured import Misconfigured, is_served
 from authmw.asgi.scope import make_scope, read_scope
 from authmw.build import FilterParts, build_filter_parts
+from authmw.config.option_names import verify_option_names
 from authmw.decorators.configuration import choose_options
 from authmw.errors import Refused, WouldBlock
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED, Rejection, respond
@@ -54,7 +55,8 @@ class AuthMiddleware:
 
     Raises:
         ConfigurationError: an option is wrong.
-        TypeError: the app is no ASGI app, or a file and an object were given.
+        TypeError: the app is no ASGI app, one of `options` does not exist, or a file and an object
+            were given.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class AuthMiddleware:
         self._conf: Mapping[str, Any] | None = None
         self._misconfigured: Misconfigured | None = None
         try:
+            verify_option_names(options)
             self._conf = choose_options({**(conf or {}), **options}, config_file, config)
             self._use(build_filter_parts(self._conf))
         except Exception as error:

@@ -60,6 +60,12 @@ def find_plain_token(environ: dict[str, Any], *, accepts_bearer: bool) -> str | 
     return None
 
 
+def brings_bearer(environ: dict[str, Any]) -> bool:
+    """Tell whether a request brings a token in Authorization."""
+    scheme, _, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return bool(credentials) and scheme.lower() in _SCHEMES
+
+
 def copy_bearer(environ: dict[str, Any], token: str) -> None:
     """Copy a token of Authorization to X-Auth-Token."""
     environ["HTTP_X_AUTH_TOKEN"] = environ[COPIED] = token

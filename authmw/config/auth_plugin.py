@@ -217,7 +217,7 @@ def load_auth_plugin(auth: AuthOptions | None) -> BaseAuthPlugin | None:
 
 @functools.cache
 def list_keystoneauth_options() -> frozenset[str]:
-    """Return the names of all options that keystoneauth1 and its plugins read from a section."""
+    """Return the names of all options that keystoneauth1 and plugins read from a section."""
     from authmw.runtime.libraries import loading
 
     names = {
@@ -230,9 +230,7 @@ def list_keystoneauth_options() -> frozenset[str]:
         for name in (opt.dest, *(old.name for old in opt.deprecated_opts or ()))
         if name
     }
-    for entry in importlib.metadata.distribution("keystoneauth1").entry_points.select(
-        group=_NAMESPACE
-    ):
+    for entry in importlib.metadata.entry_points(group=_NAMESPACE):
         # One whose libraries are missing has no options to anyone.
         with contextlib.suppress(ConfigurationError):
             names.update(opt.dest for opt in _find_loader(entry.name).get_options())

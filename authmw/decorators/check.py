@@ -50,7 +50,7 @@ def check(
         Refused: there is no token (401), it does not meet the requirement (403), or nobody could
             validate it (503, with `delay_auth_decision`). The exception is also one of the web
             framework in use, which answers it if the app does not catch it.
-        ValueError: a scope does not exist, or nothing is required.
+        ValueError: a scope does not exist, or an argument names nothing ("" or an empty list).
     """
     return verify(
         parse_requirement(

@@ -110,7 +110,7 @@ class _AnyRefused(Refused):
         self.code = refusal.status
         self.result = None
         self.title = refusal.status_line[4:]
-        self.description = self.message = self.explanation = str(self)
+        self.description = self.message = self.explanation = refusal.message
         self.response = None
         # Django REST framework.
         self.detail = json.loads(refusal.body)

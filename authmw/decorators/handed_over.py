@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authmw.decorators.frameworks import make_exception
 from authmw.decorators.protect import Protected, WsgiApp
-from authmw.errors import Refusal, Refused
+from authmw.errors import Refused
 from authmw.middleware import AuthMiddleware
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED, REFUSED_FOR, Rejection
-from authmw.responses import cors_headers
 from authmw.token import headers
 from authmw.wsgi.requirement_answers import refuse_rejected
 
@@ -68,7 +67,7 @@ class _HandingOver(AuthMiddleware):
     ) -> Iterable[bytes] | None:
         if rejection is DESCRIBE_RESOURCE:
             return super()._answer(environ, start_response, rejection)
-        refusal = self._make_refusal(environ, rejection)
+        refusal = refuse_rejected(rejection)
         brings_no_token = rejection.status == 401 and rejection.reason is None
         # What a service token said is gone too: the request is nobody's.
         headers.strip(environ)
@@ -77,11 +76,6 @@ class _HandingOver(AuthMiddleware):
             environ[REFUSED_FOR] = rejection.reason
         environ[_REJECTED] = _Rejected(make_exception(refusal), brings_no_token=brings_no_token)
         return None
-
-    def _make_refusal(self, environ: dict[str, Any], rejection: Rejection) -> Refusal:
-        # The middleware adds headers to a 401 only.
-        added = [] if rejection.status == 401 else cors_headers(self._parts, environ)
-        return refuse_rejected(rejection, added)
 
 
 def _run_app(

@@ -10,7 +10,9 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from authmw.config.option_names import verify_option_names
 from authmw.decorators.configuration import Configuration, find_configuration
+from authmw.decorators.registered import find_optional_view
 from authmw.decorators.wrapping import decorate_class
 from authmw.errors import ConfigurationError
 from authmw.wsgi.asgi import refuse_asgi
@@ -106,6 +108,7 @@ class Protector:
             raise TypeError(f"{type(app).__qualname__} is no WSGI app: it can't be called")
         refuse_asgi(app)
         verify_arguments(app)
+        _refuse_optional_views(app)
         return Protected(app, self._configuration)
 
 
@@ -149,10 +152,21 @@ def protect(
         options: any of `[keystone_authtoken]`; they override the file and the object.
 
     Raises:
-        TypeError: a file and an object were given, or the decorated object is no WSGI app.
+        TypeError: an option does not exist, a file and an object were given, or the decorated
+            object is no WSGI app.
     """
+    verify_option_names(options)
     protector = Protector(find_configuration(options, config_file, config))
     return protector if app is None else protector(app)
+
+
+def _refuse_optional_views(app: Any) -> None:
+    view = find_optional_view(app)
+    if view is not None:
+        raise TypeError(
+            f"the view {view!r} is @authmw.flask.optional, which authmw.protect can't let pass"
+            " without a token: protect the app by authmw.flask.Authmw(app, ...)"
+        )
 
 
 def verify_arguments(app: Any) -> None:

@@ -1,4 +1,4 @@
-"""Finds views that were registered with Flask before they were decorated.
+"""Finds views of Flask that were decorated in vain: after they were registered.
 
 `@require` above `@app.route` decorates the view after Flask has stored the undecorated one, so
 the check would never run. Pyramid's decorators look a view up by name later, and those of Django
@@ -12,13 +12,36 @@ import inspect
 import sys
 from collections.abc import Iterator
 from types import FunctionType
-from typing import Any
+from typing import Any, Final
 
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
-def refuse_registered(view: Any) -> None:
+# Attribute of a view that needs no token (`authmw.flask.optional`); decorators above the view copy
+# it.
+OPTIONAL: Final = "__authmw_optional__"
+
+
+def find_optional_view(app: Any) -> str | None:
+    """Return the name of a view in a Flask app that needs no token; None: there is none.
+
+    Args:
+        app: a WSGI callable; if it is an app's `wsgi_app`, its views are looked at.
+    """
+    owner = app.__self__ if inspect.ismethod(app) else app
+    # Not getattr(): an app may be a proxy.
+    views = inspect.getattr_static(owner, "view_functions", None)
+    if not isinstance(views, dict):
+        return None
+    return next((str(name) for name, view in views.items() if hasattr(view, OPTIONAL)), None)
+
+
+def refuse_registered(view: Any, decorator: str = "authmw.require") -> None:
     """Refuse a function that a Flask app or blueprint holds, itself or under other decorators.
+
+    Args:
+        view: the decorated function.
+        decorator: what decorates it, for the message.
 
     Raises:
         TypeError: Flask holds it; the message says what to do.
@@ -39,9 +62,9 @@ def refuse_registered(view: Any) -> None:
         # Not isinstance(): it would call the proxies of a request.
         if issubclass(type(holder), kinds) and any(id(one) in sought for one in _walk(holder)):
             raise TypeError(
-                "this view is registered with Flask already, without this check: write"
-                " @authmw.require below @app.route, next to the function; or hand add_url_rule()"
-                " what require returns, and nothing else"
+                f"this view is registered with Flask already, without @{decorator}: write it below"
+                " @app.route, next to the function; or hand add_url_rule() what"
+                f" {decorator.rpartition('.')[2]} returns, and nothing else"
             )
 
 

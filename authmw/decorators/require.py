@@ -42,6 +42,8 @@ def require(
     frameworks call before a view. Write it next to the function: below `protect`, and below the
     framework's route. The middleware must be in front.
 
+    `require()` without arguments asks for any valid token.
+
     Without a valid token the response is 401. A token that lacks something gets 403 with the
     missing things in the JSON body (`error.missing`). Both are raised as an exception of the
     framework in use (see `check`), so that they end the request wherever the check runs.
@@ -56,7 +58,7 @@ def require(
             all of them. Tokens of Keystone have none. A 403 tells the client which to ask for.
 
     Raises:
-        ValueError: a scope does not exist, or nothing is required.
+        ValueError: a scope does not exist, or an argument names nothing ("" or an empty list).
         TypeError: (when it decorates) the decorated object is no view, or Flask already holds the
             undecorated view, so that the check would never run.
     """

@@ -162,7 +162,7 @@ class AuthMiddleware:
         refused: Refused | None = meta.get(REFUSED)
         if refused is not None and is_unanswered(refused, str(response.status_code)):
             response = _make_refused(meta, refused)
-        if 400 <= response.status_code < 410:
+        if response.status_code == 401 or (response.status_code > 401 and REFUSED in meta):
             self._add_headers(meta, response)
         self._keep_from_caches(meta, response)
         keep_current(meta, response)

@@ -85,6 +85,15 @@ class DecisionLog:
             fields = describe_decision(environ, reason=Reason.MISSING.value)
             log_with_fields(logging.DEBUG, "rejected: no token", fields)
 
+    def ignored_bearer(self, environ: Mapping[str, Any]) -> None:
+        """Warn that a request brought its token in a header that is not read."""
+        log_with_fields(
+            logging.WARNING,
+            "a bearer token was ignored: set [keystone_authtoken] accept_bearer = true to take"
+            " tokens from Authorization; X-Auth-Token is read",
+            describe_decision(environ, reason=Reason.MISSING.value),
+        )
+
     def service_without_role(self, environ: Mapping[str, Any], service: Token) -> None:
         """Warn that service tokens are accepted without a role."""
         log_with_fields(

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The user a token speaks for."""
+    """The user a token speaks for.
+
+    Attributes:
+        id, name: of the user; an issuer may not say the name.
+        domain_id, domain_name: of the user's domain.
+    """
 
     id: str
     name: str | None = None
@@ -21,7 +26,12 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One role of the token on its scope."""
+    """One role of the token on its scope.
+
+    Attributes:
+        id: None where an issuer gives names alone.
+        name: as in X-Roles.
+    """
 
     id: str | None
     name: str
@@ -29,7 +39,13 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class ProjectScope:
-    """The token is for one project."""
+    """The token is for one project.
+
+    Attributes:
+        id, name: of the project.
+        domain_id, domain_name: of the domain that the project is in.
+        is_domain: whether the project acts as a domain (Identity API v3, "Projects").
+    """
 
     id: str
     name: str | None = None
@@ -40,7 +56,11 @@ class ProjectScope:
 
 @dataclass(frozen=True, slots=True)
 class DomainScope:
-    """The token is for one domain."""
+    """The token is for one domain.
+
+    Attributes:
+        id, name: of the domain.
+    """
 
     id: str
     name: str | None = None

@@ -144,10 +144,13 @@ class _Fields:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Token(_Fields):
-    """One validated token.
+    """One validated token: of the user who calls, on one scope, with roles there.
+
+    The properties `user`, `scope`, `project`, `domain`, `roles` and `role_names` say who is calling
+    and in which scope; `catalog`, `client_id`, `oauth_scope`, `claims` and `audit_id` the rest.
 
     Attributes:
-        principal: who is calling.
+        principal: who is calling, in which scope, with which roles: what the properties are of.
         methods: how the user authenticated.
         audit_ids: the token's own audit id, then that of the first of its chain.
         issued_at, expires_at: epoch seconds, truncated.
@@ -306,10 +309,12 @@ class Token(_Fields):
 
     @property
     def user(self) -> User:
+        """Who is calling: `id`, `name`, `domain_id`, `domain_name`; all but the id may be None."""
         return self.principal.user
 
     @property
     def scope(self) -> Scope:
+        """What the token is for: a `ProjectScope`, `DomainScope`, `SystemScope` or `Unscoped`."""
         return self.principal.scope
 
     @property
@@ -322,6 +327,12 @@ class Token(_Fields):
         return self._scope_of_kind(ProjectScope, "project")
 
     @property
+    def project_or_none(self) -> ProjectScope | None:
+        """The project it is scoped to; None: it is scoped to something else."""
+        scope = self.principal.scope
+        return scope if isinstance(scope, ProjectScope) else None
+
+    @property
     def domain(self) -> DomainScope:
         """The domain it is scoped to, for code behind `require(scope="domain")`.
 
@@ -329,6 +340,12 @@ class Token(_Fields):
             LookupError: it is scoped to something else.
         """
         return self._scope_of_kind(DomainScope, "domain")
+
+    @property
+    def domain_or_none(self) -> DomainScope | None:
+        """The domain it is scoped to, never that of its project; None: something else."""
+        scope = self.principal.scope
+        return scope if isinstance(scope, DomainScope) else None
 
     def _scope_of_kind(self, kind: type[S], name: str) -> S:
         scope = self.scope
@@ -341,10 +358,17 @@ class Token(_Fields):
 
     @property
     def roles(self) -> tuple[Role, ...]:
+        """Its roles on its scope, each with `id` and `name`; empty: it grants nothing."""
         return self.principal.roles
 
     @property
+    def role_names(self) -> tuple[str, ...]:
+        """The names of its roles, in the order of `roles` and of X-Roles."""
+        return tuple([role.name for role in self.principal.roles])
+
+    @property
     def catalog(self) -> ServiceCatalog | None:
+        """The service catalog of its scope; None: it came without."""
         return self.principal.catalog
 
     @property

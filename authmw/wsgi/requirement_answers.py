@@ -11,12 +11,14 @@ from authmw.rejection import (
     PLACEHOLDER_CHALLENGE,
     REQUIRES_AUTHENTICATION,
     Rejection,
+    describe_rejected,
     render_error,
     render_rejected,
 )
 from authmw.token import headers
 
 _TITLES = {401: "Unauthorized", 403: "Forbidden"}
+_ONE_ROLE = "the role {}"
 _WORDS = {
     "roles": "one of the roles {}",
     "scope": "a token scoped to a {}",
@@ -56,12 +58,12 @@ def refuse_without_token(environ: Mapping[str, Any]) -> Refusal:
     return refuse_unauthenticated(is_challenged=True)
 
 
-def refuse_rejected(rejection: Rejection, more: Sequence[tuple[str, str]] = ()) -> Refusal:
-    """Return a rejection as a refusal, with more headers."""
-    added = [*more]
-    if rejection.retry_after is not None:
-        added.append(("Retry-After", str(rejection.retry_after)))
-    return Refusal(rejection.status, render_rejected(rejection), tuple(added))
+def refuse_rejected(rejection: Rejection) -> Refusal:
+    """Return a rejection as a refusal."""
+    seconds = rejection.retry_after
+    headers = () if seconds is None else (("Retry-After", str(seconds)),)
+    body = render_rejected(rejection)
+    return Refusal(rejection.status, body, headers, message=describe_rejected(rejection))
 
 
 def refuse_unauthenticated(*, is_challenged: bool) -> Refusal:
@@ -99,11 +101,16 @@ def refuse_excess(requirement: Requirement) -> Refusal:
     """Return the 403 for a valid token that meets a requirement which it must not meet."""
     unwanted = f"a token without {_describe(requirement.list_names())}"
     message = f"This takes {unwanted}."
-    return Refusal(403, render_error(403, _TITLES[403], message), missing=unwanted)
+    body = render_error(403, _TITLES[403], message)
+    return Refusal(403, body, missing=unwanted, message=message)
 
 
 def _describe(names: Mapping[str, Sequence[str] | Literal[True]]) -> str:
-    return " and ".join(
-        _WORDS[name].format("" if value is True else _SEPARATORS.get(name, ", ").join(value))
-        for name, value in names.items()
-    )
+    return " and ".join(_describe_one(name, value) for name, value in names.items())
+
+
+def _describe_one(name: str, value: Sequence[str] | Literal[True]) -> str:
+    if value is True:
+        return _WORDS[name]
+    words = _ONE_ROLE if name == "roles" and len(value) == 1 else _WORDS[name]
+    return words.format(_SEPARATORS.get(name, ", ").join(value))

@@ -19,7 +19,8 @@ from authmw.rejection import PLACEHOLDER_CHALLENGE, REFUSED
 from authmw.wsgi.requirement_answers import is_unanswered
 
 Header = tuple[str, str]
-# Called with status, headers and environ of an app's 40x; returns the headers to add.
+# Called with status, headers and environ of a 401 or of the answer to a refusal of ours; returns
+# the headers to add.
 AddHeaders = Callable[[str, Sequence[Header], dict[str, Any]], Sequence[Header]]
 Write = Callable[[bytes], Any]
 _PLACEHOLDER = ("WWW-Authenticate", PLACEHOLDER_CHALLENGE)
@@ -109,7 +110,7 @@ class StartResponse:
         self._pending = None
         # A later call is forwarded at once.
         self.is_immediate = True
-        if pending[0][:2] == "40":
+        if pending[0] >= "4" and (pending[0][:3] == "401" or REFUSED in self._environ):
             status, headers, *exc_info = pending
             added = self._add_headers(status, headers, self._environ)
             if added:

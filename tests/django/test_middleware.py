@@ -70,6 +70,25 @@ def test_without_a_token_nobody_gets_to_a_view(serve: Serve, server: IdentitySer
     assert answer.json()["error"]["title"] == "Unauthorized"
 
 
+def test_a_503_that_a_view_words_itself_says_when_to_try_again(
+    serve: Serve, server: IdentityServer
+) -> None:
+    def view(_request: Any) -> Any:
+        from django.http import HttpResponse
+
+        try:
+            authmw.check(roles="member")
+        except authmw.Refused as refused:
+            return HttpResponse("sorry", status=refused.refusal.status)
+        return HttpResponse("hello")
+
+    client = serve(view, **DELAY)
+    server.stop()
+    answer = client.get("/", headers={"X-Auth-Token": "gAAAAABunknown"})
+    assert (answer.status_code, answer.content) == (503, b"sorry")
+    assert int(answer["Retry-After"]) > 0
+
+
 @pytest.mark.parametrize(
     "middleware", [DJANGO_WITH_SESSIONS, DJANGO_WITH_SESSIONS[-1:], OURS_FIRST]
 )

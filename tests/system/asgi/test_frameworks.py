@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from typing import Annotated, Any
 
@@ -19,7 +20,8 @@ import authmw
 import authmw.asgi
 from authmw.testing import Cloud
 from authmw.testing.issuer_personas import IssuerPersonas
-from tests.system.asgi.conftest import connect, get
+from tests.support.doors import call
+from tests.system.asgi.conftest import connect, get, scope_of
 
 Admin = Annotated[authmw.Token, Depends(authmw.asgi.require_token(roles="admin"))]
 AnyToken = Annotated[authmw.Token, Depends(authmw.current_token)]
@@ -179,8 +181,33 @@ def test_a_handler_of_the_app_s_own_answers(cloud: Cloud) -> None:
         )
 
     answer = get(cloud.protect(app), "/dependency", cloud.personas.project_reader().headers)
-    assert answer.json == {"problem": "This takes one of the roles admin."}
+    assert answer.json == {"problem": "This takes the role admin."}
     assert answer.status == 403
+
+
+def test_a_503_says_once_when_to_try_again_whatever_the_handler_returns(cloud: Cloud) -> None:
+    told_by_default = make_fastapi()
+    told_by_a_handler = make_fastapi()
+
+    @told_by_a_handler.exception_handler(authmw.Refused)
+    async def handle(_request: Request, refused: authmw.Refused) -> JSONResponse:
+        return JSONResponse(refused.refusal.message, status_code=refused.refusal.status)
+
+    headers = {"X-Auth-Token": "gAAAAABunknown"}
+    cloud.identity.stop()
+    try:
+        for app in (told_by_default, told_by_a_handler):
+            protected = cloud.protect(app, delay_auth_decision="true")
+            start, *_ = asyncio.run(call(protected, scope_of("/dependency", headers)))
+            assert start["status"] == 503
+            assert [name for name, _ in start["headers"]].count(b"retry-after") == 1
+    finally:
+        cloud.identity.start()
+
+
+def test_a_misspelt_option_is_an_error() -> None:
+    with pytest.raises(TypeError, match="did you mean 'delay_auth_decision'"):
+        authmw.asgi.AuthMiddleware(make_fastapi(), delay_auth_decison=True)
 
 
 def test_the_app_s_own_401_gets_our_challenge_and_keeps_its_body(cloud: Cloud) -> None:

@@ -31,6 +31,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "profile": {"conf": {ACME: "http://127.0.0.1:1", "issuer.acme.profile": "acme"}},
     "issuer option": {"conf": {ACME: "http://127.0.0.1:1", "issuer.acme.audiance": "x"}},
     "no option": {"conf": {"auth_type": "password", "auth_url": "http://127.0.0.1:1"}},
+    "misspelt": {"config_fiel": "inventory.conf"},
     "file and object": {"config_file": "x", "config": object()},
 }
 SAYS = {
@@ -38,6 +39,7 @@ SAYS = {
     "profile": "[authmw_issuer:acme] profile = 'acme'",
     "issuer option": "[authmw_issuer:acme] audience",
     "no option": "[keystone_authtoken]",
+    "misspelt": "config_fiel",
     "file and object": "not both",
 }
 

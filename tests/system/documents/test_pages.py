@@ -18,13 +18,15 @@ from tests.system.documents.documents import (
 )
 
 NOTES = ROOT / "releasenotes"
+# Made from the release notes when the documentation is built.
+MADE = "changes"
 PAGE_BY_FILE = re.compile(r"``doc/([\w/-]+)\.rst``")
 
 
 @pytest.mark.parametrize("page", pages())
 def test_references_lead_to_pages(page: str) -> None:
     for target in find_references(DOC / f"{page}.rst"):
-        assert (DOC / f"{target}.rst").exists(), target
+        assert target == MADE or (DOC / f"{target}.rst").exists(), target
 
 
 @pytest.mark.parametrize("page", pages())
@@ -40,7 +42,7 @@ def test_every_test_that_is_named_exists(page: str) -> None:
 
 def test_the_index_lists_every_page_once() -> None:
     listed = re.findall(r"^   (\w+)$", read_page("index"), re.MULTILINE)
-    assert sorted([*listed, "index"]) == sorted([*pages(), "changes"])
+    assert sorted([*listed, "index"]) == sorted([*pages(), MADE])
 
 
 @pytest.mark.parametrize("path", sorted(DOC.glob("*.svg")), ids=lambda path: path.name)

@@ -32,6 +32,12 @@ _README_BLOCK = re.compile(r"^\.\. code-block:: python\n\n((?:(?:    .*)?\n)+)",
 # Frameworks without types: what is made with them is not known to mypy.
 _OF_FRAMEWORKS = ("--ignore-missing-imports", "--allow-untyped-decorators")
 
+# Functions of the page have no annotations; what is in them is checked all the same.
+_UNTYPED = (
+    *("--allow-untyped-defs", "--allow-untyped-calls", "--allow-subclassing-any"),
+    *("--no-warn-unused-ignores", "--cache-dir", str(ROOT / ".mypy_cache" / "untyped")),
+)
+
 
 def write_pages(directory: Path) -> None:
     """Write every Python block as a module of its own; files of a page keep their names."""
@@ -50,12 +56,17 @@ def write_pages(directory: Path) -> None:
         ("testing_policy", ""),
         ("asgi", ""),
     ):
-        files = directory / page
-        files.mkdir()
-        for number, block in enumerate(read_blocks(f"{page}.rst")):
-            if block.language == "python":
-                text = block.text if block.file else before + block.text
-                (files / (block.file or f"{page}_{number}.py")).write_text(text)
+        write_page(page, before, directory / page)
+
+
+def write_page(page: str, before: str, files: Path) -> None:
+    files.mkdir()
+    for number, block in enumerate(read_blocks(f"{page}.rst")):
+        if block.language == "python":
+            text = block.text if block.file else before + block.text
+            file = files / (block.file or f"{page}_{number}.py")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
 
 
 @pytest.mark.heavy
@@ -65,14 +76,24 @@ def test_examples_pass_mypy_strict(tmp_path: Path) -> None:
     assert [complaint for page in pages for complaint in find_type_errors(page)] == []
 
 
-def find_type_errors(directory: Path) -> list[str]:
+@pytest.mark.heavy
+@pytest.mark.parametrize("page", ["flask", "django"])
+def test_what_pages_without_annotations_do_with_a_token_passes_mypy(
+    tmp_path: Path, page: str
+) -> None:
+    files = tmp_path / page
+    write_page(page, "", files)
+    assert find_type_errors(files, *_UNTYPED) == []
+
+
+def find_type_errors(directory: Path, *options: str) -> list[str]:
     """Check each file of a directory; returns what mypy says of them."""
     files = sorted(directory.glob("*.py"))
     assert files
     checked = subprocess.run(
         [
             sys.executable,
-            *("-m", "mypy", "--strict", "--config-file", "/dev/null", *_OF_FRAMEWORKS),
+            *("-m", "mypy", "--strict", "--config-file", "/dev/null", *_OF_FRAMEWORKS, *options),
             *("--cache-dir", str(ROOT / ".mypy_cache" / "examples")),
             *map(str, files),
         ],

@@ -184,6 +184,23 @@ def test_what_a_client_sends_can_not_forge_a_line_or_a_field(
     assert record.getMessage().isprintable()
 
 
+@pytest.mark.parametrize("delay", ["false", "true"])
+def test_a_bearer_token_that_is_not_read_is_warned_of_once(
+    protect: Protect, server: IdentityServer, caplog: pytest.LogCaptureFixture, delay: str
+) -> None:
+    caplog.set_level(logging.DEBUG, "authmw")
+    protected = protect(delay_auth_decision=delay)
+    token = server.issue(project="inventory")
+    for sent in ("Basic YTpi", "Bearer", f"Bearer {token}", f"bearer {token}"):
+        answer = protected.get(headers={"Authorization": sent})
+        assert answer.status_int == (200 if delay == "true" else 401)
+    assert protected.get(token, headers={"Authorization": f"Bearer {token}"}).status_int == 200
+    (record,) = [each for each in caplog.records if "bearer" in each.getMessage()]
+    assert record.levelname == "WARNING"
+    assert "set [keystone_authtoken] accept_bearer = true" in record.getMessage()
+    assert token not in caplog.text
+
+
 def test_records_of_a_factory_that_has_our_names_already_are_logged_all_the_same(
     protect: Protect, caplog: pytest.LogCaptureFixture
 ) -> None:
