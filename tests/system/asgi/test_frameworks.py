@@ -403,6 +403,7 @@ def test_any_valid_token_may_be_without_a_name_and_a_project(cloud: Cloud) -> No
     def user(token: AnyToken) -> list[str | None]:
         with pytest.raises(LookupError):
             _ = token.project
+        assert token.project_or_none is None
         return [token.user.id, token.user.name]
 
     @app.get("/project")
