@@ -111,7 +111,9 @@ class FilterParts:
             or settings.has_key_source
             or settings.www_authenticate_uri is not None
         ):
-            uri = settings.www_authenticate_uri or self.identity.authenticate_uri(may_ask=may_ask)
+            uri = settings.www_authenticate_uri or self.identity.authenticate_uri(
+                may_ask=may_ask and not self.refresher.is_paused
+            )
             challenges.append(f'Keystone uri="{uri}"' if uri else "Keystone")
         headers = [("WWW-Authenticate", challenge) for challenge in challenges]
         return headers if self.make_nonce is None else [*headers, ("DPoP-Nonce", self.make_nonce())]
@@ -246,7 +248,7 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
         metrics=counting,
         clock=clock,
     )
-    switch_with_fixtures(resolver, include_catalog=settings.include_service_catalog)
+    switch_with_fixtures(resolver, refresher, include_catalog=settings.include_service_catalog)
     oauth = _make_oauth_parts(settings, clock)
     authenticator = Authenticator(
         resolver,
