@@ -17,7 +17,7 @@ from authmw.testing.loopback import Loopback, SeenRequest
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class IdentityServer(Identity):
-    """An identity service to test against; see `Identity` for its arguments.
+    """An identity service to test against; see `Identity` for its other arguments.
 
         with IdentityServer(endpoint_count=450) as server:
             token = server.issue("member", project="inventory")
@@ -28,13 +28,18 @@ class IdentityServer(Identity):
 
     It keeps its tokens and its port while stopped: to clients, `restart()` looks like the restart
     of a real service. `url` is set by the first start.
+
+    Args:
+        port: to open; 0: a free one.
     """
+
+    port: int = 0
 
     _loopback: Loopback = field(init=False)
 
     def __post_init__(self) -> None:
         # The clock may be replaced while the server runs, so it is looked up each time.
-        self._loopback = Loopback(IdentityApi(self), lambda: self.clock())
+        self._loopback = Loopback(IdentityApi(self), lambda: self.clock(), self.port)
 
     def __enter__(self) -> Self:
         self.start()
@@ -51,7 +56,8 @@ class IdentityServer(Identity):
     def start(self) -> None:
         """Open the port: a free one the first time, the same one later."""
         self._loopback.start()
-        self.url = f"http://127.0.0.1:{self._loopback.port}"
+        self.port = self._loopback.port
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
         """Close the port and every connection; clients are refused from now on."""

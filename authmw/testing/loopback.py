@@ -61,12 +61,13 @@ class Loopback:
     Args:
         application: answers the requests; called from many threads.
         clock: epoch seconds for the Date header.
+        port: to open; 0: a free one.
     """
 
-    def __init__(self, application: Application, clock: Callable[[], float]) -> None:
+    def __init__(self, application: Application, clock: Callable[[], float], port: int = 0) -> None:
         self.application = application
         self.clock = clock
-        self.port = 0
+        self.port = port
         self._changed = threading.Condition()
         self._faults: dict[Call | None, Fault] = {}
         self._calls: collections.Counter[Call] = collections.Counter()
