@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import URLPattern, get_resolver
 from django.views import View
 
+from authmw.audit.admin_site import find_site, judge_site
 from authmw.audit.unchecked import (
     UncheckedRoute,
     closure_of,
@@ -28,6 +30,12 @@ _TESTED = (
     (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator.<locals>._view_wrapper"),
     (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator.<locals>._wrapper_view"),  # 4.2
 )
+_AROUND_A_VIEW = "make_middleware_decorator.<locals>._make_decorator.<locals>._decorator.<locals>."
+_OF_MIDDLEWARE = (
+    ("django.utils.decorators", f"{_AROUND_A_VIEW}_view_wrapper"),
+    ("django.utils.decorators", f"{_AROUND_A_VIEW}_wrapper_view"),  # 4.2
+)
+_STAFF = ("django.contrib.admin.views.decorators", "staff_member_required.<locals>.<lambda>")
 _TESTING = (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator")
 _OF_A_CLASS = (
     ("django.views.generic.base", "View.as_view.<locals>.view"),
@@ -61,7 +69,7 @@ def _audit(path: str, view: Any) -> Iterator[UncheckedRoute]:
     reason = _find_reason(view)
     if reason is None:
         return
-    inner = peel(view)
+    inner = _peel(view)
     if code_of(inner) not in _OF_A_CLASS:
         yield UncheckedRoute(path, (), name_view(view), reason)
         return
@@ -84,19 +92,40 @@ def _audit(path: str, view: Any) -> Iterator[UncheckedRoute]:
 
 def _find_reason(view: Any) -> str | None:
     """Return why a view is not checked, Django's own decorators included; None: it is."""
-    view = peel(view)
-    while code_of(view) in _TESTED:
+    view = _peel(view)
+    if code_of(view) in _TESTED:
         around = closure_of(view)
-        if _is_test_of_a_user(around["test_func"]):
-            return None
         # Where the test fails the view is not called either.
-        view = peel(around["view_func"])
-    return find_reason(view)
+        return (
+            None if _is_test_of_a_user(around["test_func"]) else _find_reason(around["view_func"])
+        )
+    site = find_site(view)
+    if site is None:
+        return find_reason(view)
+    reason = judge_site(site)
+    if reason is None or _find_reason(closure_of(view)["view"]) is None:
+        return None
+    return reason
+
+
+def _peel(view: Any) -> Any:
+    """Return a view without the wrappers that call it, or refuse the request: `csrf_protect`."""
+    view = peel(view)
+    while code_of(view) in _OF_MIDDLEWARE and _is_csrf_check(closure_of(view)):
+        view = peel(closure_of(view)["view_func"])
+    return view
+
+
+def _is_csrf_check(around: Any) -> bool:
+    if "middleware" not in around:
+        around = closure_of(around["_pre_process_request"])
+    # Not isinstance(): another class may answer by itself.
+    return type(around["middleware"]) is CsrfViewMiddleware
 
 
 def _is_test_of_a_user(test: Any) -> bool:
     # login_required and permission_required have theirs there.
-    return code_of(test)[0] == _AUTH_DECORATORS or is_check(test)
+    return code_of(test)[0] == _AUTH_DECORATORS or code_of(test) == _STAFF or is_check(test)
 
 
 def _find_reasons(view_class: Any) -> dict[str, str | None]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from authmw.errors import ConfigurationError
+from authmw.runtime.clock import wall_clock
 
 if TYPE_CHECKING:
     from oslo_config.cfg import ConfigOpts
@@ -27,12 +28,20 @@ class Configuration:
         options: by name, as in `[keystone_authtoken]`; they override the file or object.
         config_file: an absolute path; None: none.
         config: an oslo.config object; with neither, `oslo_config.cfg.CONF`.
+        clock: returns epoch seconds; tests pass their own.
     """
 
-    def __init__(self, options: Mapping[str, Any], config_file: str | None, config: Any) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        config_file: str | None,
+        config: Any,
+        clock: Callable[[], float] = wall_clock,
+    ) -> None:
         self._options = dict(options)
         self._config_file = config_file
         self._config = config
+        self._clock = clock
         self._built: dict[str, FilterParts] = {}
 
     def filter_parts(self) -> FilterParts:
@@ -46,7 +55,8 @@ class Configuration:
             # Imported here, so that decorating a module costs little.
             from authmw.build import build_filter_parts
 
-            parts = self._built.setdefault("made", build_filter_parts(self._read()))
+            made = build_filter_parts(self._read(), clock=self._clock)
+            parts = self._built.setdefault("made", made)
         return parts
 
     def find_faults(self) -> list[Finding]:
@@ -72,6 +82,7 @@ def find_configuration(
     options: Mapping[str, Any],
     config_file: str | os.PathLike[str] | None,
     config: Any,
+    clock: Callable[[], float] = wall_clock,
 ) -> Configuration:
     """Return the one configuration for these arguments; see `Configuration`.
 
@@ -81,11 +92,12 @@ def find_configuration(
     _verify_one(config_file, config)
     # The process may change directory before the first use.
     path = None if config_file is None else os.path.abspath(config_file)
-    # The Configuration holds the object, so its id stays unique.
-    key = (path, id(config), tuple(sorted((name, repr(value)) for name, value in options.items())))
+    named = tuple(sorted((name, repr(value)) for name, value in options.items()))
+    # The Configuration holds these objects, so their ids stay unique.
+    key = (path, id(config), id(clock), named)
     found = _known.get(key)
     if found is None:
-        found = _known[key] = Configuration(options, path, config)
+        found = _known[key] = Configuration(options, path, config, clock)
     return found
 
 

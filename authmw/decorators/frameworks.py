@@ -114,7 +114,9 @@ class _AnyRefused(Refused):
         self.response = None
         # Django REST framework.
         self.detail = json.loads(refusal.body)
-        self.auth_header = dict(refusal.headers).get("WWW-Authenticate")
+        headers = dict(refusal.headers)
+        self.auth_header = headers.get("WWW-Authenticate")
+        self.wait = int(headers["Retry-After"]) if "Retry-After" in headers else None
 
     __str__ = Exception.__str__
 

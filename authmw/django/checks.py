@@ -12,10 +12,18 @@ from django.core.checks import CheckMessage, Error
 from django.utils.module_loading import import_string
 
 from authmw.config.findings import Finding
+from authmw.config.slips import find_nearest
 from authmw.django.conf import read_configuration, read_permissions
 from authmw.errors import ConfigurationError
 
 _AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+_OURS = "authmw.django.AuthMiddleware"
+_HINT = (
+    f'Add "{_OURS}" to MIDDLEWARE, after AuthenticationMiddleware if that is there. Where wsgi.py'
+    " has authmw.protect in front, silence this check."
+)
+# How alike a misspelt path is; see `find_nearest`. Django's own are less so.
+_ALIKE = 0.8
 
 
 def check_settings(
@@ -67,11 +75,13 @@ def _check_middleware() -> Iterator[CheckMessage]:
                 )
             ours = number
     if ours is None:
+        slip = _find_slip(settings.MIDDLEWARE)
+        hint = f'Write "{_OURS}" in MIDDLEWARE in place of "{slip}".' if slip else _HINT
         yield Error(
-            "authmw.django is installed and its middleware is not: request.user is never the"
-            " user of a token, and identity headers that clients make up reach the views.",
-            hint='Add "authmw.django.AuthMiddleware" to MIDDLEWARE, after AuthenticationMiddleware'
-            " if that is there. Where wsgi.py has authmw.protect in front, silence this check.",
+            "authmw.django is in INSTALLED_APPS, and its middleware is not in MIDDLEWARE:"
+            " request.user is never the user of a token, and identity headers that clients make"
+            " up reach the views.",
+            hint=hint,
             obj="MIDDLEWARE",
             id="authmw.E003",
         )
@@ -83,6 +93,13 @@ def _check_middleware() -> Iterator[CheckMessage]:
             obj="MIDDLEWARE",
             id="authmw.E005",
         )
+
+
+def _find_slip(paths: Sequence[object]) -> str | None:
+    """Return what was meant to be our middleware; None: nothing was."""
+    names = [path for path in paths if isinstance(path, str)]
+    of_authmw = [name for name in names if name.startswith("authmw.")]
+    return of_authmw[0] if of_authmw else find_nearest(_OURS, names, _ALIKE)
 
 
 def _is_ours(path: object, middleware: type[Any]) -> bool:
@@ -104,10 +121,11 @@ def _check_rest_framework() -> Iterator[CheckMessage]:
 
     classes = list(api_settings.DEFAULT_AUTHENTICATION_CLASSES)
     if not classes or not issubclass(classes[0], TokenAuthentication):
+        is_later = any(issubclass(one, TokenAuthentication) for one in classes)
+        what = "asks other authentication classes before" if is_later else "does not ask"
         yield checks.Warning(
-            "REST framework asks other authentication classes before"
-            " authmw.django.rest.TokenAuthentication: views answer 403 where 401 is meant, or"
-            " don't see the user of a token.",
+            f"REST framework {what} authmw.django.rest.TokenAuthentication: views answer 403 where"
+            " 401 is meant, or don't see the user of a token.",
             hint='Begin REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"] with'
             ' "authmw.django.rest.TokenAuthentication".',
             obj="REST_FRAMEWORK",

@@ -12,6 +12,7 @@ from authmw.checks.requirements import Requirement
 from authmw.decorators.configuration import Configuration, find_configuration
 from authmw.decorators.permissions import parse_permissions
 from authmw.errors import ConfigurationError
+from authmw.runtime.clock import wall_clock
 
 _SECTION = "Django settings"
 
@@ -20,7 +21,8 @@ def read_configuration() -> Configuration:
     """Return the configuration that the setting AUTHMW names; nothing is built yet.
 
     It is the path of a configuration file, or a dict with the arguments of `authmw.protect`:
-    `config_file` and options of `[keystone_authtoken]`.
+    `config_file` and options of `[keystone_authtoken]`. `clock`, which returns epoch seconds, is
+    what `authmw.testing.django.protected` adds.
 
     Raises:
         ConfigurationError: it is missing, or neither.
@@ -43,10 +45,11 @@ def read_configuration() -> Configuration:
             raise ConfigurationError(f"AUTHMW[{name!r}]", None, fix, section=_SECTION)
     config_file = options.pop("config_file", None)
     config = options.pop("config", None)
+    clock = options.pop("clock", wall_clock)
     if config_file is not None and config is not None:
         fix = "name a config_file or a config object, not both"
         raise ConfigurationError("AUTHMW", None, fix, section=_SECTION)
-    return find_configuration(options, config_file, config)
+    return find_configuration(options, config_file, config, clock)
 
 
 def read_permissions() -> Mapping[str, Requirement]:

@@ -113,7 +113,9 @@ class AuthMiddleware:
     def _reject(self, request: Any, rejection: Rejection) -> HttpResponse:
         # Code that answers for other middleware must not believe what the client sent.
         request.__dict__.pop("headers", None)
-        return _make_response(render_rejection(self._parts, request.META, rejection))
+        response = _make_response(render_rejection(self._parts, request.META, rejection))
+        self._keep_from_caches(request.META, response)
+        return response
 
     def _set_user(self, request: Any) -> None:
         # Middleware in front may have read `request.headers`, a copy of what the client sent.

@@ -158,6 +158,10 @@ class Cloud:
             return protected
         return AuthMiddleware.from_parts(app, parts)
 
+    def add_filter(self, parts: FilterParts) -> None:
+        """Close a filter that other code built, with those of `protect`, when this cloud ends."""
+        self._filters.append(parts)
+
     def add_issuer(self, profile: str = "rfc9068", **options: str) -> OidcServer:
         """Let filters accept tokens of an OAuth2 or OIDC issuer as well, from the next one on.
 

@@ -5,7 +5,10 @@
         def setUpClass(cls):
             super().setUpClass()
             cls.cloud = cls.enterClassContext(Cloud())
-            cls.enterClassContext(protected(cls.cloud))
+
+        def setUp(self):
+            self.cloud.reset()
+            self.enterContext(protected(self.cloud))
 
         def test_readers_may_not_add(self):
             reader = Client(self.cloud.personas.project_reader("inventory"))
@@ -25,9 +28,11 @@ from django.conf import settings
 from django.test import Client as DjangoClient
 from django.test import override_settings
 
+from authmw.django.conf import read_configuration
 from authmw.testing.cloud import Cloud
 from authmw.testing.issuer_personas import IssuerPersona
 from authmw.testing.personas import Persona
+from authmw.testing.slips import verify_option_names
 
 
 @contextmanager
@@ -35,18 +40,32 @@ def protected(cloud: Cloud, **options: Any) -> Iterator[None]:
     """Let the project's `authmw.django.AuthMiddleware` accept the tokens of a cloud.
 
     The setting AUTHMW applies, with the cloud's options in place of those it has by the same
-    names. Handlers that were made before, and their clients, keep the filter they have. The filter
-    goes by the machine's time, so that `Cloud.expire` does not move it.
+    names, and the cloud's clock: `Cloud.expire` and `Cloud.revoke` work at once. Begin it anew
+    after `Cloud.reset`. Clients that sent a request before keep the filter they have.
 
     Args:
         cloud: a started cloud.
         options: further options, such as `delay_auth_decision=True`, or `config_file=None` to
             leave out the project's file.
+
+    Raises:
+        ConfigurationError: AUTHMW is wrong, or its file can't be read.
+        TypeError: an option does not exist; the message says what was meant.
     """
+    verify_option_names(options.keys() - {"config_file", "config"})
     project = getattr(settings, "AUTHMW", None) or {}
     if isinstance(project, str | os.PathLike):
         project = {"config_file": project}
-    with override_settings(AUTHMW={**project, **cloud.options, **options}):
+
+    # A new one each time: else a filter that `Cloud.reset` has closed may be found for it.
+    def clock() -> float:
+        return cloud.clock()
+
+    chosen = {**project, **cloud.options, **options, "clock": clock}
+    with override_settings(AUTHMW=chosen):
+        # Held here: the project's middleware finds this one, and the filter that it has.
+        configuration = read_configuration()
+        cloud.add_filter(configuration.filter_parts())
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -265,3 +266,121 @@ def test_views_of_rest_framework() -> None:
     assert {path.removeprefix("/") for path, _ in found} == expected
     (reason,) = {reason for (path, _), reason in found.items() if path == "/own_get"}
     assert reason.endswith("own decides on its permissions")
+
+
+@pytest.fixture
+def _admin() -> Iterator[None]:
+    set_django_up()
+    from django.conf import settings
+    from django.test import override_settings
+
+    apps = ["django.contrib.admin", "django.contrib.sessions", "django.contrib.messages"]
+    with override_settings(INSTALLED_APPS=[*settings.INSTALLED_APPS, *apps]):
+        yield
+
+
+def make_site(**members: Any) -> Any:
+    """Return a site of its own class, with the pages of users and one of its own."""
+    from django.contrib.admin import AdminSite, ModelAdmin
+    from django.contrib.auth.admin import UserAdmin
+    from django.contrib.auth.models import Group, User
+    from django.urls import path
+
+    def get_urls(self: Any) -> Any:
+        own = [path("own", self.admin_view(view)), path("bare", view)]
+        return [*own, *AdminSite.get_urls(self)]
+
+    site = type("Site", (AdminSite,), {"get_urls": get_urls, **members})()
+    site.register(User, UserAdmin)
+    site.register(Group, ModelAdmin)
+    return site
+
+
+@pytest.mark.usefixtures("_admin")
+def test_admin_site_lets_none_but_its_staff_in() -> None:
+    from django.contrib import admin
+    from django.contrib.admin.views.decorators import staff_member_required
+    from django.urls import path
+
+    site = make_site()
+    assert len(site.get_urls()) > 9
+    found = names(
+        path("default/", admin.site.urls),
+        path("own/", site.urls),
+        path("staff", staff_member_required(view)),
+    )
+    assert found == {"default/login/", "own/login/", "own/bare"}
+
+
+@pytest.mark.usefixtures("_admin")
+def test_admin_site_that_decides_by_itself_is_listed() -> None:
+    from django.contrib.admin import AdminSite
+    from django.urls import path
+
+    def let_in(*_arguments: Any) -> bool:
+        return True
+
+    def unguarded(_self: Any, wrapped: Any, *_more: Any) -> Any:
+        return wrapped
+
+    patched = make_site()
+    patched.has_permission = let_in
+    for members, reason in (
+        ({"has_permission": let_in}, "let_in decides on it"),
+        ({"admin_view": unguarded}, "unguarded decides on it"),
+        (patched, "let_in decides on it"),
+    ):
+        site = make_site(**members) if isinstance(members, dict) else members
+        found = audit(path("", site.urls))
+        assert {"/", "/logout/", "/auth/user/", "/auth/user/add/"} <= {one for one, _ in found}
+        assert reason in found["/auth/user/", ()]
+    checked = make_site(has_permission=admins(let_in))
+    assert names(path("", checked.urls)) == {"login/", "bare"}
+
+    class Checked(AdminSite):  # type: ignore[misc]
+        def has_permission(self, _request: Any) -> bool:
+            return True
+
+        index = admins(AdminSite.index)
+
+    found = audit(path("", Checked().urls))
+    assert ("/", ()) not in found
+    assert ("/logout/", ()) in found
+
+
+@pytest.mark.usefixtures("_admin")
+def test_copied_marks_of_the_admin_site_are_no_check() -> None:
+    import functools
+
+    from django.contrib import admin
+    from django.urls import path
+
+    guarded = admin.site.admin_view(view)
+    assert names(path("", guarded)) == set()
+
+    @functools.wraps(guarded)
+    def answering(_request: Any) -> Any:
+        return None
+
+    answering.admin_site = admin.site  # type: ignore[attr-defined]
+    assert names(path("x", answering)) == {"x"}
+
+
+def test_csrf_check_in_front_is_no_answer() -> None:
+    set_django_up()
+    from django.contrib.auth.decorators import login_required
+    from django.utils.decorators import decorator_from_middleware
+    from django.views.decorators.cache import never_cache
+    from django.views.decorators.csrf import csrf_protect
+
+    class Answering:
+        def __init__(self, _get_response: Any) -> None:
+            self.process_request = lambda _request: object()
+
+    views = paths(
+        csrf=csrf_protect(never_cache(admins(view))),
+        login=csrf_protect(login_required(view)),
+        open=csrf_protect(view),
+        answering=decorator_from_middleware(Answering)(admins(view)),
+    )
+    assert names(*views) == {"open", "answering"}

@@ -60,6 +60,42 @@ def test_a_request_without_a_valid_token_gets_401_and_learns_where_to_authentica
 
 
 @every_framework
+def test_a_token_that_nobody_could_validate_gets_503_and_is_to_come_again(
+    server: IdentityServer, make: Make
+) -> None:
+    """Where the app decides, too: what can't be decided is no 401, on which clients log in anew."""
+    app = protect(server, make(authmw.require()), delay_auth_decision="true")
+    token = server.issue("member", project="inventory")
+    server.stop()
+    answer = get(app, token)
+    assert (answer.status_int, answer.content_type) == (503, "application/json")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.json["error"]["code"] == 503
+    assert "WWW-Authenticate" not in answer.headers
+    assert get(app).status_int == 401
+
+
+def test_an_app_can_tell_an_outage_from_a_refused_token(server: IdentityServer) -> None:
+    told: list[Any] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        told.append((environ["HTTP_X_IDENTITY_STATUS"], environ.get("authmw.undecided")))
+        start_response("200 OK", [])
+        return []
+
+    protected = protect(server, app, delay_auth_decision="true")
+    token = server.issue("member", project="inventory")
+    get(protected, "garbage")
+    server.stop()
+    get(protected, token)
+    get(protected)
+    (_, refused), (_, undecided), (_, missing) = told
+    assert {status for status, _ in told} == {"Invalid"}
+    assert (refused, missing) == (None, None)
+    assert (undecided.status, undecided.retry_after > 0) == (503, True)
+
+
+@every_framework
 def test_without_a_middleware_in_front_everyone_is_refused_and_the_log_says_why(
     caplog: pytest.LogCaptureFixture, make: Make
 ) -> None:

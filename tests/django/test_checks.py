@@ -68,6 +68,26 @@ def test_each_mistake_is_named(check: Any, settings: Any, identifier: str, messa
     assert message in found[identifier]
 
 
+@pytest.mark.parametrize(
+    "slip",
+    [
+        "authmw.django.AuthMiddelware",
+        "authmw.AuthMiddleware",
+        "authwm.django.AuthMiddleware",
+        "authmw.django.TokenUser",
+    ],
+)
+def test_misspelt_middleware_is_quoted(check: Any, slip: str) -> None:
+    found = check(MIDDLEWARE=[*DJANGO_WITH_SESSIONS[:-1], slip])
+    assert list(found) == ["authmw.E003"]
+    assert f'Write "{OURS}" in MIDDLEWARE in place of "{slip}".' in found["authmw.E003"]
+
+
+def test_django_s_middleware_is_no_misspelt_one_of_ours(check: Any) -> None:
+    found = check(MIDDLEWARE=list(DJANGO_WITH_SESSIONS[:-1]))
+    assert f'Add "{OURS}" to MIDDLEWARE' in found["authmw.E003"]
+
+
 def test_misspelt_option_is_named(check: Any, server: IdentityServer) -> None:
     found = check(AUTHMW={**server.service_credentials, "token_cache_tmie": "5"})
     assert list(found) == ["authmw.W001"]
@@ -78,8 +98,11 @@ def test_rest_framework_asks_us_first(check: Any) -> None:
     apps = [*DJANGO_S, "rest_framework", "authmw.django"]
     ours = "authmw.django.rest.TokenAuthentication"
     sessions = "rest_framework.authentication.SessionAuthentication"
-    for classes in ([], [sessions], [sessions, ours]):
+    later, absent = "asks other authentication classes before", "does not ask"
+    for classes, message in (([], absent), ([sessions], absent), ([sessions, ours], later)):
         rest = {"DEFAULT_AUTHENTICATION_CLASSES": classes}
-        assert list(check(INSTALLED_APPS=apps, REST_FRAMEWORK=rest)) == ["authmw.W006"]
+        found = check(INSTALLED_APPS=apps, REST_FRAMEWORK=rest)
+        assert list(found) == ["authmw.W006"]
+        assert f"{message} authmw.django.rest.TokenAuthentication" in found["authmw.W006"]
     rest = {"DEFAULT_AUTHENTICATION_CLASSES": [ours, sessions]}
     assert check(INSTALLED_APPS=apps, REST_FRAMEWORK=rest) == {}

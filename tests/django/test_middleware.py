@@ -11,7 +11,7 @@ import pytest
 
 import authmw
 from authmw.errors import ConfigurationError
-from authmw.testing import IdentityServer
+from authmw.testing import Fault, IdentityServer
 from tests.django.conftest import Serve
 from tests.support.entries import DJANGO_WITH_SESSIONS, make_django
 from tests.support.views import set_django_up
@@ -225,6 +225,19 @@ def test_responses_vary_with_the_token(serve: Serve, member: dict[str, str]) -> 
     assert set(vary.split(", ")) == {"X-Auth-Token", "X-Storage-Token"}
     vary = serve(who, accept_bearer=True, **DELAY).get("/")["Vary"]
     assert {"X-Auth-Token", "X-Storage-Token", "Authorization"} <= set(vary.split(", "))
+
+
+def test_the_middleware_s_own_answers_vary_too(
+    serve: Serve, server: IdentityServer, member: dict[str, str]
+) -> None:
+    client = serve(who, cors_allowed_origins="https://page.example")
+    origin = {"Origin": "https://page.example"}
+    refused = client.get("/", headers=origin)
+    with server.failing(Fault.ERROR_503):
+        undecided = client.get("/", headers={**origin, **member})
+    for status, answer in ((401, refused), (503, undecided)):
+        vary = set(answer["Vary"].split(", "))
+        assert (answer.status_code, vary) == (status, {"Origin", "X-Auth-Token", "X-Storage-Token"})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.system.documents.shell import follow, open_shell
 def test_django(tmp_path: Path) -> None:
     commands = {"python": "", "django-admin": "-m django"}
     with open_shell(tmp_path, commands) as shell:
-        assert follow(shell, "django.rst") == 11
+        assert follow(shell, "django.rst") == 13
 
 
 def test_flask_falcon_and_pyramid(tmp_path: Path) -> None:
