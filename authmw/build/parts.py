@@ -20,7 +20,7 @@ from authmw.build.remote import (
     renews_bearers,
     watch_memory,
 )
-from authmw.build.revocation import make_revocations
+from authmw.build.revocation import find_test_clock, make_revocations
 from authmw.build.start import count_keys, find_in_surroundings
 from authmw.cache.memory import MemoryCache
 from authmw.checks.paths import PublicPaths
@@ -132,6 +132,11 @@ class FilterParts:
         # One assignment: each request is decided by the old rules or by the new ones.
         self.authenticator = self.authenticator.with_rules(read_rules(settings))
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is kept fresh any more."""
+        return self not in _live
+
     def close(self) -> None:
         """Stop the background threads of a filter that serves no more requests."""
         self.refresher.close()
@@ -178,7 +183,8 @@ def build_filter_parts(
 
     Args:
         conf: options by name; see `AuthMiddleware`.
-        clock: returns epoch seconds; tests pass their own.
+        clock: returns epoch seconds; tests pass their own. The machine's gives way to that of a
+            test cloud whose identity service the options name.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -198,6 +204,8 @@ def build_filter_parts(
 
 def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clock) -> FilterParts:
     """Put a filter together; see `build_filter_parts`."""
+    if clock is wall_clock:
+        clock = find_test_clock(settings) or wall_clock
     _verify_tls_files(settings)
     # Made here to find wrong options; each process makes its own later.
     load_auth_plugin(settings.auth)

@@ -64,7 +64,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _make_parser(modules: dict[str, Command]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="authmw", description="Tools that come with authmw.")
+    parser = argparse.ArgumentParser(
+        prog="authmw",
+        description="Tools that come with authmw.",
+        epilog="`python -m authmw.testing` serves an identity service, or an OAuth2 issuer, for "
+        "experiments; see its --help.",
+    )
     parser.add_argument("--version", action="version", version=f"authmw {__version__}")
     subcommands = parser.add_subparsers(
         dest="command", required=True, title="commands", metavar="COMMAND"

@@ -45,12 +45,15 @@ class Configuration:
         self._built: dict[str, FilterParts] = {}
 
     def filter_parts(self) -> FilterParts:
-        """Return the parts of the filter, built at the first call.
+        """Return the parts of the filter, built at the first call, and anew once they are closed.
 
         Raises:
             ConfigurationError: an option is wrong. The next use tries again.
         """
         parts = self._built.get("made")
+        if parts is not None and parts.is_closed:
+            self._built.clear()
+            parts = None
         if parts is None:
             # Imported here, so that decorating a module costs little.
             from authmw.build import build_filter_parts
@@ -99,6 +102,11 @@ def find_configuration(
     if found is None:
         found = _known[key] = Configuration(options, path, config, clock)
     return found
+
+
+def forget_configurations() -> None:
+    """Let what is decorated from now on share no filter with what was before; for tests."""
+    _known.clear()
 
 
 def choose_options(

@@ -357,6 +357,14 @@ class Refresher:
         if loops:
             self.overdue_at = -_NEVER
 
+    def reload_all(self) -> None:
+        """Reload everything now if requests have begun; for tests that set time back."""
+        loops = self._loops.get()
+        if loops.has_begun and not self._pause.is_on:
+            for loop in loops.all:
+                with loop.reloading:
+                    loop.reload()
+
     def close(self) -> None:
         """End this process's background threads; nothing is kept fresh any more."""
         self.on_time_from, self.overdue_at = -_NEVER, _NEVER

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from authmw.testing.identity_server import IdentityServer
     from authmw.testing.issuer import Issuer
     from authmw.testing.oidc_server import OidcServer
+    from authmw.testing.oidc_tokens import TokenGrant
     from authmw.testing.personas import PERSONAS, Persona, Personas
     from authmw.testing.policy_matrix import PolicyMatrix
     from authmw.testing.records import AccessRule
@@ -55,6 +56,7 @@ __all__ = [
     "PolicyMatrix",
     "Protect",
     "RevocationEvent",
+    "TokenGrant",
 ]
 
 _MODULES = {
@@ -74,6 +76,7 @@ _MODULES = {
     "PolicyMatrix": "policy_matrix",
     "Protect": "cloud",
     "RevocationEvent": "revocations",
+    "TokenGrant": "oidc_tokens",
 }
 
 

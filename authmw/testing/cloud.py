@@ -14,8 +14,11 @@ from typing import Any, Protocol, Self, overload
 from authmw.asgi import AuthMiddleware as AsgiAuthMiddleware
 from authmw.asgi.interface import AsgiApp
 from authmw.build import FilterParts, build_filter_parts
+from authmw.build.parts import find_live_parts
+from authmw.decorators.configuration import forget_configurations
 from authmw.issuers.profiles import PROFILES
 from authmw.middleware import AuthMiddleware, WsgiApp
+from authmw.runtime.clock import follow, unfollow, wall_clock
 from authmw.testing.clock import Clock
 from authmw.testing.faults import Fault
 from authmw.testing.identity_server import IdentityServer
@@ -77,11 +80,13 @@ class Cloud:
         self._directory = tempfile.TemporaryDirectory(prefix="authmw-")
         self.identity.issuer.write_public_key(Path(self._directory.name))
         self.identity.start()
+        self._lend_clock()
 
     def stop(self) -> None:
         """Close it, and stop the background threads of the filters."""
         self._close_filters()
         self._forget_issuers()
+        unfollow(self.identity.url)
         self.identity.stop()
         if self._directory is not None:
             self._directory.cleanup()
@@ -101,18 +106,27 @@ class Cloud:
     def reset(self) -> None:
         """Restore the initial state: the first population, no fault, and the machine's time.
 
-        The attributes may then be other objects.
+        The attributes may then be other objects. Filters of `protect` are closed; one that a
+        service has built from `options` goes on.
         """
         self._close_filters()
+        # What an equal filter of the last test has met, such as an outage, is not this one's.
+        forget_configurations()
         self._forget_issuers()
         if self.clock() > time.time() or self.identity.events_since():
-            # Neither time nor an event can be undone, so a new server is started.
-            self.identity.stop()
+            # Neither time nor an event can be undone, so a new server is started. On the same
+            # port, for filters that go on.
+            former = self.identity
+            former.stop()
             self.clock = Clock()
-            self.identity = IdentityServer(clock=self.clock, issuer=self.identity.issuer)
+            self.identity = IdentityServer(clock=self.clock, issuer=former.issuer, port=former.port)
             self.identity.start()
+            self._lend_clock()
+            self._catch_filters_up()
             self.personas = Personas(self.identity, self.add_issuer)
             return
+        if not self.identity.is_running:
+            self.identity.start()
         self.identity.directory = make_directory()
         self.identity.admin_project = None
         self.identity.fault = None
@@ -123,8 +137,9 @@ class Cloud:
     def options(self) -> dict[str, str]:
         """[keystone_authtoken] options of a filter that belongs to this cloud.
 
-        Use them in a service that builds its own pipeline; its filter then uses the machine's
-        time.
+        Use them in a service that builds its own pipeline. A filter that this process builds from
+        them goes by the machine's time, or by this cloud's clock where that is ahead: `expire`,
+        `revoke` and `let_events_arrive` move it too.
         """
         if self._directory is None:
             raise RuntimeError("start the cloud first: its port and its key are not there yet")
@@ -199,11 +214,8 @@ class Cloud:
         directory.mkdir()
         (directory / "keys.json").write_text(json.dumps(issuer.list_keys()))
         said = {
-            "issuer": issuer.issuer,
-            "profile": profile,
+            **issuer.service_options,
             "public_key_repository": str(directory),
-            **({} if profile == "keystone-op" else {"audience": issuer.audience}),
-            **({"required_values": "repository_owner:acme"} if profile == "github" else {}),
             **options,
         }
         self._issuer_options |= {f"issuer.{name}.{option}": said[option] for option in said}
@@ -239,6 +251,16 @@ class Cloud:
         """
         with self.identity.failing(fault):
             yield
+
+    def _lend_clock(self) -> None:
+        follow(self.identity.url, lambda: max(wall_clock(), self.clock()))
+
+    def _catch_filters_up(self) -> None:
+        """Let filters that go on read events by the time that was set back."""
+        for parts in find_live_parts():
+            auth = parts.settings.auth
+            if auth is not None and auth.values.get("auth_url") == self.identity.url:
+                parts.refresher.reload_all()
 
     def _close_filters(self) -> None:
         while self._filters:

@@ -13,7 +13,7 @@ import itertools
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote_plus
@@ -57,6 +57,7 @@ class OidcServer:
         audience: whom tokens are for unless asked otherwise.
         algorithm: ES256, RS256 or PS256; by default one that tokens of this profile may have.
         lifetime_seconds: of tokens.
+        port: TCP port on 127.0.0.1; 0: a free one.
         clock: epoch seconds.
         client_id, client_secret: of its only client, for the token endpoint and introspection.
         delay_seconds: hostile: how long it thinks about every request.
@@ -77,6 +78,7 @@ class OidcServer:
     surplus_keys: int = 0
     claimed_issuer: str | None = None
     foreign_jwks_uri: str | None = None
+    port: int = 0
     url: str = field(init=False, default="")
     keys: list[SigningKey] = field(init=False, default_factory=list)
     """The one that signs comes last."""
@@ -91,7 +93,7 @@ class OidcServer:
         if not self.algorithm:
             usual = PROFILES[self.profile].algorithms
             self.algorithm = "ES256" if "ES256" in usual else "RS256"
-        self._loopback = Loopback(_Endpoints(self), lambda: self.clock())
+        self._loopback = Loopback(_Endpoints(self), lambda: self.clock(), self.port)
         self.rotate_key()
 
     def __enter__(self) -> Self:
@@ -110,7 +112,8 @@ class OidcServer:
         """Open the port: a free one the first time, the same one later."""
         self._stopping.clear()
         self._loopback.start()
-        self.url = f"http://127.0.0.1:{self._loopback.port}"
+        self.port = self._loopback.port
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
         """Close the port and every connection; clients are refused from now on."""
@@ -121,6 +124,16 @@ class OidcServer:
     def issuer(self) -> str:
         """Its issuer identifier: what `iss` says."""
         return self.url + SHAPES[self.profile].path
+
+    @property
+    def service_options(self) -> dict[str, str]:
+        """Options of the section `[authmw_issuer:NAME]` of a service that accepts its tokens."""
+        said = {"issuer": self.issuer, "profile": self.profile}
+        if self.profile != "keystone-op":
+            said["audience"] = self.audience
+        if self.profile == "github":
+            said["required_values"] = "repository_owner:acme"
+        return said
 
     @property
     def path(self) -> str:
@@ -177,19 +190,23 @@ class OidcServer:
 
         Args:
             subject: who it is for.
-            changes: of the grant; see `TokenGrant`. `lifetime_seconds` may be negative.
+            changes: of the grant: see `authmw.testing.TokenGrant`. `lifetime_seconds` may be
+                negative. Claims of your own are `claims={"tenant": "p1"}`.
+
+        Raises:
+            TypeError: a grant has no such member; the message says what was meant.
         """
         grant = self._grant(subject, changes)
         typ = SHAPES[self.profile].typ
         return self.keys[-1].sign(make_access_claims(grant, self.profile), typ=typ)
 
     def issue_id_token(self, subject: str, access_token: str | None = None, **changes: Any) -> str:
-        """Return an ID token, which says who has logged in to the client."""
+        """Return an ID token, which says who has logged in to the client; see `issue`."""
         grant = self._grant(subject, changes)
         return self.keys[-1].sign(make_id_claims(grant, access_token), typ="JWT")
 
     def issue_opaque(self, subject: str, **changes: Any) -> str:
-        """Return an access token that only introspection can tell anything of."""
+        """Return an access token that only introspection can tell anything of; see `issue`."""
         token = secrets.token_urlsafe(32)
         with self._lock:
             self._opaque[token] = self._grant(subject, changes)
@@ -208,8 +225,11 @@ class OidcServer:
     def _grant(self, subject: str, changes: Mapping[str, Any]) -> TokenGrant:
         now = int(self.clock())
         named = dict(changes)
+        _verify_members(named)
         expires_at = now + named.pop("lifetime_seconds", self.lifetime_seconds)
         if "roles" in named:
+            if isinstance(named["roles"], str):
+                raise TypeError(f"roles are a list of names: roles=[{named['roles']!r}]")
             named["roles"] = tuple(named["roles"])
         defaults: dict[str, Any] = {
             "issuer": self.issuer,
@@ -337,6 +357,19 @@ class _Endpoints:
         return said[0] == server.client_id and secrets.compare_digest(
             said[1].encode("utf-8"), server.client_secret.encode("utf-8")
         )
+
+
+def _verify_members(changes: Mapping[str, Any]) -> None:
+    known = {"lifetime_seconds", *(member.name for member in fields(TokenGrant))} - {"subject"}
+    for name in changes:
+        if name not in known:
+            # Imported here: it loads all options.
+            from authmw.testing.slips import suggest
+
+            raise TypeError(
+                f"no property {name!r} of an issuer's token: {suggest(name, known)}; "
+                f"for a claim of that name write claims={{{name!r}: ...}}"
+            )
 
 
 def _parse_form(request: Request) -> dict[str, str]:

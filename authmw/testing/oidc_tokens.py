@@ -18,7 +18,13 @@ class TokenGrant:
     """What a token says, in whichever words its issuer has for it.
 
     Attributes:
+        issuer, client_id, audience, token_id: `iss`, the client, `aud` and `jti`; the server has
+            values for them.
         issued_at, expires_at: epoch seconds.
+        username: where such tokens name the user.
+        scope: of OAuth, separated by blanks.
+        roles: where such tokens have roles.
+        project_id: of `keystone-op`, whose roles are on a project; the namespace of `kubernetes`.
         thumbprint, key_thumbprint: of the certificate (RFC 8705) and of the key (RFC 9449) that
             it is bound to.
         claims: added as they are, in place of what would stand there; None takes one away.
@@ -50,11 +56,13 @@ class TokenShape(NamedTuple):
         typ: the header parameter; None: there is none.
         make_claims: the claims of a grant.
         path: of the issuer identifier.
+        roles_claim: where roles are; None: nowhere.
     """
 
     typ: str | None
     make_claims: Callable[[TokenGrant], Claims]
     path: str = ""
+    roles_claim: str | None = None
 
 
 def make_access_claims(grant: TokenGrant, profile: str) -> Claims:
@@ -183,6 +191,7 @@ def _entra(grant: TokenGrant) -> Claims:
         "azpacr": "1",
         "uti": grant.token_id,
         "ver": "2.0",
+        "preferred_username": grant.username,
         "scp": grant.scope or None,
         "roles": list(grant.roles) or None,
     }
@@ -248,12 +257,12 @@ def _spiffe(grant: TokenGrant) -> Claims:
 
 
 SHAPES: Mapping[str, TokenShape] = {
-    "rfc9068": TokenShape("at+jwt", _rfc9068),
-    "keystone-op": TokenShape("JWT", _keystone_op, "/v4/oauth2/default"),
-    "keycloak": TokenShape("JWT", _keycloak, "/realms/acme"),
-    "entra": TokenShape("JWT", _entra, "/11111111-2222-4333-8444-555555555555/v2.0"),
-    "okta": TokenShape(None, _okta, "/oauth2/default"),
-    "auth0": TokenShape("JWT", _auth0, "/"),
+    "rfc9068": TokenShape("at+jwt", _rfc9068, roles_claim="roles"),
+    "keystone-op": TokenShape("JWT", _keystone_op, "/v4/oauth2/default", "roles"),
+    "keycloak": TokenShape("JWT", _keycloak, "/realms/acme", "realm_access.roles"),
+    "entra": TokenShape("JWT", _entra, "/11111111-2222-4333-8444-555555555555/v2.0", "roles"),
+    "okta": TokenShape(None, _okta, "/oauth2/default", "groups"),
+    "auth0": TokenShape("JWT", _auth0, "/", "permissions"),
     "kubernetes": TokenShape(None, _kubernetes),
     "github": TokenShape("JWT", _github),
     "spiffe": TokenShape("JWT", _spiffe),

@@ -109,12 +109,13 @@ class Personas:
         """Return the personas of an OAuth2 or OIDC issuer; see `authmw.testing.Cloud.add_issuer`.
 
             ada = authmw_personas.of_issuer("keycloak").user("ada", roles=["member"])
+            okta = authmw_personas.of_issuer("okta", roles="groups")
 
         Call it before the filter is built.
         """
         if self._add_issuer is None:
             raise RuntimeError("only the personas of a Cloud can be of an issuer")
-        return IssuerPersonas(self._add_issuer(profile, **options))
+        return IssuerPersonas(self._add_issuer(profile, **options), options)
 
     def __getitem__(self, name: str) -> Persona:
         """Return the persona of that name (see `PERSONAS`), on the default domain or project.

@@ -194,6 +194,16 @@ def test_equal_configurations_share_one_filter_and_others_do_not(
     assert server.calls["validate"] == 1
 
 
+def test_a_closed_filter_is_handed_to_no_other_app(server: IdentityServer) -> None:
+    first = authmw.protect(**server.service_credentials)(greet)
+    closed = first.build_filter_parts()
+    closed.close()
+    second = authmw.protect(**server.service_credentials)(greet)
+    assert not second.build_filter_parts().is_closed
+    assert second.build_filter_parts() is second.build_filter_parts()
+    second.build_filter_parts().close()
+
+
 def test_nothing_is_read_before_the_first_request(tmp_path: Path, server: IdentityServer) -> None:
     path = tmp_path / "later.conf"
     app = authmw.protect(config_file=path)(greet)

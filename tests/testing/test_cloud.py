@@ -180,6 +180,82 @@ def test_options_are_for_services_that_build_their_own_filter(cloud: Cloud) -> N
     app.close()
 
 
+def test_an_outage_is_over_when_events_have_arrived(cloud: Cloud) -> None:
+    app = cloud.protect(Service())
+    member = cloud.personas.project_member()
+    with cloud.outage():
+        assert status(app, member) == 503
+    assert status(app, member) == 503
+    cloud.let_events_arrive()
+    assert status(app, member) == 200
+
+
+def test_an_outage_is_over_with_its_test(cloud: Cloud) -> None:
+    """The first request of a filter, in an outage: what it found must not reach the next test."""
+    app = cloud.protect(Service())
+    with cloud.outage():
+        assert status(app, cloud.personas.project_member()) == 503
+    cloud.reset()
+    assert status(cloud.protect(Service()), cloud.personas.project_member()) == 200
+
+
+def test_an_outage_is_over_for_the_next_service_with_the_same_options(cloud: Cloud) -> None:
+    first = authmw.protect(**cloud.options)(Service())
+    with cloud.outage():
+        assert status(first, cloud.personas.project_member()) == 503
+    cloud.reset()
+    second = authmw.protect(**cloud.options)(Service())
+    assert status(second, cloud.personas.project_member()) == 200
+    first.build_filter_parts().close()
+    second.build_filter_parts().close()
+
+
+def test_a_service_s_own_filter_follows_the_clock(cloud: Cloud) -> None:
+    app = authmw.filter_factory({}, **cloud.options)(Service())
+    short, long = cloud.personas.project_member(expires_in=60), cloud.personas.project_member()
+    assert (status(app, short), status(app, long)) == (200, 200)
+    cloud.expire(short)
+    assert (status(app, short), status(app, long)) == (401, 200)
+    cloud.revoke(long)
+    assert status(app, long) == 401
+    reader = cloud.personas.project_reader()
+    assert status(app, reader) == 200
+    cloud.identity.disable_user("project_reader")
+    cloud.let_events_arrive()
+    assert status(app, reader) == 401
+    app.close()
+
+
+def test_a_service_s_own_filter_outlives_a_reset(cloud: Cloud) -> None:
+    app = authmw.filter_factory({}, **cloud.options)(Service())
+    for _ in range(2):
+        member = cloud.personas.project_member()
+        assert status(app, member) == 200
+        cloud.clock.advance(1800)
+        cloud.revoke(member)
+        assert status(app, member) == 401
+        cloud.reset()
+    app.close()
+
+
+def test_a_service_s_own_filter_goes_by_the_machine_s_time(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = authmw.filter_factory({}, **cloud.options)(Service())
+    member = cloud.personas.project_member(expires_in=60)
+    assert status(app, member) == 200
+    later = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert status(app, member) == 401
+    app.close()
+
+
+def test_a_stopped_server_runs_again_in_the_next_test(cloud: Cloud) -> None:
+    cloud.identity.stop()
+    cloud.reset()
+    assert status(cloud.protect(Service()), cloud.personas.project_member()) == 200
+
+
 def test_a_cloud_that_was_not_started_has_no_options() -> None:
     with pytest.raises(RuntimeError, match="start the cloud first"):
         _ = Cloud().options

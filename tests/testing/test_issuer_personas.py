@@ -13,6 +13,9 @@ from authmw.testing.oidc_tokens import SHAPES
 from authmw.testing.personas import Personas
 
 Protect = Callable[..., Any]
+# What the tokens of an issuer hold that services may take for roles, and do not unless told so.
+UNREAD_ROLES = {"okta": "groups", "auth0": "permissions"}
+WORKLOADS = ("kubernetes", "github", "spiffe")
 
 
 def describe(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -24,11 +27,17 @@ def describe(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 def test_token_of_every_profile_passes(
     profile: str, authmw_personas: Personas, authmw_protect: Protect
 ) -> None:
-    issuer = authmw_personas.of_issuer(profile)
+    options = {"roles": UNREAD_ROLES[profile]} if profile in UNREAD_ROLES else {}
+    issuer = authmw_personas.of_issuer(profile, **options)
     client = TestApp(authmw_protect(describe))
     name = "acme/inventory" if profile == "github" else "ada"
-    assert name in client.get("/", headers=issuer.user(name, roles=["member"]).headers).text
-    expired = issuer.user(name, roles=["member"], lifetime_seconds=-1)
+    grant: dict[str, Any] = {} if profile in WORKLOADS else {"roles": ["member"]}
+    if profile == "keystone-op":
+        grant["project_id"] = "p1"
+    answer = client.get("/", headers=issuer.user(name, **grant).headers).text
+    assert name in answer
+    assert ("member" in answer) == (profile not in WORKLOADS)
+    expired = issuer.user(name, **grant, lifetime_seconds=-1)
     client.get("/", headers=expired.headers, status=401)
 
 
@@ -64,6 +73,66 @@ def test_bound_token_comes_with_a_proof(authmw_personas: Personas, authmw_protec
     url = "https://inventory.example/items"
     client.get("/items", headers=ada.headers_for("GET", url))
     client.get("/items", headers=ada.headers, status=401)
+
+
+def test_proof_is_for_the_server_that_the_service_says_it_is(
+    authmw_personas: Personas, authmw_protect: Protect
+) -> None:
+    ada = authmw_personas.of_issuer().user("ada", is_bound=True)
+    client = TestApp(authmw_protect(describe))
+    client.get("/items", headers=ada.headers_for("GET", "/items"))
+    at_test_server = ada.headers_for("GET", "http://testserver/items")
+    client.get("/items", headers=at_test_server, status=401)
+    client = TestApp(authmw_protect(describe, public_endpoint="http://testserver"))
+    client.get("/items", headers=at_test_server)
+
+
+@pytest.mark.parametrize(
+    ("profile", "options"), [("keycloak", {}), ("entra", {"user_name": "preferred_username"})]
+)
+def test_user_has_a_name_where_such_tokens_have_one(
+    profile: str, options: dict[str, str], authmw_personas: Personas, authmw_protect: Protect
+) -> None:
+    issuer = authmw_personas.of_issuer(profile, **options)
+    names: list[Any] = []
+
+    def service(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        names.append(environ["authmw.token"].user.name)
+        return describe(environ, start_response)
+
+    client = TestApp(authmw_protect(service))
+    client.get("/", headers=issuer.user("ada", roles=["member"]).headers)
+    client.get("/", headers=issuer.user("7f3", roles=["member"], username="ada").headers)
+    assert names == ["ada", "ada"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "options", "meant"),
+    [
+        ("okta", {}, r"of_issuer\('okta', roles='groups'\)"),
+        ("auth0", {}, r"of_issuer\('auth0', roles='permissions'\)"),
+        ("github", {}, r"leave roles out, or write of_issuer\('github', roles='roles'\)"),
+        ("keystone-op", {}, "project_id="),
+        ("rfc9068", {"roles": "duties"}, r"from duties: put them there by claims=\{"),
+    ],
+)
+def test_roles_that_no_service_would_find_are_an_error(
+    profile: str, options: dict[str, str], meant: str, authmw_personas: Personas
+) -> None:
+    issuer = authmw_personas.of_issuer(profile, **options)
+    issuer.user("ada")
+    with pytest.raises(TypeError, match=meant):
+        issuer.user("ada", roles=["admin"])
+
+
+def test_property_that_no_token_has_is_an_error(authmw_personas: Personas) -> None:
+    issuer = authmw_personas.of_issuer(project_id="tenant")
+    with pytest.raises(TypeError, match=r"'tenant'.*write claims=\{'tenant': \.\.\.\}"):
+        issuer.user("ada", tenant="p1")
+    with pytest.raises(TypeError, match="did you mean 'audience'"):
+        issuer.issuer.issue("ada", audiance="https://inventory.example")
+    with pytest.raises(TypeError, match=r"roles=\['admin'\]"):
+        issuer.user("ada", roles="admin")  # type: ignore[arg-type]
 
 
 def test_time_passes_for_them_too(authmw_cloud: Cloud) -> None:

@@ -127,6 +127,21 @@ def test_an_identity_server_of_a_test() -> None:
     run(text, **AROUND_TESTS)
 
 
+def status_of(app: Any, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    return int(webtest.TestApp(app).post("/", headers=headers, status="*").status_int)
+
+
+def test_issuer_of_your_own() -> None:
+    text = find_fragment(DOC / "testing.rst", "with OidcServer(")
+    assert "    ...  " in text
+    text = text.replace("    ...  ", "    first = status_of(app, token)\n    ...  ")
+    text += "\n    second = status_of(app, server.issue('grace', roles=['member']))\n"
+    done = run(text, authmw=authmw, service=service, status_of=status_of)
+    assert (done["first"], done["second"]) == (200, 200)
+    assert "." not in done["opaque"]
+
+
 def test_a_cloud_of_a_test_case() -> None:
     case = run(find_fragment(DOC / "testing.rst", "class TestItems("), **AROUND_TESTS)["TestItems"]
 

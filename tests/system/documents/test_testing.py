@@ -35,10 +35,16 @@ def run_pytest(directory: Path, *arguments: str) -> subprocess.CompletedProcess[
 
 def test_the_recipes_do_what_they_say(tmp_path: Path) -> None:
     written = write_files(read_blocks("testing.rst"), tmp_path)
-    assert written == ["test_roles.py", "test_time.py", "test_who_may.py"]
+    assert written == [
+        "test_roles.py",
+        "test_time.py",
+        "test_outage.py",
+        "test_issuer.py",
+        "test_who_may.py",
+    ]
     (tmp_path / "service.py").write_text(SERVICE)
     first = run_pytest(tmp_path)
-    assert "4 passed" in first.stdout, first.stdout + first.stderr
+    assert "7 passed" in first.stdout, first.stdout + first.stderr
     assert "1 failed" in first.stdout
     assert "policy.txt is not there yet: --authmw-update-policy-matrix writes it" in first.stdout
     updated = run_pytest(tmp_path, "test_who_may.py", "--authmw-update-policy-matrix")
