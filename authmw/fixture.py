@@ -41,7 +41,8 @@ _SAME_TIME = timedelta(seconds=1)
 class AuthTokenFixture(Fixture):
     """Validates tokens in place of the identity service, for every filter of the process.
 
-    Filters may be built before or after the fixture. Tokens that no fixture holds get 401.
+    Filters may be built before or after the fixture. Tokens that no fixture holds get 401. Filters
+    send nothing meanwhile, neither to the identity service nor to memcached.
     """
 
     def _setUp(self) -> None:  # noqa: N802

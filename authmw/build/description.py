@@ -32,7 +32,9 @@ def describe_filter(settings: Settings, keys: Mapping[str, CountedKeys]) -> str:
         _describe_revocation(settings),
         _describe_requests(settings),
     ]
-    return f"{settings.user_agent}: {'; '.join(parts)}"
+    # Of a project that is no installed package only its name is known.
+    name = settings.user_agent.replace("/unknown", "")
+    return f"{name}: {'; '.join(parts)}"
 
 
 def _describe_validation(settings: Settings, keys: Mapping[str, CountedKeys]) -> Iterator[str]:

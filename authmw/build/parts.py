@@ -117,7 +117,7 @@ class FilterParts:
             challenges += resource.make_challenges(reason)
         if self.tells_of_keystone:
             uri = self.settings.www_authenticate_uri or self.identity.authenticate_uri(
-                may_ask=may_ask
+                may_ask=may_ask and not self.refresher.is_paused
             )
             challenges.append(f'Keystone uri="{uri}"' if uri else "Keystone")
         headers = [("WWW-Authenticate", challenge) for challenge in challenges]
@@ -261,7 +261,7 @@ def assemble_filter(settings: Settings, *, clock: Callable[[], float] = wall_clo
         metrics=counting,
         clock=clock,
     )
-    switch_with_fixtures(resolver, include_catalog=settings.include_service_catalog)
+    switch_with_fixtures(resolver, refresher, include_catalog=settings.include_service_catalog)
     oauth = _make_oauth_parts(settings, clock)
     authenticator = Authenticator(
         resolver,

@@ -206,7 +206,8 @@ def _find_key(jws: CompactJws, keys: KeySet, settings: Settings) -> PublicKey:
         outage = IdentityUnavailable("there is no usable public key: a service answers 503")
         raise _Stop(Finding("signature", "", outage))
     if key is None:
-        found = f"{len(keys.keys)} public keys found, {len(tried)} of them tried"
+        count = len(keys.keys)
+        found = f"{count} public {'key' if count == 1 else 'keys'} found, {len(tried)} tried"
         detail = f"no public key verifies the signature: {found}"
         raise _Stop(Finding("signature", "", InvalidToken(Reason.BAD_SIGNATURE, detail)))
     return key

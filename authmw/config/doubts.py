@@ -14,6 +14,8 @@ from authmw.config.slips import find_nearest
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # Random characters; fewer could be guessed.
 _SHORTEST_SECRET = 32
+_RANDOM = f"{_SHORTEST_SECRET} or more random characters (openssl rand -base64 {_SHORTEST_SECRET})"
+_SEAL = f"set memcache_security_strategy = ENCRYPT, and memcache_secret_key to {_RANDOM}"
 # Keystone's default lifetime of a token.
 _SHORTEST_RETENTION_SECONDS = 3600
 
@@ -91,20 +93,20 @@ def _find_doubtful_caches(settings: Settings) -> Iterator[Finding]:
             "memcache_secret_key",
             f"memcache_secret_key has fewer than {_SHORTEST_SECRET} characters: anyone who can "
             "read memcached may guess it",
-            "write as many random ones",
+            f"write {_RANDOM}",
         )
     if strategy is None and secret is not None:
         yield _warn(
             "memcache_secret_key",
             "memcache_secret_key has no effect without memcache_security_strategy",
-            "set memcache_security_strategy to MAC or ENCRYPT",
+            "set memcache_security_strategy = ENCRYPT",
         )
     if strategy is None and (settings.memcached_servers or settings.cache):
         yield _warn(
             "memcache_security_strategy",
             "memcached entries are not protected: anyone who can write to memcached can forge any "
             "identity",
-            "set memcache_security_strategy to MAC or ENCRYPT",
+            _SEAL if secret is None else "set memcache_security_strategy = ENCRYPT",
         )
     if not settings.memcache_sasl_enabled and settings.memcache_username is not None:
         yield _warn(
@@ -137,7 +139,7 @@ def _find_doubtful_oauth(settings: Settings) -> Iterator[Finding]:
         yield _warn(
             "dpop_nonce_secret",
             f"dpop_nonce_secret has fewer than {_SHORTEST_SECRET} characters: it may be guessed",
-            "write as many random ones",
+            f"write {_RANDOM}",
         )
 
 

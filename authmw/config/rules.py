@@ -121,7 +121,8 @@ def _verify_caches(settings: Settings) -> None:
         raise ConfigurationError(
             "memcache_secret_key",
             None,
-            f"memcache_security_strategy = {strategy} needs a secret, the same for all processes",
+            f"memcache_security_strategy = {strategy} needs a secret, the same for all processes: "
+            "32 or more random characters (openssl rand -base64 32)",
         )
     if settings.memcache_secret_key_previous is not None and settings.memcache_secret_key is None:
         raise ConfigurationError(

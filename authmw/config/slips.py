@@ -38,7 +38,9 @@ _OURS_ALONE = (
 _OF_SERVERS = frozenset({"ca_file", "cert_file", "key_file"})
 # Options of issuers that no plugin has.
 _OF_ISSUERS = frozenset({"issuer", "audience", "jwks_uri", "introspection_endpoint"})
-_DID_YOU_MEAN = "did you mean {}?"
+_DID_YOU_MEAN = "did you mean "
+# Keystone's users, projects and domains are written by either.
+_TWINS = {"_id": "_name", "_name": "_id"}
 # A service may pass its whole [DEFAULT]: hundreds of names, none of them a mistake.
 _MOST_NAMES_SHOWN = 20
 
@@ -76,7 +78,7 @@ def find_section_slips(reader: OptionReader, used: Collection[str]) -> list[Find
             "warn",
             None,
             f"section [{section}] is not known to authmw, ignored",
-            f"did you mean [{near}]?",
+            f"{_DID_YOU_MEAN}[{near}]?",
             section=near,
         )
         for section in reader.list_sections()
@@ -176,11 +178,34 @@ def _judge(name: str, known: Iterable[str], section: str) -> Finding | None:
         cause = f"{name} is an option of old releases, ignored"
         return Finding("warn", name, cause, OLD_OPTIONS[name])
     # Names with hyphens are those of command lines, and deprecated ones.
-    names = [one for one in known if "-" not in one]
+    names = {one for one in known if "-" not in one}
     near = find_nearest(name, names, _OPTIONS_ALIKE) or _find_relative(name, names)
     if near is None or _is_of_keystoneauth(name):
         return None
-    return make_option_slip(name, near, section)
+    return make_option_slip(name, near, section, twin=_find_twin(name, near, names))
+
+
+def _find_twin(name: str, near: str, known: Collection[str]) -> str | None:
+    """Return the option beside `near` that a name without `_id` or `_name` may as well stand for.
+
+    None: the name says which, or there is one option alone.
+    """
+    for ending, other in _TWINS.items():
+        stem = near.removesuffix(ending)
+        twin = stem + other
+        if stem == near or twin not in known:
+            continue
+        # Imported here: only a mistake needs it.
+        from difflib import SequenceMatcher
+
+        written = SequenceMatcher(None, name.lower())
+        ratios = []
+        for one in (stem, near, twin):
+            written.set_seq2(one)
+            ratios.append(written.ratio())
+        if ratios[0] > max(ratios[1:]):
+            return twin
+    return None
 
 
 def _find_relative(name: str, known: Iterable[str]) -> str | None:
@@ -191,16 +216,20 @@ def _find_relative(name: str, known: Iterable[str]) -> str | None:
     return find_nearest(name, (one for one in known if one.startswith(family)), 0)
 
 
-def make_option_slip(name: str, near: str, section: str) -> Finding:
-    """Return the finding that a name is a misspelt one."""
+def make_option_slip(name: str, near: str, section: str, *, twin: str | None = None) -> Finding:
+    """Return the finding that a name is a misspelt one, of one option or of one of two."""
     cause = f"{name} is not known to authmw, ignored"
-    return Finding("warn", name, cause, _DID_YOU_MEAN.format(near), section=section)
+    meant = near if twin is None else f"{near} or {twin}"
+    return Finding("warn", name, cause, f"{_DID_YOU_MEAN}{meant}?", section=section)
 
 
 def find_slip_of(option: str, findings: Iterable[Finding]) -> str | None:
     """Return the name that one of the findings takes for a misspelling of an option."""
-    fix = _DID_YOU_MEAN.format(option)
-    return next((finding.option for finding in findings if finding.fix == fix), None)
+    for finding in findings:
+        meant = finding.fix.removeprefix(_DID_YOU_MEAN).removesuffix("?")
+        if meant != finding.fix and option in meant.split(" or "):
+            return finding.option
+    return None
 
 
 def find_issuer_slips(section: str, unknown: Iterable[str], known: Iterable[str]) -> list[Finding]:

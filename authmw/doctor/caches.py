@@ -65,9 +65,10 @@ def _check_server(deployment: Deployment, address: str) -> Results[None]:
         yield warned(
             check,
             "another service seals its entries with another memcache_secret_key or "
-            "memcache_security_strategy (or this one did within the hour): each validates every "
+            "memcache_security_strategy, or this one did within the hour: each validates every "
             "token by itself",
-            "write the same secret and strategy for all services that are to share what they know",
+            "write the same secret and strategy for all services that are to share what they know. "
+            "If this service's were changed just now, do nothing: this ends within the hour",
         )
     if settings.memcache_sasl_enabled:
         yield passed(check, f"answers in {milliseconds:.1f} ms, stores and returns our entries")
@@ -82,7 +83,10 @@ def _find_fix(error: CacheError, deployment: Deployment) -> str:
     if settings.memcache_tls_enabled and "SSL" in type(cause).__name__:
         return "compare memcache_tls_cafile with the server's certificate, or write the TLS port"
     if isinstance(cause, OSError):
-        return "start memcached there, or correct memcached_servers; TLS and SASL must be as there"
+        return (
+            "start memcached there, or correct memcached_servers; compare memcache_tls_enabled and "
+            "memcache_sasl_enabled with the server's options"
+        )
     return (
         "compare memcache_tls_enabled and memcache_sasl_enabled with the server's options, or "
         "correct memcached_servers"

@@ -9,12 +9,13 @@ from authmw.doctor.deployment import Deployment, show
 from authmw.doctor.endpoint import check_endpoint
 from authmw.doctor.identity import list_versions
 from authmw.doctor.outages import explain_outage
-from authmw.doctor.result import Result, Results, failed, passed, skipped, warned
+from authmw.doctor.result import Result, Results, Status, failed, passed, skipped, warned
 from authmw.errors import IdentityUnavailable, Outage
 from authmw.identity.outcomes import Outcome
 
 # How servers say that a header is too long (RFC 6585 §5; others answer 400, or hang up).
 _TOO_LONG = (400, 413, 414, 431)
+_CHALLENGED = 401
 _SERVICE = "service"
 
 
@@ -71,7 +72,8 @@ def _check_service(deployment: Deployment) -> Results[None]:
     except IdentityUnavailable as error:
         yield explain_outage(_SERVICE, error)
         return
-    yield _judge_challenge(deployment, without.status, without.headers, service)
+    judged = _judge_challenge(deployment, without.status, without.headers, service)
+    yield judged
     check = f"{_SERVICE} header limits"
     if status in _TOO_LONG:
         yield failed(
@@ -82,7 +84,10 @@ def _check_service(deployment: Deployment) -> Results[None]:
             "nginx large_client_header_buffers, uWSGI buffer-size), or lower max_token_size",
         )
     else:
-        yield passed(check, f"a token of {longest} bytes (max_token_size) reaches the filter")
+        # Whether a filter is there, its challenge alone tells.
+        has_filter = judged.status is Status.PASS and without.status == _CHALLENGED
+        passes = "reaches the filter" if has_filter else "is refused by no server for its length"
+        yield passed(check, f"a token of {longest} bytes (max_token_size) {passes}")
 
 
 def _send_token(deployment: Deployment, service: str, size: int) -> tuple[int, str]:
@@ -99,13 +104,20 @@ def _judge_challenge(deployment: Deployment, status: int, headers: object, servi
     check = f"{_SERVICE} without a token"
     settings = deployment.settings
     challenge = dict(headers).get("www-authenticate", "")  # type: ignore[call-overload]
-    if status == 401 and challenge:
+    if status == _CHALLENGED and challenge:
         return passed(check, f"{show(service)} answers 401: {json.dumps(challenge)}")
+    if status >= 500:
+        return failed(
+            check,
+            f"{show(service)} answers {status} to a request without a token: the server failed",
+            "look at the log of the service, and of the server in front of it",
+        )
     if settings.delay_auth_decision or settings.public_paths:
         return passed(check, f"{show(service)} answers {status}, as it decides itself")
+    instead = " without WWW-Authenticate" if status == _CHALLENGED else ", and not 401,"
     return warned(
         check,
-        f"{show(service)} answers {status} to a request without a token, and not 401 with "
-        "WWW-Authenticate: the filter may not be in front of it",
+        f"{show(service)} answers {status}{instead} to a request without a token: the filter may "
+        "not be in front of it",
         "put the filter into the pipeline of this application, or name a path behind it",
     )

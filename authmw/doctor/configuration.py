@@ -29,14 +29,28 @@ def find_faults(conf: Mapping[str, Any]) -> tuple[Settings | None, list[Finding]
     for _ in range(_MOST_ERRORS):
         settings, findings = find_at_start(conf)
         if settings is not None:
-            return (None if errors else settings), [*errors, *findings]
+            return (None if errors else settings), _join(errors, findings)
         *findings, error = findings
         if error in errors:  # its default is no remedy
             break
         errors.append(error)
         if not _take_back(conf, error):
             break
-    return None, [*errors, *findings]
+    return None, _join(errors, findings)
+
+
+def _join(errors: list[Finding], findings: list[Finding]) -> list[Finding]:
+    """Return all, but that a refused option "is not set": it was set, and taken back."""
+    refused = {(error.option, error.section) for error in errors}
+    return [
+        *errors,
+        *(
+            finding
+            for finding in findings
+            if (finding.option, finding.section) not in refused
+            or not finding.cause.startswith(f"{finding.option} is not set")
+        ),
+    ]
 
 
 def _take_back(conf: dict[str, Any], error: Finding) -> bool:

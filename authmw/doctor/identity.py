@@ -70,6 +70,7 @@ def check_identity(deployment: Deployment) -> Results[None]:
             return
     if (yield from _check_validation(deployment, own)):
         yield from _check_rights(deployment)
+        yield from _note_service_roles(deployment)
         yield from check_catalog(deployment)
 
 
@@ -245,6 +246,23 @@ def _check_rights(deployment: Deployment) -> Results[None]:
             return
         late = f"a revoked token stays valid for {settings.token_cache_time} s (token_cache_time)"
         yield warned(check, f"{found.detail}; {late}", found.fix)
+
+
+def _note_service_roles(deployment: Deployment) -> Results[None]:
+    """Note a service role that our own user lacks: services mostly have the same roles.
+
+    It is no fault, since service tokens come from other services' users.
+    """
+    own, wanted = deployment.own, deployment.settings.service_token_roles
+    if own is None or not wanted:
+        return
+    named = own.role_names or []
+    if set(wanted).isdisjoint(named):
+        yield passed(
+            "service_token_roles",
+            f"a service token needs one of {', '.join(sorted(wanted))}; our own user has "
+            f"{', '.join(named) or 'none'}: are these roles' names right?",
+        )
 
 
 def _may_validate(identity: IdentityClient, token: str) -> bool | None:

@@ -22,6 +22,8 @@ _SCOPE = frozenset(
 )
 _WITH_PASSWORD = frozenset({"password", "v3password"})
 _MOST_PROJECTS = 5
+# The domain that Keystone has from the start (keystone-manage bootstrap).
+_DEFAULT_NAME, _DEFAULT_ID = "Default", "default"
 
 
 def explain_refused_login(deployment: Deployment, refused: Result, kind: str) -> Result:
@@ -51,8 +53,8 @@ def explain_refused_login(deployment: Deployment, refused: Result, kind: str) ->
         return failed(
             refused.check,
             f"{refused.detail}; it refuses user and password without a project, too",
-            "correct username, password and the user's domain; a user that is locked or disabled "
-            "gets the same answer, and Keystone's log says which",
+            f"{_explain_domain(auth, 'user')}correct username, password and the user's domain; a "
+            "user that is locked or disabled gets the same answer, and Keystone's log says which",
         )
     except ConfigurationError:
         return refused
@@ -60,7 +62,7 @@ def explain_refused_login(deployment: Deployment, refused: Result, kind: str) ->
     asked = f"project {scope}" if scope else "the scope that is asked for"
     user = auth.values.get("username") or auth.values.get("user_id")
     has = _list_projects(deployment, token)
-    fix = (
+    fix = _explain_domain(auth, "project") + (
         "write project_name and project_domain_id of a project that is enabled and that this user "
         f"has a role on{has}, or give it a role: openstack role add --user {user} --project "
         f"{scope or 'PROJECT'} service"
@@ -70,6 +72,18 @@ def explain_refused_login(deployment: Deployment, refused: Result, kind: str) ->
         f"{refused.detail}; it accepts user and password, and refuses {asked}",
         fix,
     )
+
+
+def _explain_domain(auth: AuthOptions, whose: str) -> str:
+    """Return what to write where the default domain's name stands for its id, as a clause."""
+    for option in (f"{whose}_domain_id", "default_domain_id"):
+        if auth.values.get(option) == _DEFAULT_NAME:
+            by_name = option.removesuffix("id") + "name"
+            return (
+                f"write {by_name} = {_DEFAULT_NAME} in place of {option}: that is the domain's "
+                f"name, and its id is usually {_DEFAULT_ID}; or "
+            )
+    return ""
 
 
 def _log_in_without_scope(deployment: Deployment, auth: AuthOptions) -> str:

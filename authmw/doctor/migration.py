@@ -18,7 +18,7 @@ from authmw.doctor.sources import Source
 
 _PEER = "keystonemiddleware."
 _FACTORIES = {
-    f"{_PEER}auth_token:filter_factory": "authmw.auth_token:filter_factory",
+    f"{_PEER}auth_token:filter_factory": "authmw:filter_factory",
     f"{_PEER}auth_token:app_factory": "authmw.auth_token:app_factory",
     f"{_PEER}oauth2_token:filter_factory": "authmw.oauth2_token:filter_factory",
     f"{_PEER}oauth2_mtls_token:filter_factory": "authmw.oauth2_mtls_token:filter_factory",
@@ -72,7 +72,7 @@ def _check_line(factory: str) -> Result:
         return failed(check, f"{factory} has no counterpart", "keep this filter as it is")
     return warned(
         check,
-        f"{factory} is the service's own: a subclass of the peer's filter, maybe",
+        f"{factory} is the service's own: a subclass of keystonemiddleware's filter, maybe",
         "read about subclasses in doc/migration.rst, and change what it derives from",
     )
 
@@ -100,11 +100,10 @@ def _find_option(finding: Finding, written: Collection[str]) -> str:
 
 def _judge(name: str, findings: Collection[Finding], *, is_set: bool) -> Result:
     """Return the result of one option: the worst of its faults, else what changes."""
-    change = CHANGES[name] or "As there."
-    detail = change if is_set else f"It is not set. {change}"
+    change = CHANGES[name] or "As with keystonemiddleware."
     if not findings:
-        return passed(name, detail)
+        return passed(name, change if is_set else f"It is not set. {change}")
     worst = min(findings, key=lambda finding: finding.level)  # "fail" before "warn"
     faults = "; ".join(f"{one.cause}{': ' if one.fix else ''}{one.fix}" for one in findings)
     status = Status.FAIL if worst.level == "fail" else Status.WARN
-    return Result(name, status, f"{faults}. {detail}")
+    return Result(name, status, f"{faults}. {change}")

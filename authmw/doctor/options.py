@@ -80,7 +80,7 @@ def _check_factory(factory: str) -> Result:
     """Tell whether paste finds the filter."""
     check = "paste"
     if "keystonemiddleware" in factory:
-        return warned(check, f"the filter of this section is the peer's: {factory}", _FIX)
+        return warned(check, f"the filter of this section is keystonemiddleware's: {factory}", _FIX)
     if factory.startswith("egg:"):
         package, _, name = factory.removeprefix("egg:").partition("#")
         names = _list_factories(package)

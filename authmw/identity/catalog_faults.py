@@ -29,16 +29,20 @@ def explain_no_endpoint(
     is_scoped = access.project_scoped or access.domain_scoped or access.system_scoped
     if not is_scoped and not access.has_service_catalog():
         return make_outage(Outcome.NO_SCOPE)
-    wanted = f"interface = {interface}"
-    if region_name is not None:
-        wanted += f", region_name = {region_name}"
+    wanted = _name_options(interface, region_name)
     if found:
         return make_outage(Outcome.NO_ENDPOINT, note=f"{wanted}: found {found}")
     endpoints = catalog.get_endpoints_data(service_type=_SERVICE_TYPE).get(_SERVICE_TYPE, [])
-    listed = [f"{one.interface} in {one.region_name or 'no region'}" for one in endpoints]
+    listed = [_name_options(one.interface, one.region_name) for one in endpoints]
     what = "of the identity service the catalog has"
     if not listed:
         what = "the catalog has no identity service, it has"
         listed = list(by_type)
-    shown = ", ".join(sorted(set(listed))[:_MOST_LISTED]) or "nothing"
+    shown = "; ".join(sorted(set(listed))[:_MOST_LISTED]) or "nothing"
     return make_outage(Outcome.NO_ENDPOINT, note=f"{wanted}; {what} {shown}")
+
+
+def _name_options(interface: object, region_name: str | None) -> str:
+    """Return the options that name an endpoint, as they are written."""
+    region = "" if region_name is None else f", region_name = {region_name}"
+    return f"interface = {interface}{region}"

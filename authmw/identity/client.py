@@ -276,17 +276,17 @@ class IdentityClient:
     def _probe(self, breaker: Breaker, *, is_logged: bool = True) -> None:
         """Find out for all requests whether the endpoint answers; raises Outage if it does not."""
         health = None  # remains None if this thread is told to end
-        detail = ""
+        failure: Outage | None = None
         try:
             with self._only_outages(is_logged=is_logged):
                 self._opened.get().validate_own_token()
             health = Health.ANSWERS
         except Outage as outage:
-            health, detail = meaning_of(outage).health, outage.detail
+            health, failure = meaning_of(outage).health, outage
             if health is not Health.ANSWERS:
                 raise
         finally:
-            _log_change(breaker.conclude(health, self._clock()), detail)
+            _log_change(breaker.conclude(health, self._clock()), failure)
 
     def _discover_authenticate_uri(self) -> str | None:
         try:
@@ -325,12 +325,17 @@ class IdentityClient:
         return outage
 
 
-def _log_change(change: Change | None, detail: str) -> None:
+def _log_change(change: Change | None, failure: Outage | None) -> None:
     if change is Change.OPENED:
+        what, when = "The identity endpoint does not answer", "it answers again"
+        if failure is not None and meaning_of(failure).verdict is Verdict.CREDENTIALS_REFUSED:
+            what, when = "Our own login at the identity endpoint fails", "it succeeds"
         LOG.warning(
-            "The identity endpoint does not answer: calls to it fail at once, except for probes "
-            "that find out when it answers again. The latest failure: %s",
-            detail,
+            "%s: calls to it fail at once, except for probes that find out when %s. "
+            "The latest failure: %s",
+            what,
+            when,
+            "" if failure is None else failure.detail,
         )
     elif change is Change.CLOSED:
         LOG.warning("The identity endpoint answers again")

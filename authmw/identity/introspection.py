@@ -195,7 +195,7 @@ class IntrospectionClient:
     def _probe(self, breaker: Breaker, *, is_logged: bool = True) -> None:
         """Find out for all requests whether the issuer answers; raises Outage if it does not."""
         health = None  # stays so if this thread is told to end
-        detail = ""
+        failure: Outage | None = None
         try:
             try:
                 with self._meter.measure("probe"):
@@ -207,11 +207,11 @@ class IntrospectionClient:
                 raise outage from outage.__cause__
             health = Health.ANSWERS
         except Outage as outage:
-            health, detail = meaning_of(outage).health, outage.detail
+            health, failure = meaning_of(outage).health, outage
             if health is not Health.ANSWERS:
                 raise
         finally:
-            self._log_change(breaker.conclude(health, self._clock()), detail)
+            self._log_change(breaker.conclude(health, self._clock()), failure)
 
     def _take_for_outage(self, error: Exception, *, is_logged: bool = True) -> Outage:
         outage = make_outage_from(error)
@@ -227,14 +227,18 @@ class IntrospectionClient:
             )
         return outage
 
-    def _log_change(self, change: Change | None, detail: str) -> None:
+    def _log_change(self, change: Change | None, failure: Outage | None) -> None:
         name = self._issuer.name
         if change is Change.OPENED:
+            is_ours = (
+                failure is not None and meaning_of(failure).verdict is Verdict.CREDENTIALS_REFUSED
+            )
             _log.warning(
-                "Issuer %s does not answer: opaque tokens that are not remembered get 503 at once, "
+                "Issuer %s %s: opaque tokens that are not remembered get 503 at once, "
                 "until a probe is answered. The latest failure: %s",
                 name,
-                detail,
+                "refuses our own credentials" if is_ours else "does not answer",
+                "" if failure is None else failure.detail,
             )
         elif change is Change.CLOSED:
             _log.warning("Issuer %s answers again", name)

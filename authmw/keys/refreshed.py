@@ -244,7 +244,9 @@ class RefreshedKeys(KeyChanges):
         ]
         if len(found.keys) > _MOST_NAMED:
             names.append("...")
-        _log.info("%s: %d public keys: %s", location, len(found.keys), ", ".join(names))
+        count = len(found.keys)
+        keys = "key" if count == 1 else "keys"
+        _log.info("%s: %d public %s: %s", location, count, keys, ", ".join(names))
 
 
 def _describe_skipped(skipped: SkippedKey, count: int, location: str) -> str:

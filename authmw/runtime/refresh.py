@@ -58,18 +58,23 @@ class _Schedule:
 
     If the wall clock is set back, the delay measured when `reload_at` was first seen applies. A
     reload that takes long may end after the next `reload_at`; the next one is then late only by
-    what has passed since that end.
+    what has passed since that end. While `is_paused` says so, nothing is due.
     """
 
-    def __init__(self, refreshable: Refreshable, clocks: _Clocks) -> None:
+    def __init__(
+        self, refreshable: Refreshable, clocks: _Clocks, is_paused: Callable[[], bool]
+    ) -> None:
         self._refreshable = refreshable
         self._clocks = clocks
+        self._is_paused = is_paused
         self._seen = (-_NEVER, -_NEVER)  # reload_at, and the steady time that goes with it
         self._ended = (-_NEVER, -_NEVER)  # when the last reload ended, by either clock
 
     @property
     def seconds_left(self) -> float:
         """Seconds until it is due; 0 or less: it is due; infinity: it never is."""
+        if self._is_paused():
+            return _NEVER
         reload_at, now = self._refreshable.reload_at, self._clocks.steady()
         wall = self._clocks.wall()
         left = reload_at - wall
@@ -96,9 +101,11 @@ class _Loop:
             request has waited for it.
     """
 
-    def __init__(self, refreshable: Refreshable, clocks: _Clocks) -> None:
+    def __init__(
+        self, refreshable: Refreshable, clocks: _Clocks, is_paused: Callable[[], bool]
+    ) -> None:
         self.refreshable = refreshable
-        self.schedule = _Schedule(refreshable, clocks)
+        self.schedule = _Schedule(refreshable, clocks, is_paused)
         self.reloading = threading.Lock()
         self.catching_up = threading.Lock()
         self.is_late = False
@@ -203,8 +210,9 @@ class _Loops:
         refreshables: Sequence[Refreshable],
         in_background: Collection[Refreshable],
         clocks: _Clocks,
+        is_paused: Callable[[], bool],
     ) -> None:
-        self.all = [_Loop(refreshable, clocks) for refreshable in refreshables]
+        self.all = [_Loop(refreshable, clocks, is_paused) for refreshable in refreshables]
         self.awaited = [loop for loop in self.all if loop.refreshable not in in_background]
         self.first_round = threading.Lock()
         self.has_begun = False
@@ -213,6 +221,16 @@ class _Loops:
         for loop in self.all:
             loop.is_closed = True
             loop.wake()
+
+
+class _Pause:
+    """Whether a refresher is paused; apart from it, as a thread must not keep a refresher alive."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+
+    def __call__(self) -> bool:
+        return self.is_on
 
 
 class Refresher:
@@ -240,7 +258,10 @@ class Refresher:
         self._clock = clock
         self._in_background: tuple[Refreshable, ...] = ()
         clocks = _Clocks(clock, steady_clock)
-        self._loops = PerProcess(lambda: _Loops(self._refreshables, self._in_background, clocks))
+        self._pause = pause = _Pause()
+        self._loops = PerProcess(
+            lambda: _Loops(self._refreshables, self._in_background, clocks, pause)
+        )
         self.on_time_from, self.overdue_at = -_NEVER, _NEVER
         self._forget: tuple[Callable[[], None], ...] = ()
         self.add(*refreshables)
@@ -291,6 +312,9 @@ class Refresher:
         if self._clock() < self.on_time_from:
             for forget in self._forget:
                 forget()
+        if self._pause.is_on:
+            self.on_time_from, self.overdue_at = -_NEVER, _NEVER
+            return
         loops = self._loops.get()
         if not loops.has_begun:
             with loops.first_round:
@@ -312,10 +336,31 @@ class Refresher:
         # A refreshable that can't be reloaded must not bring every request here.
         self.overdue_at = now + max(seconds_left, _PATIENCE_SECONDS / 2)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is reloaded for now."""
+        return self._pause.is_on
+
+    def pause(self) -> None:
+        """Reload nothing until `resume`; a reload in progress comes to its end."""
+        self._pause.is_on = True
+        self.on_time_from, self.overdue_at = -_NEVER, _NEVER
+
+    def resume(self) -> None:
+        """Undo `pause`: the next request reloads what has become overdue."""
+        if not self._pause.is_on:
+            return
+        self._pause.is_on = False
+        loops = [loop for loop in self._loops.get().all if not loop.is_closed]
+        for loop in loops:
+            loop.wake()
+        if loops:
+            self.overdue_at = -_NEVER
+
     def reload_all(self) -> None:
         """Reload everything now if requests have begun; for tests that set time back."""
         loops = self._loops.get()
-        if loops.has_begun:
+        if loops.has_begun and not self._pause.is_on:
             for loop in loops.all:
                 with loop.reloading:
                     loop.reload()

@@ -57,6 +57,7 @@ class OidcServer:
         audience: whom tokens are for unless asked otherwise.
         algorithm: ES256, RS256 or PS256; by default one that tokens of this profile may have.
         lifetime_seconds: of tokens.
+        port: TCP port on 127.0.0.1; 0: a free one.
         clock: epoch seconds.
         client_id, client_secret: of its only client, for the token endpoint and introspection.
         delay_seconds: hostile: how long it thinks about every request.
@@ -77,6 +78,7 @@ class OidcServer:
     surplus_keys: int = 0
     claimed_issuer: str | None = None
     foreign_jwks_uri: str | None = None
+    port: int = 0
     url: str = field(init=False, default="")
     keys: list[SigningKey] = field(init=False, default_factory=list)
     """The one that signs comes last."""
@@ -91,7 +93,7 @@ class OidcServer:
         if not self.algorithm:
             usual = PROFILES[self.profile].algorithms
             self.algorithm = "ES256" if "ES256" in usual else "RS256"
-        self._loopback = Loopback(_Endpoints(self), lambda: self.clock())
+        self._loopback = Loopback(_Endpoints(self), lambda: self.clock(), self.port)
         self.rotate_key()
 
     def __enter__(self) -> Self:
@@ -110,7 +112,8 @@ class OidcServer:
         """Open the port: a free one the first time, the same one later."""
         self._stopping.clear()
         self._loopback.start()
-        self.url = f"http://127.0.0.1:{self._loopback.port}"
+        self.port = self._loopback.port
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
         """Close the port and every connection; clients are refused from now on."""

@@ -2,9 +2,11 @@
 
 `authmw.fixture` installs a source for the process; while there is one, no identity service is
 asked. Only the validator of each filter is replaced, so all else runs as in production: reading
-the request, memory, flights, parsing the token body, expiry, roles, access rules, rendering. A
-service's tests install a fixture before or after they load its app: filters that exist are
-switched then, and later ones when they are built. In production none of this runs.
+the request, memory, flights, parsing the token body, expiry, roles, access rules, rendering.
+Nothing is refreshed meanwhile (keys, revocation events, what memcached holds), as the identity
+service of a test's configuration rarely exists. A service's tests install a fixture before or
+after they load its app: filters that exist are switched then, and later ones when they are built.
+In production none of this runs.
 
 A fixture's answer is never fresh, so that it is not cached: a token in memory would not be
 validated again, and could outlive the fixture it came from.
@@ -13,10 +15,11 @@ validated again, and could outlive the fixture it came from.
 from __future__ import annotations
 
 import weakref
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from authmw.errors import InvalidToken, Reason
 from authmw.identity.token_response import TokenResponse, TokenSource
+from authmw.runtime.refresh import Refresher
 from authmw.validation.validator import Validator
 
 
@@ -26,12 +29,17 @@ class ValidatorHolder(Protocol):
     validator: Validator
 
 
+class _Configured(NamedTuple):
+    """What a filter has without fixtures."""
+
+    validator: Validator
+    refresher: Refresher
+    include_catalog: bool
+
+
 # Sources of this process, latest first. Replaced as a whole, so that no reader needs a lock.
 _installed: tuple[TokenSource, ...] = ()
-# Every filter's configured validator, and whether it includes the catalog.
-_configured: weakref.WeakKeyDictionary[ValidatorHolder, tuple[Validator, bool]] = (
-    weakref.WeakKeyDictionary()
-)
+_configured: weakref.WeakKeyDictionary[ValidatorHolder, _Configured] = weakref.WeakKeyDictionary()
 
 
 def install(source: TokenSource) -> None:
@@ -48,15 +56,18 @@ def remove(source: TokenSource) -> None:
     _switch_all()
 
 
-def switch_with_fixtures(holder: ValidatorHolder, *, include_catalog: bool) -> None:
-    """Have a filter's validator replaced while a source is installed.
+def switch_with_fixtures(
+    holder: ValidatorHolder, refresher: Refresher, *, include_catalog: bool
+) -> None:
+    """Have a filter's validator replaced, and nothing refreshed, while a source is installed.
 
     Args:
         holder: has the configured validator now.
+        refresher: of the same filter.
         include_catalog: as the option `include_service_catalog`.
     """
     # Registered first: a source that is installed meanwhile then switches this filter too.
-    _configured[holder] = (holder.validator, include_catalog)
+    _configured[holder] = _Configured(holder.validator, refresher, include_catalog)
     _switch(holder)
 
 
@@ -66,10 +77,13 @@ def _switch_all() -> None:
 
 
 def _switch(holder: ValidatorHolder) -> None:
-    configured, include_catalog = _configured[holder]
-    holder.validator = (
-        _make_validator(include_catalog=include_catalog) if _installed else configured
-    )
+    configured = _configured[holder]
+    if _installed:
+        configured.refresher.pause()
+        holder.validator = _make_validator(include_catalog=configured.include_catalog)
+    else:
+        holder.validator = configured.validator
+        configured.refresher.resume()
 
 
 def _make_validator(*, include_catalog: bool) -> Validator:

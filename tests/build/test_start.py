@@ -52,7 +52,7 @@ def test_one_line_says_what_a_filter_will_do(caplog: pytest.LogCaptureFixture) -
     assert [(record.levelname, record.name) for record in caplog.records] == [("INFO", LOGGER)]
     (line,) = lines(caplog)
     assert line == (
-        f"inventory/unknown authmw/{authmw.__version__}: validates tokens remotely: asks the "
+        f"inventory authmw/{authmw.__version__}: validates tokens remotely: asks the "
         "identity service found by http://id.example (internal), as nova (password), scope project "
         "service; remembers tokens for 300 s in memory (up to 10000); reads revocation events "
         "every 10 s; refuses requests without a valid token"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import inspect
 import logging
@@ -603,6 +604,24 @@ def test_what_is_hardly_meant_is_warned_about(
     load(**paste)
     assert any(warning in line for line in warnings_of(caplog))
     assert SECRET not in caplog.text
+
+
+def test_what_to_write_against_unprotected_entries_is_said_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    load(memcached_servers="a:1")
+    (line,) = [line for line in warnings_of(caplog) if "protected" in line]
+    assert line.endswith(
+        "set memcache_security_strategy = ENCRYPT, and memcache_secret_key to 32 or more random "
+        "characters (openssl rand -base64 32)"
+    )
+    caplog.clear()
+    load(
+        memcached_servers="a:1",
+        memcache_security_strategy="ENCRYPT",
+        memcache_secret_key=base64.b64encode(bytes(32)).decode(),
+    )
+    assert warnings_of(caplog) == []
 
 
 # Unknown names

@@ -14,6 +14,7 @@ from authmw.config.loading import load_settings, read_settings
 from authmw.config.old_options import OLD_OPTIONS
 from authmw.config.options import OPTIONS
 from authmw.config.slips import find_nearest
+from authmw.errors import ConfigurationError
 from tests.config.test_auth_plugin import APPLICATION_CREDENTIAL, PASSWORD, section
 
 SECRET = "s3cr3t-that-nobody-may-see"
@@ -68,6 +69,26 @@ def test_option_misspelt_in_the_file_is_told_the_name_it_should_have(
     written: str, meant: str, tmp_path: Path
 ) -> None:
     assert found_with(tmp_path, {written: SECRET}) == [slip(written, meant)]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("user_domain", "user_domain_id or user_domain_name"),
+        ("project_domain", "project_domain_id or project_domain_name"),
+        ("project_domian", "project_domain_id or project_domain_name"),
+        ("user_domain_nam", "user_domain_name"),
+        ("user_domainid", "user_domain_id"),
+    ],
+)
+def test_option_without_id_or_name_is_told_both(written: str, meant: str, tmp_path: Path) -> None:
+    assert found_with(tmp_path, {written: "Default"}) == [slip(written, meant)]
+
+
+def test_option_that_is_missing_is_told_what_stands_in_its_place(tmp_path: Path) -> None:
+    text = "[keystone_authtoken]\nmemcache_secret_key_previous = x\nmemcache_secrets_key = y\n"
+    with pytest.raises(ConfigurationError, match="memcache_secrets_key stands there"):
+        found_in(conf_of(tmp_path, text))
 
 
 def test_misspelt_option_is_found_in_whatever_case_its_section_is_written(tmp_path: Path) -> None:

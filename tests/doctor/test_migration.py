@@ -65,7 +65,9 @@ def test_the_table_is_that_of_the_guide() -> None:
         for name, kind, text in read_option_rows()
         if kind != "ours"
     }
-    assert {name: text or "As there." for name, text in CHANGES.items()} == written
+    assert {
+        name: text or "As with keystonemiddleware." for name, text in CHANGES.items()
+    } == written
 
 
 def test_the_table_has_every_option_of_the_peer() -> None:
@@ -101,6 +103,19 @@ def test_what_would_stop_the_start_is_a_failure_and_all_are_found_at_once(prepar
     assert "write v3" in checks["auth_version"]["details"]
 
 
+def test_an_option_that_is_refused_is_not_said_to_be_missing(prepare: Prepare) -> None:
+    _, checks = prepare(PEER.replace("https://id.example", "id.example:5000/v3", 1))
+    details = checks["www_authenticate_uri"]["details"]
+    assert details.startswith("www_authenticate_uri = 'id.example:5000/v3': write the scheme")
+    assert "not set" not in details
+
+
+def test_an_option_that_is_missing_is_said_to_be_so_once(prepare: Prepare) -> None:
+    _, checks = prepare(PEER.partition("\n")[0] + "\n" + PEER.split("\n", 2)[2])
+    assert checks["www_authenticate_uri"]["result"] == 1
+    assert checks["www_authenticate_uri"]["details"].count("not set") == 1
+
+
 def test_an_empty_file_is_not_taken_for_a_good_one(prepare: Prepare) -> None:
     status, checks = prepare("[DEFAULT]\n")
     assert status != 0
@@ -113,7 +128,7 @@ def test_an_empty_file_is_not_taken_for_a_good_one(prepare: Prepare) -> None:
         (
             "paste.filter_factory = keystonemiddleware.auth_token:filter_factory",
             0,
-            "write paste.filter_factory = authmw.auth_token:filter_factory",
+            "write paste.filter_factory = authmw:filter_factory in place",
         ),
         ("use = egg:keystonemiddleware#auth_token", 0, "write use = egg:authmw#auth_token"),
         ("use = egg:keystonemiddleware#s3_token", 2, "no counterpart"),

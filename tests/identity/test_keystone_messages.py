@@ -115,8 +115,8 @@ def test_the_catalog_is_listed_where_nothing_fits(
     assert "(no_endpoint)" in line
     assert shown in line
     assert (
-        "identity service the catalog has admin in RegionOne, internal in RegionOne, public in"
-        " RegionOne" in line
+        "identity service the catalog has interface = admin, region_name = RegionOne; interface ="
+        " internal, region_name = RegionOne; interface = public, region_name = RegionOne" in line
     )
 
 

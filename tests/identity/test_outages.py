@@ -94,6 +94,16 @@ def test_after_outages_in_a_row_a_probe_decides(
     )
 
 
+def test_a_login_that_is_refused_is_not_called_an_endpoint_that_does_not_answer(
+    client: IdentityClient, identity: MisbehavingIdentity, caplog: pytest.LogCaptureFixture
+) -> None:
+    identity.behaviours = {Stage.AUTHENTICATION: answer(401)}
+    assert [fetch(client, token) for token in [*OUTAGES, "x", "x"]][-1] is Outcome.BREAKER_OPEN
+    [opened] = said(caplog)
+    assert opened.startswith("Our own login at the identity endpoint fails: calls to it fail")
+    assert "correct auth_type and its options" in opened
+
+
 def test_what_fails_fast_says_when_to_come_back(
     client: IdentityClient, identity: MisbehavingIdentity, clock: Clock
 ) -> None:

@@ -667,9 +667,9 @@ def test_missing_endpoint_is_looked_for_again_next_time(wanted: str) -> None:
         with outage(Outcome.NO_ENDPOINT) as raised:
             client.fetch_token(TOKEN)
         assert {
-            "interface": "region_name = RegionOne; of the identity service the catalog has public"
-            " in RegionOne)",
-            "region_name": "the catalog has internal in RegionTwo)",
+            "interface": "region_name = RegionOne; of the identity service the catalog has "
+            "interface = public, region_name = RegionOne)",
+            "region_name": "the catalog has interface = internal, region_name = RegionTwo)",
             "service": "the catalog has no identity service, it has compute)",
             "catalog": "the catalog has no identity service, it has nothing)",
         }[wanted] in str(raised.value)

@@ -129,6 +129,10 @@ def test_the_log_names_no_more_keys_than_a_line_holds_and_each_reason_once(
         "elsewhere: b.jwks is not used: bad",
     ]
     assert lines[2].startswith("elsewhere: 5000 public keys: ES256-0 (ES256, ")
+    RefreshedKeys(Reader(FoundKeys(many[:1], ()), location="one"), max_age_seconds=MAX_AGE).reload(
+        NOW
+    )
+    assert any(message.startswith("one: 1 public key: ES256-0 (") for message in caplog.messages)
     assert len(lines[2]) < 2000
 
 

@@ -256,6 +256,45 @@ def test_wake_makes_it_look_at_once() -> None:
     assert counting.wait_for(2)
 
 
+def test_while_it_is_paused_nothing_is_reloaded_and_no_request_comes_to_it() -> None:
+    counting = Counting(0.05)
+    refresher = Refresher([counting])
+    refresher.catch_up()
+    assert counting.wait_for(3)
+    refresher.pause()
+    time.sleep(0.1)
+    reloads = counting.reloads
+    assert (refresher.is_paused, refresher.overdue_at) == (True, float("inf"))
+    refresher.wake(counting)
+    refresher.catch_up()
+    time.sleep(0.2)
+    assert (counting.reloads, refresher.overdue_at) == (reloads, float("inf"))
+    refresher.resume()
+    assert counting.wait_for(reloads + 3)
+    assert refresher.overdue_at < time.time()
+
+
+def test_one_that_is_paused_before_its_first_request_begins_when_it_goes_on() -> None:
+    counting = Counting(3600)
+    refresher = Refresher([counting])
+    refresher.pause()
+    refresher.start()
+    refresher.catch_up()
+    assert (counting.reloads, refresher.has_begun) == (0, False)
+    refresher.resume()
+    refresher.catch_up()
+    assert (counting.reloads, refresher.has_begun) == (1, True)
+
+
+def test_one_that_is_closed_while_it_is_paused_remains_closed() -> None:
+    counting = Counting(3600)
+    refresher = Refresher([counting])
+    refresher.pause()
+    refresher.close()
+    refresher.resume()
+    assert (counting.reloads, refresher.overdue_at) == (0, float("inf"))
+
+
 def test_a_forked_child_starts_its_own_threads() -> None:
     counting = Counting(0.05)
     refresher = Refresher([counting])

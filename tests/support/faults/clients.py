@@ -9,6 +9,8 @@ from tests.support.relay import proxy
 
 _TOO_LARGE = b"HTTP/1.1 431 Too large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _FREE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+_BROKEN = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_BARE = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _LOCKED = (
     b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n"
     b'WWW-Authenticate: Keystone uri="http://id.example"\r\n\r\n'
@@ -34,8 +36,18 @@ def _limit_headers(site: Site) -> None:
     serve_answers(site, _LOCKED, _TOO_LARGE)
 
 
-def _forget_the_filter(site: Site) -> None:
+def serve_unprotected(site: Site) -> None:
+    """Serve a service without a filter."""
     serve_answers(site, _FREE, _FREE)
+
+
+def _fail_and_let_the_service_decide(site: Site) -> None:
+    site.options["delay_auth_decision"] = "true"
+    serve_answers(site, _BROKEN, _BROKEN)
+
+
+def _challenge_nobody(site: Site) -> None:
+    serve_answers(site, _BARE, _BARE)
 
 
 def lock(site: Site) -> None:
@@ -65,9 +77,22 @@ FAULTS = (
     ),
     Fault(
         "a service without the filter",
-        _forget_the_filter,
+        serve_unprotected,
         "service without a token",
-        ("answers 200", "pipeline"),
+        ("answers 200, and not 401, to", "pipeline"),
+        "warn",
+    ),
+    Fault(
+        "a service that fails, and decides itself",
+        _fail_and_let_the_service_decide,
+        "service without a token",
+        ("answers 500", "the server failed"),
+    ),
+    Fault(
+        "a 401 that is another's",
+        _challenge_nobody,
+        "service without a token",
+        ("answers 401 without WWW-Authenticate", "pipeline"),
         "warn",
     ),
 )

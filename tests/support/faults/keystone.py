@@ -52,6 +52,23 @@ FAULTS = (
         ("refused our own credentials", "without a project, too", "correct username, password"),
     ),
     Fault(
+        "the name of the user's domain for its id",
+        setting(user_domain_id="Default"),
+        "identity login",
+        (
+            "refused our own credentials",
+            "user_domain_name = Default in place of user_domain_id",
+        ),
+        is_slow=True,
+    ),
+    Fault(
+        "the name of the project's domain for its id",
+        setting(project_domain_id="Default"),
+        "identity login",
+        ("accepts user and password", "write project_domain_name = Default in place of"),
+        is_slow=True,
+    ),
+    Fault(
         "a user that is disabled",
         _disable,
         "identity login",
@@ -91,7 +108,7 @@ FAULTS = (
         "a region that is not in the catalog",
         setting(region_name="RegionTwo"),
         "identity validation",
-        ("RegionTwo", "internal in RegionOne", "region_name"),
+        ("RegionTwo", "interface = internal, region_name = RegionOne"),
     ),
     Fault(
         "a service_type that is not in the catalog",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -158,34 +157,3 @@ def test_a_validation_says_where_a_token_was_refused_or_what_failed(
     printed = capsys.readouterr().out
     assert "FAILED" in printed
     assert printed.splitlines()[-1].endswith("a client gets 503")
-
-
-# Serves what its arguments say, and asks the command line about one of the tokens.
-BY_HAND = """
-import subprocess, sys
-server = subprocess.Popen(
-    [sys.executable, "-m", "authmw.testing", *sys.argv[1:], "service.conf", "tokens"],
-    stdout=subprocess.PIPE, text=True,
-)
-try:
-    server.stdout.readline()
-    names = dict(line.split("=", 1) for line in open("tokens").read().splitlines())
-    for command in ("explain", "validate"):
-        done = subprocess.run(
-            [sys.executable, "-m", "authmw", "token", command, "--config-file", "service.conf"],
-            input="Bearer " + names["MEMBER"], text=True, capture_output=True,
-        )
-        print(done.returncode, done.stdout.splitlines()[-1], done.stderr)
-finally:
-    server.terminate()
-    server.wait()
-"""
-
-
-@pytest.mark.parametrize("arguments", [["--jws", "keys"], ["--issuer"]])
-def test_signed_tokens_can_be_tried_by_hand(tmp_path: Path, arguments: list[str]) -> None:
-    """What `doc/commands.rst` says of `python -m authmw.testing`."""
-    done = run_python("-c", BY_HAND, *arguments, directory=tmp_path, environ=dict(os.environ))
-    explained, validated = done.stdout.splitlines()
-    assert explained.startswith("0 accepted; ")
-    assert validated.startswith("0 accepted in ")

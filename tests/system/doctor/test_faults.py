@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from authmw.cli import main
+from tests.support.faults import clients
 from tests.support.faults.fault import Fault, Good
 from tests.support.faults.site import SECRET, Site
 from tests.support.faults.table import FAULTS, GOOD, as_parameters
@@ -98,6 +99,38 @@ def test_our_role_is_judged_by_the_token_that_is_given(
     (judged,) = [check for check in checks if check["check"] == "identity role"]
     assert judged["status"] == status
     assert words in judged["detail"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("roles", "noted"),
+    [
+        ("services", ["a service token needs one of services; our own user has service"]),
+        ("service,x", []),
+    ],
+)
+def test_a_service_role_that_our_own_user_lacks_is_noted(
+    roles: str, noted: list[str], site: Site, doctor: Doctor
+) -> None:
+    site.options["service_token_roles"] = roles
+    status, checks = doctor.examine(site)
+    found = [check for check in checks if check["check"] == "service_token_roles"]
+    assert [check["detail"].partition(": ")[0] for check in found] == noted
+    assert status == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_filter", [True, False], ids=["a filter", "no filter"])
+def test_a_long_token_reaches_a_filter_that_is_known_to_be_there(
+    has_filter: bool,  # noqa: FBT001
+    site: Site,
+    doctor: Doctor,
+) -> None:
+    (clients.lock if has_filter else clients.serve_unprotected)(site)
+    _, checks = doctor.examine(site)
+    (judged,) = [check for check in checks if check["check"] == "service header limits"]
+    assert judged["status"] == "pass"
+    assert ("reaches the filter" in judged["detail"]) is has_filter
 
 
 def test_there_are_forty_faults_and_each_has_a_name_of_its_own() -> None:

@@ -134,7 +134,9 @@ def split_console(block: Block) -> list[tuple[str, list[str]]]:
     return conversation
 
 
-def follow(shell: Shell, document: str, *, is_installing: bool = False) -> int:
+def follow(
+    shell: Shell, document: str, *, is_installing: bool = False, is_pasted: bool = False
+) -> int:
     """Do all that a document says, in its order; what is printed is what it says.
 
     A block with a name is a file, with the class `append` the end of one. A console block is run,
@@ -144,6 +146,8 @@ def follow(shell: Shell, document: str, *, is_installing: bool = False) -> int:
         shell: where.
         document: its name in doc/.
         is_installing: whether the blocks of class `install` are run as well.
+        is_pasted: whether commands follow each other at once, so that the page has to wait for
+            what it starts.
 
     Returns how many lines were said to be printed.
     """
@@ -163,7 +167,8 @@ def follow(shell: Shell, document: str, *, is_installing: bool = False) -> int:
             command = written.replace(_PORT, port)
             if command.endswith("&"):
                 shell.start(command)
-                wait_until_ready(shell, command, port)
+                if not is_pasted:
+                    wait_until_ready(shell, command, port)
                 continue
             printed = shell.run(command)
             for line in lines:

@@ -47,7 +47,7 @@ def test_every_option_stands_in_the_guide_once_and_is_called_what_it_is() -> Non
     assert [name for name, _, _ in rows] == ours
     for name, kind, text in rows:
         assert kind in (("same", "better") if name in peers else ("ours",)), name
-        assert (text == "As there.") is (kind == "same"), name
+        assert (text == "As with keystonemiddleware.") is (kind == "same"), name
 
 
 def test_the_guide_says_which_options_follow_the_file_without_a_restart() -> None:

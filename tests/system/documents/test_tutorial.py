@@ -22,7 +22,7 @@ _PROMISED_SECONDS = 300
 
 def test_every_step_of_the_tutorial_comes_to_what_it_says(tmp_path: Path) -> None:
     with open_shell(tmp_path, {"python": "", "flask": "-m flask"}) as shell:
-        assert follow(shell, "tutorial.rst") == 6
+        assert follow(shell, "tutorial.rst", is_pasted=True) == 6
 
 
 @pytest.mark.slow
@@ -33,7 +33,7 @@ def test_who_has_nothing_but_python_and_a_clone_is_there_in_five_minutes(tmp_pat
         # Beside the empty directory, as the tutorial has it; pip builds in there.
         shutil.copytree(ROOT, tmp_path / "authmw", ignore=_not_cloned)
         began_at = time.monotonic()
-        assert follow(shell, "tutorial.rst", is_installing=True) == 6
+        assert follow(shell, "tutorial.rst", is_installing=True, is_pasted=True) == 6
         took_seconds = time.monotonic() - began_at
         LOG.info("%5.1f s  all commands of the tutorial", took_seconds)
         used = Path(shell.run('python -c "import authmw; print(authmw.__file__)"').strip())
