@@ -11,6 +11,7 @@ import pytest
 
 import authmw
 from authmw.build import FilterParts, build_filter_parts
+from authmw.build.parts import find_live_parts
 from authmw.testing import IdentityServer
 from authmw.testing.oidc_server import OidcServer
 from tests.support.protected import get
@@ -121,6 +122,9 @@ def test_an_identity_service_that_does_not_answer_is_named_until_it_does(
 def test_without_arguments_every_open_filter_of_the_process_is_asked(
     built: list[FilterParts], server: IdentityServer, tmp_path: Path
 ) -> None:
+    # Of other tests.
+    for parts in find_live_parts():
+        parts.close()
     build(built, server)
     build(built, server, jws_public_key_repository=str(tmp_path / "none"))
     assert not authmw.health().ready
