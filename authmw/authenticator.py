@@ -261,6 +261,7 @@ class Authenticator:
         user: Token | None = None
         reason = Reason.MISSING.value
         speaker: Token | None = None  # the service token, if it has a service role
+        undecided: IdentityUnavailable | None = None
 
         service_string = environ.get("HTTP_X_SERVICE_TOKEN")
         if service_string and (service_string := service_string.strip()):
@@ -284,6 +285,8 @@ class Authenticator:
                 service = service_string = None
                 if rejection is not None:
                     return rejection
+                if isinstance(error, IdentityUnavailable):
+                    undecided = error
 
         user_string = environ.get("HTTP_X_AUTH_TOKEN")
         if user_string is None or self._accepts_bearer:
@@ -325,8 +328,10 @@ class Authenticator:
             except (InvalidToken, IdentityUnavailable) as error:
                 reason = _name_reason(error)
                 rejection = self._refuse("user token", user_string, error, environ, user)
-                if rejection is None and isinstance(error, IdentityUnavailable):
-                    environ[headers.UNDECIDED] = Rejection(503, error.retry_after)
+                # With a service token the user's might have been accepted.
+                undecided = error if isinstance(error, IdentityUnavailable) else undecided
+                if rejection is None and undecided is not None:
+                    environ[headers.UNDECIDED] = Rejection(503, undecided.retry_after)
             else:
                 environ.update(user.user_environ)
                 environ[_TOKEN_INFO] = info = TokenInfo()

@@ -231,10 +231,11 @@ def list_keystoneauth_options() -> frozenset[str]:
         if name
     }
     for entry in importlib.metadata.entry_points(group=_NAMESPACE):
-        # One whose libraries are missing has no options to anyone.
-        with contextlib.suppress(ConfigurationError):
-            names.update(opt.dest for opt in _find_loader(entry.name).get_options())
-    return frozenset(names)
+        # One whose libraries are missing has no options to anyone, nor has one that is broken.
+        with contextlib.suppress(Exception):
+            for opt in _find_loader(entry.name).get_options():
+                names.update((opt.dest, *(old.name for old in opt.deprecated)))
+    return frozenset(name.replace("-", "_") for name in names)
 
 
 def _read_arguments(

@@ -49,7 +49,7 @@ def verify_option_names(options: Iterable[str]) -> None:
         section, _, rest = name.partition(".")
         if section == "issuer" and rest:
             _verify_option_of_issuers(rest.rpartition(".")[2])
-        elif name not in known:
+        elif name not in known and name.replace("-", "_") not in known:
             _verify_option_of_plugins(name, known)
 
 
@@ -65,7 +65,7 @@ def _verify_option_of_plugins(name: str, known: set[str]) -> None:
     from authmw.config.auth_plugin import list_keystoneauth_options
 
     of_plugins = list_keystoneauth_options()
-    if name not in of_plugins:
+    if name.replace("-", "_") not in of_plugins:
         meant = _suggest(name, known | of_plugins, "etc/authmw.conf.sample has them all")
         raise TypeError(f"no option {name!r} of authmw: {meant}")
 

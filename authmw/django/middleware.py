@@ -37,8 +37,8 @@ class AuthMiddleware:
     token is refused is nobody's, whatever its session says (with `delay_auth_decision`).
 
     Django's protection against forged requests (CSRF) is for credentials that browsers attach by
-    themselves. It does not apply to a request that has a token and no session cookie: if the token
-    is refused, the request is nobody's.
+    themselves. It does not apply to a request that has a valid token and no session cookie, nor to
+    one whose token was refused and that has no cookie at all.
 
     Under ASGI a request is authenticated in a thread.
 
@@ -124,21 +124,18 @@ class AuthMiddleware:
         token: Token | None = meta.get(headers.TOKEN)
         if token is not None:
             _become(request, TokenUser(token, self._permissions))
-            self._lift_csrf_check(request)
+            if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+                _lift_csrf_check(request)
         elif self._brings_token(meta):
             _become(request, make_anonymous())
-            # The token of a public path is not looked at, and excuses nothing.
-            if REFUSED_FOR in meta or headers.UNDECIDED in meta:
-                self._lift_csrf_check(request)
+            # The token of a public path is not looked at, and excuses nothing. Code behind us may
+            # take a cookie of its own, or the server's word, for a login.
+            is_refused = REFUSED_FOR in meta or headers.UNDECIDED in meta
+            if is_refused and not request.COOKIES and not meta.get("REMOTE_USER"):
+                _lift_csrf_check(request)
         elif not hasattr(request, "user"):
             # Not remembered: `AuthenticationMiddleware` may come after this one.
             request.user = make_anonymous()
-
-    def _lift_csrf_check(self, request: Any) -> None:
-        """Have a request with a token judged by it alone, unless it has a session as well."""
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-            # CsrfViewMiddleware and SessionAuthentication of REST framework read it.
-            request._dont_enforce_csrf_checks = True
 
     def _brings_token(self, meta: dict[str, Any]) -> bool:
         """Return whether the client sent a user token, which was then refused or ignored."""
@@ -195,6 +192,11 @@ def _directives(response: Any) -> list[str]:
     """Return the names of a response's cache directives, in lower case."""
     value: str = response.get("Cache-Control", "")
     return [one.partition("=")[0].strip().lower() for one in value.split(",")]
+
+
+def _lift_csrf_check(request: Any) -> None:
+    # CsrfViewMiddleware and SessionAuthentication of REST framework read it.
+    request._dont_enforce_csrf_checks = True
 
 
 def _become(request: Any, user: Any) -> None:

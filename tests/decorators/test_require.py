@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import authmw
-from authmw.testing import IdentityServer
+from authmw.testing import Fault, IdentityServer
 from tests.support.programs import run_python
 from tests.support.protected import get
 from tests.support.views import APPS, HELLO, WsgiApp, wsgi_function
@@ -73,6 +73,19 @@ def test_a_token_that_nobody_could_validate_gets_503_and_is_to_come_again(
     assert answer.json["error"]["code"] == 503
     assert "WWW-Authenticate" not in answer.headers
     assert get(app).status_int == 401
+
+
+def test_an_expired_token_is_undecided_if_the_service_s_could_not_be_validated(
+    server: IdentityServer,
+) -> None:
+    """With a valid service token it might have been accepted."""
+    app = protect(
+        server, wsgi_function(authmw.require()), delay_auth_decision="true", service_token_roles="s"
+    )
+    expired = server.issue("member", project="inventory", expires_in=-5)
+    assert get(app, expired).status_int == 401
+    with server.failing(Fault.ERROR_503):
+        assert get(app, expired, X_Service_Token="not seen before").status_int == 503
 
 
 def test_an_app_can_tell_an_outage_from_a_refused_token(server: IdentityServer) -> None:

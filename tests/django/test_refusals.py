@@ -178,6 +178,12 @@ def test_client_with_a_refused_token_learns_to_renew_it(serve: Serve, log_in: An
         answer = client.post("/", headers=headers)
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, 401)
         assert "Keystone uri=" in answer["WWW-Authenticate"]
+    client.cookies["of-another-login"] = "x"
+    for headers in refused:
+        assert client.post("/", headers=headers).status_code == 403
+    client.cookies.clear()
+    for headers in refused:
+        assert client.post("/", headers=headers, REMOTE_USER="ada").status_code == 403
     log_in(client)
     for headers in refused:
         answer = client.post("/", headers=headers)
