@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -222,14 +223,30 @@ def test_the_app_s_own_401_gets_our_challenge_and_keeps_its_body(cloud: Cloud) -
     assert answer.headers["www-authenticate"].startswith("Keystone uri=")
 
 
-def test_middleware_may_be_added_to_the_app_itself(cloud: Cloud) -> None:
+@pytest.fixture
+def closed_at_the_end() -> Iterator[Callable[..., authmw.asgi.AuthMiddleware]]:
+    """Makes middleware: frameworks keep apps, and with them filters, for longer than a test."""
+    made: list[authmw.asgi.AuthMiddleware] = []
+
+    def make(app: Any, conf: Any) -> authmw.asgi.AuthMiddleware:
+        made.append(authmw.asgi.AuthMiddleware(app, conf))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_middleware_may_be_added_to_the_app_itself(
+    cloud: Cloud, closed_at_the_end: Callable[..., authmw.asgi.AuthMiddleware]
+) -> None:
     app = make_fastapi()
-    app.add_middleware(authmw.asgi.AuthMiddleware, cloud.options)
+    app.add_middleware(closed_at_the_end, cloud.options)
     assert get(app, "/dependency").status == 401
     assert get(app, "/dependency", cloud.personas.project_admin().headers).status == 200
     starlette = Starlette(
         routes=make_starlette().routes,
-        middleware=[Middleware(authmw.asgi.AuthMiddleware, cloud.options)],
+        middleware=[Middleware(closed_at_the_end, cloud.options)],
     )
     assert get(starlette, "/endpoint", cloud.personas.project_reader().headers).status == 403
 
