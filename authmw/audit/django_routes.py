@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -16,8 +16,11 @@ from authmw.audit.unchecked import (
     UncheckedRoute,
     closure_of,
     code_of,
+    find_maker,
+    find_override,
     find_reason,
     group,
+    hide_behind,
     name_code,
     name_view,
     peel,
@@ -86,7 +89,7 @@ def _audit(path: str, view: Any) -> Iterator[UncheckedRoute]:
 
         reasons = find_reasons(view_class, arguments, around.get("actions"))
     else:
-        reasons = _find_reasons(view_class)
+        reasons = _find_reasons(view_class, arguments)
     yield from group(path, view_class, reasons)
 
 
@@ -125,25 +128,49 @@ def _is_csrf_check(around: Any) -> bool:
 
 def _is_test_of_a_user(test: Any) -> bool:
     # login_required and permission_required have theirs there.
-    return code_of(test)[0] == _AUTH_DECORATORS or code_of(test) == _STAFF or is_check(test)
+    if code_of(test)[0] == _AUTH_DECORATORS:
+        around = closure_of(test)
+        return "perms" not in around or _is_asked_for(around["perms"])
+    return code_of(test) == _STAFF or is_check(test)
 
 
-def _find_reasons(view_class: Any) -> dict[str, str | None]:
+def _is_asked_for(permissions: Any) -> bool:
+    """Tell whether permissions are some: everybody has all of none."""
+    return isinstance(permissions, str | list | tuple | set | frozenset) and bool(permissions)
+
+
+def _find_reasons(view_class: Any, arguments: Mapping[str, Any]) -> dict[str, str | None]:
     """Return why a class-based view is not checked, by method; None: it is."""
-    if find_method_reason(view_class.setup) is None:
-        return {}
+    maker = find_maker(view_class)
+    if maker is None:
+        if find_method_reason(view_class.setup) is None:
+            return {}
+        maker = find_override(view_class, "setup")
+    if maker is not None:
+        return hide_behind(maker)
     dispatch = view_class.dispatch
     reason = find_method_reason(dispatch)
-    if reason is None or dispatch in _dispatches_of_mixins():
+    if reason is None:
         return {}
-    methods = [name for name in view_class.http_method_names if hasattr(view_class, name)]
+    names = arguments.get("http_method_names", view_class.http_method_names)
+    methods = [name for name in names if hasattr(view_class, name)]
     if dispatch is not View.dispatch:
-        return {name.upper(): f"{name_code(dispatch)} answers it: {reason}" for name in methods}
-    return {
+        reason = _find_reason_of_mixin(view_class, arguments, reason)
+        return {name.upper(): reason for name in methods}
+    reasons = {
         name.upper(): find_method_reason(getattr(view_class, name))
         for name in methods
         if getattr(view_class, name) is not View.options
     }
+    return {**reasons, **find_other_reasons(view_class)}
+
+
+def find_other_reasons(view_class: Any) -> dict[str, str | None]:
+    """Return why what answers the methods that a view does not have is not checked."""
+    other = find_override(view_class, "http_method_not_allowed")
+    if other is None or find_method_reason(view_class.http_method_not_allowed) is None:
+        return {}
+    return {"*": f"{other} answers its other methods"}
 
 
 def find_method_reason(method: Any) -> str | None:
@@ -165,8 +192,18 @@ def _is_checking_decorator(decorator: Any) -> bool:
     return code_of(decorator) == (_AUTH_DECORATORS, "login_required")
 
 
-def _dispatches_of_mixins() -> tuple[Any, ...]:
+def _find_reason_of_mixin(view_class: Any, arguments: Mapping[str, Any], reason: str) -> str | None:
+    """Return why a view whose `dispatch` is not that of `View` is not checked; None: it is."""
+    dispatch = view_class.dispatch
     mixins: Any = sys.modules.get("django.contrib.auth.mixins")
-    if mixins is None:
-        return ()
-    return mixins.LoginRequiredMixin.dispatch, mixins.PermissionRequiredMixin.dispatch
+    of_login = mixins is not None and dispatch is mixins.LoginRequiredMixin.dispatch
+    if mixins is None or not (of_login or dispatch is mixins.PermissionRequiredMixin.dispatch):
+        return f"{name_code(dispatch)} answers it: {reason}"
+    of_permission = () if of_login else ("has_permission", "get_permission_required")
+    decider = find_override(view_class, "handle_no_permission", *of_permission)
+    if decider is not None:
+        return f"{decider} decides on it"
+    if of_login or is_check(view_class.has_permission):
+        return None
+    asked = arguments.get("permission_required", view_class.permission_required)
+    return None if _is_asked_for(asked) else "its permission_required names none"

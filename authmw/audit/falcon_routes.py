@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import falcon
+import falcon.asgi
 import falcon.inspect
 
-from authmw.audit.unchecked import NO_CHECK, UncheckedRoute, closure_of, code_of, find_reason, group
+from authmw.audit.unchecked import (
+    NO_CHECK,
+    UncheckedRoute,
+    closure_of,
+    code_of,
+    find_override,
+    find_reason,
+    group,
+    hide_below,
+    name_view,
+)
 from authmw.decorators.checked import is_check
 
+_WEBSOCKET = "WEBSOCKET"
 _BEFORE = ("falcon.hooks", "_wrap_with_before.<locals>.do_before")
 _AFTER = ("falcon.hooks", "_wrap_with_after.<locals>.do_after")
 
@@ -21,38 +33,53 @@ def find_unchecked(app: falcon.App[Any, Any]) -> Iterator[UncheckedRoute]:
     Raises:
         TypeError: the app has a router of its own.
     """
-    if _is_checked_by_middleware(app, "process_request"):
-        return
+    hider = find_override(app, "_get_responder") or find_override(
+        type(app), "__call__", "_handle_websocket"
+    )
+    hider = hider or find_override(app._router, "find")
+    if hider is not None:
+        yield UncheckedRoute("/", (), name_view(app), hide_below(hider))
+    of_http = not _is_checked_by_middleware(app, "process_request")
+    of_websockets = not _is_checked_by_middleware(app, "process_request_ws")
     roots = getattr(app._router, "_roots", None)
     if roots is None:
         raise TypeError("this app's router is not Falcon's: its routes can't be listed")
-    if not _is_checked_by_middleware(app, "process_resource"):
-        yield from _walk(roots)
+    of_resources = of_http and not _is_checked_by_middleware(app, "process_resource")
+    of_sockets = of_websockets and not _is_checked_by_middleware(app, "process_resource_ws")
+    yield from _walk(roots, lambda method: of_sockets if method == _WEBSOCKET else of_resources)
     # Of these Falcon knows no resource, and calls no process_resource.
-    for _, sink, *_more in getattr(app, "_sinks", ()):
-        reason = find_reason(sink)
-        if reason is not None:
-            yield UncheckedRoute("a sink", (), _name(sink), reason)
-    for static in falcon.inspect.inspect_static_routes(app):
-        yield UncheckedRoute(static.prefix, ("GET",), static.directory, NO_CHECK)
+    if of_http or (of_websockets and isinstance(app, falcon.asgi.App)):
+        for _, sink, *_more in getattr(app, "_sinks", ()):
+            reason = find_reason(sink)
+            if reason is not None:
+                yield UncheckedRoute("a sink", (), _name(sink), reason)
+    if of_http:
+        for static in falcon.inspect.inspect_static_routes(app):
+            yield UncheckedRoute(static.prefix, ("GET",), static.directory, NO_CHECK)
 
 
 def _is_checked_by_middleware(app: Any, method: str) -> bool:
-    return any(
-        is_check(getattr(component, method, None)) for component in app._unprepared_middleware
-    )
+    components = app._unprepared_middleware
+    if isinstance(app, falcon.asgi.App):
+        # An app of ASGI prefers the method of that name.
+        components = [one for one in components if not hasattr(one, f"{method}_async")]
+        if any(
+            is_check(getattr(one, f"{method}_async", None)) for one in app._unprepared_middleware
+        ):
+            return True
+    return any(is_check(getattr(one, method, None)) for one in components)
 
 
-def _walk(nodes: Any) -> Iterator[UncheckedRoute]:
+def _walk(nodes: Any, is_open: Callable[[str], bool]) -> Iterator[UncheckedRoute]:
     for node in nodes:
         if node.method_map:
             reasons = {
                 method: _find_reason(responder)
                 for method, responder in node.method_map.items()
-                if not _is_of_falcon(responder)
+                if is_open(method) and not _is_of_falcon(responder)
             }
             yield from group(node.uri_template, type(node.resource), reasons)
-        yield from _walk(node.children)
+        yield from _walk(node.children, is_open)
 
 
 def _is_of_falcon(responder: Any) -> bool:

@@ -35,7 +35,8 @@ def audit_routes(app: Any) -> list[UncheckedRoute]:
 
     A middleware in front is no check, as it lets every valid token pass. Nor is what can't be seen
     from outside: `authmw.check` in the middle of a view, decorators that may answer by themselves,
-    and apps mounted within the app, but for those of Starlette and FastAPI within one another.
+    a class with its own code in place of the framework's that checks, or calls the view, and apps
+    mounted within the app, but for those of Starlette and FastAPI within one another.
     Nothing is called but what builds the routes.
 
     Args:

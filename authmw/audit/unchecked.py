@@ -14,6 +14,11 @@ from authmw.middleware import AuthMiddleware
 
 NO_CHECK: Final = "no check stands before it"
 
+_KNOWN: Final = frozenset(
+    ("authmw", "django", "falcon", "fastapi", "flask", "pyramid", "rest_framework", "starlette")
+)
+_MAKING: Final = ("__new__", "__init__", "__getattribute__", "__getattr__")
+
 # Wrappers that always call what they wrap: module and name of their code, and the variable that
 # holds it. Others may answer by themselves, as a cache does.
 _TRANSPARENT: Final[Mapping[tuple[str, str], str]] = {
@@ -72,7 +77,7 @@ def find_reason(view: object) -> str | None:
     inner = view
     while (inner := getattr(inner, "__wrapped__", None)) is not None:
         if is_check(inner):
-            return f"its check is below {name_code(view)}, which may answer without it"
+            return hide_below(name_code(view))
     return NO_CHECK
 
 
@@ -81,6 +86,46 @@ def peel(view: Any) -> Any:
     while (variable := _TRANSPARENT.get(code_of(view))) is not None:
         view = closure_of(view)[variable]
     return view
+
+
+def find_override(thing: Any, *names: str) -> str | None:
+    """Return the name of what an app has in place of its framework's methods; None: nothing.
+
+    Args:
+        thing: a class of the app's, or an instance.
+        names: of the methods. The framework's are known by their code; checks are no matter.
+    """
+    for name in names:
+        own = getattr(thing, name, None)
+        if own is None or own is getattr(object, name, None) or is_check(own):
+            continue
+        module, code = code_of(own)
+        if module.partition(".")[0] not in _KNOWN or code.rpartition(".")[2] != name:
+            return name_code(own)
+    return None
+
+
+def find_maker(view_class: Any, *more: str, skip: str | None = None) -> str | None:
+    """Return the name of what may give an instance other methods than its class has; None: nothing.
+
+    Args:
+        view_class: the class.
+        more: methods that run before its own, beside those that make an instance.
+        skip: one of the latter that is known to be harmless.
+    """
+    if type(view_class).__call__ is not type.__call__:
+        return name_code(type(view_class).__call__)
+    return find_override(view_class, *(name for name in (*_MAKING, *more) if name != skip))
+
+
+def hide_below(hider: str) -> str:
+    """Return the reason of a view whose check `hider` may skip."""
+    return f"its check is below {hider}, which may answer without it"
+
+
+def hide_behind(maker: str) -> dict[str, str | None]:
+    """Return the reasons of a view whose methods `maker` may replace, by method."""
+    return {"*": f"{maker} may replace its methods"}
 
 
 def code_of(function: object) -> tuple[str, str]:
@@ -116,11 +161,12 @@ def group(path: str, view: object, reasons: Mapping[str, str | None]) -> Iterabl
 
     Args:
         path, view: of the route.
-        reasons: by method of HTTP; None: checked.
+        reasons: by method of HTTP, "*" for all that the view takes; None: checked.
     """
     by_reason: dict[str, list[str]] = {}
     for method, reason in reasons.items():
         if reason is not None:
             by_reason.setdefault(reason, []).append(method)
     for reason, methods in by_reason.items():
-        yield UncheckedRoute(path, tuple(sorted(methods)), name_view(view), reason)
+        named = () if "*" in methods else tuple(sorted(methods))
+        yield UncheckedRoute(path, named, name_view(view), reason)
