@@ -17,10 +17,13 @@ import enum
 import http
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 Lane = Literal["opaque", "signed", "upkeep"]
 Others = Literal["wait", "go on", "work"]
+
+# Shown in place of a secret.
+HIDDEN: Final = "***"
 
 
 class AuthmwError(Exception):
@@ -29,6 +32,9 @@ class AuthmwError(Exception):
 
 class ConfigurationError(AuthmwError):
     """The deployment is wrong; raised when the filter is built.
+
+    A value that may be an address with a password in it is shown as `***`, also where the fix
+    quotes it.
 
     Args:
         option: name of the option at fault, as written in the configuration file.
@@ -40,12 +46,26 @@ class ConfigurationError(AuthmwError):
     def __init__(
         self, option: str, value: object, fix: str, *, section: str = "keystone_authtoken"
     ) -> None:
+        if may_hold_password(value):
+            # The fix may quote a part of the value.
+            words = fix.replace(str(value), HIDDEN).split(" ")
+            fix = " ".join(HIDDEN if "@" in word else word for word in words)
+            value = HIDDEN
         shown = "is not set" if value is None else f"= {value!r}"
         super().__init__(f"[{section}] {option} {shown}: {fix}")
         self.option = option
         self.value = value
         self.fix = fix
         self.section = section
+
+
+def may_hold_password(value: object) -> bool:
+    """Tell whether an option's value may be an address with user and password (RFC 3986 §3.2.1).
+
+    Whatever has "@" in it may be one, as a wrong address has no form, but an absolute path.
+    """
+    text = "" if value is None else str(value)
+    return "@" in text and (not text.startswith("/") or text.startswith("//") or ":" in text)
 
 
 class UsageError(AuthmwError):

@@ -17,12 +17,12 @@ from authmw.asgi.answers import (
 )
 from authmw.asgi.interface import AsgiApp, Message, Receive, Scope, Send
 from authmw.asgi.lookups import Lookups
-from authmw.asgi.misconfigured import Misconfigured, is_served
+from authmw.asgi.out_of_service import CLOSED, ClosedError, OutOfService, is_served
 from authmw.asgi.scope import make_scope, read_scope
 from authmw.build import FilterParts, build_filter_parts
 from authmw.config.option_names import verify_option_names
 from authmw.decorators.configuration import choose_options
-from authmw.errors import Refused, WouldBlock
+from authmw.errors import ConfigurationError, Refused, WouldBlock
 from authmw.rejection import DESCRIBE_RESOURCE, REFUSED, Rejection, respond
 from authmw.responses import cors_headers, headers_to_add
 from authmw.runtime.blocking import Answers
@@ -50,11 +50,11 @@ class AuthMiddleware:
         config_file: with a section `[keystone_authtoken]`.
         config: an oslo.config object; by default, with no file either, `oslo_config.cfg.CONF`.
         max_lookups: how many threads look tokens up that are not in memory, each for opaque tokens
-            and for signed ones.
+            and for signed ones; 1 or more.
         options: any of `[keystone_authtoken]`; they override all others.
 
     Raises:
-        ConfigurationError: an option is wrong.
+        ConfigurationError: an option or `max_lookups` is wrong.
         TypeError: the app is no ASGI app, one of `options` does not exist, or a file and an object
             were given.
     """
@@ -76,15 +76,16 @@ class AuthMiddleware:
         self._app = app
         self._is_closed = False
         self._conf: Mapping[str, Any] | None = None
-        self._misconfigured: Misconfigured | None = None
+        self._out_of_service: OutOfService | None = None
         try:
+            _verify_lookups(max_lookups)
             verify_option_names(options)
             self._conf = choose_options({**(conf or {}), **options}, config_file, config)
             self._use(build_filter_parts(self._conf))
         except Exception as error:
             if not is_served():
                 raise
-            self._misconfigured = Misconfigured(error)
+            self._out_of_service = OutOfService(error)
 
     def __init_subclass__(cls, **_: Any) -> NoReturn:
         raise TypeError(
@@ -102,12 +103,14 @@ class AuthMiddleware:
             max_lookups: as for the class.
 
         Raises:
+            ConfigurationError: `max_lookups` is wrong.
             TypeError: the app is no ASGI app.
         """
         _verify_app(app)
+        _verify_lookups(max_lookups)
         middleware = cls.__new__(cls)
         middleware._conf = None
-        middleware._misconfigured = None
+        middleware._out_of_service = None
         middleware._max_lookups = max_lookups
         middleware._app = app
         middleware._is_closed = False
@@ -119,33 +122,47 @@ class AuthMiddleware:
         patience = parts.settings.identity_deadline + _PATIENCE_SECONDS
         self._lookups = Lookups(self._max_lookups, patience)
 
+    def _reopen(self, conf: Mapping[str, Any]) -> None:
+        """Build a closed filter anew: the same app is served once more, as tests do."""
+        try:
+            self._use(build_filter_parts(conf))
+        except Exception as error:  # noqa: BLE001 - a server would take it for "no lifespan"
+            self._out_of_service = OutOfService(error)
+        else:
+            self._is_closed, self._out_of_service = False, None
+
     def stats(self) -> dict[str, float]:
         """Return the metrics of this filter; see `authmw.AuthMiddleware.stats`."""
-        return {} if self._misconfigured is not None else self._parts.stats()
+        return {} if self._out_of_service is not None else self._parts.stats()
 
     def find_troubles(self, now: float) -> list[str]:
         """Return why this filter can't do its work; see `authmw.health`."""
-        if self._misconfigured is not None:
-            return [self._misconfigured.message]
+        if self._out_of_service is not None:
+            return [self._out_of_service.message]
         return self._parts.find_troubles(now)
 
     def close(self) -> None:
-        """Stop the background threads, once the app serves no more requests."""
-        if self._misconfigured is not None:
+        """Stop the background threads, once the app serves no more requests.
+
+        From then on, all requests get 503. A new lifespan builds the filter anew.
+        """
+        if self._out_of_service is not None:
             return
         self._lookups.close()
         if self._conf is not None:
             self._is_closed = True
+            # It learns of no revocation any more.
+            self._out_of_service = OutOfService(ClosedError())
             self._parts.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, websocket or lifespan (ASGI 3)."""
-        if self._misconfigured is not None:
-            await self._misconfigured(scope, receive, send)
-            return
         kind = scope["type"]
         if kind == "lifespan":
             await self._live(scope, receive, send)
+            return
+        if self._out_of_service is not None:
+            await self._out_of_service(scope, receive, send)
             return
         if kind not in ("http", "websocket"):
             # Whatever it is, nobody would have authenticated it.
@@ -197,6 +214,8 @@ class AuthMiddleware:
             authenticator = self._parts.authenticator
             try:
                 answers[pending.key] = await self._lookups.run(pending)
+                if self._is_closed:
+                    return CLOSED
                 return authenticator.authenticate(environ, answers)
             except WouldBlock as more:
                 pending = more
@@ -257,9 +276,10 @@ class AuthMiddleware:
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the lifespan of the app (ASGI, "Lifespan Protocol")."""
         if self._is_closed and self._conf is not None:
-            # The same app is served once more, as tests do.
-            self._use(build_filter_parts(self._conf))
-            self._is_closed = False
+            self._reopen(self._conf)
+        if self._out_of_service is not None:
+            await self._out_of_service(scope, receive, send)
+            return
         is_ending = False
 
         async def watch() -> Message:
@@ -280,3 +300,13 @@ def _verify_app(app: Any) -> None:
     if not is_asgi(app):
         name = getattr(app, "__qualname__", type(app).__qualname__)
         raise TypeError(f"{name} is no ASGI app: a WSGI app goes into authmw.AuthMiddleware")
+
+
+def _verify_lookups(threads: object) -> None:
+    if type(threads) is not int or threads < 1:
+        raise ConfigurationError(
+            "max_lookups",
+            threads,
+            "write a whole number of threads, at least 1, or leave it out",
+            section="authmw.asgi.AuthMiddleware",
+        )

@@ -13,7 +13,7 @@ from authmw.build.cache import make_source, open_shared_cache
 from authmw.build.outages import watch_for_outages
 from authmw.config.issuer_settings import Introspection, IssuerSettings, connect_to
 from authmw.config.settings import Settings
-from authmw.errors import ConfigurationError
+from authmw.errors import HIDDEN, ConfigurationError
 from authmw.identity.call_meter import CallMeter
 from authmw.identity.discovery import DiscoveryReader
 from authmw.identity.documents import DocumentFetcher
@@ -174,7 +174,7 @@ def make_oauth_client(introspection: Introspection, record: Issuer, section: str
         values = {
             "auth_method": introspection.auth_method,
             "client_id": introspection.client_id,
-            "client_secret": "***" if introspection.client_secret else None,
+            "client_secret": HIDDEN if introspection.client_secret else None,
             "jwt_algorithm": introspection.jwt_algorithm,
         }
         raise ConfigurationError(option, values.get(option), f"{fix.rstrip('.')}.", section=section)

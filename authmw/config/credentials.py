@@ -83,7 +83,7 @@ def _verify_auth_url(auth_type: str, values: Mapping[str, object], section: str)
     if _PAST_VERSION.search(path) or (path.endswith("/v2.0") and auth_type not in _VERSION_2):
         raise ConfigurationError(
             "auth_url",
-            "***" if "@" in url else url,
+            url,
             "write it without a version or up to it, such as https://id.example:5000/v3",
             section=section,
         )

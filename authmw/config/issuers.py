@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from authmw.config.option_reader import OptionReader
 from authmw.config.slips import ISSUER_PREFIX, find_issuer_slips
-from authmw.errors import ConfigurationError
+from authmw.errors import HIDDEN, ConfigurationError
 
 if TYPE_CHECKING:
     from authmw.config.issuer_settings import Introspection, IssuerSettings
@@ -171,7 +171,7 @@ def _refuse_idle(values: Mapping[str, Any], section: str, *, is_introspected: bo
         )
         raise ConfigurationError(
             opt.dest,
-            "***" if opt.secret else value,
+            HIDDEN if opt.secret else value,
             f"leave it out, or write another profile: with this one {about} tokens.",
             section=section,
         )

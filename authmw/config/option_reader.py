@@ -26,7 +26,7 @@ from authmw.config.findings import Finding
 from authmw.config.options import GROUP, list_opts
 from authmw.config.texts import find_odd_text
 from authmw.config.types import describe_type
-from authmw.errors import ConfigurationError
+from authmw.errors import HIDDEN, ConfigurationError
 
 # Names that paste, and services that call the factory, pass beside the options.
 _NOT_OPTIONS = frozenset({"here", "__file__", "configkey", "log_name", "project"})
@@ -301,7 +301,7 @@ def _make_reference_error(opt: Opt, group: str) -> ConfigurationError:
     """Return the error for a value that refers to a missing option."""
     return ConfigurationError(
         opt.name,
-        "***" if opt.secret else "$...",
+        HIDDEN if opt.secret else "$...",
         "the value refers to an option that does not exist; write $$ for a dollar sign",
         section=group,
     )
@@ -313,7 +313,7 @@ def _make_type_error(
     """Return the error for a value that does not fit the option's type; hides a secret."""
     return ConfigurationError(
         name or opt.name,
-        "***" if opt.secret else value,
+        HIDDEN if opt.secret else value,
         f"write {describe_type(opt.type)}",
         section=group,
     )

@@ -226,7 +226,7 @@ def _verify_keys_uri(uri: str) -> None:
     verify_url("jws_jwks_uri", uri)
     if "@" in urlsplit(uri).netloc:
         raise ConfigurationError(
-            "jws_jwks_uri", "***", "write it without user and password, which are never sent"
+            "jws_jwks_uri", uri, "write it without user and password, which are never sent"
         )
 
 

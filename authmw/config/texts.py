@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from authmw.config.findings import Finding
+from authmw.errors import may_hold_password
 
 _QUOTES = ("'", '"')
 _LIST_BEGINS, _LIST_ENDS = ("['", '["'), ("']", '"]')
@@ -33,8 +34,8 @@ def find_odd_text(name: str, value: Any, *, is_secret: bool, section: str) -> Fi
             continue
         found = _judge(text, is_secret=is_secret)
         if found is not None:
-            # A URL may hold a password.
-            shown = name if is_secret or "@" in text else f"{name} = {text!r}"
+            is_shown = not is_secret and not may_hold_password(text)
+            shown = f"{name} = {text!r}" if is_shown else name
             return Finding("warn", name, f"{shown} {found[0]}", found[1], section)
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from authmw.errors import ConfigurationError
+from authmw.errors import ConfigurationError, may_hold_password
 
 _QUOTES = ("'", '"', "\u201c", "\u201d", "`")
 _BLANK = re.compile(r"[\s\x00-\x20\x7f]")
@@ -46,10 +46,7 @@ def verify_url(option: str, text: str, *, section: str = "keystone_authtoken") -
     """
     fix = find_url_fault(text)
     if fix is not None:
-        hidden = "@" in text
-        raise ConfigurationError(
-            option,
-            "***" if hidden else text,
-            "write a URL such as https://id.example:5000" if hidden else fix,
-            section=section,
-        )
+        if may_hold_password(text):
+            # The fix may quote it in part.
+            fix = "write a URL such as https://id.example:5000"
+        raise ConfigurationError(option, text, fix, section=section)

@@ -90,7 +90,8 @@ class AuthMiddleware:
             response = await answering
         finally:
             end(mark)
-        if response.status_code in (401, 403):  # a challenge may take discovery
+        # A challenge may take discovery; one in a group of exceptions is a 500 so far.
+        if response.status_code in (401, 403) or REFUSED in request.META:
             return await sync_to_async(self._finish, thread_sensitive=False)(request, response)
         return self._finish(request, response)
 

@@ -224,10 +224,15 @@ class _Loops:
 
 
 class _Pause:
-    """Whether a refresher is paused; apart from it, as a thread must not keep a refresher alive."""
+    """Whether a refresher is paused; apart from it, as a thread must not keep a refresher alive.
+
+    Attributes:
+        resumptions: how often it ended.
+    """
 
     def __init__(self) -> None:
         self.is_on = False
+        self.resumptions = 0
 
     def __call__(self) -> bool:
         return self.is_on
@@ -309,6 +314,13 @@ class Refresher:
         In the first round of a process every request waits until everything was read once. Later,
         one request reloads, and the others use what was read before.
         """
+        resumptions = self._pause.resumptions
+        self._catch_up()
+        if self._pause.resumptions != resumptions:
+            # It may have gone by the pause, and undone what `resume` set.
+            self.overdue_at = -_NEVER
+
+    def _catch_up(self) -> None:
         if self._clock() < self.on_time_from:
             for forget in self._forget:
                 forget()
@@ -351,6 +363,7 @@ class Refresher:
         if not self._pause.is_on:
             return
         self._pause.is_on = False
+        self._pause.resumptions += 1  # before `overdue_at`; see `catch_up`
         loops = [loop for loop in self._loops.get().all if not loop.is_closed]
         for loop in loops:
             loop.wake()

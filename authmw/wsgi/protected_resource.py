@@ -155,7 +155,9 @@ def verify_identifier(identifier: str) -> None:
     if not host or url.username is not None or url.fragment or "#" in identifier:
         raise ValueError("write an https URL of this service, without a fragment")
     if not all("!" <= char <= "~" and char not in _UNQUOTABLE for char in identifier):
-        raise ValueError(f"percent-encode what can't stand in a URL: {quote(identifier, ':/?&=%')}")
+        raise ValueError(
+            f"percent-encode what can't stand in a URL: {quote(identifier, ':/?&=%@')}"
+        )
     if url.scheme != "https" and not (
         url.scheme == "http" and host in ("localhost", "127.0.0.1", "::1")
     ):

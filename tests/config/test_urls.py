@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from oslo_config import cfg
 
+from authmw.build import build_filter_parts
 from authmw.config.auth_plugin import load_auth_plugin
+from authmw.config.findings import Finding
 from authmw.config.loading import load_settings
 from authmw.config.urls import find_url_fault
 from authmw.errors import ConfigurationError
@@ -85,3 +87,44 @@ def test_password_in_a_url_is_not_shown(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"auth_url = '\*\*\*': write a URL") as caught:
         load_auth_plugin(load_settings({"oslo_config_config": cfg.ConfigOpts(), **conf}).auth)
     assert SECRET not in str(caught.value)
+
+
+# One for each way in which an option's value is read.
+ADDRESSES = {
+    "auth_url": f"ftp://u:{SECRET}@id.example",
+    "www_authenticate_uri": f"https://id.example/ä@{SECRET}@x",
+    "jws_jwks_uri": f"https://u:{SECRET}@id.example/keys",
+    "memcached_servers": f"127.0.0.1:11211,u:{SECRET}@cache.example:x",
+    "cors_allowed_origins": f"https://app.example,https://u:{SECRET}@app.example",
+    "oauth_resource": f"https://api/{SECRET}@host/ä",
+    "public_endpoint": f"https://u:{SECRET}@api.example",
+    "http_connect_timeout": f"http://u:{SECRET}@id.example",
+    "cafile": f"http://u:{SECRET}@id.example/ca.pem",
+    "issuer.acme.issuer": f"https://u:{SECRET}@idp.example",
+    "issuer.acme.jwks_uri": f"ftp://{SECRET}@idp.example/keys",
+    "issuer.acme.introspection_endpoint": f"http://u:{SECRET}@127.0.0.1:9/x",
+    "issuer.acme.bearer_token_file": f"//u:{SECRET}@idp.example/token",
+}
+
+
+@pytest.mark.parametrize("option", ADDRESSES)
+def test_password_in_any_address_is_not_shown(option: str) -> None:
+    conf = {
+        "oslo_config_config": cfg.ConfigOpts(),
+        **PASSWORD,
+        "password": "x",
+        "issuer.acme.issuer": "https://idp.example",
+        "issuer.acme.audience": "https://api.example",
+        option: ADDRESSES[option],
+    }
+    with pytest.raises(ConfigurationError, match=r" = '\*\*\*': ") as caught:
+        build_filter_parts(conf)
+    assert caught.value.option == option.rpartition(".")[2]
+    shown = (str(caught.value), str(Finding.of_error(caught.value)), caught.value.fix)
+    assert SECRET not in "".join(shown)
+
+
+def test_path_is_shown_though_there_is_an_at_sign_in_it() -> None:
+    conf = {"oslo_config_config": cfg.ConfigOpts(), **PASSWORD, "cafile": "/nowhere/ca@2.pem"}
+    with pytest.raises(ConfigurationError, match=r"cafile = '/nowhere/ca@2.pem': .*'/nowhere/ca@"):
+        build_filter_parts(conf)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -191,6 +192,34 @@ def test_client_with_a_refused_token_learns_to_renew_it(serve: Serve, log_in: An
 
 
 # --- what Django makes of a refusal
+
+
+def test_asgi_asks_for_the_challenge_of_a_refusal_in_a_group_in_a_thread(
+    server: IdentityServer, database: Any
+) -> None:
+    async def view(_request: Any) -> None:
+        async def check() -> None:
+            authmw.check()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(check())
+
+    # Nothing has asked Keystone before, and none of this names the address for clients.
+    options = {**server.service_credentials, **DELAY, "identity_deadline": "5"}
+    options.pop("www_authenticate_uri", None)
+    app = make_django(options, view, DJANGO_WITH_SESSIONS, is_async=True)
+
+    async def converse() -> tuple[float, int]:
+        with server.failing(Fault.HANG):
+            asking = asyncio.create_task(ask(app))
+            begin = time.monotonic()
+            await asyncio.sleep(0.3)
+            seconds = time.monotonic() - begin
+        return seconds, (await asking)[0]
+
+    seconds, status = asyncio.run(converse())
+    assert status == 401
+    assert seconds < 3, "the event loop waited for Keystone"
 
 
 def _raise(_request: Any) -> Any:

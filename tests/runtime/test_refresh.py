@@ -274,6 +274,44 @@ def test_while_it_is_paused_nothing_is_reloaded_and_no_request_comes_to_it() -> 
     assert refresher.overdue_at < time.time()
 
 
+class Interrupted(Refresher):
+    """Once armed, it is resumed by another thread while a request's `catch_up` says when to come.
+
+    `catch_up` assigns `on_time_from` first, then `overdue_at`.
+    """
+
+    is_armed = False
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == "on_time_from" and self.is_armed:
+            self.is_armed = False
+            self.resume()
+
+
+def test_request_that_still_saw_the_pause_does_not_undo_resume() -> None:
+    counting = Counting(3600)
+    refresher = Interrupted([counting])
+    refresher.pause()
+    refresher.is_armed = True
+    refresher.catch_up()
+    assert (refresher.is_paused, refresher.overdue_at) == (False, float("-inf"))
+    refresher.catch_up()
+    assert counting.reloads == 1
+
+
+def test_request_that_is_paused_at_its_end_does_not_undo_resume() -> None:
+    class Pausing(Counting):
+        def reload(self, now: float) -> None:
+            super().reload(now)
+            refresher.pause()
+            refresher.is_armed = True
+
+    refresher = Interrupted([Pausing(3600)])
+    refresher.catch_up()
+    assert (refresher.is_paused, refresher.overdue_at) == (False, float("-inf"))
+
+
 def test_one_that_is_paused_before_its_first_request_begins_when_it_goes_on() -> None:
     counting = Counting(3600)
     refresher = Refresher([counting])

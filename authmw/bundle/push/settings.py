@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from authmw.bundle.sites.toml_file import Section
-from authmw.errors import ConfigurationError
 
 # What NATS allows in names of subjects, streams and domains, without wildcards.
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
@@ -102,12 +101,8 @@ def _read_servers(section: Section) -> tuple[str, ...]:
         except ValueError:
             parts, has_port = urllib.parse.urlsplit(""), False
         if "@" in server:
-            # The value holds a secret.
-            raise ConfigurationError(
-                "servers",
-                None,
-                "write no user and password in a URL: use user and password_file",
-                section=section.name,
+            raise section.refusal(
+                "servers", "write no user and password in a URL: use user and password_file"
             )
         if parts.scheme not in ("nats", "tls") or not parts.hostname or not has_port:
             raise section.refusal("servers", example)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import re
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 import authmw
@@ -243,6 +247,74 @@ def test_the_end_of_the_lifespan_closes_the_filter_and_a_new_one_opens_it(
         assert wait_for(lambda: ours() <= before, 10)
 
 
+def test_a_closed_filter_that_can_t_be_built_anew_admits_nobody(
+    server: IdentityServer, tmp_path: Path
+) -> None:
+    cafile = tmp_path / "ca.pem"
+    cafile.write_bytes(Path(certifi.where()).read_bytes())
+    app = authmw.asgi.AuthMiddleware(tell, server.service_credentials, cafile=str(cafile))
+    headers = {"X-Auth-Token": server.issue("member", project="inventory")}
+
+    async def use() -> None:
+        assert (await fetch(app, headers=headers)).body == b"member"
+
+    asyncio.run(live(app, use))
+    authorities = cafile.read_bytes()
+    cafile.unlink()
+    for _ in range(2):
+        sent: list[Any] = []
+        with pytest.raises(authmw.ConfigurationError, match="cafile"):
+            asyncio.run(app({"type": "lifespan"}, _startup, functools.partial(_note, sent)))
+        assert [one["type"] for one in sent] == ["lifespan.startup.failed"]
+        assert str(cafile) in sent[0]["message"]
+        assert get(app, headers=headers).status == 503
+        assert connect(app, "/", headers)[0]["code"] == 1013
+    cafile.write_bytes(authorities)
+    asyncio.run(live(app, use))
+
+
+async def _startup() -> dict[str, str]:
+    return {"type": "lifespan.startup"}
+
+
+async def _note(sent: list[Any], message: Any) -> None:
+    sent.append(message)
+
+
+@pytest.mark.parametrize("option", [{}, {"delay_auth_decision": True}, {"public_paths": "/"}])
+def test_a_closed_filter_admits_nobody(
+    server: IdentityServer, caplog: pytest.LogCaptureFixture, option: dict[str, Any]
+) -> None:
+    app = authmw.asgi.AuthMiddleware(tell, server.service_credentials, **option)
+    headers = {"X-Auth-Token": server.issue("member", project="inventory")}
+    assert get(app, headers=headers).status == 200
+    app.close()
+    app.close()
+    for sent in (headers, {}):
+        assert get(app, headers=sent).status == 503
+        assert connect(app, "/", sent)[0]["code"] == 1013
+    assert [one.levelname for one in caplog.records if "is closed" in one.message] == ["CRITICAL"]
+    assert "is closed" in app.find_troubles(0.0)[0]
+    assert app.stats() == {}
+
+
+def test_a_request_that_waits_while_the_filter_is_closed_is_not_admitted(
+    app: authmw.asgi.AuthMiddleware, server: IdentityServer
+) -> None:
+    before = lookup_threads()
+    headers = {"X-Auth-Token": server.issue("member", project="inventory")}
+
+    async def close_meanwhile() -> int:
+        with server.lock:  # the server answers afterwards
+            asking = asyncio.create_task(fetch(app, headers=headers))
+            await asyncio.sleep(0.3)
+            assert lookup_threads() > before
+            app.close()
+        return (await asking).status
+
+    assert asyncio.run(close_meanwhile()) == 503
+
+
 def test_an_app_without_a_lifespan_stays_open(server: IdentityServer) -> None:
     async def plain(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
@@ -309,6 +381,17 @@ def test_what_can_t_be_protected_is_refused() -> None:
         made(tell, config_file="x", config="y")
     with pytest.raises(authmw.ConfigurationError, match="delay_auth_decision"):
         made(tell, delay_auth_decision="maybe")
+
+
+@pytest.mark.parametrize("number", [0, -1, "x", "8", 2.5, True])
+def test_threads_for_lookups_are_a_whole_number(server: IdentityServer, number: Any) -> None:
+    says = f"max_lookups = {number!r}: write a whole number of threads, at least 1"
+    with pytest.raises(authmw.ConfigurationError, match=re.escape(says)):
+        authmw.asgi.AuthMiddleware(tell, server.service_credentials, max_lookups=number)
+    parts = build_filter_parts(server.service_credentials)
+    with pytest.raises(authmw.ConfigurationError, match=re.escape(says)):
+        authmw.asgi.AuthMiddleware.from_parts(tell, parts, max_lookups=number)
+    parts.close()
 
 
 def test_of_two_in_a_row_the_inner_one_judges_the_same_token(cloud: Cloud) -> None:

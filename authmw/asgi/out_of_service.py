@@ -1,4 +1,4 @@
-"""What a middleware does that could not be built, where the server is told too late to stop.
+"""What a middleware does that can't decide: it could not be built, or it is closed.
 
 Starlette and FastAPI build their middleware when the server calls the app for the first time. An
 exception raised there looks to a server like an app without a lifespan, which it serves.
@@ -10,20 +10,24 @@ import functools
 import logging
 import sys
 from types import FrameType
+from typing import Final
 
 from authmw.asgi.answers import record, send_answer
 from authmw.asgi.interface import Receive, Scope, Send
 from authmw.errors import AuthmwError
-from authmw.rejection import MISCONFIGURED, respond
+from authmw.rejection import MISCONFIGURED, Rejection, respond
 
 _log = logging.getLogger(__name__)
 
+# Of a request that was waiting when the filter was closed.
+CLOSED: Final = Rejection(503, retry_after=5)
 
-class Misconfigured:
+
+class OutOfService:
     """Stops the server's start, else answers all requests with 503; calls no app.
 
     Args:
-        error: for which the middleware could not be built.
+        error: why the middleware can't decide.
 
     Attributes:
         message: what to correct.
@@ -54,6 +58,16 @@ class Misconfigured:
             await receive()  # websocket.connect, which comes before any answer
         answer = record(functools.partial(respond, MISCONFIGURED, (), ()), environ)
         await send_answer(scope, send, answer)
+
+
+class ClosedError(AuthmwError):
+    """A filter is asked after its end."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this filter of authmw is closed, as the lifespan of its app has ended or close() was"
+            " called: all requests get 503 until the app is started again"
+        )
 
 
 def is_served() -> bool:
