@@ -88,7 +88,7 @@ FAULTS = (
         "unsealed entries in memcached",
         without("memcache_security_strategy", "memcache_secret_key"),
         "options",
-        ("forge any identity", "MAC or ENCRYPT"),
+        ("forge any identity", "memcache_security_strategy = ENCRYPT", "32 or more random"),
         "warn",
     ),
     Fault(

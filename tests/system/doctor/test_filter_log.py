@@ -41,6 +41,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "a proxy that is not known": ("through proxy http://proxy.invalid:3128 (http_proxy)",),
     "a wrong password": ("refused our own credentials", "password"),
     "a load balancer without a Keystone behind it": ("HTTP 503", "load balancer"),
+    "the name of the user's domain for its id": ("refused our own credentials", "domains"),
+    "the name of the project's domain for its id": ("refused our own credentials", "domains"),
     "a project that is not there": ("refused our own credentials", "project"),
     "a user without any role": ("refused our own credentials", "project"),
     "a clock that is ahead by hours": ("s ahead of that of the server", "chrony"),
@@ -68,6 +70,8 @@ NOT_MET = {
     "www_authenticate_uri that can't be reached",
     "a web server that takes short headers alone",
     "a service without the filter",
+    "a service that fails, and decides itself",
+    "a 401 that is another's",
 }
 ELSEWHERE = {
     # tests/system/filter/test_shared_memcached.py, as it takes minutes.

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from authmw.errors import Reason
+from authmw.rejection import Rejection
 from authmw.token import Token
 from tests.system.peer.cases import FORGED, Case
 from tests.system.peer.comparison import ABSENT, Difference
@@ -118,6 +120,20 @@ ROWS = (
         ours="adds authmw.token, the validated token as a typed, frozen record",
         peers="has a dict alone",
         reason="An addition under a name of our own.",
+    ),
+    Row(
+        "refusal-is-told",
+        lambda _, found: (
+            found.fact in ("environ authmw.refused_for", "environ authmw.undecided")
+            and isinstance(found.ours, Reason | Rejection)
+            and found.peers is ABSENT
+        ),
+        ours=(
+            "adds authmw.refused_for, why a token was refused, or authmw.undecided, the 503 of one "
+            "that nobody could validate, with delay_auth_decision"
+        ),
+        peers="says Invalid alone",
+        reason="An addition under names of our own.",
     ),
     Row(
         "token-info-is-the-token-body",
