@@ -37,6 +37,8 @@ test-unit: $(VENV)/.test ## the quick tests of single rooms; they start no serve
 test: $(VENV)/.test ## all tests but the slow ones, with a real Keystone and memcached
 	$(BIN)/python -m pytest -m "not slow" $(IN_WORKERS) $(PYTEST_ARGUMENTS)
 
+# These wait for longer.
+test-slow: WORKERS = 4
 test-slow: $(VENV)/.test $(VENV)/.promtool $(ISSUERS)/.installed ## the tests that take many seconds each
 	@.ci/need databases || echo "the tests of these databases are skipped" >&2
 	@.ci/need browser || echo "the tests in a browser are skipped" >&2

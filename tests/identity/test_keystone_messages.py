@@ -17,6 +17,8 @@ from tests.support.identity_types import PasswordUser
 from tests.support.keystone import Keystone, KeystoneProcess
 from tests.support.keystone_site import ADMIN_PASSWORD
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "gAAAAA-a-token-of-a-client"
 
 

@@ -23,6 +23,8 @@ from tests.support.identity_types import (
 from tests.support.keystone import Keystone, KeystoneProcess
 from tests.support.processes import is_answering
 
+pytestmark = pytest.mark.slow
+
 SCOPES = ["project", "domain", "system", "unscoped"]
 
 
@@ -153,7 +155,6 @@ def test_tokens_of_the_short_lived_process_end_after_twenty_seconds(
     assert keystone.fernet.api.is_valid(token)
 
 
-@pytest.mark.slow
 def test_a_token_of_the_short_lived_process_is_refused_in_the_end_unless_expired_ones_are_asked_for(
     keystone: Keystone, user: PasswordUser
 ) -> None:
@@ -190,7 +191,6 @@ def test_a_stopped_process_refuses_connections_and_knows_its_tokens_when_started
     assert process.api.is_valid(token)
 
 
-@pytest.mark.slow
 def test_signed_tokens_may_be_what_is_asked_for_first(
     new_keystone_site: Path, tmp_path: Path
 ) -> None:

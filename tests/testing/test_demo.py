@@ -33,6 +33,7 @@ def test_the_demo_ends_by_itself_and_says_that_all_is_well() -> None:
     assert [line.split("  ")[0] for line in lines[2:-1]] == [scene.title for scene in SCENES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end_signal", [signal.SIGINT, signal.SIGTERM])
 def test_serving_demo_answers_until_it_is_interrupted(end_signal: signal.Signals) -> None:
     with subprocess.Popen(

@@ -10,9 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from authmw.testing import IdentityServer
 from tests.support.waiting import wait_for
 from tests.system.documents.documents import read_blocks, write_files
+
+pytestmark = pytest.mark.slow
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
 

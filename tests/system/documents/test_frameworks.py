@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.programs import ROOT
 from tests.system.documents.documents import read_blocks
 from tests.system.documents.shell import follow, open_shell
+
+pytestmark = pytest.mark.slow
 
 
 def test_django(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.system.documents.shell import (
     wait_until_ready,
 )
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 
 _PORT = "8070"
 _KEYSTONE = "/etc/keystone/keystone.conf"

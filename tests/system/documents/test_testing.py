@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.system.documents.documents import read_blocks, write_files
+
+pytestmark = pytest.mark.slow
 
 # The service of the recipes: it answers with the caller's roles.
 SERVICE = """\

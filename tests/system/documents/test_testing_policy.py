@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from authmw.testing import PERSONAS
 from tests.system.documents.documents import read_blocks, write_files
+
+pytestmark = pytest.mark.slow
 
 
 def run_policy_tests(directory: Path, *more: str) -> subprocess.CompletedProcess[str]:

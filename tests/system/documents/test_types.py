@@ -69,14 +69,14 @@ def write_page(page: str, before: str, files: Path) -> None:
             file.write_text(text)
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_examples_pass_mypy_strict(tmp_path: Path) -> None:
     write_pages(tmp_path)
     pages = [tmp_path, *(one for one in tmp_path.iterdir() if one.is_dir()), ROOT / "examples"]
     assert [complaint for page in pages for complaint in find_type_errors(page)] == []
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["flask", "django"])
 def test_what_pages_without_annotations_do_with_a_token_passes_mypy(
     tmp_path: Path, page: str
@@ -109,7 +109,7 @@ def find_type_errors(directory: Path, *options: str) -> list[str]:
     return [line for line in checked.stdout.splitlines() if ": error: " in line]
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_a_token_that_may_be_none_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text("import authmw\n\nauthmw.current().user\n")
     (error,) = find_type_errors(tmp_path)

@@ -23,6 +23,8 @@ from tests.system.servers.paste_files import write_paste_file
 from tests.system.servers.people import People
 from tests.system.servers.servers import Server
 
+pytestmark = pytest.mark.slow
+
 LOG = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 2

@@ -17,6 +17,8 @@ from tests.system.servers.people import People
 from tests.system.servers.servers import IMPATIENT_SECONDS, Server, Servers, identity_of
 from tests.system.servers.wire import Answer
 
+pytestmark = pytest.mark.slow
+
 # More than the filter may take on a slow machine, far less than a read time-out of 30 s.
 BOUND_SECONDS = IMPATIENT_SECONDS + 6
 
