@@ -44,9 +44,10 @@ def require(
 
     `require()` without arguments asks for any valid token.
 
-    Without a valid token the response is 401. A token that lacks something gets 403 with the
-    missing things in the JSON body (`error.missing`). Both are raised as an exception of the
-    framework in use (see `check`), so that they end the request wherever the check runs.
+    Without a valid token the response is 401, or 503 where nobody could validate it. A token that
+    lacks something gets 403 with the missing things in the JSON body (`error.missing`). All are
+    raised as an exception of the framework in use (see `check`), so that they end the request
+    wherever the check runs.
 
     Args:
         roles: role names; the token needs one of them. Decorate twice to require two.
