@@ -48,7 +48,7 @@ def test_the_recipes_do_what_they_say(tmp_path: Path) -> None:
     ]
     (tmp_path / "service.py").write_text(SERVICE)
     first = run_pytest(tmp_path)
-    assert "7 passed" in first.stdout, first.stdout + first.stderr
+    assert "8 passed" in first.stdout, first.stdout + first.stderr
     assert "1 failed" in first.stdout
     assert "policy.txt is not there yet: --authmw-update-policy-matrix writes it" in first.stdout
     updated = run_pytest(tmp_path, "test_who_may.py", "--authmw-update-policy-matrix")
