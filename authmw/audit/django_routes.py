@@ -29,15 +29,9 @@ from authmw.decorators.checked import is_check, is_checking_decorator
 
 _LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 _AUTH_DECORATORS = "django.contrib.auth.decorators"
-_TESTED = (
-    (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator.<locals>._view_wrapper"),
-    (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator.<locals>._wrapper_view"),  # 4.2
-)
+_TESTED = (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator.<locals>._view_wrapper")
 _AROUND_A_VIEW = "make_middleware_decorator.<locals>._make_decorator.<locals>._decorator.<locals>."
-_OF_MIDDLEWARE = (
-    ("django.utils.decorators", f"{_AROUND_A_VIEW}_view_wrapper"),
-    ("django.utils.decorators", f"{_AROUND_A_VIEW}_wrapper_view"),  # 4.2
-)
+_OF_MIDDLEWARE = ("django.utils.decorators", f"{_AROUND_A_VIEW}_view_wrapper")
 _STAFF = ("django.contrib.admin.views.decorators", "staff_member_required.<locals>.<lambda>")
 _TESTING = (_AUTH_DECORATORS, "user_passes_test.<locals>.decorator")
 _OF_A_CLASS = (
@@ -96,7 +90,7 @@ def _audit(path: str, view: Any) -> Iterator[UncheckedRoute]:
 def _find_reason(view: Any) -> str | None:
     """Return why a view is not checked, Django's own decorators included; None: it is."""
     view = _peel(view)
-    if code_of(view) in _TESTED:
+    if code_of(view) == _TESTED:
         around = closure_of(view)
         # Where the test fails the view is not called either.
         return (
@@ -114,7 +108,7 @@ def _find_reason(view: Any) -> str | None:
 def _peel(view: Any) -> Any:
     """Return a view without the wrappers that call it, or refuse the request: `csrf_protect`."""
     view = peel(view)
-    while code_of(view) in _OF_MIDDLEWARE and _is_csrf_check(closure_of(view)):
+    while code_of(view) == _OF_MIDDLEWARE and _is_csrf_check(closure_of(view)):
         view = peel(closure_of(view)["view_func"])
     return view
 

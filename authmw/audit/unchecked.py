@@ -24,12 +24,7 @@ _MAKING: Final = ("__new__", "__init__", "__getattribute__", "__getattr__")
 _TRANSPARENT: Final[Mapping[tuple[str, str], str]] = {
     ("authmw.flask", "optional.<locals>.run"): "view",
     ("django.views.decorators.csrf", "csrf_exempt.<locals>._view_wrapper"): "view_func",
-    ("django.views.decorators.csrf", "csrf_exempt.<locals>.wrapper_view"): "view_func",  # 4.2
     ("django.views.decorators.cache", "never_cache.<locals>._view_wrapper"): "view_func",
-    (
-        "django.views.decorators.cache",
-        "never_cache.<locals>._wrapper_view_func",
-    ): "view_func",  # 4.2
     ("contextlib", "ContextDecorator.__call__.<locals>.inner"): "func",
     ("rest_framework.decorators", "api_view.<locals>.decorator.<locals>.handler"): "func",
 }
