@@ -70,12 +70,16 @@ class ClosedError(AuthmwError):
         )
 
 
+_APPLICATIONS: Final = ("starlette.applications", "fastapi.applications")
+
+
 def is_served() -> bool:
     """Tell whether a server has called Starlette, or FastAPI, which builds its middleware now."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        is_starlette = frame.f_globals.get("__name__") == "starlette.applications"
-        if is_starlette and frame.f_code.co_name == "__call__":
+        # Some versions of FastAPI build it themselves.
+        is_app = frame.f_globals.get("__name__") in _APPLICATIONS
+        if is_app and frame.f_code.co_name == "__call__":
             return True
         frame = frame.f_back
     return False
