@@ -192,3 +192,10 @@ def test_uvicorn_without_a_lifespan_answers_503(tmp_path: Path) -> None:
     assert answer.startswith(b"HTTP/1.1 503")
     assert told.count("config_file = '/nowhere/inventory.conf'") == 1
     assert "Traceback" not in told
+
+
+def test_fastapi_that_builds_its_middleware_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does where its telemetry is on, which is the process's to say."""
+    app: Any = add_to(make_fastapi, "no file")
+    monkeypatch.setattr(type(app._native_telemetry), "enabled", lambda _self: True)
+    assert get(app, "/dependency").status == 503
